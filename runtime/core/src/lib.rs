@@ -1,1 +1,31 @@
-//! stub
+//! The words and rules of plugwork: pure data and pure decisions, shared by every host and by the browser.
+//!
+//! Nothing here can tell the time, open a file, spawn, or draw randomness; it also builds for wasm32. What carries a
+//! decision out lives elsewhere: the linker in `plugwork`, the effects in `plugwork-capabilities`.
+
+#![forbid(unsafe_code)]
+
+pub mod digest;
+pub mod fault;
+pub mod grant;
+pub mod interface;
+pub mod limits;
+pub mod manifest;
+pub mod name;
+pub mod permission;
+pub mod policy;
+pub mod reach;
+pub mod refusal;
+pub mod subject;
+pub mod table;
+
+pub use digest::Digest;
+pub use fault::Fault;
+pub use grant::{Grant, Grants};
+pub use interface::InterfaceName;
+pub use limits::Limits;
+pub use manifest::Manifest;
+pub use name::PackageName;
+pub use permission::Permission;
+pub use refusal::{Denial, Issue, Problem, Refusal};
+pub use subject::Subject;
