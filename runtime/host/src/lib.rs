@@ -1,1 +1,50 @@
-//! stub
+//! plugwork: run plugins that are WebAssembly components, each linked with exactly what it was granted.
+//!
+//! The order of things: a [`Runtime`] makes an [`Offer`] of a [`Source`] (read and checked, nothing has run); accepting the
+//! offer with [`Grants`] gives a [`Plugin`] (compiled and linked, still nothing has run); a [`Session`] or a
+//! [`Dispatch`] calls it through a [`Point`]. There is no other way to load.
+//!
+//! This crate owns wasmtime. An application that binds its own WIT uses the re-exported [`wasmtime`], so that there is one copy.
+
+pub mod cache;
+mod call;
+pub mod capability;
+mod compile;
+mod dispatch;
+pub mod dynamic;
+mod engine;
+mod error;
+mod guests;
+mod inspect;
+pub mod interfaces;
+mod ledger;
+mod link;
+pub mod log;
+mod offer;
+mod plugin;
+mod point;
+mod runtime;
+mod session;
+mod source;
+mod state;
+mod ticker;
+
+pub use capability::{Capability, Configured};
+pub use dispatch::{Answer, Dispatch, Every, Outcome};
+pub use engine::{Allocation, Profile, config as engine_config};
+pub use error::{Error, ErrorKind, Result};
+pub use guests::GuestThreads;
+pub use ledger::Spend;
+pub use offer::Offer;
+pub use plugin::Plugin;
+pub use plugwork_component as component;
+pub use plugwork_core as core;
+pub use plugwork_core::{Fault, Grants, Limits, Refusal, Subject};
+pub use call::Running;
+pub use point::{Call, Point};
+pub use runtime::{Builder, Runtime};
+pub use session::Session;
+pub use source::Source;
+pub use state::State;
+pub use wasmtime;
+pub use wasmtime_wasi;

@@ -21,4 +21,6 @@ pub use schema::{Schema, SchemaColumn};
 pub use validate::{Checked, CheckedColumn, ColumnRef, validate};
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

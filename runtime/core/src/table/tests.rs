@@ -1,13 +1,13 @@
-//! Claims about validation and reading, one for each limit and each lie, and the fuzz test.
+//! Claims about validation and reading, one for each limit and each lie.
 //!
 //! Batches are written here byte by byte on purpose: a builder that is right cannot tell a lie.
 
-use bolero::TypeGenerator;
+#![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
 use super::limits::{BUFFER_BYTES_MAX, COLUMNS_MAX, NAME_BYTES_MAX, ROWS_MAX};
 use super::*;
 
-fn le32(values: &[i32]) -> Vec<u8> {
+pub(super) fn le32(values: &[i32]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
@@ -278,110 +278,4 @@ fn a_later_batch_has_the_schema_of_the_first() {
     assert_eq!(found(&[("b", "tss:UTC"), ("a", "c")]), message);
     let message = "column `b`: the format is `tss:`; expected `tss:UTC`, as in the first batch";
     assert_eq!(found(&[("a", "c"), ("b", "tss:")]), message);
-}
-
-/// Half of the batches get buffers of the right length, otherwise random bytes would never get past the first check.
-#[derive(Debug, TypeGenerator)]
-struct FuzzColumn {
-    format: FuzzFormat,
-    validity: Option<Vec<u8>>,
-    offsets: Option<Vec<i32>>,
-    values: Vec<u8>,
-    fit: bool,
-}
-
-#[derive(Debug, TypeGenerator)]
-enum FuzzFormat {
-    Known(u8),
-    Decimal(u8, u8),
-    Any(String),
-}
-
-const KNOWN: [&str; 19] = [
-    "b", "c", "C", "s", "S", "i", "I", "l", "L", "f", "g", "u", "z", "tdD", "tdm", "tss:", "tsm:UTC", "tsu:", "tsn:",
-];
-
-impl FuzzColumn {
-    fn format(&self) -> String {
-        match &self.format {
-            FuzzFormat::Known(index) => KNOWN[usize::from(*index) % KNOWN.len()].into(),
-            FuzzFormat::Decimal(precision, scale) => format!("d:{},{}", precision % 40, scale % 40),
-            FuzzFormat::Any(text) => text.clone(),
-        }
-    }
-
-    /// Cuts and fills the buffers so that their lengths are right; what is in them stays as it was.
-    fn fitted(&self, rows: usize) -> (Option<Vec<u8>>, Option<Vec<u8>>, Vec<u8>) {
-        let (mut validity, mut values) = (self.validity.clone(), self.values.clone());
-        let mut offsets = self.offsets.as_deref().map(le32);
-        if self.fit {
-            let format = self.format();
-            let format = Format::parse(&format);
-            if let Some(validity) = &mut validity {
-                validity.resize(rows.div_ceil(8), 0x5a);
-            }
-            if format.is_some_and(Format::has_offsets) {
-                let mut cuts: Vec<i32> = self.offsets.clone().unwrap_or_default();
-                cuts.resize(rows + 1, 0);
-                cuts.iter_mut().for_each(|cut| *cut = cut.rem_euclid(values.len() as i32 + 1));
-                cuts.sort_unstable();
-                cuts[0] = 0;
-                cuts[rows] = values.len() as i32;
-                if rows == 0 {
-                    values.clear();
-                    cuts[0] = 0;
-                }
-                offsets = Some(le32(&cuts));
-            } else {
-                offsets = None;
-                values.resize(format.and_then(Format::width).map_or(rows.div_ceil(8), |width| width * rows), 0);
-            }
-        }
-        (validity, offsets, values)
-    }
-}
-
-#[test]
-fn any_bytes_are_answered_and_what_is_accepted_can_be_read_completely() {
-    bolero::check!().with_type::<(u8, Vec<FuzzColumn>)>().for_each(|(rows, columns)| {
-        let formats: Vec<String> = columns.iter().map(FuzzColumn::format).collect();
-        let names: Vec<String> = (0..columns.len()).map(|index| format!("c{index}")).collect();
-        let buffers: Vec<_> = columns.iter().map(|column| column.fitted(usize::from(*rows))).collect();
-        let columns = buffers.iter().zip(&formats).zip(&names).map(|((buffers, format), name)| ColumnRef {
-            name,
-            format,
-            validity: buffers.0.as_deref(),
-            offsets: buffers.1.as_deref(),
-            values: &buffers.2,
-        });
-        match validate(u32::from(*rows), columns) {
-            Err(error) => assert!(!error.to_string().is_empty()),
-            Ok(batch) => read_completely(&batch),
-        }
-    });
-}
-
-fn read_completely(batch: &Checked<'_>) {
-    for column in batch.columns() {
-        let cells: Vec<Cell<'_>> = (0..column.rows()).filter_map(|row| column.cell(row)).collect();
-        assert_eq!(cells.len(), batch.rows() as usize);
-        assert_eq!(cells.iter().filter(|cell| **cell == Cell::Null).count(), column.nulls());
-        let typed = [
-            column.read::<f64>().map(|values| values.flatten().count()),
-            column.read::<i64>().map(|values| values.flatten().count()),
-            column.read::<u64>().map(|values| values.flatten().count()),
-            column.read::<bool>().map(|values| values.flatten().count()),
-            column.read::<&[u8]>().map(|values| values.flatten().count()),
-        ];
-        for count in typed.into_iter().flatten() {
-            assert_eq!(count, column.rows() - column.nulls());
-        }
-        if let Ok(texts) = column.read::<&str>() {
-            let present: usize = texts.flatten().map(str::len).sum();
-            assert!(present <= column.values().len());
-        }
-        assert_eq!(Format::parse(&column.format().to_string()), Some(column.format()));
-    }
-    assert_eq!(batch.preview(usize::MAX).len(), batch.rows() as usize);
-    assert_eq!(Schema::of(batch).check(batch), Ok(()));
 }

@@ -1,0 +1,12 @@
+//! The promise of plugwork-component: any bytes in, a typed answer out; what is written can be read again.
+//!
+//! One binary. Components are written in text here and in `components.rs`; big real ones (interpreters) are read by
+//! the language tests, which build them.
+
+#![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
+
+mod components;
+mod embedding;
+mod fuzz;
+mod limits;
+mod reading;

@@ -1,0 +1,66 @@
+//! Capabilities: what a host can offer. Each has three moments, and none of them can be skipped:
+//! *configure* (is this grant sensible? no engine needed), *link* (once per plugin), *prepare* (once per instance).
+//!
+//! A capability whose grant is absent is never configured, so it cannot be linked.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+use plugwork_core::policy::config::ConfigBounds;
+use plugwork_core::{InterfaceName, Issue, Subject};
+use serde_json::{Map, Value};
+use wasmtime::component::Linker;
+use wasmtime_wasi::WasiCtxBuilder;
+
+use crate::interfaces::http::HttpClient;
+use crate::state::{Prepared, State};
+
+/// Something a host can offer.
+pub trait Capability: Send + Sync + 'static {
+    /// Its name in manifests and grants, such as `http`.
+    fn name(&self) -> &'static str;
+
+    /// The paths (without version) of the interfaces behind it.
+    fn interfaces(&self) -> &'static [&'static str];
+
+    /// Validates the bounds of one grant. The issue's `at` names the bound.
+    fn configure(&self, subject: &Subject, bounds: &Map<String, Value>) -> Result<Box<dyn Configured>, Issue>;
+}
+
+/// A capability with the bounds of one grant.
+pub trait Configured: Send + Sync + 'static {
+    /// Defines one of the capability's interfaces, as imported. WASI interfaces that are inert without a grant are defined by the host
+    /// itself; for those this is called too and usually has nothing to add.
+    fn link(&self, interface: &InterfaceName, linker: &mut Linker<State>) -> wasmtime::Result<()>;
+
+    /// Gives one new instance what it needs.
+    fn prepare(&self, instance: &mut Prepare<'_>) -> wasmtime::Result<()>;
+}
+
+/// A new instance before it exists.
+pub struct Prepare<'a> {
+    pub(crate) wasi: &'a mut WasiCtxBuilder,
+    pub(crate) prepared: &'a mut Prepared,
+}
+
+impl Prepare<'_> {
+    /// The WASI context under construction: preopened folders, environment, clocks, randomness.
+    pub fn wasi(&mut self) -> &mut WasiCtxBuilder {
+        self.wasi
+    }
+
+    /// Gives it an HTTP client, for `wasi:http` and `plugwork:host/fetch` alike.
+    pub fn http(&mut self, client: Arc<dyn HttpClient>) {
+        self.prepared.http = Some(client);
+    }
+
+    /// Gives it configuration values, for `wasi:config`.
+    pub fn config(&mut self, values: Arc<ConfigBounds>) {
+        self.prepared.config = Some(values);
+    }
+
+    /// Gives it a value that the capability's host functions find with [`State::get_mut`].
+    pub fn insert<T: Any + Send>(&mut self, value: T) {
+        self.prepared.slots.push((TypeId::of::<T>(), Box::new(value)));
+    }
+}

@@ -1,0 +1,141 @@
+//! The two engine profiles and how they are set up. Which profile a plugin gets is decided by its grant, not here.
+
+use std::hash::{Hash, Hasher};
+use std::num::NonZeroUsize;
+use std::sync::{Arc, OnceLock};
+
+use serde::{Deserialize, Serialize};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ticker::Ticker;
+
+/// Which wasm features a plugin may use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// Components with SIMD and multi-memory; no GC, exceptions, threads, 64 bit memories, stack switching or component async.
+    Hardened,
+    /// `Hardened` and component async (WASI 0.3); only for a plugin that was granted `engine = { profile = "full" }`.
+    Full,
+}
+
+/// Where instances come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allocation {
+    /// Each instance maps its own memory. Nothing is reserved up front: for a process that makes few calls.
+    OnDemand,
+    /// Slots are reserved at start and reset between uses: a fresh instance in microseconds. The number is how many instances may live
+    /// at once; one more is an error of kind `Engine`.
+    Pooling {
+        /// 1 to 2,500: each takes about four of the process's memory maps (65,530 by default).
+        instances: u32,
+    },
+}
+
+/// Bytes of a slot's memory that are cleared in place instead of given back to the kernel: measured as the best reset for small guests.
+const KEEP_RESIDENT_BYTES: usize = 1 << 20;
+/// Native stack of a guest; the fiber's stack is larger so that host functions fit.
+const WASM_STACK_BYTES: usize = 512 << 10;
+/// The largest single memory; the ledger limits the sum far below it.
+const MEMORY_BYTES_MAX: usize = 4 << 30;
+
+pub(crate) struct Engines {
+    allocation: Allocation,
+    hardened: Engine,
+    full: OnceLock<Engine>,
+    pub(crate) ticker: Arc<Ticker>,
+}
+
+impl Engines {
+    pub(crate) fn start(allocation: Allocation) -> Result<Self> {
+        let ticker = Ticker::start().map_err(|error| Error::io("cannot start the ticker thread", &error))?;
+        let hardened = engine(Profile::Hardened, allocation)?;
+        ticker.watch(&hardened);
+        Ok(Self { allocation, hardened, full: OnceLock::new(), ticker: Arc::new(ticker) })
+    }
+
+    pub(crate) fn get(&self, profile: Profile) -> Result<&Engine> {
+        match profile {
+            Profile::Hardened => Ok(&self.hardened),
+            Profile::Full => match self.full.get() {
+                Some(engine) => Ok(engine),
+                None => {
+                    let engine = engine(Profile::Full, self.allocation)?;
+                    self.ticker.watch(&engine);
+                    Ok(self.full.get_or_init(|| engine))
+                }
+            },
+        }
+    }
+}
+
+fn engine(profile: Profile, allocation: Allocation) -> Result<Engine> {
+    Engine::new(&config(profile, allocation)).map_err(|error| Error::new(ErrorKind::Engine, format!("cannot start the engine: {error:#}")))
+}
+
+/// The configuration of a profile: what benchmarks must give raw wasmtime to compare like with like.
+pub fn config(profile: Profile, allocation: Allocation) -> Config {
+    let mut config = Config::new();
+    let off = WasmFeatures::GC
+        | WasmFeatures::EXCEPTIONS
+        | WasmFeatures::LEGACY_EXCEPTIONS
+        | WasmFeatures::FUNCTION_REFERENCES
+        | WasmFeatures::THREADS
+        | WasmFeatures::SHARED_EVERYTHING_THREADS
+        | WasmFeatures::MEMORY64
+        | WasmFeatures::STACK_SWITCHING
+        | WasmFeatures::RELAXED_SIMD
+        | WasmFeatures::CUSTOM_PAGE_SIZES
+        | WasmFeatures::WIDE_ARITHMETIC;
+    config.wasm_features(off, false);
+    config.concurrency_support(profile == Profile::Full);
+    config.wasm_features(WasmFeatures::CM_ASYNC, profile == Profile::Full);
+    config.epoch_interruption(true);
+    config.max_wasm_stack(WASM_STACK_BYTES);
+    config.async_stack_size(WASM_STACK_BYTES + (1 << 20));
+    config.wasm_backtrace_max_frames(NonZeroUsize::new(32));
+    config.allocation_strategy(match allocation {
+        Allocation::OnDemand => InstanceAllocationStrategy::OnDemand,
+        Allocation::Pooling { instances } => InstanceAllocationStrategy::Pooling(pool(instances)),
+    });
+    config
+}
+
+fn pool(instances: u32) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    // A Rust component is one to four core instances with one memory; an interpreter up to twelve with three.
+    pool.total_component_instances(instances)
+        .total_core_instances(instances * 12)
+        .total_memories(instances * 3)
+        .total_tables(instances * 4)
+        .total_stacks(instances)
+        .max_core_instances_per_component(64)
+        .max_memories_per_component(16)
+        .max_tables_per_component(32)
+        .max_tables_per_module(4)
+        .max_memories_per_module(4)
+        .max_component_instance_size(4 << 20)
+        .max_core_instance_size(4 << 20)
+        .max_memory_size(MEMORY_BYTES_MAX)
+        .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
+        .table_keep_resident(KEEP_RESIDENT_BYTES)
+        .max_unused_warm_slots(instances);
+    // wasmtime 48.0.8 can skip a dirty page that was swapped out, so with swap the scan would leak between tenants.
+    if PoolingAllocationConfig::is_pagemap_scan_available() && !swap_enabled() {
+        pool.pagemap_scan(Enabled::Yes);
+    }
+    pool
+}
+
+fn swap_enabled() -> bool {
+    // One header line, then a line for each swap device. Where it cannot be read, assume the worse.
+    std::fs::read_to_string("/proc/swaps").map_or(true, |text| text.lines().count() > 1)
+}
+
+/// What a compiled component depends on, as a number: version, settings, processor features.
+pub(crate) fn compatibility(engine: &Engine) -> u64 {
+    let mut hasher = std::collections::hash_map::DefaultHasher::new();
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hasher.finish()
+}

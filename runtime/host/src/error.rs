@@ -1,0 +1,154 @@
+//! The one error of this library: ours or the caller's. What goes wrong inside a plugin is a [`Fault`] within it.
+
+use std::fmt;
+
+use plugwork_core::{Denial, Fault, Issue, Refusal, Subject};
+
+/// Shorthand.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// For branching.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A file could not be read or written.
+    Io,
+    /// The bytes are not a component that plugwork accepts.
+    Component,
+    /// The embedded manifest is wrong.
+    Manifest,
+    /// Policy or consent said no: see [`Error::denials`].
+    Refused,
+    /// Something the caller gave is wrong: bounds, options, a name.
+    Invalid,
+    /// The plugin answered with a refusal: see [`Error::refusal`].
+    Refusal,
+    /// The plugin failed: see [`Error::fault`].
+    Fault,
+    /// The component could not be compiled or linked.
+    Compile,
+    /// The engine could not do its work (out of instances, of address space).
+    Engine,
+}
+
+/// What went wrong, for people (`Display`) and for programs ([`Error::kind`] and the fields behind it).
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    subject: Option<Subject>,
+    fault: Option<Fault>,
+    refusal: Option<Refusal>,
+    denials: Vec<Denial>,
+    issues: Vec<Issue>,
+}
+
+impl Error {
+    /// For branching.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Whose plugin it was, once that is known.
+    pub fn subject(&self) -> Option<&Subject> {
+        self.0.subject.as_ref()
+    }
+
+    /// What happened inside the plugin ([`ErrorKind::Fault`]).
+    pub fn fault(&self) -> Option<&Fault> {
+        self.0.fault.as_ref()
+    }
+
+    /// What the plugin answered ([`ErrorKind::Refusal`]).
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.0.refusal.as_ref()
+    }
+
+    /// Everything that was not permitted ([`ErrorKind::Refused`]): all at once, each with the line that would allow it.
+    pub fn denials(&self) -> &[Denial] {
+        &self.0.denials
+    }
+
+    /// Everything that was wrong with what was given ([`ErrorKind::Invalid`], [`ErrorKind::Manifest`]).
+    pub fn issues(&self) -> &[Issue] {
+        &self.0.issues
+    }
+
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            subject: None,
+            fault: None,
+            refusal: None,
+            denials: Vec::new(),
+            issues: Vec::new(),
+        }))
+    }
+
+    pub(crate) fn io(doing: impl fmt::Display, error: &std::io::Error) -> Self {
+        Self::new(ErrorKind::Io, format!("{doing}: {error}"))
+    }
+
+    pub(crate) fn refused(message: impl Into<String>, denials: Vec<Denial>) -> Self {
+        let mut error = Self::new(ErrorKind::Refused, message);
+        error.0.denials = denials;
+        error
+    }
+
+    pub(crate) fn invalid(kind: ErrorKind, message: impl Into<String>, issues: Vec<Issue>) -> Self {
+        let mut error = Self::new(kind, message);
+        error.0.issues = issues;
+        error
+    }
+
+    /// A fault of the plugin as an error.
+    pub fn from_fault(fault: Fault) -> Self {
+        let mut error = Self::new(ErrorKind::Fault, "");
+        error.0.fault = Some(fault);
+        error
+    }
+
+    /// A refusal by the plugin as an error.
+    pub fn from_refusal(refusal: Refusal) -> Self {
+        let mut error = Self::new(ErrorKind::Refusal, "");
+        error.0.refusal = Some(refusal);
+        error
+    }
+
+    /// Something a caller of this library's callers gave that is wrong: for typed points built on the public API.
+    pub fn from_issue(message: impl Into<String>, issue: Issue) -> Self {
+        Self::invalid(ErrorKind::Invalid, message, vec![issue])
+    }
+
+    pub(crate) fn of(mut self, subject: &Subject) -> Self {
+        self.0.subject.get_or_insert_with(|| subject.clone());
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.0;
+        match (&inner.fault, &inner.refusal, &inner.subject) {
+            (Some(fault), _, Some(subject)) => write!(f, "plugin `{subject}` {fault}"),
+            (Some(fault), _, None) => fault.fmt(f),
+            (_, Some(refusal), Some(subject)) => write!(f, "plugin `{subject}` refused: {refusal}"),
+            (_, Some(refusal), None) => refusal.fmt(f),
+            _ => f.write_str(&inner.message),
+        }?;
+        inner.denials.iter().try_for_each(|denial| write!(f, "\n  {}", denial.to_string().replace('\n', "\n  ")))?;
+        inner.issues.iter().try_for_each(|issue| write!(f, "\n  {issue}"))
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {self}", self.0.kind)
+    }
+}
+
+impl std::error::Error for Error {}

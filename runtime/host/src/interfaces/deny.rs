@@ -1,0 +1,139 @@
+//! Stubs that answer an interface's own denial: there is nothing behind them. The answer is made from the function's type, so this works
+//! for interfaces nobody here has ever seen.
+//!
+//! Where a result can carry a denial (plugwork's refusal, an error code, text) it does; where it cannot, the call traps with the
+//! denial's text. It never answers as if the thing had been done.
+
+use plugwork_core::Denial;
+use wasmtime::component::types::{self, ComponentItem};
+use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceAny, ResourceType, Type, Val};
+use wasmtime::{Engine, StoreContextMut, format_err};
+
+use crate::state::State;
+
+/// What stands behind a handle that a stub hands out or defines: nothing.
+pub(crate) struct Nothing;
+
+/// Cases that mean "not permitted" in the interfaces we know, most telling first.
+const DENIED_CASES: [&str; 6] = ["denied", "access-denied", "HTTP-request-denied", "access", "not-permitted", "other"];
+
+/// Defines every function and resource of one imported instance as a stub.
+pub(crate) fn link(engine: &Engine, component: &Component, import: &str, denial: &Denial, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let component_type = component.component_type();
+    let Some((_, item)) = component_type.imports(engine).find(|(name, _)| *name == import) else { return Ok(()) };
+    match item.ty {
+        ComponentItem::ComponentInstance(instance) => {
+            let mut target = linker.instance(import)?;
+            for (name, item) in instance.exports(engine) {
+                define(&mut target, name, &item.ty, import, denial)?;
+            }
+            Ok(())
+        }
+        other => define(&mut linker.root(), import, &other, import, denial),
+    }
+}
+
+fn define(target: &mut LinkerInstance<'_, State>, name: &str, item: &ComponentItem, import: &str, denial: &Denial) -> wasmtime::Result<()> {
+    match item {
+        ComponentItem::ComponentFunc(_) => {
+            let denial = denial.clone();
+            let label = format!("{import}#{name}");
+            target.func_new(name, move |mut store, ty, params, results| {
+                store.data_mut().count_host_call();
+                for (slot, ty) in results.iter_mut().zip(ty.results()) {
+                    *slot = answer(&mut store, &ty, params, &denial)
+                        .ok_or_else(|| format_err!("`{label}` is denied: {}", denial.rule))?;
+                }
+                if results.is_empty() && !name_drops(&label) {
+                    return Err(format_err!("`{label}` is denied: {}", denial.rule));
+                }
+                Ok(())
+            })
+        }
+        // A resource that other interfaces define (`use io.streams.{…}`) is theirs: defining it again would be a different type.
+        ComponentItem::Resource(_) if is_own_resource(import, name) => {
+            target.resource(name, ResourceType::host::<Nothing>(), |_, _| Ok(()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn name_drops(label: &str) -> bool {
+    label.ends_with(".drop")
+}
+
+/// Resources that WASI interfaces define themselves; in any other interface each resource is taken to be its own.
+fn is_own_resource(import: &str, name: &str) -> bool {
+    let path = import.split('@').next().unwrap_or(import);
+    match path.strip_prefix("wasi:sockets/") {
+        Some(interface) => matches!(
+            (interface, name),
+            ("network", "network")
+                | ("tcp", "tcp-socket")
+                | ("udp", "udp-socket" | "incoming-datagram-stream" | "outgoing-datagram-stream")
+                | ("ip-name-lookup", "resolve-address-stream")
+                | ("types", "tcp-socket" | "udp-socket")
+        ),
+        None => !path.starts_with("wasi:http/"),
+    }
+}
+
+fn answer(store: &mut StoreContextMut<'_, State>, ty: &Type, params: &[Val], denial: &Denial) -> Option<Val> {
+    match ty {
+        Type::Result(result) => Some(Val::Result(Err(match result.err() {
+            Some(error) => Some(Box::new(error_value(&error, denial)?)),
+            None => None,
+        }))),
+        // `send-all` answers one result for each request.
+        Type::List(list) => match (params.first(), list.ty()) {
+            (Some(Val::List(asked)), element @ Type::Result(_)) => {
+                asked.iter().map(|_| answer(store, &element, params, denial)).collect::<Option<Vec<_>>>().map(Val::List)
+            }
+            _ => None,
+        },
+        // `instance-network` and its like: a handle with nothing behind it, so that the next call can be denied.
+        Type::Own(_) => {
+            let handle = Resource::<Nothing>::new_own(0);
+            ResourceAny::try_from_resource(handle, store).ok().map(Val::Resource)
+        }
+        _ => None,
+    }
+}
+
+fn error_value(ty: &Type, denial: &Denial) -> Option<Val> {
+    match ty {
+        Type::String => Some(Val::String(denial.to_string())),
+        Type::Enum(cases) => DENIED_CASES.iter().find(|case| cases.names().any(|name| name == **case)).map(|case| Val::Enum((*case).to_owned())),
+        Type::Variant(variant) => DENIED_CASES.iter().find_map(|case| {
+            let found = variant.cases().find(|found| found.name == *case)?;
+            let payload = match found.ty {
+                None => None,
+                Some(ty) => Some(Box::new(payload_value(&ty, denial)?)),
+            };
+            Some(Val::Variant((*case).to_owned(), payload))
+        }),
+        _ => None,
+    }
+}
+
+fn payload_value(ty: &Type, denial: &Denial) -> Option<Val> {
+    match ty {
+        Type::String => Some(Val::String(denial.to_string())),
+        Type::Option(_) => Some(Val::Option(None)),
+        Type::Record(record) => record
+            .fields()
+            .map(|types::Field { name, ty }| {
+                let text = match name {
+                    "code" => &denial.code,
+                    "permission" => &denial.permission,
+                    "rule" => &denial.rule,
+                    "hint" => &denial.hint,
+                    _ => return None,
+                };
+                matches!(ty, Type::String).then(|| (name.to_owned(), Val::String(text.clone())))
+            })
+            .collect::<Option<Vec<_>>>()
+            .map(Val::Record),
+        _ => None,
+    }
+}

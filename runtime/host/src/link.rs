@@ -1,0 +1,80 @@
+//! A linker for one plugin, with only what was granted. What is not in it cannot be called: there is no check to forget.
+//!
+//! It follows `core::reach` to the letter: the same decisions that a person was shown.
+
+use std::collections::HashSet;
+
+use plugwork_core::reach::{Kind, Reach};
+use plugwork_core::{Denial, Subject};
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre, Linker};
+
+use crate::capability::Configured;
+use crate::error::{Error, ErrorKind, Result};
+use crate::interfaces;
+use crate::state::State;
+
+/// What a plugin's linker is made of.
+pub(crate) struct Parts<'a> {
+    pub(crate) engine: &'a Engine,
+    pub(crate) component: &'a Component,
+    pub(crate) subject: &'a Subject,
+    pub(crate) reach: &'a [Reach],
+    pub(crate) configured: &'a [(String, Box<dyn Configured>)],
+    pub(crate) denial: &'a dyn Fn(&Reach) -> Denial,
+}
+
+impl Parts<'_> {
+    pub(crate) fn link(&self) -> Result<InstancePre<State>> {
+        let failed = |error: wasmtime::Error| {
+            Error::new(ErrorKind::Compile, format!("cannot link `{}`: {error:#}", self.subject)).of(self.subject)
+        };
+        let mut linker = Linker::new(self.engine);
+        let mut linked = HashSet::new();
+        for reach in self.reach {
+            let track = reach.interface.version().map(|version| (version.major, version.minor));
+            // Two imports of one interface on one version track (0.2.0 and 0.2.6) are satisfied by one definition.
+            if reach.kind != Kind::Types && linked.insert((reach.interface.path(), track)) {
+                self.define(reach, &mut linker).map_err(failed)?;
+            }
+        }
+        linker.instantiate_pre(self.component).map_err(failed)
+    }
+
+    fn define(&self, reach: &Reach, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        match reach.kind {
+            Kind::Types | Kind::Refused => Ok(()),
+            Kind::Denied => self.deny(reach, linker),
+            Kind::Inert => self.define_inert(reach, linker),
+            Kind::Granted => {
+                if is_inert_without_grant(reach) {
+                    self.define_inert(reach, linker)?;
+                }
+                let configured = self.configured.iter().find(|(name, _)| Some(name) == reach.capability.as_ref());
+                configured.map_or(Ok(()), |(_, configured)| configured.link(&reach.interface, linker))
+            }
+        }
+    }
+
+    fn define_inert(&self, reach: &Reach, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        match reach.interface.path() {
+            "plugwork:host/log" => interfaces::log::link(linker),
+            "wasi:logging/logging" => interfaces::log::link_wasi(linker),
+            "wasi:config/store" => interfaces::config::link(linker),
+            path if path.starts_with("wasi:sockets/") => self.deny(reach, linker),
+            // What the table calls inert and this host has no code for stays undefined: the engine then names it.
+            _ => interfaces::wasi::link(&reach.interface, linker).map(drop),
+        }
+    }
+
+    fn deny(&self, reach: &Reach, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+        let import = reach.interface.to_string();
+        interfaces::deny::link(self.engine, self.component, &import, &(self.denial)(reach), linker)
+    }
+}
+
+/// Interfaces that the host defines itself, granted or not: the grant only fills the instance's context.
+fn is_inert_without_grant(reach: &Reach) -> bool {
+    let package = reach.interface.package();
+    matches!(package, "wasi:cli" | "wasi:clocks" | "wasi:random" | "wasi:filesystem" | "wasi:config" | "wasi:logging")
+}

@@ -1,0 +1,285 @@
+//! An offer: a component that was read and checked and has not run. Accepting it is the only way to a [`Plugin`].
+
+use std::fmt;
+use std::sync::{Arc, RwLock};
+
+use plugwork_component::Report;
+use plugwork_core::reach::{self, Kind, Reach};
+use plugwork_core::{Denial, Digest, Grants, InterfaceName, Issue, Limits, Manifest, PackageName, Permission, Subject};
+use serde_json::{Map, Value};
+
+use crate::capability::Configured;
+use crate::engine::Profile;
+use crate::error::{Error, ErrorKind, Result};
+use crate::inspect::Facts;
+use crate::interfaces::lifecycle;
+use crate::link::Parts;
+use crate::plugin::{Generation, Plugin};
+use crate::runtime::Runtime;
+use crate::source::Source;
+
+/// The capability that lets a plugin run in the full profile.
+const ENGINE: &str = "engine";
+
+/// A component, read and checked. Nothing of it has run.
+pub struct Offer {
+    runtime: Runtime,
+    source: Source,
+    facts: Arc<Facts>,
+    manifest: Option<Manifest>,
+    subject: Subject,
+    configuration: Value,
+    limits: Option<Limits>,
+}
+
+impl fmt::Debug for Offer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Offer({} {})", self.subject, self.source.digest().short())
+    }
+}
+
+impl Offer {
+    pub(crate) async fn make(runtime: &Runtime, source: &Source) -> Result<Self> {
+        let facts = runtime.shared().cache.facts(source).await?;
+        let manifest = facts.manifest()?;
+        let package = match &manifest {
+            Some(manifest) => manifest.name.clone(),
+            None => local_name(source),
+        };
+        let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: source.digest() };
+        let configuration = Value::Object(Map::new());
+        Ok(Self { runtime: runtime.clone(), source: source.clone(), facts, manifest, subject, configuration, limits: None })
+    }
+
+    /// For one of several tenants: state never crosses them. Default `default`.
+    pub fn tenant(mut self, tenant: &str) -> Self {
+        tenant.clone_into(&mut self.subject.tenant);
+        self
+    }
+
+    /// Names this one of several instances of one plugin, such as a pipeline step. Default: empty.
+    pub fn instance(mut self, instance: &str) -> Self {
+        instance.clone_into(&mut self.subject.instance);
+        self
+    }
+
+    /// The configuration handed to the plugin's `init`: a JSON object.
+    pub fn configuration(mut self, configuration: Value) -> Self {
+        self.configuration = configuration;
+        self
+    }
+
+    /// Limits instead of the runtime's. What the manifest promises still tightens them.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// Whose plugin it would be.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The digest of the component.
+    pub fn digest(&self) -> Digest {
+        self.source.digest()
+    }
+
+    /// The manifest it carries, if any.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.manifest.as_ref()
+    }
+
+    /// The points it exports.
+    pub fn points(&self) -> impl Iterator<Item = &InterfaceName> {
+        self.facts.points()
+    }
+
+    /// What it asks for. A component without a manifest asks by what it imports: see [`Offer::reach`].
+    pub fn permissions(&self) -> Permissions<'_> {
+        Permissions(self.manifest.as_ref().map(|manifest| manifest.permissions.values().collect()).unwrap_or_default())
+    }
+
+    /// What it could reach with these grants, import by import. Nothing is decided or linked by asking.
+    pub fn reach(&self, grants: &Grants) -> Vec<Reach> {
+        let offered = self.runtime.shared().offered();
+        reach::decide(&self.facts.imports(), self.manifest.as_ref(), grants, &offered)
+    }
+
+    /// Everything the component says about itself. Parses it anew: milliseconds for a megabyte.
+    pub fn report(&self) -> Result<Report> {
+        plugwork_component::read(self.source.as_bytes()).map_err(|error| Error::new(ErrorKind::Component, error.to_string()))
+    }
+
+    /// Accepts it with everything it asks for, optional permissions included, exactly as asked. Bounds that only a host can give (the
+    /// root of `filesystem`) are missing then: use [`Offer::accept_only`].
+    pub async fn accept(self) -> Result<Plugin> {
+        let grants = self.manifest.as_ref().map(Grants::all_asked).unwrap_or_default();
+        self.accept_only(grants).await
+    }
+
+    /// Accepts it with these grants and no more. An error of kind `Refused` names every import that stays without what it needs.
+    ///
+    /// Compiles the component unless the cache has it; nothing of it runs.
+    pub async fn accept_only(self, grants: Grants) -> Result<Plugin> {
+        let runtime = self.runtime.shared();
+        let subject = &self.subject;
+        let wrong = |issues: Vec<Issue>| {
+            Error::invalid(ErrorKind::Refused, format!("cannot accept `{subject}` with these grants:"), issues).of(subject)
+        };
+        let grants = grants.narrowing(self.manifest.as_ref()).map_err(wrong)?;
+        let reach = self.reach(&grants);
+        let mut denials = self.denials(&reach);
+        let profile = self.profile(&grants, &mut denials);
+        if !denials.is_empty() {
+            return Err(Error::refused(format!("cannot accept `{subject}`: it needs what was not granted:"), denials).of(subject));
+        }
+        let configured = self.configure(&grants).map_err(wrong)?;
+        let engine = runtime.engines.get(profile)?;
+        let component = runtime.cache.component(engine, profile, &self.source).await.map_err(|error| error.of(subject))?;
+        let denial = |reach: &Reach| reach.denial(&subject.to_string(), &self.hint(reach));
+        let parts = Parts { engine, component: &component, subject, reach: &reach, configured: &configured, denial: &denial };
+        let pre = parts.link()?;
+        let lifecycle = match self.facts.has_lifecycle() {
+            true => Some(lifecycle::find(&pre).map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(subject))?),
+            false => None,
+        };
+        let limits = self.limits.unwrap_or(runtime.limits);
+        let limits = self.manifest.as_ref().map_or(limits, |manifest| limits.tightened_by(&manifest.limits));
+        Ok(Plugin::new(Generation {
+            subject: Arc::new(self.subject.clone()),
+            facts: self.facts.clone(),
+            grants,
+            reach,
+            limits,
+            profile,
+            component,
+            pre,
+            lifecycle,
+            configuration: self.configuration.to_string(),
+            configured,
+            ticker: runtime.engines.ticker.clone(),
+            sink: runtime.sink.clone(),
+            runtime: self.runtime.downgrade(),
+            indices: RwLock::default(),
+            manifest: self.manifest,
+        }))
+    }
+
+    /// The line that would grant what an import needs.
+    fn hint(&self, reach: &Reach) -> String {
+        let Some(capability) = &reach.capability else {
+            return "give the runtime a capability that offers this interface, or use another plugin".to_owned();
+        };
+        let asked = self.manifest.as_ref().and_then(|manifest| manifest.permissions.get(capability));
+        if self.manifest.is_some() && asked.is_none() {
+            return format!("its author must add `[permissions.{capability}]` to its `plugin.toml`");
+        }
+        let permission = asked.cloned().unwrap_or_else(|| Permission {
+            capability: capability.clone(),
+            bounds: example_bounds(capability),
+            optional: false,
+            reason: String::new(),
+        });
+        (self.runtime.shared().hint)(&self.subject, &permission)
+    }
+
+    fn denials(&self, reach: &[Reach]) -> Vec<Denial> {
+        let plugin = self.subject.to_string();
+        let strange = self.facts.strange_imports.iter().map(|import| Denial {
+            code: "E-LINK-UNKNOWN".to_owned(),
+            permission: import.clone(),
+            rule: format!("`{plugin}` imports it outside any interface, and nobody can offer that"),
+            hint: "build the plugin against a WIT world".to_owned(),
+        });
+        let refused = reach.iter().filter(|reach| reach.kind == Kind::Refused).map(|reach| reach.denial(&plugin, &self.hint(reach)));
+        strange.chain(refused).collect()
+    }
+
+    fn profile(&self, grants: &Grants, denials: &mut Vec<Denial>) -> Profile {
+        let granted_full = grants.get(ENGINE).and_then(|bounds| bounds.get("profile")).is_some_and(|profile| profile == "full");
+        if granted_full {
+            return Profile::Full;
+        }
+        if self.facts.needs_full {
+            denials.push(Denial {
+                code: "E-ENGINE-PROFILE".to_owned(),
+                permission: ENGINE.to_owned(),
+                rule: format!("`{}` uses component async, which only the full engine profile has", self.subject),
+                hint: "grants.engine = { profile = \"full\" }".to_owned(),
+            });
+        }
+        Profile::Hardened
+    }
+
+    fn configure(&self, grants: &Grants) -> Result<Vec<(String, Box<dyn Configured>)>, Vec<Issue>> {
+        let mut configured = Vec::new();
+        let mut issues = Vec::new();
+        for grant in grants.iter().filter(|grant| grant.capability != ENGINE) {
+            let name = grant.capability;
+            let offered = self.runtime.shared().capabilities.iter().find(|capability| capability.name() == name);
+            let result = match offered {
+                Some(capability) => capability.configure(&self.subject, &grant.bounds),
+                None => Err(Issue {
+                    what: "this host does not offer it".to_owned(),
+                    at: String::new(),
+                    expected: self.runtime.shared().capability_names(),
+                }),
+            };
+            match result {
+                Ok(made) => configured.push((name, made)),
+                Err(mut issue) => {
+                    issue.at = format!("grants.{name}{}{}", if issue.at.is_empty() { "" } else { "." }, issue.at);
+                    issues.push(issue);
+                }
+            }
+        }
+        if issues.is_empty() { Ok(configured) } else { Err(issues) }
+    }
+}
+
+/// Bounds to show in a hint where nobody asked for any.
+fn example_bounds(capability: &str) -> Map<String, Value> {
+    match capability {
+        "http" => Map::from_iter([("hosts".to_owned(), serde_json::json!(["*"]))]),
+        _ => Map::new(),
+    }
+}
+
+fn local_name(source: &Source) -> PackageName {
+    let stem = source.path().and_then(|path| path.file_stem()).map(|stem| stem.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let label: String = stem.chars().map(|c| if c.is_ascii_lowercase() || c.is_ascii_digit() { c } else { '-' }).take(60).collect();
+    let label = label.split('-').filter(|word| !word.is_empty()).collect::<Vec<_>>().join("-");
+    format!("local:{label}")
+        .parse()
+        .or_else(|_| format!("local:plugin-{}", source.digest().short()).parse())
+        .expect("`plugin-` and hexadecimal digits make a label")
+}
+
+/// What an offer asks for; `Display` says it in lines for people.
+pub struct Permissions<'a>(Vec<&'a Permission>);
+
+impl<'a> Permissions<'a> {
+    /// Each permission.
+    pub fn iter(&self) -> impl Iterator<Item = &'a Permission> + '_ {
+        self.0.iter().copied()
+    }
+}
+
+impl fmt::Display for Permissions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("asks for nothing");
+        }
+        for (index, permission) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{permission}{}", if permission.optional { " (optional)" } else { "" })?;
+            if !permission.reason.is_empty() {
+                write!(f, ": {}", permission.reason)?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,78 @@
+//! Points: how typed Rust meets a WIT interface that plugins export.
+//!
+//! plugwork's own points (crate `plugwork-points`) and an application's are written with exactly this. A `Point` only binds; a
+//! [`Call`] also says what "calling it" means, which is what a [`crate::Dispatch`] needs.
+
+use plugwork_core::Refusal;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Instance, InstancePre};
+
+use crate::call::Future_;
+use crate::state::State;
+
+/// An interface that plugins export, bound by `wasmtime::component::bindgen!`.
+///
+/// The macro [`crate::point!`] writes the implementation for a module that `bindgen!` generated.
+pub trait Point: Send + Sync + 'static {
+    /// `namespace:package/interface@version`, as bound.
+    const INTERFACE: &'static str;
+
+    /// Where the exports are in a component; found once per plugin.
+    type Indices: Send + Sync + 'static;
+
+    /// The typed exports of one instance.
+    type Guest: Send + Sync + 'static;
+
+    /// Finds the exports. An error says which one is missing or has another type.
+    fn indices(pre: &InstancePre<State>) -> wasmtime::Result<Self::Indices>;
+
+    /// Binds them in an instance.
+    fn load(indices: &Self::Indices, store: StoreContextMut<'_, State>, instance: &Instance) -> wasmtime::Result<Self::Guest>;
+}
+
+/// A point with one main function: input in, output or refusal out.
+pub trait Call: Point {
+    /// What goes in.
+    type Input: Send + Sync + 'static;
+    /// What comes out.
+    type Output: Send + 'static;
+
+    /// Makes the call.
+    fn call<'a>(
+        guest: &'a Self::Guest,
+        store: StoreContextMut<'a, State>,
+        input: &'a Self::Input,
+    ) -> Running<'a, wasmtime::Result<Result<Self::Output, Refusal>>>;
+}
+
+/// Declares a [`Point`] over an interface module that `bindgen!` generated under `exports`.
+///
+/// ```ignore
+/// plugwork::point!(pub TextFilter = "example:text/text-filter@0.1.0" in bindings::exports::example::text::text_filter);
+/// ```
+#[macro_export]
+macro_rules! point {
+    ($(#[$doc:meta])* $visibility:vis $name:ident = $interface:literal in $($module:ident)::+) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        $visibility struct $name;
+
+        impl $crate::Point for $name {
+            const INTERFACE: &'static str = $interface;
+            type Indices = $($module)::+::GuestIndices;
+            type Guest = $($module)::+::Guest;
+
+            fn indices(pre: &$crate::wasmtime::component::InstancePre<$crate::State>) -> $crate::wasmtime::Result<Self::Indices> {
+                Self::Indices::new(pre)
+            }
+
+            fn load(
+                indices: &Self::Indices,
+                store: $crate::wasmtime::StoreContextMut<'_, $crate::State>,
+                instance: &$crate::wasmtime::component::Instance,
+            ) -> $crate::wasmtime::Result<Self::Guest> {
+                indices.load(store, instance)
+            }
+        }
+    };
+}

@@ -1,0 +1,174 @@
+//! The runtime: engines, cache, capabilities and limits of one host, and the plugins attached to its points.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock, Weak};
+
+use plugwork_core::reach::Offered;
+use plugwork_core::{Limits, Permission, Subject};
+
+use crate::cache::{Cache, CacheCounts, Disk};
+use crate::capability::Capability;
+use crate::dispatch::Dispatch;
+use crate::engine::{Allocation, Engines};
+use crate::error::Result;
+use crate::log::Sink;
+use crate::offer::Offer;
+use crate::plugin::Plugin;
+use crate::point::{Call, Point};
+use crate::source::Source;
+
+/// A plugin host. Cheap to clone; its clones are one runtime.
+#[derive(Clone)]
+pub struct Runtime(Arc<Shared>);
+
+type Hint = Box<dyn Fn(&Subject, &Permission) -> String + Send + Sync>;
+
+pub(crate) struct Shared {
+    pub(crate) engines: Engines,
+    pub(crate) cache: Cache,
+    pub(crate) capabilities: Vec<Box<dyn Capability>>,
+    pub(crate) limits: Limits,
+    pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) hint: Hint,
+    attached: RwLock<Arc<Vec<Plugin>>>,
+}
+
+/// What a runtime is made of.
+pub struct Builder {
+    state: Option<PathBuf>,
+    allocation: Allocation,
+    capabilities: Vec<Box<dyn Capability>>,
+    limits: Limits,
+    sink: Option<Arc<dyn Sink>>,
+    hint: Hint,
+}
+
+impl Builder {
+    /// Offers a capability. Offered is not granted: a plugin gets it only by a grant.
+    pub fn provide(mut self, capability: impl Capability) -> Self {
+        self.capabilities.push(Box::new(capability));
+        self
+    }
+
+    /// Limits for every plugin that is not given its own. Default: [`Limits::interactive`].
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Where instances come from. Default: pooling with 256 instances.
+    pub fn allocation(mut self, allocation: Allocation) -> Self {
+        self.allocation = allocation;
+        self
+    }
+
+    /// Where plugins' log records go. Default: nowhere.
+    pub fn log(mut self, sink: impl Sink) -> Self {
+        self.sink = Some(Arc::new(sink));
+        self
+    }
+
+    /// How this host words the line that would grant a permission. Default: the grant as TOML.
+    pub fn hint(mut self, hint: impl Fn(&Subject, &Permission) -> String + Send + Sync + 'static) -> Self {
+        self.hint = Box::new(hint);
+        self
+    }
+
+    /// Starts the engine and opens the cache. Needs a tokio runtime with time enabled from the first call on.
+    pub async fn open(self) -> Result<Runtime> {
+        let disk = self.state.as_deref().map(Disk::open).transpose()?;
+        Ok(Runtime(Arc::new(Shared {
+            engines: Engines::start(self.allocation)?,
+            cache: Cache::new(disk),
+            capabilities: self.capabilities,
+            limits: self.limits,
+            sink: self.sink,
+            hint: self.hint,
+            attached: RwLock::default(),
+        })))
+    }
+}
+
+impl Runtime {
+    /// A runtime that keeps its state (compiled plugins) in a folder, which it makes `0700` where it is missing.
+    pub fn builder(state: impl AsRef<Path>) -> Builder {
+        Builder { state: Some(state.as_ref().to_owned()), ..Self::in_memory() }
+    }
+
+    /// A runtime that keeps nothing: every start compiles anew.
+    pub fn in_memory() -> Builder {
+        Builder {
+            state: None,
+            allocation: Allocation::Pooling { instances: 256 },
+            capabilities: Vec::new(),
+            limits: Limits::interactive(),
+            sink: None,
+            hint: Box::new(|_, permission| {
+                let bounds = permission.to_string();
+                let bounds = bounds.strip_prefix(&permission.capability).unwrap_or_default().trim();
+                format!("grants.{} = {}", permission.capability, if bounds.is_empty() { "{}" } else { bounds })
+            }),
+        }
+    }
+
+    /// Reads and checks a component. Nothing of it runs.
+    pub async fn offer(&self, source: &Source) -> Result<Offer> {
+        Offer::make(self, source).await
+    }
+
+    /// The plugins attached to a point, as of now.
+    pub fn point<P: Call>(&self) -> Dispatch<P> {
+        Dispatch::new(self.attached::<P>())
+    }
+
+    /// The plugins attached to a point, one by one.
+    pub fn attached<P: Point>(&self) -> Vec<Plugin> {
+        let attached = self.0.attached.read().expect("no panic happens under this lock").clone();
+        attached.iter().filter(|plugin| plugin.has::<P>()).cloned().collect()
+    }
+
+    /// Where compiled components came from so far.
+    pub fn cache_counts(&self) -> CacheCounts {
+        self.0.cache.counts()
+    }
+
+    /// Detaches every plugin. Sessions that are still held keep working until they are dropped.
+    pub async fn close(self) -> Result<()> {
+        *self.0.attached.write().expect("no panic happens under this lock") = Arc::default();
+        Ok(())
+    }
+
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.0
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<Shared> {
+        Arc::downgrade(&self.0)
+    }
+}
+
+impl Shared {
+    pub(crate) fn offered(&self) -> Vec<Offered<'_>> {
+        let offered = |capability: &Box<dyn Capability>| Offered { capability: capability.name(), interfaces: capability.interfaces() };
+        self.capabilities.iter().map(offered).collect()
+    }
+
+    pub(crate) fn capability_names(&self) -> String {
+        let names: Vec<_> = self.capabilities.iter().map(|capability| format!("`{}`", capability.name())).collect();
+        if names.is_empty() { "no grant: it offers none".to_owned() } else { format!("one of {}", names.join(", ")) }
+    }
+
+    pub(crate) fn attach(&self, plugin: &Plugin) {
+        let mut attached = self.attached.write().expect("no panic happens under this lock");
+        if !attached.iter().any(|other| other.is(plugin)) {
+            let mut plugins = (**attached).clone();
+            plugins.push(plugin.clone());
+            *attached = Arc::new(plugins);
+        }
+    }
+
+    pub(crate) fn detach(&self, plugin: &Plugin) {
+        let mut attached = self.attached.write().expect("no panic happens under this lock");
+        *attached = Arc::new(attached.iter().filter(|other| !other.is(plugin)).cloned().collect());
+    }
+}

@@ -1,0 +1,128 @@
+//! A session: one instance, held by its caller. Every call has its own deadline; any fault ends the session.
+//!
+//! Resources that a point returns (a cursor, an analysis) live in the session's instance and die with it.
+
+use plugwork_core::{Fault, Subject};
+use wasmtime::component::Instance;
+use wasmtime::{Store, StoreContextMut};
+
+use crate::call::{self, Running};
+use crate::error::{Error, ErrorKind, Result};
+use crate::interfaces;
+use crate::ledger::Spend;
+use crate::plugin::Plugin;
+use crate::point::Point;
+use crate::state::State;
+
+/// An instance that exists, without a view of its exports.
+pub(crate) struct Live {
+    store: Store<State>,
+    pub(crate) instance: Instance,
+    plugin: Plugin,
+    fault: Option<Fault>,
+}
+
+impl Live {
+    /// Instantiates and initialises. `init` runs before anything else, and an instance that refuses it is not used.
+    pub(crate) async fn start(plugin: &Plugin) -> Result<Self> {
+        let generation = plugin.generation();
+        let mut store = generation.new_store()?;
+        let pre = generation.pre.clone();
+        let ticker = generation.ticker.clone();
+        let started = call::guarded(&mut store, &ticker, &pre, |pre, store| Box::pin(async move { pre.instantiate_async(store).await })).await;
+        let instance = started.map_err(|error| error.of(plugin.subject()))?;
+        let mut live = Self { store, instance, plugin: plugin.clone(), fault: None };
+        if let Some(indices) = &generation.lifecycle {
+            let guest = interfaces::lifecycle::load(indices, &mut live.store, &instance)
+                .map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(plugin.subject()))?;
+            let config = generation.configuration.clone();
+            live.call(&(guest, config), |(guest, config), store| Box::pin(async move { guest.call_init(store, config).await }))
+                .await?
+                .map_err(|refusal| Error::from_refusal(refusal.into()).of(plugin.subject()))?;
+        }
+        Ok(live)
+    }
+
+    /// Makes one call. `with` is whatever the call needs beside the store: typed bindings, an instance.
+    pub(crate) async fn call<'w, W, R>(
+        &'w mut self,
+        with: &'w W,
+        call: impl for<'a> FnOnce(&'a W, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
+    ) -> Result<R> {
+        if let Some(fault) = &self.fault {
+            return Err(Error::new(ErrorKind::Invalid, format!("the session has ended: its plugin {fault}")).of(self.plugin.subject()));
+        }
+        // Set before the call and cleared after it: a caller that drops this future leaves a session that knows it was cancelled.
+        self.fault = Some(Fault::Cancelled);
+        let ticker = &self.plugin.generation().ticker;
+        match call::guarded(&mut self.store, ticker, with, call).await {
+            Ok(value) => {
+                self.fault = None;
+                Ok(value)
+            }
+            Err(error) => {
+                self.fault = error.fault().cloned();
+                Err(error.of(self.plugin.subject()))
+            }
+        }
+    }
+
+    pub(crate) fn spend(&self) -> Spend {
+        self.store.data().spend()
+    }
+
+    pub(crate) fn store(&mut self) -> &mut Store<State> {
+        &mut self.store
+    }
+}
+
+/// One instance of a plugin, seen through the point `P`.
+pub struct Session<P: Point> {
+    live: Live,
+    guest: P::Guest,
+}
+
+impl<P: Point> Session<P> {
+    pub(crate) async fn start(plugin: &Plugin, indices: &P::Indices) -> Result<Self> {
+        let mut live = Live::start(plugin).await?;
+        let instance = live.instance;
+        let guest = P::load(indices, wasmtime::AsContextMut::as_context_mut(live.store()), &instance)
+            .map_err(|error| Error::new(ErrorKind::Compile, format!("cannot bind `{}`: {error:#}", P::INTERFACE)).of(plugin.subject()))?;
+        Ok(Self { live, guest })
+    }
+
+    /// Makes one call, within its own deadline. After a fault the session has ended: every further call is an error.
+    ///
+    /// A future that is dropped before it is done cancels the call and ends the session.
+    pub async fn call<R>(
+        &mut self,
+        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
+    ) -> Result<R> {
+        let guest = &self.guest;
+        self.live.call(guest, call).await
+    }
+
+    /// As [`Session::call`], with something borrowed for the call beside the guest.
+    pub(crate) async fn call_with<W: Sync, R>(
+        &mut self,
+        with: &W,
+        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a W) -> Running<'a, wasmtime::Result<R>>,
+    ) -> Result<R> {
+        self.live.call(&(&self.guest, with), |(guest, with), store| call(guest, store, with)).await
+    }
+
+    /// What the instance has used so far.
+    pub fn spend(&self) -> Spend {
+        self.live.spend()
+    }
+
+    /// Whose plugin it is.
+    pub fn subject(&self) -> &Subject {
+        self.live.plugin.subject()
+    }
+
+    /// Whether a fault or a cancelled call ended it.
+    pub fn has_ended(&self) -> bool {
+        self.live.fault.is_some()
+    }
+}

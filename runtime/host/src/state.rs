@@ -1,0 +1,101 @@
+//! What each instance's store holds. Host functions of an application reach their own per-instance values through
+//! [`State::get`] and [`State::get_mut`], which a capability put there when the instance was prepared.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+use plugwork_core::{Limits, Subject};
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::interfaces::http::Hooks;
+use crate::ledger::{Ledger, Spend};
+use crate::log::Log;
+
+/// One instance's data.
+pub struct State {
+    pub(crate) subject: Arc<Subject>,
+    pub(crate) log: Arc<Log>,
+    pub(crate) ledger: Ledger,
+    pub(crate) table: ResourceTable,
+    pub(crate) wasi: WasiCtx,
+    pub(crate) http: WasiHttpCtx,
+    pub(crate) hooks: Hooks,
+    pub(crate) config: Option<Arc<plugwork_core::policy::config::ConfigBounds>>,
+    /// The tick at which the running call ends.
+    pub(crate) deadline_tick: u64,
+    slots: Vec<(TypeId, Box<dyn Any + Send>)>,
+}
+
+impl State {
+    pub(crate) fn new(subject: Arc<Subject>, log: Arc<Log>, limits: Limits, wasi: WasiCtx, prepared: Prepared) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limits.handles as usize);
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(64 << 10);
+        Self {
+            hooks: Hooks::new(log.clone(), prepared.http),
+            subject,
+            log,
+            ledger: Ledger::new(limits),
+            table,
+            wasi,
+            http,
+            config: prepared.config,
+            deadline_tick: 0,
+            slots: prepared.slots,
+        }
+    }
+
+    /// Whose instance this is.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// What it has used so far.
+    pub fn spend(&self) -> Spend {
+        Spend { log_records: self.log.records(), ..self.ledger.spend }
+    }
+
+    /// A per-instance value of a capability.
+    pub fn get<T: Any + Send>(&self) -> Option<&T> {
+        self.slots.iter().find(|(id, _)| *id == TypeId::of::<T>()).and_then(|(_, value)| value.downcast_ref())
+    }
+
+    /// A per-instance value of a capability, to change.
+    pub fn get_mut<T: Any + Send>(&mut self) -> Option<&mut T> {
+        self.slots.iter_mut().find(|(id, _)| *id == TypeId::of::<T>()).and_then(|(_, value)| value.downcast_mut())
+    }
+
+    /// Counts a call into the host. Host functions of an application call it first.
+    pub fn count_host_call(&mut self) {
+        self.ledger.spend.host_calls += 1;
+    }
+
+    /// Itself, counted: what the shipped interfaces are linked with.
+    pub(crate) fn counted(&mut self) -> &mut Self {
+        self.count_host_call();
+        self
+    }
+}
+
+/// What the capabilities prepared for one instance.
+#[derive(Default)]
+pub(crate) struct Prepared {
+    pub(crate) http: Option<Arc<dyn crate::interfaces::http::HttpClient>>,
+    pub(crate) config: Option<Arc<plugwork_core::policy::config::ConfigBounds>>,
+    pub(crate) slots: Vec<(TypeId, Box<dyn Any + Send>)>,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
