@@ -20,7 +20,8 @@ pub(crate) fn component(bytes: &[u8]) -> Result<(), ReadError> {
     if bytes.is_empty() {
         return refuse(ReadErrorKind::Empty);
     }
-    let Some((&[a, b, c, d, version @ .., layer_low, layer_high], _)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+    let Some((&[a, b, c, d, version @ .., layer_low, layer_high], _)) = bytes.split_first_chunk::<HEADER_BYTES>()
+    else {
         return refuse(foreign(bytes));
     };
     if [a, b, c, d] != *MAGIC {
@@ -114,7 +115,9 @@ mod tests {
 
     #[test]
     fn text_format_is_recognised_behind_comments() {
-        for text in ["(component)", " \n(module)", ";; a\n;; b\n(component)", "(; x ;) ( component)", "\u{feff}(module)"] {
+        for text in
+            ["(component)", " \n(module)", ";; a\n;; b\n(component)", "(; x ;) ( component)", "\u{feff}(module)"]
+        {
             assert_eq!(kind(text.as_bytes()), ReadErrorKind::Text, "{text}");
         }
         assert!(matches!(kind(b"(; never closed"), ReadErrorKind::NotWasm { .. }));

@@ -219,7 +219,11 @@ impl fmt::Display for EmbedError {
         match self {
             Self::Read(error) => error.fmt(out),
             Self::TooLong { section, bytes, bytes_max } => {
-                write!(out, "the text for `{section}` has {bytes} bytes, but at most {bytes_max} are allowed; hint: shorten it")
+                write!(
+                    out,
+                    "the text for `{section}` has {bytes} bytes, but at most {bytes_max} are allowed; \
+                    hint: shorten it"
+                )
             }
             Self::License { license } => write!(
                 out,

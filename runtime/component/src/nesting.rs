@@ -4,9 +4,7 @@
 //! overflow the stack, which ends the process and cannot be caught. So this loop, which keeps its own stack, reads
 //! every type section first; nothing recursive sees one before it has passed.
 
-use wasmparser::{
-    BinaryReader, ComponentImport, ComponentType, CoreType, InstanceTypeDeclaration, Result,
-};
+use wasmparser::{BinaryReader, ComponentImport, ComponentType, CoreType, InstanceTypeDeclaration, Result};
 
 const COMPONENT_TYPE: u8 = 0x41;
 const INSTANCE_TYPE: u8 = 0x42;
@@ -88,7 +86,6 @@ fn read_declaration(reader: &mut BinaryReader<'_>, imports_allowed: bool, open: 
 fn peek(reader: &BinaryReader<'_>) -> Result<u8> {
     reader.clone().read_u8()
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -124,7 +124,8 @@ impl Error {
         Self::invalid(ErrorKind::Invalid, message, vec![issue])
     }
 
-    pub(crate) fn of(mut self, subject: &Subject) -> Self {
+    /// Says whose plugin it was, unless that is known already.
+    pub fn of(mut self, subject: &Subject) -> Self {
         self.0.subject.get_or_insert_with(|| subject.clone());
         self
     }

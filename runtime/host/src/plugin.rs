@@ -109,10 +109,10 @@ impl Plugin {
         self.0.facts.points()
     }
 
-    /// Whether it exports the point, on a compatible version track.
+    /// Whether it exports the point (or the lifecycle), on a compatible version track.
     pub fn has<P: Point>(&self) -> bool {
         let wanted: Result<InterfaceName, _> = P::INTERFACE.parse();
-        wanted.is_ok_and(|wanted| self.points().any(|point| wanted.is_satisfied_by(point)))
+        wanted.is_ok_and(|wanted| self.0.facts.exports.iter().any(|export| wanted.is_satisfied_by(export)))
     }
 
     /// Starts a session: one instance, held until the session is dropped.

@@ -7,7 +7,7 @@ use plugwork_core::Refusal;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Instance, InstancePre};
 
-use crate::call::Future_;
+use crate::call::Running;
 use crate::state::State;
 
 /// An interface that plugins export, bound by `wasmtime::component::bindgen!`.

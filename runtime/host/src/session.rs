@@ -102,8 +102,8 @@ impl<P: Point> Session<P> {
         self.live.call(guest, call).await
     }
 
-    /// As [`Session::call`], with something borrowed for the call beside the guest.
-    pub(crate) async fn call_with<W: Sync, R>(
+    /// As [`Session::call`], with something borrowed for the call: the closure alone cannot borrow from its surroundings.
+    pub async fn call_with<W: Sync, R>(
         &mut self,
         with: &W,
         call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a W) -> Running<'a, wasmtime::Result<R>>,

@@ -1,1 +1,24 @@
-//! stub
+//! The shipped points with typed handles. Written only with the public [`plugwork::Point`] trait and `bindgen!`, exactly as an application
+//! writes its own; nothing here has access that an application has not.
+//!
+//! Each handle is a session: one instance that lives as long as the cursor, analysis or writer it holds. Batches that come from a guest are
+//! validated before a caller sees them.
+
+#![forbid(unsafe_code)]
+
+mod analyzer;
+mod batch;
+mod bindings;
+mod data_source;
+mod descriptor;
+mod exporter;
+mod transformer;
+mod visualization;
+
+pub use analyzer::{Analysis, Analyzer, Finding};
+pub use batch::{Batch, Column};
+pub use data_source::{Cursor, DataSource};
+pub use descriptor::{Descriptor, Lifecycle, PointDescriptor, descriptor};
+pub use exporter::{Exporter, Writer};
+pub use transformer::{Transformation, Transformer};
+pub use visualization::{Chart, Drawing, VEGA_LITE, Visualization};

@@ -124,7 +124,9 @@ impl TableError {
             P::ValuesLength { bytes, .. } => format!("`values` holds {bytes} bytes"),
             P::TextNotUtf8 { byte } => format!("`values` is not UTF-8 at byte {byte}"),
             P::TextCut { row, byte } => format!("row {row} ends within a character, at byte {byte}"),
-            P::DecimalTooWide { row, precision } => format!("the decimal of row {row} has more than {precision} digits"),
+            P::DecimalTooWide { row, precision } => {
+                format!("the decimal of row {row} has more than {precision} digits")
+            }
             P::SchemaColumns { columns, .. } => format!("has {columns} columns"),
             P::SchemaName { .. } => "the name differs from the first batch".into(),
             P::SchemaFormat { format, .. } => format!("the format is `{}`", printable(format)),
@@ -185,10 +187,7 @@ mod tests {
     #[test]
     fn a_message_names_column_finding_and_expectation() {
         let error = TableError::column(2, "depth", TableProblem::ValuesLength { bytes: 12, expected: 16 });
-        assert_eq!(
-            error.to_string(),
-            "column `depth`: `values` holds 12 bytes; expected 16, from rows and format"
-        );
+        assert_eq!(error.to_string(), "column `depth`: `values` holds 12 bytes; expected 16, from rows and format");
     }
 
     #[test]

@@ -30,9 +30,8 @@ enum FuzzFormat {
     Any(String),
 }
 
-const KNOWN: [&str; 19] = [
-    "b", "c", "C", "s", "S", "i", "I", "l", "L", "f", "g", "u", "z", "tdD", "tdm", "tss:", "tsm:UTC", "tsu:", "tsn:",
-];
+const KNOWN: [&str; 19] =
+    ["b", "c", "C", "s", "S", "i", "I", "l", "L", "f", "g", "u", "z", "tdD", "tdm", "tss:", "tsm:UTC", "tsu:", "tsn:"];
 
 impl FuzzColumn {
     fn format(&self) -> String {

@@ -94,7 +94,8 @@ fn an_unknown_format_is_refused_by_name() {
 
 #[test]
 fn values_have_exactly_rows_times_width_bytes() {
-    for (format, width) in [("c", 1), ("S", 2), ("i", 4), ("f", 4), ("tdD", 4), ("g", 8), ("tsm:UTC", 8), ("d:9,2", 16)] {
+    for (format, width) in [("c", 1), ("S", 2), ("i", 4), ("f", 4), ("tdD", 4), ("g", 8), ("tsm:UTC", 8), ("d:9,2", 16)]
+    {
         let values = vec![0; 3 * width + 1];
         assert!(validate(3, [column(format, &values[1..])]).is_ok(), "{format}");
         for bytes in [3 * width - 1, 3 * width + 1] {
@@ -215,11 +216,14 @@ fn a_batch_without_rows_or_columns_is_a_batch() {
 fn values_are_read_with_their_nulls() {
     let floats: Vec<u8> = [1.5_f64, f64::NAN, -2.0].iter().flat_map(|value| value.to_le_bytes()).collect();
     let offsets = le32(&[0, 2, 2, 4]);
-    let batch = validate(3, [
-        ColumnRef { name: "mag", validity: Some(&[0b1111_1101]), ..column("g", &floats) },
-        ColumnRef { name: "place", ..text("u", &offsets, "éab".as_bytes()) },
-        ColumnRef { name: "felt", ..column("b", &[0b101]) },
-    ])
+    let batch = validate(
+        3,
+        [
+            ColumnRef { name: "mag", validity: Some(&[0b1111_1101]), ..column("g", &floats) },
+            ColumnRef { name: "place", ..text("u", &offsets, "éab".as_bytes()) },
+            ColumnRef { name: "felt", ..column("b", &[0b101]) },
+        ],
+    )
     .unwrap();
     let read = |name| batch.column(name).unwrap();
     assert_eq!(read("mag").read::<f64>().unwrap().collect::<Vec<_>>(), [Some(1.5), None, Some(-2.0)]);
@@ -254,11 +258,14 @@ fn a_column_is_not_read_as_what_it_is_not() {
 #[test]
 fn a_preview_shows_rows_as_json() {
     let decimals = (-5_i128).to_le_bytes();
-    let batch = validate(1, [
-        ColumnRef { name: "price", ..column("d:9,2", &decimals) },
-        ColumnRef { name: "day", ..column("tdD", &[1, 0, 0, 0]) },
-        ColumnRef { name: "raw", ..text("z", &[0, 0, 0, 0, 2, 0, 0, 0], b"\x00\xff") },
-    ])
+    let batch = validate(
+        1,
+        [
+            ColumnRef { name: "price", ..column("d:9,2", &decimals) },
+            ColumnRef { name: "day", ..column("tdD", &[1, 0, 0, 0]) },
+            ColumnRef { name: "raw", ..text("z", &[0, 0, 0, 0, 2, 0, 0, 0], b"\x00\xff") },
+        ],
+    )
     .unwrap();
     let expected = serde_json::json!({ "price": "-0.05", "day": "1970-01-02", "raw": "00ff" });
     assert_eq!(batch.preview(10), [expected]);

@@ -46,10 +46,7 @@ pub struct CheckedColumn<'a> {
 /// # Errors
 /// The first thing found wrong, with the column's name. The iterator is not asked for more than
 /// [`COLUMNS_MAX`] + 1 columns.
-pub fn validate<'a>(
-    rows: u32,
-    columns: impl IntoIterator<Item = ColumnRef<'a>>,
-) -> Result<Checked<'a>, TableError> {
+pub fn validate<'a>(rows: u32, columns: impl IntoIterator<Item = ColumnRef<'a>>) -> Result<Checked<'a>, TableError> {
     if rows > ROWS_MAX {
         return Err(TableError::batch(TableProblem::TooManyRows { rows }));
     }
@@ -169,8 +166,7 @@ fn check_offsets(rows: usize, offsets: &[u8], values: &[u8]) -> Result<(), Table
 }
 
 fn check_text(offsets: &[u8], values: &[u8]) -> Result<(), TableProblem> {
-    let text =
-        std::str::from_utf8(values).map_err(|error| TableProblem::TextNotUtf8 { byte: error.valid_up_to() })?;
+    let text = std::str::from_utf8(values).map_err(|error| TableProblem::TextNotUtf8 { byte: error.valid_up_to() })?;
     for (index, offset) in integers(offsets).enumerate() {
         if !text.is_char_boundary(offset as usize) {
             return Err(TableProblem::TextCut { row: index.saturating_sub(1), byte: offset as usize });
