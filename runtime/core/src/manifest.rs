@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn says_every_complaint_at_once() {
-        let text = "name = \"a:b\"\nversion = \"1.0.0+x\"\n[limits]\ndeadline-ms = 0\n[permissions.http]\nhosts = [\"http://x\"]\n";
+        let text = "name = \"a:b\"\nversion = \"1.0.0+x\"\n[limits]\ndeadline-ms = 0\n[permissions.http]\nhosts = [\"x y\"]\n";
         let error = Manifest::parse(text).unwrap_err();
         let places: Vec<_> = error.issues.iter().map(|issue| issue.at.as_str()).collect();
         assert_eq!(places, ["version", "limits.deadline-ms", "permissions.http.hosts"]);

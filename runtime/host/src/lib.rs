@@ -48,3 +48,4 @@ pub use source::Source;
 pub use state::State;
 pub use wasmtime;
 pub use wasmtime_wasi;
+pub use wasmtime_wasi_http;

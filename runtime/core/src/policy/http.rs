@@ -188,17 +188,22 @@ impl TryFrom<String> for HostPattern {
             Some(rest) => {
                 let (address, after) = rest.split_once(']').ok_or_else(refused)?;
                 address.parse::<std::net::Ipv6Addr>().map_err(|_| refused())?;
-                (address, after.strip_prefix(':').or(if after.is_empty() { None } else { return Err(refused()) }))
+                let port = match after.strip_prefix(':') {
+                    None if !after.is_empty() => return Err(refused()),
+                    port => port,
+                };
+                (address, port)
             }
             None => match rest.rsplit_once(':') {
                 Some((host, port)) => (host, Some(port)),
                 None => (rest, None),
             },
         };
-        let port = port.map(str::parse).transpose().map_err(|_| refused())?.filter(|port| *port != 0).map_or_else(
-            || if port.is_some() { Err(refused()) } else { Ok(None) },
-            |port| Ok(Some(port)),
-        )?;
+        let port = match port.map(str::parse::<u16>) {
+            None => None,
+            Some(Ok(port)) if port != 0 => Some(port),
+            Some(_) => return Err(refused()),
+        };
         let is_host = |host: &str| {
             host.parse::<IpAddr>().is_ok()
                 || ((1..=253).contains(&host.len())

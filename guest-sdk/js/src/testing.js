@@ -1,0 +1,90 @@
+// Runs a plugin under node as a host would, through the same wrapping that its component has: for an author's tests.
+// Not here: an engine. Easily got wrong: node has clocks, Intl and a larger stack than the component; a test that passes
+// here says that the logic is right, not that nothing else was used.
+
+import { adapt } from "./adapt.js";
+import { pointMethods } from "./define.js";
+import { connectLog } from "./log.js";
+import { fromWit } from "./refusal.js";
+import { Table } from "./table.js";
+
+/** The plugin's exports as a host sees them, and what it logs: `{ exports, records }`. */
+export function mount(plugin) {
+  const records = [];
+  const host = { write: (level, message) => records.push({ level, message }), lastWords: () => {} };
+  connectLog(host.write);
+  const wanted = Object.keys(pointMethods).filter((name) => plugin[name] !== undefined);
+  const exports = adapt({ default: plugin }, host, wanted.map((name) => ({ name, interface: `plugwork:points/${kebab(name)}` })));
+  return { exports, records };
+}
+
+/** The tables that the plugin's analyzer finds in `input` (a table, or several parts of one), by name. */
+export function analyze(plugin, options, input) {
+  return answering(() => {
+    const analysis = mount(plugin).exports.analyzer.start(JSON.stringify(options));
+    for (const batch of batches(input)) analysis.push(batch.toWit());
+    const found = {};
+    for (let part = analysis.next(); part !== null; part = analysis.next()) {
+      (found[part.table] ??= []).push(Table.fromWit(part.batch));
+    }
+    return Object.fromEntries(Object.entries(found).map(([name, parts]) => [name, joined(parts)]));
+  });
+}
+
+/** What the plugin's transformer makes of each batch of `input`, as rows. */
+export function transform(plugin, options, input) {
+  return answering(() => {
+    const transformation = mount(plugin).exports.transformer.start(JSON.stringify(options));
+    return joined([...batches(input)].map((batch) => Table.fromWit(transformation.apply(batch.toWit()))));
+  });
+}
+
+/** Every row that the plugin's data source hands out. */
+export function read(plugin, options) {
+  return answering(() => {
+    const cursor = mount(plugin).exports.dataSource.open(JSON.stringify(options));
+    const parts = [];
+    for (let batch = cursor.next(); batch !== null; batch = cursor.next()) parts.push(Table.fromWit(batch));
+    return joined(parts);
+  });
+}
+
+/** The file that the plugin's exporter writes for `input`. */
+export function write(plugin, options, input) {
+  return answering(() => {
+    const writer = mount(plugin).exports.exporter.start(JSON.stringify(options));
+    const parts = Array.from(batches(input), (batch) => writer.push(batch.toWit()));
+    return Uint8Array.from([...parts, writer.finish()].flatMap((part) => [...part]));
+  });
+}
+
+/** The charts that the plugin draws of the tables given by name. */
+export function draw(plugin, options, tables) {
+  return answering(() => {
+    const drawing = mount(plugin).exports.visualization.start(JSON.stringify(options));
+    for (const [name, input] of Object.entries(tables)) for (const batch of batches(input)) drawing.push(name, batch.toWit());
+    return drawing.finish().map((chart) => ({ ...chart, spec: JSON.parse(chart.body) }));
+  });
+}
+
+function* batches(input) {
+  for (const table of Array.isArray(input) ? input : [input]) yield* table.batches();
+}
+
+/** Rows and names together; formats stay those of the first part. */
+function joined(parts) {
+  return { rows: parts.flatMap((part) => part.toRows()), names: parts[0].names, formats: parts[0].columns.map((column) => column.format), parts };
+}
+
+/** A refusal as it would be caught by an author: a `Refusal`. */
+function answering(run) {
+  try {
+    return run();
+  } catch (thrown) {
+    throw fromWit(thrown);
+  }
+}
+
+function kebab(name) {
+  return name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+}

@@ -1,0 +1,57 @@
+"""`Plugin`: which class serves which point, and the lifecycle.
+
+Here: the author's declaration. Not here: the functions that the component exports (`inside.entry`). Easy to get wrong:
+the name `plugin` in the entry file is what the build looks for.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from .options import schema_of
+from .points import Analyzer, DataSource, Exporter, Point, Transformer, Visualization
+
+
+class Plugin:
+    """`plugin = Plugin(analyzer=Declustering)` in the entry file. `init` is given the configuration, `health` answers one
+    line; either raises to refuse."""
+
+    def __init__(
+        self,
+        *,
+        data_source: type[DataSource] | None = None,
+        transformer: type[Transformer] | None = None,
+        analyzer: type[Analyzer] | None = None,
+        exporter: type[Exporter] | None = None,
+        visualization: type[Visualization] | None = None,
+        init: Callable[[dict[str, Any]], None] | None = None,
+        shutdown: Callable[[], None] | None = None,
+        health: Callable[[], str] | None = None,
+    ) -> None:
+        given: dict[str, tuple[type[Point] | None, type[Point]]] = {
+            "plugwork:points/data-source": (data_source, DataSource),
+            "plugwork:points/transformer": (transformer, Transformer),
+            "plugwork:points/analyzer": (analyzer, Analyzer),
+            "plugwork:points/exporter": (exporter, Exporter),
+            "plugwork:points/visualization": (visualization, Visualization),
+        }
+        self.points: dict[str, type[Point]] = {}
+        for interface, (point, base) in given.items():
+            if point is None:
+                continue
+            if not (isinstance(point, type) and issubclass(point, base)):
+                raise TypeError(f"`{interface}` needs a class derived from `{base.__name__}`, not {point!r}")
+            self.points[interface] = point
+        self.init = init
+        self.shutdown = shutdown
+        self.health = health
+
+    def descriptor(self, others: dict[str, type] | None = None) -> str:
+        """The descriptor's JSON text. `others` are classes for an application's own interfaces, which may have
+        `summary`, `options` and `required` as the shipped points do."""
+        described = {}
+        for interface, point in {**self.points, **(others or {})}.items():
+            first_line = (point.__doc__ or "").strip().partition("\n")[0]
+            schema = schema_of(getattr(point, "options", {}), getattr(point, "required", []))
+            described[interface] = {"summary": getattr(point, "summary", "") or first_line, "options": schema}
+        return json.dumps({"points": described}, ensure_ascii=False)
