@@ -41,13 +41,21 @@ class GroupStats {
     this.#measures ??= this.#names(batch).map((name) => new Measure(name));
     this.#keys ??= this.options.by.map((name) => this.#key(batch.column(name)));
     const groups = this.#groups(batch);
-    for (const group of groups) this.#rows[group] = (this.#rows[group] ?? 0) + 1;
-    for (const measure of this.#measures) measure.add(batch.column(measure.name).numbers(), groups, this.#rows.length);
+    const tally = new Int32Array(this.#groupCount());
+    for (const group of groups) tally[group]++;
+    let group = 0;
+    for (const rows of tally) {
+      this.#rows[group] = (this.#rows[group] ?? 0) + rows;
+      group++;
+    }
+    for (const measure of this.#measures) measure.add(batch.column(measure.name).numbers(), groups, tally);
   }
 
   finish() {
     const measures = this.#measures ?? [];
-    const every = (cell) => this.#rows.flatMap((_, group) => measures.map((measure) => cell(measure, group)));
+    // Without `by` there is a group even for a table without rows.
+    const groups = Array.from(this.#rows.keys()).filter((group) => this.#rows[group] > 0);
+    const every = (cell) => groups.flatMap((group) => measures.map((measure) => cell(measure, group)));
     const keys = (this.#keys ?? []).map(({ name, format }, at) => [name, columnOf(format, every((_, group) => this.#keyOf(group, at)))]);
     return {
       statistics: table([
@@ -86,6 +94,11 @@ class GroupStats {
       groups = groups === null ? own : groups.map((group, row) => this.#pair(pairs, parts, group, own[row]));
     }
     return groups ?? new Int32Array(batch.rows);
+  }
+
+  #groupCount() {
+    const last = this.#keys.at(-1);
+    return last === undefined ? 1 : this.#keys.length === 1 ? last.values.count : last.parts.length;
   }
 
   #pair(pairs, parts, left, right) {

@@ -51,8 +51,8 @@ class MagnitudeFrequency:
         single = [{"magnitude": row["magnitude"], "events": row["count"]} for row in rows if row["count"]]
         line = [{"magnitude": row["magnitude"], "events": row["fitted"]} for row in rows if row["fitted"]]
         layers: list[dict[str, Any]] = [
-            layer(single, {"type": "point", "shape": "triangle-up", "opacity": 0.6}, "of this magnitude"),
-            layer(observed, {"type": "point", "filled": True}, "of this magnitude and above"),
+            layer(single, {"type": "point", "shape": "triangle-up", "opacity": 0.6}, "this magnitude"),
+            layer(observed, {"type": "point", "filled": True}, "this or larger"),
         ]
         if line:
             layers.append(layer(line, {"type": "line"}, "fitted"))

@@ -19,18 +19,14 @@ const COMPONENT: &str = "component.wasm";
 const TOOL: &str = "componentize-py";
 
 /// Interfaces that the SDK itself speaks, under module names that no other interface of the world can take from it.
-const SDK_INTERFACES: [&str; 4] = [
-    "plugwork:host/log@0.1.0",
-    "plugwork:host/fetch@0.1.0",
-    "plugwork:plugin/refusal@0.1.0",
-    "plugwork:table/types@0.1.0",
-];
+const SDK_INTERFACES: [&str; 4] =
+    ["plugwork:host/log@0.1.0", "plugwork:host/fetch@0.1.0", "plugwork:plugin/refusal@0.1.0", "plugwork:table/types@0.1.0"];
 
 /// Words that Python keeps for itself and that an interface may be called.
 const KEYWORDS: [&str; 32] = [
     "and", "as", "assert", "async", "await", "break", "class", "continue", "def", "del", "elif", "else", "except", "finally", "for",
-    "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while",
-    "with", "yield",
+    "from", "global", "if", "import", "in", "is", "lambda", "nonlocal", "not", "or", "pass", "raise", "return", "try", "while", "with",
+    "yield",
 ];
 
 /// Builds the component of a Python plugin.
@@ -56,9 +52,7 @@ pub(crate) fn tools_ready(sdk_dir: &Path) -> Result<(), BuildError> {
     let dir = sdk_dir.display();
     Err(BuildError::tool_missing(
         &format!("{TOOL} {version}"),
-        format!(
-            "run `python3 -m venv {dir}/.venv && {dir}/.venv/bin/python -m pip install --require-hashes -r {dir}/requirements.txt`"
-        ),
+        format!("run `python3 -m venv {dir}/.venv && {dir}/.venv/bin/python -m pip install --require-hashes -r {dir}/requirements.txt`"),
     ))
 }
 

@@ -47,8 +47,11 @@ export class Groups {
 
 /** Keys that compare by value in a Map, and alike in every batch: no Dates, no byte arrays, BigInts only where needed. */
 function plainKeys(column) {
-  const is64 = column.values instanceof BigInt64Array || column.values instanceof BigUint64Array;
-  if (column.validity === null && !is64 && (column.kind === "integer" || column.kind === "float")) return column.values;
+  if (column.validity === null && (column.kind === "integer" || column.kind === "float")) {
+    const numbers = column.numbers();
+    const is64 = column.values instanceof BigInt64Array || column.values instanceof BigUint64Array;
+    if (!is64 || numbers.every(Number.isSafeInteger)) return numbers;
+  }
   const keys = column.toArray();
   return keys.map((key) => (key instanceof Date ? key.getTime() : key instanceof Uint8Array ? key.join() : key));
 }

@@ -185,10 +185,7 @@ mod tests {
     #[test]
     fn a_missing_column_is_answered_with_the_names_there_are() {
         let batch = Batch::new(1, [Column::f64s("mag", [4.5]), Column::texts("net", ["us"])]).unwrap();
-        assert_eq!(
-            batch.column("magnitude").unwrap_err().to_string(),
-            "column `magnitude`: no such column; expected one of `mag`, `net`"
-        );
+        assert_eq!(batch.column("magnitude").unwrap_err().to_string(), "column `magnitude`: no such column; expected one of `mag`, `net`");
     }
 
     #[test]

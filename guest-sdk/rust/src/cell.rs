@@ -175,7 +175,6 @@ fn write_decimal(out: &mut fmt::Formatter<'_>, digits: i128, scale: usize) -> fm
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{Batch, Column};
 
     fn json(column: Column) -> String {

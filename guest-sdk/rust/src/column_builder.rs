@@ -42,12 +42,9 @@ impl ColumnBuilder {
             (Kind::Text | Kind::Bytes, Value::Null) => Ok(4),
             (Kind::Text | Kind::Bytes, Value::Text(text)) => Ok(4 + text.len()),
             (Kind::Bytes, Value::Bytes(bytes)) => Ok(4 + bytes.len()),
-            (kind, value) => Err(Refusal::other(format!(
-                "column `{}` holds {} and was given {}",
-                self.field.name,
-                kind.words(),
-                value.words()
-            ))),
+            (kind, value) => {
+                Err(Refusal::other(format!("column `{}` holds {} and was given {}", self.field.name, kind.words(), value.words())))
+            }
         }
     }
 
@@ -122,14 +119,14 @@ fn integer(value: &Value<'_>) -> i64 {
 /// A bitmap that says of `rows` rows that they have values.
 fn present(rows: usize) -> Vec<u8> {
     let mut bits = vec![0xff; rows / 8];
-    if rows % 8 > 0 {
+    if !rows.is_multiple_of(8) {
         bits.push((1 << (rows % 8)) - 1);
     }
     bits
 }
 
 fn set_bit(bits: &mut Vec<u8>, row: usize, value: bool) {
-    if row % 8 == 0 {
+    if row.is_multiple_of(8) {
         bits.push(0);
     }
     bits[row / 8] |= u8::from(value) << (row % 8);

@@ -93,7 +93,7 @@ macro_rules! __export {
         #[cfg(target_arch = "wasm32")]
         const _: () = {
             type Exported = $exported;
-            $crate::bindings::$module::export!(Exported with_types_in $crate::bindings::$module);
+    $crate::bindings::$module::export!(Exported with_types_in $crate::bindings::$module);
         };
         #[cfg(not(target_arch = "wasm32"))]
         const _: fn() = || {

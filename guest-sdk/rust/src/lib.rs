@@ -40,8 +40,8 @@ pub use values::{Bools, Texts, Validity, Values};
 /// Everything a plugin usually needs.
 pub mod prelude {
     pub use crate::{
-        Analyzer, Batch, Chart, Column, DataSource, Exporter, Field, Options, Refusal, Result, ResultExt, Table,
-        TableBuilder, Transformer, Value, Visualization, log, row,
+        Analyzer, Batch, Chart, Column, DataSource, Exporter, Field, Options, Refusal, Result, ResultExt, Table, TableBuilder, Transformer,
+        Value, Visualization, log, row,
     };
 }
 

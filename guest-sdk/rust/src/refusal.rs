@@ -128,9 +128,7 @@ impl From<std::io::Error> for Refusal {
         match error.kind() {
             NotFound => Self::invalid("file not found", "", "a path below the granted folder"),
             PermissionDenied => Self::invalid(error.to_string(), "", "a path that the grant covers"),
-            InvalidInput | InvalidData | UnexpectedEof | IsADirectory | NotADirectory => {
-                Self::invalid(error.to_string(), "", "")
-            }
+            InvalidInput | InvalidData | UnexpectedEof | IsADirectory | NotADirectory => Self::invalid(error.to_string(), "", ""),
             Interrupted | TimedOut | WouldBlock | ResourceBusy => Self::unavailable(error.to_string()),
             _ => Self::other(error.to_string()),
         }

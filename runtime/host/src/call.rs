@@ -58,6 +58,8 @@ pub(crate) async fn guarded<W, R>(
     let _armed = ticker.arm();
     let state = store.data_mut();
     state.ledger.begin_call();
+    // Words of an earlier call, which did not trap after all, explain nothing.
+    state.last_words = None;
     let limit_ms = state.ledger.limits().deadline_ms;
     // One tick more: the first may end at once.
     state.deadline_tick = ticker.now().saturating_add(limit_ms).saturating_add(1);
@@ -112,7 +114,7 @@ fn fault_of(error: &wasmtime::Error, state: &State) -> Fault {
     if let Some(fault) = state.ledger.memory_fault() {
         return fault;
     }
-    if let Some((message, stack)) = state.log.take_last_words() {
+    if let Some((message, stack)) = state.last_words.clone() {
         return Fault::Panic { message, stack };
     }
     // wasmtime has no type for spent hostcall fuel, only this text.

@@ -8,12 +8,16 @@ use std::sync::Arc;
 
 use plugwork_core::policy::config::ConfigBounds;
 use plugwork_core::{InterfaceName, Issue, Subject};
-use serde_json::{Map, Value};
+use serde_json::Value;
+
 use wasmtime::component::Linker;
 use wasmtime_wasi::WasiCtxBuilder;
 
 use crate::interfaces::http::HttpClient;
 use crate::state::{Prepared, State};
+
+/// The bounds of one grant: a JSON object, as it stood in the grant.
+pub type Bounds = serde_json::Map<String, Value>;
 
 /// Something a host can offer.
 pub trait Capability: Send + Sync + 'static {
@@ -24,7 +28,7 @@ pub trait Capability: Send + Sync + 'static {
     fn interfaces(&self) -> &'static [&'static str];
 
     /// Validates the bounds of one grant. The issue's `at` names the bound.
-    fn configure(&self, subject: &Subject, bounds: &Map<String, Value>) -> Result<Box<dyn Configured>, Issue>;
+    fn configure(&self, subject: &Subject, bounds: &Bounds) -> Result<Box<dyn Configured>, Issue>;
 }
 
 /// A capability with the bounds of one grant.

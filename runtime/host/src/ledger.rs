@@ -67,10 +67,15 @@ impl Ledger {
         self.refused.map(|asked_bytes| Fault::Memory { limit_bytes: self.limits.memory_bytes, asked_bytes })
     }
 
-    fn charge(&mut self, current_bytes: u64, desired_bytes: u64) -> bool {
+    /// Whether it may grow to `desired_bytes`; `fits` is whether the memory's or table's own declared maximum allows it. Where that says no
+    /// the engine refuses after this said yes, so nothing may be charged; and that is no fault of this limit.
+    fn charge(&mut self, current_bytes: u64, desired_bytes: u64, fits: bool) -> bool {
         let total = (self.spend.memory_bytes - current_bytes.min(self.spend.memory_bytes)).saturating_add(desired_bytes);
         if total > self.limits.memory_bytes {
             self.refused = Some(total);
+            return false;
+        }
+        if !fits {
             return false;
         }
         self.spend.memory_bytes = total;
@@ -80,12 +85,13 @@ impl Ledger {
 }
 
 impl ResourceLimiter for Ledger {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.charge(current as u64, desired as u64))
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(self.charge(current as u64, desired as u64, maximum.is_none_or(|maximum| desired <= maximum)))
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(self.charge(current as u64 * TABLE_ELEMENT_BYTES, (desired as u64).saturating_mul(TABLE_ELEMENT_BYTES)))
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        let bytes = |elements: usize| (elements as u64).saturating_mul(TABLE_ELEMENT_BYTES);
+        Ok(self.charge(bytes(current), bytes(desired), maximum.is_none_or(|maximum| desired <= maximum)))
     }
 
     fn instances(&self) -> usize {

@@ -29,7 +29,7 @@ mod source;
 mod state;
 mod ticker;
 
-pub use capability::{Capability, Configured};
+pub use capability::{Bounds, Capability, Configured};
 pub use dispatch::{Answer, Dispatch, Every, Outcome};
 pub use engine::{Allocation, Profile, config as engine_config};
 pub use error::{Error, ErrorKind, Result};

@@ -32,9 +32,7 @@ impl Parts<'_> {
         let mut linker = Linker::new(self.engine);
         let mut linked = HashSet::new();
         for reach in self.reach {
-            let track = reach.interface.version().map(|version| (version.major, version.minor));
-            // Two imports of one interface on one version track (0.2.0 and 0.2.6) are satisfied by one definition.
-            if reach.kind != Kind::Types && linked.insert((reach.interface.path(), track)) {
+            if reach.kind != Kind::Types && linked.insert(definition(reach)) {
                 self.define(reach, &mut linker).map_err(failed)?;
             }
         }
@@ -61,7 +59,7 @@ impl Parts<'_> {
             "plugwork:host/log" => interfaces::log::link(linker),
             "wasi:logging/logging" => interfaces::log::link_wasi(linker),
             "wasi:config/store" => interfaces::config::link(linker),
-            path if path.starts_with("wasi:sockets/") => self.deny(reach, linker),
+            _ if is_stub(reach) => self.deny(reach, linker),
             // What the table calls inert and this host has no code for stays undefined: the engine then names it.
             _ => interfaces::wasi::link(&reach.interface, linker).map(drop),
         }
@@ -71,6 +69,21 @@ impl Parts<'_> {
         let import = reach.interface.to_string();
         interfaces::deny::link(self.engine, self.component, &import, &(self.denial)(reach), linker)
     }
+}
+
+/// Which definition serves this import: two imports of one interface on one version track (0.2.0 and 0.2.6) share one. A stub is made from
+/// the functions of one import, so it serves no other; and a pre-release is on no track.
+fn definition(reach: &Reach) -> (&str, String) {
+    let version = match reach.interface.version() {
+        Some(version) if version.pre.is_empty() && !is_stub(reach) => format!("{}.{}", version.major, version.minor),
+        Some(version) => version.to_string(),
+        None => String::new(),
+    };
+    (reach.interface.path(), version)
+}
+
+fn is_stub(reach: &Reach) -> bool {
+    reach.kind == Kind::Denied || (reach.kind == Kind::Inert && reach.interface.package() == "wasi:sockets")
 }
 
 /// Interfaces that the host defines itself, granted or not: the grant only fills the instance's context.

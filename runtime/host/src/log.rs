@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use plugwork_core::Subject;
-use plugwork_core::limits::{LAST_WORDS_BYTES_MAX, LOG_BYTES_MAX, LOG_RECORD_BYTES_MAX, LOG_RECORDS_MAX};
+use plugwork_core::limits::{LOG_BYTES_MAX, LOG_RECORD_BYTES_MAX, LOG_RECORDS_MAX};
 use serde::Serialize;
 
 /// Severity, rising.
@@ -78,7 +78,6 @@ struct Spent {
     records: u64,
     bytes: u64,
     dropped: u64,
-    last_words: Option<(String, String)>,
 }
 
 impl Log {
@@ -102,15 +101,6 @@ impl Log {
         }
     }
 
-    pub(crate) fn last_words(&self, message: &str, stack: &str) {
-        let words = (cut(message, LAST_WORDS_BYTES_MAX).to_owned(), cut(stack, LAST_WORDS_BYTES_MAX).to_owned());
-        self.spent.lock().expect("no panic happens under this lock").last_words = Some(words);
-    }
-
-    pub(crate) fn take_last_words(&self) -> Option<(String, String)> {
-        self.spent.lock().expect("no panic happens under this lock").last_words.take()
-    }
-
     pub(crate) fn records(&self) -> u64 {
         self.spent.lock().expect("no panic happens under this lock").records
     }
@@ -125,7 +115,8 @@ impl Drop for Log {
     }
 }
 
-fn cut(text: &str, bytes_max: usize) -> &str {
+/// The longest beginning of a text that fits, between characters.
+pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
     let mut end = text.len().min(bytes_max);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use plugwork_component::Report;
+use plugwork_core::limits::OPTIONS_BYTES_MAX;
 use plugwork_core::reach::{self, Kind, Reach};
 use plugwork_core::{Denial, Digest, Grants, InterfaceName, Issue, Limits, Manifest, PackageName, Permission, Subject};
 use serde_json::{Map, Value};
@@ -63,7 +64,7 @@ impl Offer {
         self
     }
 
-    /// The configuration handed to the plugin's `init`: a JSON object.
+    /// The configuration handed to the plugin's `init`: a JSON object of at most 64 KiB, which accepting checks.
     pub fn configuration(mut self, configuration: Value) -> Self {
         self.configuration = configuration;
         self
@@ -127,6 +128,15 @@ impl Offer {
         let wrong = |issues: Vec<Issue>| {
             Error::invalid(ErrorKind::Refused, format!("cannot accept `{subject}` with these grants:"), issues).of(subject)
         };
+        let configuration = self.configuration.to_string();
+        if !self.configuration.is_object() || configuration.len() > OPTIONS_BYTES_MAX {
+            let issue = Issue {
+                what: format!("{} bytes that begin with `{}`", configuration.len(), configuration.chars().take(16).collect::<String>()),
+                at: "configuration".to_owned(),
+                expected: format!("a JSON object of at most {OPTIONS_BYTES_MAX} bytes"),
+            };
+            return Err(Error::invalid(ErrorKind::Invalid, format!("cannot configure `{subject}`:"), vec![issue]).of(subject));
+        }
         let grants = grants.narrowing(self.manifest.as_ref()).map_err(wrong)?;
         let reach = self.reach(&grants);
         let mut denials = self.denials(&reach);
@@ -156,7 +166,7 @@ impl Offer {
             component,
             pre,
             lifecycle,
-            configuration: self.configuration.to_string(),
+            configuration,
             configured,
             ticker: runtime.engines.ticker.clone(),
             sink: runtime.sink.clone(),

@@ -2,6 +2,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, RwLock, Weak};
 
 use plugwork_core::reach::Reach;
@@ -62,6 +63,12 @@ impl Generation {
         let mut store = Store::new(self.pre.engine(), state);
         crate::call::arm_store(&mut store, &self.ticker);
         Ok(store)
+    }
+}
+
+impl fmt::Debug for Plugin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Plugin({} {})", self.subject(), self.subject().digest.short())
     }
 }
 

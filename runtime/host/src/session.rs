@@ -2,6 +2,8 @@
 //!
 //! Resources that a point returns (a cursor, an analysis) live in the session's instance and die with it.
 
+use std::fmt;
+
 use plugwork_core::{Fault, Subject};
 use wasmtime::component::Instance;
 use wasmtime::{Store, StoreContextMut};
@@ -80,6 +82,12 @@ impl Live {
 pub struct Session<P: Point> {
     live: Live,
     guest: P::Guest,
+}
+
+impl<P: Point> fmt::Debug for Session<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({} as {}{})", self.subject(), P::INTERFACE, if self.has_ended() { ", ended" } else { "" })
+    }
 }
 
 impl<P: Point> Session<P> {

@@ -25,6 +25,8 @@ pub struct State {
     pub(crate) config: Option<Arc<plugwork_core::policy::config::ConfigBounds>>,
     /// The tick at which the running call ends.
     pub(crate) deadline_tick: u64,
+    /// Message and stack of a guest that is about to trap in the running call.
+    pub(crate) last_words: Option<(String, String)>,
     slots: Vec<(TypeId, Box<dyn Any + Send>)>,
 }
 
@@ -44,6 +46,7 @@ impl State {
             http,
             config: prepared.config,
             deadline_tick: 0,
+            last_words: None,
             slots: prepared.slots,
         }
     }

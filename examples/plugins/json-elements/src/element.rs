@@ -51,8 +51,7 @@ impl<'a> Element<'a> {
 
     /// Serde tells line and column, from 1; the column is that of the last byte it read.
     fn offset(&self, error: &serde_json::Error) -> u64 {
-        let before: usize =
-            self.bytes.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
+        let before: usize = self.bytes.split_inclusive(|&byte| byte == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum();
         (before + error.column().saturating_sub(1)) as u64
     }
 }

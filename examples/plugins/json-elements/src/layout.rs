@@ -31,7 +31,9 @@ pub struct Elements<R> {
 enum State {
     Start,
     /// Inside the array; whether an element came before.
-    Array { first: bool },
+    Array {
+        first: bool,
+    },
     Lines,
     End,
 }
@@ -164,8 +166,7 @@ impl<R: Read> Elements<R> {
             return Err(self.refuse("a key"));
         }
         let (bytes, position) = self.stream.value()?;
-        let key = serde_json::from_slice(bytes)
-            .map_err(|error| Refusal::invalid(error.to_string(), place(position), "a key"))?;
+        let key = serde_json::from_slice(bytes).map_err(|error| Refusal::invalid(error.to_string(), place(position), "a key"))?;
         self.expect(b':')?;
         Ok(key)
     }

@@ -31,9 +31,9 @@ fn the_real_week_has_1707_events() {
     assert_eq!(batch.column("id").unwrap().texts().unwrap().get(0), Some("ci37868143"));
     assert_eq!(batch.column("time").unwrap().timestamps_ms().unwrap().get(0), Some(1_517_966_773_840));
     assert_eq!(batch.column("depth-km").unwrap().f64s().unwrap().get(0), Some(26.49));
-    assert_eq!(batch.column("felt").unwrap().validity().nulls(), 1_628);
+    assert_eq!(batch.column("felt").unwrap().validity().nulls(), 1_580);
     let networks = batch.column("network").unwrap().texts().unwrap();
-    assert_eq!(networks.iter().filter(|network| *network == Some("ci")).count(), 277);
+    assert_eq!(networks.iter().filter(|network| *network == Some("ci")).count(), 386);
 }
 
 #[test]

@@ -29,7 +29,7 @@ def connect(source: str, exports: dict[str, str], stubbed: bool) -> dict[str, ty
     the module name the build gave it; `stubbed` says that the component has no WASI."""
     before = set(sys.modules)
     if stubbed:
-        sandbox.prepare()
+        sandbox.replace()
     module = importlib.import_module(source)
     if str(module.__file__).startswith("/python/"):
         raise ImportError(f"`{source}.py` has the name of a standard module: rename the file")
@@ -61,10 +61,9 @@ def connect(source: str, exports: dict[str, str], stubbed: bool) -> dict[str, ty
         generated = importlib.import_module(name)
         if any(getattr(generated, resource, None) is not kind for resource, kind in found.items()):
             raise ImportError(f"`{generated.__file__}` stands where the resources of `{name}` belong: rename the file")
-    if stubbed:
-        sandbox.import_late(authored)
-        sandbox.keep_sources([*authored, *(found for name, found in sys.modules.items() if name.startswith("plugwork_guest"))])
-        sandbox.seal()
+    sandbox.import_late(authored)
+    sandbox.keep_sources([*authored, *(found for name, found in sys.modules.items() if name.startswith("plugwork_guest"))])
+    sandbox.seal(stubbed)
     sys.stdout, sys.stderr = log.Stream("info"), log.Stream("warn")
     logging.basicConfig(handlers=[log.Handler()], level=logging.DEBUG, format="%(message)s", force=True)
     return classes

@@ -55,13 +55,8 @@ class SealedFinder:
         )
 
 
-def prepare() -> None:
+def replace() -> None:
     """Puts the replacements in place; they take effect with `seal`."""
-    for name in _LATE:
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            continue
     for name in _CLOCK_FUNCTIONS:
         if hasattr(time, name):
             setattr(time, name, _unless_sealed(getattr(time, name), f"time.{name}", _no_clock))
@@ -83,10 +78,11 @@ def prepare() -> None:
                                                    gmtime=time.gmtime, strftime=time.strftime))
 
 
-def seal() -> None:
-    """From here on clocks, files, randomness and imports raise."""
+def seal(stubbed: bool) -> None:
+    """From here on imports raise, because the files of Python's library stay behind when the component is made; and where
+    WASI is stubbed also clocks, files and randomness."""
     sys.meta_path[:] = [SealedFinder()]
-    _State.sealed = True
+    _State.sealed = stubbed
 
 
 def keep_sources(modules: list[types.ModuleType]) -> None:
@@ -101,7 +97,13 @@ def keep_sources(modules: list[types.ModuleType]) -> None:
 
 
 def import_late(modules: list[types.ModuleType]) -> None:
-    """Imports what the modules import inside functions. What is not found now raises when it is used, as always."""
+    """Imports what the modules import inside functions, and what Python's library does. What is not found now raises when
+    it is used, as always."""
+    for name in _LATE:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
     for module in modules:
         try:
             with open(str(module.__file__), encoding="utf-8") as file:
@@ -138,7 +140,7 @@ def _no_clock(name: str) -> Exception:
 
 
 def _no_files(name: str) -> Exception:
-    return PermissionError(f"`{name}` needs files, and this plugin has none: read data from its input, {_DEV}")
+    return PermissionError(f"`{name}` needs files, and this plugin has none: read data from its input")
 
 
 def _no_input(name: str) -> Exception:

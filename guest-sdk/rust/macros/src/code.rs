@@ -117,10 +117,7 @@ fn path(interface: &Interface) -> String {
 
 /// What the generator calls the macro that exports one interface.
 fn export_macro(interface: &Interface) -> String {
-    let name: String = interface
-        .full_name()
-        .chars()
-        .map(|character| if character.is_ascii_alphanumeric() { character } else { '_' })
-        .collect();
+    let name: String =
+        interface.full_name().chars().map(|character| if character.is_ascii_alphanumeric() { character } else { '_' }).collect();
     format!("__export_{name}_cabi")
 }

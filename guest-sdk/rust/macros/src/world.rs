@@ -82,10 +82,7 @@ fn choose(resolve: &Resolve, package: PackageId, name: Option<&str>) -> Result<W
     }
 }
 
-fn interfaces<'a>(
-    resolve: &Resolve,
-    items: impl IntoIterator<Item = (&'a WorldKey, &'a WorldItem)>,
-) -> Result<Vec<Interface>> {
+fn interfaces<'a>(resolve: &Resolve, items: impl IntoIterator<Item = (&'a WorldKey, &'a WorldItem)>) -> Result<Vec<Interface>> {
     let mut found = Vec::new();
     for (key, item) in items {
         match (key, item) {

@@ -105,9 +105,6 @@ mod tests {
     fn nothing_is_asked_after_a_refusal() {
         let cursor = cursor(vec![Err(Refusal::unavailable("busy")), Ok(Some(batch()))]);
         assert!(cursor.next().is_err());
-        assert_eq!(
-            cursor.next().unwrap_err().to_string(),
-            "the cursor is finished; expected no call after the end or after a refusal"
-        );
+        assert_eq!(cursor.next().unwrap_err().to_string(), "the cursor is finished; expected no call after the end or after a refusal");
     }
 }

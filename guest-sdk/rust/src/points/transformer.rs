@@ -6,9 +6,7 @@ use std::marker::PhantomData;
 
 use super::Session;
 use crate::batch::Batch;
-use crate::bindings::transformer::exports::plugwork::points::transformer::{
-    Guest, GuestTransformation, Transformation,
-};
+use crate::bindings::transformer::exports::plugwork::points::transformer::{Guest, GuestTransformation, Transformation};
 use crate::bindings::types;
 use crate::options::Options;
 use crate::refusal::{Refusal, Result};

@@ -23,17 +23,26 @@ pub(crate) fn link(engine: &Engine, component: &Component, import: &str, denial:
     let Some((_, item)) = component_type.imports(engine).find(|(name, _)| *name == import) else { return Ok(()) };
     match item.ty {
         ComponentItem::ComponentInstance(instance) => {
+            let earlier = defined_earlier(engine, component, import);
             let mut target = linker.instance(import)?;
             for (name, item) in instance.exports(engine) {
-                define(&mut target, name, &item.ty, import, denial)?;
+                define(&mut target, name, &item.ty, import, &earlier, denial)?;
             }
             Ok(())
         }
-        other => define(&mut linker.root(), import, &other, import, denial),
+        // An import outside any interface is refused when the offer is accepted: it cannot come here.
+        _ => Ok(()),
     }
 }
 
-fn define(target: &mut LinkerInstance<'_, State>, name: &str, item: &ComponentItem, import: &str, denial: &Denial) -> wasmtime::Result<()> {
+fn define(
+    target: &mut LinkerInstance<'_, State>,
+    name: &str,
+    item: &ComponentItem,
+    import: &str,
+    earlier: &[ResourceType],
+    denial: &Denial,
+) -> wasmtime::Result<()> {
     match item {
         ComponentItem::ComponentFunc(_) => {
             let denial = denial.clone();
@@ -50,8 +59,7 @@ fn define(target: &mut LinkerInstance<'_, State>, name: &str, item: &ComponentIt
                 Ok(())
             })
         }
-        // A resource that other interfaces define (`use io.streams.{…}`) is theirs: defining it again would be a different type.
-        ComponentItem::Resource(_) if is_own_resource(import, name) => {
+        ComponentItem::Resource(resource) if !earlier.contains(resource) => {
             target.resource(name, ResourceType::host::<Nothing>(), |_, _| Ok(()))
         }
         _ => Ok(()),
@@ -62,20 +70,19 @@ fn name_drops(label: &str) -> bool {
     label.ends_with(".drop")
 }
 
-/// Resources that WASI interfaces define themselves; in any other interface each resource is taken to be its own.
-fn is_own_resource(import: &str, name: &str) -> bool {
-    let path = import.split('@').next().unwrap_or(import);
-    match path.strip_prefix("wasi:sockets/") {
-        Some(interface) => matches!(
-            (interface, name),
-            ("network", "network")
-                | ("tcp", "tcp-socket")
-                | ("udp", "udp-socket" | "incoming-datagram-stream" | "outgoing-datagram-stream")
-                | ("ip-name-lookup", "resolve-address-stream")
-                | ("types", "tcp-socket" | "udp-socket")
-        ),
-        None => !path.starts_with("wasi:http/"),
+/// The resources of the imports before this one. `use io.streams.{…}` makes an alias of a resource that an earlier import defines: defining
+/// it again would be a different type.
+fn defined_earlier(engine: &Engine, component: &Component, import: &str) -> Vec<ResourceType> {
+    let mut resources = Vec::new();
+    for (_, item) in component.component_type().imports(engine).take_while(|(name, _)| *name != import) {
+        if let ComponentItem::ComponentInstance(instance) = item.ty {
+            resources.extend(instance.exports(engine).filter_map(|(_, item)| match item.ty {
+                ComponentItem::Resource(resource) => Some(resource),
+                _ => None,
+            }));
+        }
     }
+    resources
 }
 
 fn answer(store: &mut StoreContextMut<'_, State>, ty: &Type, params: &[Val], denial: &Denial) -> Option<Val> {

@@ -1,10 +1,11 @@
 //! `plugwork:host/log` and `wasi:logging`: the plugin's own log.
 
+use plugwork_core::limits::LAST_WORDS_BYTES_MAX;
 use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::plugwork::host::log as own;
 use super::bindings::wasi::logging::logging as wasi;
-use crate::log::Level;
+use crate::log::{Level, cut};
 use crate::state::State;
 
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -29,7 +30,7 @@ impl own::Host for State {
     }
 
     fn last_words(&mut self, message: String, stack: String) -> wasmtime::Result<()> {
-        self.log.last_words(&message, &stack);
+        self.last_words = Some((cut(&message, LAST_WORDS_BYTES_MAX).to_owned(), cut(&stack, LAST_WORDS_BYTES_MAX).to_owned()));
         Ok(())
     }
 }

@@ -77,10 +77,7 @@ fn a_document_that_was_cut_anywhere_is_refused() {
 
 #[test]
 fn a_cut_document_says_where_it_ends() {
-    assert_eq!(
-        refusal(r#"{"features":[{"a":"#, FEATURES),
-        "byte 18: the input ends too early; expected the end of a value"
-    );
+    assert_eq!(refusal(r#"{"features":[{"a":"#, FEATURES), "byte 18: the input ends too early; expected the end of a value");
 }
 
 #[test]

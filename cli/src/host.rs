@@ -1,0 +1,72 @@
+//! The command as a plugin host: where its state is, what it offers, and how it words a missing grant.
+
+use std::path::{Path, PathBuf};
+
+use plugwork::log::Sink;
+use plugwork::{Allocation, Limits, Runtime};
+use plugwork_capabilities::{Clock, Config, Environment, Filesystem, Http, Random};
+use plugwork_core::{Permission, Subject};
+
+use crate::exit::Failure;
+
+/// Where this command keeps its state.
+pub(crate) struct Place {
+    state: Option<PathBuf>,
+}
+
+impl Place {
+    pub(crate) fn new(state: Option<PathBuf>) -> Self {
+        Self { state }
+    }
+
+    /// The state folder: as given, or from the environment.
+    pub(crate) fn state(&self) -> Result<PathBuf, Failure> {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        self.state
+            .clone()
+            .or_else(|| variable("PLUGWORK_STATE"))
+            .or_else(|| variable("XDG_STATE_HOME").map(|base| base.join("plugwork")))
+            .or_else(|| variable("HOME").map(|home| home.join(".local/state/plugwork")))
+            .ok_or_else(|| Failure::usage("there is no HOME to keep state in: give `--state FOLDER`"))
+    }
+}
+
+/// How a grant that is missing would be written here.
+pub(crate) type Hint = Box<dyn Fn(&Subject, &Permission) -> String + Send + Sync>;
+
+/// Opens the runtime with everything this command can offer. Roots of `filesystem` grants are relative to `base`.
+pub(crate) async fn open(place: &Place, base: &Path, limits: Limits, sink: impl Sink, hint: Hint) -> Result<Runtime, Failure> {
+    let runtime = Runtime::builder(place.state()?)
+        // A command makes few instances: reserving a pool would cost more than it saves.
+        .allocation(Allocation::OnDemand)
+        .limits(limits)
+        .provide(Http)
+        .provide(Filesystem::new(base))
+        .provide(Config)
+        .provide(Environment)
+        .provide(Clock)
+        .provide(Random)
+        .log(sink)
+        .hint(hint)
+        .open()
+        .await?;
+    Ok(runtime)
+}
+
+/// The names and interfaces that [`open`] offers, for commands that only look.
+pub(crate) fn offered() -> Vec<plugwork_core::reach::Offered<'static>> {
+    use plugwork::Capability;
+    fn one(capability: &impl Capability) -> plugwork_core::reach::Offered<'static> {
+        plugwork_core::reach::Offered { capability: capability.name(), interfaces: capability.interfaces() }
+    }
+    vec![one(&Http), one(&Filesystem::default()), one(&Config), one(&Environment), one(&Clock), one(&Random)]
+}
+
+/// A tokio runtime for I/O: guests run on threads of their own.
+pub(crate) fn io_runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format_args!("cannot start threads: {error}")))
+}

@@ -1,0 +1,53 @@
+//! The `plugwork` command: one file per verb under `verbs/`. Data goes to stdout, narration to stderr; `print` is the only module that writes.
+
+mod exit;
+mod host;
+mod pipeline;
+mod print;
+mod report;
+mod verbs;
+
+use clap::{Parser, Subcommand};
+
+/// Run, build and inspect plugins that are WebAssembly components.
+///
+/// A plugin reaches only what it was granted: what was not granted is not linked.
+#[derive(Parser)]
+#[command(name = "plugwork", version, arg_required_else_help = true, after_help = exit::HELP)]
+struct Arguments {
+    /// Where compiled plugins are kept. Default: $PLUGWORK_STATE, else $XDG_STATE_HOME/plugwork, else ~/.local/state/plugwork.
+    #[arg(long, global = true, value_name = "FOLDER")]
+    state: Option<std::path::PathBuf>,
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    Inspect(verbs::inspect::Inspect),
+    Check(verbs::check::Check),
+    Build(verbs::build::Build),
+    Run(verbs::run::Run),
+    Call(verbs::call::Call),
+    Cache(verbs::cache::CacheVerb),
+}
+
+fn main() -> std::process::ExitCode {
+    let arguments = Arguments::parse();
+    let place = host::Place::new(arguments.state);
+    let outcome = match arguments.verb {
+        Verb::Inspect(verb) => verb.run(),
+        Verb::Check(verb) => verb.run(),
+        Verb::Build(verb) => verb.run(),
+        Verb::Run(verb) => verb.run(&place),
+        Verb::Call(verb) => verb.run(&place),
+        Verb::Cache(verb) => verb.run(&place),
+    };
+    match outcome {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(failure) => {
+            print::failure(&failure);
+            failure.code()
+        }
+    }
+}

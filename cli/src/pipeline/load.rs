@@ -1,0 +1,133 @@
+//! Steps become plugins: offered, accepted with the grants of the pipeline, and their options checked against what they say they take.
+//!
+//! All steps are tried and every complaint is told before anything flows.
+
+use std::path::{Path, PathBuf};
+
+use plugwork::{Limits, Offer, Plugin, Runtime, Source};
+use plugwork_core::Issue;
+use plugwork_core::limits::OPTIONS_BYTES_MAX;
+use plugwork_points::descriptor;
+use serde_json::Value;
+
+use super::plan::{self, Step};
+use crate::exit::Failure;
+use crate::grants;
+
+/// A step that may run.
+pub(crate) struct Loaded {
+    pub(crate) step: Step,
+    pub(crate) plugin: Plugin,
+    /// JSON text of an object.
+    pub(crate) options: String,
+    pub(crate) language: String,
+    pub(crate) component_bytes: u64,
+}
+
+/// Loads every step of a pipeline whose file stands in `base`.
+pub(crate) async fn load(runtime: &Runtime, base: &Path, steps: Vec<Step>) -> Result<Vec<Loaded>, Failure> {
+    let loading = steps.into_iter().map(|step| load_one(runtime, base, step));
+    let mut loaded = Vec::new();
+    let mut failures = Vec::new();
+    // Together: components that the cache does not have compile side by side.
+    for result in futures_join(loading).await {
+        match result {
+            Ok(step) => loaded.push(step),
+            Err(failure) => failures.push(failure),
+        }
+    }
+    match failures.len() {
+        0 => Ok(loaded),
+        1 => Err(failures.remove(0)),
+        _ => Err(Failure::worst(&failures)),
+    }
+}
+
+async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut futures: Vec<_> = futures.map(|future| Some(Box::pin(future))).collect();
+    let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
+    std::future::poll_fn(|context| {
+        let mut pending = false;
+        for (slot, output) in futures.iter_mut().zip(&mut outputs) {
+            if let Some(future) = slot {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => {
+                        *output = Some(value);
+                        *slot = None;
+                    }
+                    std::task::Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
+    outputs.into_iter().flatten().collect()
+}
+
+async fn load_one(runtime: &Runtime, base: &Path, step: Step) -> Result<Loaded, Failure> {
+    let place = plan::place(step.kind, &step.raw);
+    let path: PathBuf = base.join(&step.raw.plugin);
+    if !path.is_file() {
+        let hint = "build the example plugins with `cargo xtask guests`, or give the path relative to the pipeline file";
+        return Err(Failure::not_found(format_args!("{place}: there is no component `{}`\nhint: {hint}", path.display())));
+    }
+    let wrong = |issues: Vec<Issue>| {
+        let lines: String = issues.iter().map(|issue| format!("\n  {issue}")).collect();
+        Failure::usage(format_args!("{place} is wrong:{lines}"))
+    };
+    let grants = grants::from_toml(&step.raw.grants).map_err(wrong)?;
+    let bytes = std::fs::metadata(&path)?.len();
+    let source = Source::file(&path).map_err(|error| Failure::from(error).while_doing(&place))?;
+    let limits = Limits {
+        deadline_ms: step.raw.limits.deadline_ms.unwrap_or(Limits::batch().deadline_ms),
+        memory_bytes: step.raw.limits.memory_bytes.unwrap_or(Limits::batch().memory_bytes),
+        ..Limits::batch()
+    };
+    let offer = runtime.offer(&source).await.map_err(|error| Failure::from(error).while_doing(&place))?;
+    let offer = offer.instance(&step.raw.name).limits(limits);
+    let language = language(&offer);
+    let wanted = step.kind.point();
+    if !offer.points().any(|point| point.path() == wanted) {
+        let points: Vec<_> = offer.points().map(|point| format!("`{point}`")).collect();
+        return Err(Failure::usage(format_args!("{place}: `{}` is not a `{wanted}`; it exports {}", offer.subject(), points.join(", "))));
+    }
+    let plugin = offer.accept_only(grants).await.map_err(|error| Failure::from(error).while_doing(&place))?;
+    let options = Value::Object(options(&step.raw.options).map_err(|issue| wrong(vec![issue]))?);
+    check_options(&plugin, wanted, &options).await?.map_err(wrong)?;
+    let options = options.to_string();
+    if options.len() > OPTIONS_BYTES_MAX {
+        return Err(Failure::usage(format_args!("{place}: its options have {} bytes; at most {OPTIONS_BYTES_MAX}", options.len())));
+    }
+    Ok(Loaded { step, plugin, options, language, component_bytes: bytes })
+}
+
+/// The language that the component's producers name, for people.
+fn language(offer: &Offer) -> String {
+    offer.manifest().and_then(|manifest| manifest.build.as_ref()).map_or_else(String::new, |build| build.language.to_string())
+}
+
+fn options(table: &toml::Table) -> Result<serde_json::Map<String, Value>, Issue> {
+    match serde_json::to_value(table) {
+        Ok(Value::Object(options)) => Ok(options),
+        Ok(_) | Err(_) => Err(Issue {
+            what: "cannot be written as JSON".to_owned(),
+            at: "options".to_owned(),
+            expected: "text, numbers, booleans, arrays and tables".to_owned(),
+        }),
+    }
+}
+
+/// Checks the options against the JSON Schema of the plugin's descriptor: every violation with its path.
+async fn check_options(plugin: &Plugin, point: &str, options: &Value) -> Result<Result<(), Vec<Issue>>, Failure> {
+    let descriptor = descriptor(plugin).await?;
+    let Some(schema) = descriptor.points.get(point).and_then(|point| point.options.as_ref()) else { return Ok(Ok(())) };
+    let validator = jsonschema::validator_for(schema).map_err(|error| {
+        Failure::failed(format_args!("plugin `{}` has a schema for its options that is not one: {error}", plugin.subject()))
+    })?;
+    let issues: Vec<Issue> = validator
+        .iter_errors(options)
+        .map(|error| Issue { what: error.to_string(), at: format!("options{}", error.instance_path()), expected: String::new() })
+        .collect();
+    Ok(if issues.is_empty() { Ok(()) } else { Err(issues) })
+}

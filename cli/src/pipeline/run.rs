@@ -1,0 +1,109 @@
+//! Lets the batches flow: one task for each step on guest threads, joined by bounded queues. The first failure stops the rest.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use plugwork::GuestThreads;
+use tokio::task::JoinHandle;
+
+use super::channel::{Consumer, Inlet, Outlet};
+use super::load::Loaded;
+use super::plan;
+use super::progress::{self, Meter};
+use super::step::{self, Broken, Done};
+use crate::exit::Failure;
+use crate::print;
+
+/// How a run ended. What steps had finished by then is kept.
+pub(crate) struct Ran {
+    /// For each step, in the order of the plan; `None` for one that did not end.
+    pub(crate) done: Vec<Option<Done>>,
+    pub(crate) failure: Option<(usize, Failure)>,
+    pub(crate) interrupted: bool,
+}
+
+/// Runs all steps; outputs go below `folder`.
+pub(crate) async fn run(loaded: &Arc<Vec<Loaded>>, threads: &GuestThreads, folder: &Path) -> Ran {
+    let meters: Vec<Arc<Meter>> = loaded.iter().map(|_| Arc::default()).collect();
+    let named = loaded.iter().zip(&meters).map(|(loaded, meter)| (loaded.step.raw.name.clone(), meter.clone())).collect();
+    let progress = tokio::spawn(progress::show(named));
+    let (events, mut ended) = tokio::sync::mpsc::unbounded_channel();
+    let mut tasks: Vec<JoinHandle<()>> = Vec::new();
+    for (index, (inlet, outlet)) in queues(loaded).into_iter().enumerate() {
+        let (loaded, meter, folder, events) = (loaded.clone(), meters[index].clone(), folder.to_owned(), events.clone());
+        tasks.push(threads.spawn(async move {
+            let result = step::run(&loaded[index], inlet, outlet, &meter, &folder).await;
+            meter.done.store(true, Ordering::Relaxed);
+            // Nobody listens any more once another step has failed.
+            let _ = events.send((index, result));
+        }));
+    }
+    drop(events);
+    let mut ran = Ran { done: loaded.iter().map(|_| None).collect(), failure: None, interrupted: false };
+    loop {
+        tokio::select! {
+            event = ended.recv() => match event {
+                Some((index, Ok(done))) => {
+                    tell(&loaded[index], &done);
+                    ran.done[index] = Some(done);
+                }
+                Some((index, Err(Broken::Failed(failure)))) => {
+                    ran.failure = Some((index, failure));
+                    break;
+                }
+                // Its neighbour's failure follows.
+                Some((_, Err(Broken::Stopped))) => {}
+                None => break,
+            },
+            _ = tokio::signal::ctrl_c() => {
+                ran.interrupted = true;
+                break;
+            }
+        }
+    }
+    // Dropping a task drops its half-written output; waiting for that, so that nothing is left when this returns.
+    for task in &tasks {
+        task.abort();
+    }
+    for (index, task) in tasks.into_iter().enumerate() {
+        if let Err(error) = task.await
+            && error.is_panic()
+            && ran.failure.is_none()
+        {
+            ran.failure = Some((index, Failure::failed("the host panicked in this step: please report it")));
+        }
+    }
+    progress.abort();
+    print::end_progress();
+    ran
+}
+
+/// Each step's queue, and the queues of those who take from it.
+fn queues(loaded: &[Loaded]) -> Vec<(Inlet, Outlet)> {
+    let mut consumers: Vec<Vec<Consumer>> = loaded.iter().map(|_| Vec::new()).collect();
+    let mut inlets = Vec::new();
+    for step in loaded {
+        let inputs = &step.step.inputs;
+        let (sender, inlet) = Inlet::new(inputs.len());
+        for (position, input) in inputs.iter().enumerate() {
+            consumers[input.step].push(Consumer { sender: sender.clone(), input: position, table: input.table.clone() });
+        }
+        inlets.push(inlet);
+    }
+    inlets.into_iter().zip(consumers.into_iter().map(Outlet)).collect()
+}
+
+fn tell(loaded: &Loaded, done: &Done) {
+    print::end_progress();
+    let place = plan::place(loaded.step.kind, &loaded.step.raw);
+    #[expect(clippy::cast_precision_loss, reason = "megabytes for people")]
+    let memory = done.spend.memory_peak_bytes as f64 / f64::from(1 << 20);
+    print::narrate(format_args!(
+        "{place:<28} {:>9} rows in {:>9} out {:>5} batches  guest {:>8.1} ms  peak {memory:>6.1} MiB",
+        done.rows_in,
+        done.rows_out,
+        done.batches,
+        done.spend.time.as_secs_f64() * 1000.0,
+    ));
+}

@@ -1,0 +1,68 @@
+//! The one module that writes to the terminal. Data: stdout. Narration, warnings, errors: stderr. Everything that a plugin or a file said is escaped.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the module that prints")]
+
+use std::io::{IsTerminal, Write};
+
+use plugwork::log::escape;
+
+use crate::exit::Failure;
+
+/// One line of data.
+pub(crate) fn data(line: impl std::fmt::Display) {
+    // A reader that has seen enough (`| head`) is no error of ours.
+    let _ = writeln!(std::io::stdout(), "{}", escape(&line.to_string()));
+}
+
+/// A value as indented JSON.
+pub(crate) fn json(value: &impl serde::Serialize) {
+    let text = serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// One line of narration.
+pub(crate) fn narrate(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{}", escape(&line.to_string()));
+}
+
+/// A line that replaces the last one, on a terminal only.
+pub(crate) fn progress(line: impl std::fmt::Display) {
+    if stderr_is_terminal() {
+        let _ = write!(std::io::stderr(), "\r\u{1b}[2K{}", escape(&line.to_string()));
+        let _ = std::io::stderr().flush();
+    }
+}
+
+/// Ends a line of [`progress`].
+pub(crate) fn end_progress() {
+    if stderr_is_terminal() {
+        let _ = write!(std::io::stderr(), "\r\u{1b}[2K");
+    }
+}
+
+pub(crate) fn stderr_is_terminal() -> bool {
+    std::io::stderr().is_terminal()
+}
+
+/// Why the command failed.
+pub(crate) fn failure(failure: &Failure) {
+    narrate(format_args!("error: {failure}"));
+}
+
+/// Rows under headings, columns as wide as they need; text to the left.
+pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) {
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| escape(cell)).collect()).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        cells.chain([headings[column].chars().count()]).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        padded.join("  ").trim_end().to_owned()
+    };
+    let _ = writeln!(std::io::stdout(), "{}", line(&mut headings.iter().copied()));
+    for row in &rows {
+        let _ = writeln!(std::io::stdout(), "{}", line(&mut row.iter().map(String::as_str)));
+    }
+}

@@ -1,0 +1,133 @@
+//! `plugwork run`: a pipeline from a file, checked as a whole before anything flows.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Instant, SystemTime};
+
+use clap::Args;
+use plugwork::{GuestThreads, Limits};
+use plugwork_core::{Permission, Subject};
+use serde_json::json;
+
+use crate::exit::Failure;
+use crate::host::{self, Place};
+use crate::pipeline::load::{self, Loaded};
+use crate::pipeline::output::Output;
+use crate::pipeline::report::{self, Journal, Times};
+use crate::pipeline::run::{self, Ran};
+use crate::pipeline::{file, plan};
+use crate::print;
+
+/// Run a pipeline: sources, transformers, analyzers, exporters and charts.
+///
+/// Everything is checked before anything runs: the file, the plugins, their options and their grants. Outputs and one self-contained
+/// report.html are written below the output folder; a file stands under its name only when it is whole.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  plugwork run examples/pipelines/earthquakes.toml
+  plugwork run flights.toml --output /tmp/flights --json")]
+pub(crate) struct Run {
+    /// The pipeline file.
+    pipeline: PathBuf,
+    /// Where to write. Default: out/NAME below the current folder, NAME from the pipeline.
+    #[arg(short, long, value_name = "FOLDER")]
+    output: Option<PathBuf>,
+    /// Check everything and run nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Show every log record of the plugins, not only warnings.
+    #[arg(short, long)]
+    verbose: bool,
+    /// Print what was done as JSON on stdout.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Run {
+    pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
+        let file = file::read(&self.pipeline)?;
+        let (name, description) = (file.name.clone(), file.description.clone());
+        let steps = plan::plan(file).map_err(|issues| {
+            let lines: String = issues.iter().map(|issue| format!("\n  {issue}")).collect();
+            Failure::usage(format_args!("pipeline `{}` is wrong:{lines}", self.pipeline.display()))
+        })?;
+        let io = host::io_runtime()?;
+        let outcome = io.block_on(self.run_steps(place, &name, &description, steps));
+        // A guest that does not come back must not hold the command.
+        io.shutdown_background();
+        outcome
+    }
+
+    async fn run_steps(&self, place: &Place, name: &str, description: &str, steps: Vec<plan::Step>) -> Result<(), Failure> {
+        let (started, clock) = (SystemTime::now(), Instant::now());
+        let journal = Journal::new(self.verbose);
+        let base = self.pipeline.parent().unwrap_or(Path::new(".")).to_owned();
+        let runtime = host::open(place, &base, Limits::batch(), journal.clone(), hint(&self.pipeline, &steps)).await?;
+        print::narrate(format_args!("checking {} steps of `{name}`", steps.len()));
+        let loaded = tokio::select! {
+            loaded = load::load(&runtime, &base, steps) => Arc::new(loaded?),
+            _ = tokio::signal::ctrl_c() => return Err(Failure::interrupted("interrupted; nothing was written")),
+        };
+        let counts = runtime.cache_counts();
+        print::narrate(format_args!(
+            "loaded in {:.1} s ({} from the cache, {} compiled)",
+            clock.elapsed().as_secs_f64(),
+            counts.memory_hits + counts.disk_hits,
+            counts.compiled
+        ));
+        if self.dry_run {
+            print::narrate("nothing was run (--dry-run)");
+            return Ok(());
+        }
+        let folder = self.output.clone().unwrap_or_else(|| Path::new("out").join(name));
+        std::fs::create_dir_all(&folder).map_err(|error| Failure::failed(format_args!("cannot make `{}`: {error}", folder.display())))?;
+        let threads = GuestThreads::start(None)?;
+        let ran = run::run(&loaded, &threads, &folder).await;
+        let times = Times { started, total: clock.elapsed() };
+        let page = report::report(name, description, &loaded, &ran, &journal, &times);
+        let mut output = Output::create(&folder, report::FILE)?;
+        output.write(crate::report::render(&page).as_bytes())?;
+        output.finish()?;
+        self.tell(&page, &folder, &loaded, ran)
+    }
+
+    fn tell(&self, page: &crate::report::data::Report, folder: &Path, loaded: &[Loaded], ran: Ran) -> Result<(), Failure> {
+        let report = folder.join(report::FILE);
+        for output in &page.outputs {
+            print::narrate(format_args!("wrote {} ({} rows, {} bytes)", folder.join(&output.file).display(), output.rows, output.bytes));
+        }
+        if let Some(slowest) = page.steps.iter().max_by(|a, b| a.guest_ms.total_cmp(&b.guest_ms)) {
+            let seconds = page.total_ms / 1000.0;
+            print::narrate(format_args!("total {seconds:.2} s; slowest step `{}`: {:.0} ms in its plugin", slowest.name, slowest.guest_ms));
+        }
+        if self.json {
+            print::json(&json!({
+                "pipeline": page.pipeline, "outcome": page.outcome, "report": report, "total-ms": page.total_ms, "steps": page.steps,
+                "outputs": page.outputs, "tables": page.tables,
+            }));
+        } else {
+            print::data(format_args!("report: {}", report.display()));
+        }
+        match (ran.failure, ran.interrupted) {
+            (Some((index, failure)), _) => {
+                let step = &loaded[index].step;
+                Err(failure.while_doing(format_args!("{} of `{}` failed", plan::place(step.kind, &step.raw), page.pipeline)))
+            }
+            (None, true) => Err(Failure::interrupted("interrupted; finished outputs were kept, half-written ones removed")),
+            (None, false) => Ok(()),
+        }
+    }
+}
+
+/// The line to add to the pipeline file.
+fn hint(pipeline: &Path, steps: &[plan::Step]) -> host::Hint {
+    let pipeline = pipeline.display().to_string();
+    let kinds: Vec<(String, &'static str)> = steps.iter().map(|step| (step.raw.name.clone(), step.kind.word())).collect();
+    Box::new(move |subject: &Subject, permission: &Permission| {
+        let kind = kinds.iter().find(|(name, _)| *name == subject.instance).map_or("step", |(_, kind)| *kind);
+        let bounds = permission.to_string();
+        let bounds = bounds.strip_prefix(&permission.capability).unwrap_or_default().trim();
+        let bounds = if bounds.is_empty() { "{}" } else { bounds };
+        format!("in `{pipeline}`, under [[{kind}]] \"{}\": grants.{} = {bounds}", subject.instance, permission.capability)
+    })
+}

@@ -1,0 +1,20 @@
+// Types of `@plugwork/guest/testing`: runs a plugin under node, for its author's tests.
+
+import type { Chart, Plugin, Table, Value } from "./index.js";
+
+/** All parts of a table that came out. */
+export interface Found {
+  rows: Record<string, Value>[];
+  names: string[];
+  /** Arrow format of each column. */
+  formats: string[];
+  parts: Table[];
+}
+
+export function analyze(plugin: Plugin, options: object, input: Table | Table[]): Record<string, Found>;
+export function transform(plugin: Plugin, options: object, input: Table | Table[]): Found;
+export function read(plugin: Plugin, options: object): Found;
+export function write(plugin: Plugin, options: object, input: Table | Table[]): Uint8Array;
+export function draw(plugin: Plugin, options: object, tables: Record<string, Table | Table[]>): (Required<Omit<Chart, "spec">> & { spec: any })[];
+/** The exports as a host sees them, and what the plugin logs. */
+export function mount(plugin: Plugin): { exports: Record<string, any>; records: { level: string; message: string }[] };

@@ -1,0 +1,21 @@
+//! The promise of the `plugwork` crate: what is refused, what is linked, what every limit does, and that one plugin's fault harms nobody else.
+//!
+//! One binary. Guests are component text (`guest.rs`), so that each test shows the whole plugin it speaks of. Guests in real languages
+//! are the product tests' subject, not this crate's.
+
+#![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
+
+mod allocation;
+mod cache;
+mod denials;
+mod dispatch;
+mod dynamic;
+mod faults;
+mod fuzz;
+mod guest;
+mod limits;
+mod linking;
+mod log;
+mod offers;
+mod sessions;
+mod world;
