@@ -109,7 +109,7 @@ export class Column {
         return decimalText(this.#unscaled(row), this.#meaning.scale);
       case "date":
       case "timestamp":
-        return new Date(Math.floor(Number(this.values[row]) * milliseconds));
+        return new Date(wholeMilliseconds(this.values[row], milliseconds));
       default:
         return typeof this.values[row] === "bigint" ? exact(this.values[row]) : this.values[row];
     }
@@ -208,6 +208,14 @@ function toFloat64(values) {
 function exact(value) {
   const number = Number(value);
   return Number.isSafeInteger(number) ? number : value;
+}
+
+/** Cut towards the past; in BigInts, because nanoseconds of today are beyond 2^53. */
+function wholeMilliseconds(count, milliseconds) {
+  if (milliseconds >= 1) return Number(count) * milliseconds;
+  const divisor = BigInt(Math.round(1 / milliseconds));
+  const quotient = count / divisor;
+  return Number(count % divisor < 0n ? quotient - 1n : quotient);
 }
 
 function decimalText(unscaled, scale) {

@@ -31,6 +31,7 @@ test("timestamps keep their moment in every unit", () => {
 
 test("moments before 1970 are cut towards the past", () => {
   assert.equal(timestamps([-1], { unit: "s" }).values[0], -1n);
+  assert.deepEqual(values(timestamps([-0.5], { unit: "us" })), [new Date(-1)]);
   assert.deepEqual([...there(table({ t: timestamps([-1500], { unit: "us" }) })).column("t").milliseconds()], [-1500]);
 });
 

@@ -59,7 +59,7 @@ impl Reach {
             }
             .to_owned(),
             permission: self.interface.to_string(),
-            rule: format!("{} for `{plugin}`", self.because),
+            rule: format!("{} (plugin `{plugin}`)", self.because),
             hint: how.to_owned(),
         }
     }

@@ -14,6 +14,7 @@ pub struct Element<'a> {
     pub(crate) bytes: &'a [u8],
     pub(crate) number: u64,
     pub(crate) position: u64,
+    pub(crate) noun: &'static str,
 }
 
 impl<'a> Element<'a> {
@@ -27,10 +28,15 @@ impl<'a> Element<'a> {
         self.number
     }
 
+    /// What it is called in refusals: `feature 12`.
+    pub fn place(&self) -> String {
+        format!("{} {}", self.noun, self.number)
+    }
+
     /// Parses it.
     ///
     /// # Errors
-    /// `invalid` with the path inside the element (`/properties/mag`) and the byte of the document.
+    /// `invalid` with the element's number, the path inside it (`/properties/mag`) and the byte of the document.
     pub fn parse<T: Deserialize<'a>>(&self) -> Result<T> {
         let mut deserializer = serde_json::Deserializer::from_slice(self.bytes);
         let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
@@ -46,7 +52,8 @@ impl<'a> Element<'a> {
         let message = message.split(" at line ").next().unwrap_or(&message);
         let (what, expected) = message.split_once(", expected ").unwrap_or((message, ""));
         let at = if path.is_empty() { String::new() } else { format!("`{path}`, ") };
-        Refusal::invalid(what, at + &place(self.position + self.offset(error)), expected)
+        let at = at + &place(self.position + self.offset(error));
+        Refusal::invalid(what, at, expected).at(self.place())
     }
 
     /// Serde tells line and column, from 1; the column is that of the last byte it read.
@@ -76,17 +83,17 @@ mod tests {
     }
 
     fn refusal(text: &str) -> String {
-        let element = Element { bytes: text.as_bytes(), number: 1, position: 100 };
+        let element = Element { bytes: text.as_bytes(), number: 1, position: 100, noun: "row" };
         element.parse::<Sample>().unwrap_err().to_string()
     }
 
     #[test]
     fn a_wrong_type_is_told_with_path_and_byte() {
-        assert_eq!(refusal(r#"{"mag":"x"}"#), "`/mag`, byte 109: invalid type: string \"x\"; expected f64");
+        assert_eq!(refusal(r#"{"mag":"x"}"#), "row 1, `/mag`, byte 109: invalid type: string \"x\"; expected f64");
     }
 
     #[test]
     fn lines_inside_the_element_are_counted() {
-        assert_eq!(refusal("{\n\"mag\":\n!}"), "`/mag`, byte 109: expected value");
+        assert_eq!(refusal("{\n\"mag\":\n!}"), "row 1, `/mag`, byte 109: expected value");
     }
 }

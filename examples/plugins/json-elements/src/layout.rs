@@ -25,6 +25,8 @@ pub struct Elements<R> {
     state: State,
     /// Elements read so far.
     count: u64,
+    /// What an element is called in refusals.
+    noun: &'static str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,9 +41,9 @@ enum State {
 }
 
 impl<R: Read> Elements<R> {
-    /// Begins to read; nothing is read yet.
-    pub fn new(reader: R, layout: Layout) -> Self {
-        Self { stream: Stream::new(reader), layout, state: State::Start, count: 0 }
+    /// Begins to read; nothing is read yet. A refusal calls an element by `noun` and its number: `feature 12`.
+    pub fn new(reader: R, layout: Layout, noun: &'static str) -> Self {
+        Self { stream: Stream::new(reader), layout, state: State::Start, count: 0, noun }
     }
 
     /// The next element, none at the end of the document.
@@ -67,7 +69,8 @@ impl<R: Read> Elements<R> {
                 }
             }
             State::Array { first } => {
-                if !self.find_element(first)? {
+                let number = self.count + 1;
+                if !self.find_element(first).map_err(|refusal| refusal.at(format_args!("{} {number}", self.noun)))? {
                     self.state = State::End;
                     self.finish()?;
                     return Ok(None);
@@ -76,9 +79,9 @@ impl<R: Read> Elements<R> {
             }
         }
         self.count += 1;
-        let number = self.count;
-        let (bytes, position) = self.stream.value()?;
-        Ok(Some(Element { bytes, number, position }))
+        let (number, noun) = (self.count, self.noun);
+        let (bytes, position) = self.stream.value().map_err(|refusal| refusal.at(format_args!("{noun} {number}")))?;
+        Ok(Some(Element { bytes, number, position, noun }))
     }
 
     fn find_rows(&mut self) -> Result<State> {

@@ -50,13 +50,13 @@ impl JsonRows {
         if !(1..=8_192).contains(&settings.sample_rows) {
             return Err(Refusal::invalid("not a number of rows", "/sample-rows", "1 to 8,192"));
         }
-        let mut elements = Elements::new(Box::new(file) as Box<dyn Read>, Layout::Rows);
+        let mut elements = Elements::new(Box::new(file) as Box<dyn Read>, Layout::Rows, "row");
         let mut columns = Columns::new(&settings.types);
         let mut sample = VecDeque::new();
         let mut bytes = 0;
         while sample.len() < settings.sample_rows && bytes < SAMPLE_BYTES_MAX {
             let Some(element) = elements.next()? else { break };
-            element.parse().and_then(|object| columns.see(&object)).at(format!("row {}", element.number()))?;
+            columns.see(&element.parse()?).at(element.place())?;
             bytes += element.bytes().len();
             sample.push_back(element.bytes().to_vec());
         }
@@ -74,9 +74,7 @@ impl JsonRows {
             return Ok(true);
         }
         let Some(element) = self.elements.next()? else { return Ok(false) };
-        let place = |refusal: Refusal| refusal.at(format!("row {}", element.number()));
-        let object = element.parse().map_err(place)?;
-        self.columns.push(&mut self.table, &object).map_err(place)?;
+        self.columns.push(&mut self.table, &element.parse()?).at(element.place())?;
         Ok(true)
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn fields() -> [Field; 22] {
 pub(crate) fn push(table: &mut TableBuilder, element: &Element<'_>) -> Result<()> {
     let Feature { id, properties: event, geometry } = element.parse()?;
     let [longitude, latitude, depth_km] = geometry.map_or([None; 3], |geometry| geometry.coordinates.0);
-    table.push(row![
+    let row = row![
         &*id,
         event.time,
         event.mag,
@@ -65,7 +65,8 @@ pub(crate) fn push(table: &mut TableBuilder, element: &Element<'_>) -> Result<()
         event.dmin,
         event.rms,
         event.gap,
-    ])
+    ];
+    table.push(row).at(element.place())
 }
 
 #[derive(Deserialize)]

@@ -29,7 +29,7 @@ struct Settings {
 impl Earthquakes {
     /// Reads a feed from anywhere.
     pub fn read(feed: impl Read + 'static) -> Self {
-        let features = Elements::new(Box::new(feed) as Box<dyn Read>, Layout::Member("features"));
+        let features = Elements::new(Box::new(feed) as Box<dyn Read>, Layout::Member("features"), "feature");
         Self { features, table: TableBuilder::new(feed::fields()) }
     }
 }
@@ -53,8 +53,7 @@ impl DataSource for Earthquakes {
 
     fn next(&mut self) -> Result<Option<Batch>> {
         while let Some(feature) = self.features.next()? {
-            let number = feature.number();
-            feed::push(&mut self.table, &feature).at(format!("feature {number}"))?;
+            feed::push(&mut self.table, &feature)?;
             if let Some(batch) = self.table.ready() {
                 return Ok(Some(batch));
             }

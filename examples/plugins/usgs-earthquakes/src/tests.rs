@@ -92,3 +92,10 @@ fn a_missing_file_is_named() {
     let refusal = Earthquakes::open(&Options::new(r#"{"path":"no/such.json"}"#)).err().unwrap().to_string();
     assert_eq!(refusal, "/path, `no/such.json`: file not found; expected a path below the granted folder");
 }
+
+#[test]
+fn a_cut_feed_names_the_feature_and_the_byte() {
+    let feed = collection(&format!("{FEATURE},{FEATURE}"));
+    let refusal = refusal(&feed[..feed.len() - 20]);
+    assert_eq!(refusal, format!("feature 2, byte {}: the input ends too early; expected the end of a value", feed.len() - 20));
+}

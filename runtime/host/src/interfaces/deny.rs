@@ -4,6 +4,8 @@
 //! Where a result can carry a denial (plugwork's refusal, an error code, text) it does; where it cannot, the call traps with the
 //! denial's text. It never answers as if the thing had been done.
 
+use std::sync::Arc;
+
 use plugwork_core::Denial;
 use wasmtime::component::types::{self, ComponentItem};
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceAny, ResourceType, Type, Val};
@@ -45,18 +47,26 @@ fn define(
 ) -> wasmtime::Result<()> {
     match item {
         ComponentItem::ComponentFunc(_) => {
-            let denial = denial.clone();
-            let label = format!("{import}#{name}");
-            target.func_new(name, move |mut store, ty, params, results| {
-                store.data_mut().count_host_call();
-                for (slot, ty) in results.iter_mut().zip(ty.results()) {
-                    *slot = answer(&mut store, &ty, params, &denial)
-                        .ok_or_else(|| format_err!("`{label}` is denied: {}", denial.rule))?;
-                }
-                if results.is_empty() && !name_drops(&label) {
-                    return Err(format_err!("`{label}` is denied: {}", denial.rule));
-                }
-                Ok(())
+            let denial = Arc::new(denial.clone());
+            let label: Arc<str> = format!("{import}#{name}").into();
+            target.func_new_async(name, move |mut store, ty, params, results| {
+                let (denial, label) = (denial.clone(), label.clone());
+                Box::new(async move {
+                    store.data_mut().count_host_call();
+                    let refused = || format_err!("`{label}` is denied: {}", denial.rule);
+                    if results.is_empty() {
+                        return Err(refused());
+                    }
+                    for (slot, ty) in results.iter_mut().zip(ty.results()) {
+                        *slot = answer(&mut store, &ty, params, &denial).ok_or_else(refused)?;
+                    }
+                    let mut handles = Vec::new();
+                    params.iter().for_each(|value| find_handles(value, &mut handles));
+                    for handle in handles {
+                        give_up(&mut store, handle).await?;
+                    }
+                    Ok(())
+                })
             })
         }
         ComponentItem::Resource(resource) if !earlier.contains(resource) => {
@@ -66,8 +76,26 @@ fn define(
     }
 }
 
-fn name_drops(label: &str) -> bool {
-    label.ends_with(".drop")
+/// Every handle in a value.
+fn find_handles(value: &Val, found: &mut Vec<ResourceAny>) {
+    match value {
+        Val::Resource(handle) => found.push(*handle),
+        Val::List(values) | Val::Tuple(values) => values.iter().for_each(|value| find_handles(value, found)),
+        Val::Record(fields) => fields.iter().for_each(|(_, value)| find_handles(value, found)),
+        Val::Variant(_, Some(value)) | Val::Option(Some(value)) | Val::Result(Ok(Some(value)) | Err(Some(value))) => {
+            find_handles(value, found);
+        }
+        _ => {}
+    }
+}
+
+/// Lets go of a handle that was passed in. A borrowed one that is kept ends the guest with a trap; an owned one would stay in the table.
+async fn give_up(store: &mut StoreContextMut<'_, State>, handle: ResourceAny) -> wasmtime::Result<()> {
+    // Behind our own handles is nothing to destroy; others need a stack for their destructor.
+    if handle.ty() == ResourceType::host::<Nothing>() {
+        return handle.try_into_resource::<Nothing>(store).map(drop);
+    }
+    handle.resource_drop_async(store).await
 }
 
 /// The resources of the imports before this one. `use io.streams.{…}` makes an alias of a resource that an earlier import defines: defining

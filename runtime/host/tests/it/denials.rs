@@ -156,6 +156,45 @@ async fn a_denied_interface_may_use_the_resources_of_an_inert_one() {
 }
 
 #[tokio::test]
+async fn a_denied_function_lets_go_of_the_handles_it_was_given() {
+    // It borrows a pollable of the host's, and keeps nothing of it: the guest may use and drop it afterwards.
+    let import = r#"
+        (import "wasi:io/poll@0.2.6" (instance $poll
+          (export "pollable" (type $p (sub resource)))
+          (export "[method]pollable.ready" (func (param "self" (borrow $p)) (result bool)))))
+        (alias export $poll "pollable" (type $pollable))
+        (import "wasi:clocks/monotonic-clock@0.2.6" (instance $clock
+          (export "pollable" (type $p (eq $pollable)))
+          (export "subscribe-duration" (func (param "when" u64) (result (own $p))))))
+        (import "test:host/calls@0.1.0" (instance $calls
+          (export "pollable" (type $p (eq $pollable)))
+          (export "watch" (func (param "it" (borrow $p)) (result (result))))
+          (export "take" (func (param "it" (own $p)) (result (result))))))"#;
+    let code = r#"
+        (import "host" "subscribe-duration" (func $subscribe (param i64) (result i32)))
+        (import "host" "watch" (func $watch (param i32) (result i32)))
+        (import "host" "take" (func $take (param i32) (result i32)))
+        (import "host" "[method]pollable.ready" (func $ready (param i32) (result i32)))
+        (func (export "run") (param i32) (result i32) (local $it i32)
+          (local.set $it (call $subscribe (i64.const 0)))
+          (if (i32.eqz (call $watch (local.get $it))) (then unreachable))
+          (drop (call $ready (local.get $it)))
+          (call $take (local.get $it)))"#;
+    let guest = Guest::new(code)
+        .import(import)
+        .host("subscribe-duration", "$clock")
+        .host("watch", "$calls")
+        .host("take", "$calls")
+        .host("[method]pollable.ready", "$poll");
+    let plugin = denied(&guest, OPTIONAL_CALLS, Recorder::default()).await;
+    let mut session = plugin.session::<Number>().await.unwrap();
+    // More often than the handles an instance may have: what was taken is gone.
+    for _ in 0..20_000 {
+        assert_eq!(session.call_input(&0).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
 async fn a_denied_import_is_shown_as_denied() {
     let code = r#"(import "host" "ask" (func $ask (result i32))) (func (export "run") (param i32) (result i32) call $ask)"#;
     let plugin = denied(&asking("u32", "", code), OPTIONAL_CALLS, Recorder::default()).await;

@@ -119,7 +119,7 @@ async fn everything_that_is_missing_is_said_at_once() {
 
 #[tokio::test]
 async fn a_wrong_manifest_is_refused_with_every_complaint() {
-    let source = Guest::new(ECHO).manifest("[limits]\ndeadline-ms = 0\n[permissions.http]\nhosts = [\"http://x\"]\n").source();
+    let source = Guest::new(ECHO).manifest("[limits]\ndeadline-ms = 0\n[permissions.http]\nhosts = [\"no host\"]\n").source();
     let error = world::runtime().await.offer(&source).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Manifest);
     let places: Vec<_> = error.issues().iter().map(|issue| issue.at.as_str()).collect();

@@ -23,8 +23,8 @@ fn read(text: &str, layout: Layout) -> Result<Vec<String>> {
         assert!(elements.next()?.is_none(), "the end is the end for ever");
         Ok(found)
     };
-    let whole = collect(Elements::new(&mut text.as_bytes(), layout));
-    let dripped = collect(Elements::new(&mut Drip(text.as_bytes()), layout));
+    let whole = collect(Elements::new(&mut text.as_bytes(), layout, "row"));
+    let dripped = collect(Elements::new(&mut Drip(text.as_bytes()), layout, "row"));
     assert_eq!(whole, dripped, "{text}");
     whole
 }
@@ -77,14 +77,14 @@ fn a_document_that_was_cut_anywhere_is_refused() {
 
 #[test]
 fn a_cut_document_says_where_it_ends() {
-    assert_eq!(refusal(r#"{"features":[{"a":"#, FEATURES), "byte 18: the input ends too early; expected the end of a value");
+    assert_eq!(refusal(r#"{"features":[{"a":"#, FEATURES), "row 1, byte 18: the input ends too early; expected the end of a value");
 }
 
 #[test]
 fn commas_are_neither_forgotten_nor_left_over() {
-    assert_eq!(refusal("[1 2]", Layout::Rows), "byte 3: `2` is not JSON here; expected `,` or `]`");
-    assert_eq!(refusal("[1,]", Layout::Rows), "byte 3: `]` is not JSON here; expected an element after the comma");
-    assert_eq!(refusal("[,1]", Layout::Rows), "byte 1: `,` is not JSON here; expected an element or `]`");
+    assert_eq!(refusal("[1 2]", Layout::Rows), "row 2, byte 3: `2` is not JSON here; expected `,` or `]`");
+    assert_eq!(refusal("[1,]", Layout::Rows), "row 2, byte 3: `]` is not JSON here; expected an element after the comma");
+    assert_eq!(refusal("[,1]", Layout::Rows), "row 1, byte 1: `,` is not JSON here; expected an element or `]`");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn an_element_has_at_most_1_mib() {
 #[test]
 fn memory_does_not_grow_with_the_document() {
     let text = format!("[{}1]", "{\"a\":1},".repeat(200_000));
-    let mut elements = Elements::new(text.as_bytes(), Layout::Rows);
+    let mut elements = Elements::new(text.as_bytes(), Layout::Rows, "row");
     let mut count = 0;
     while elements.next().unwrap().is_some() {
         count += 1;

@@ -1,0 +1,143 @@
+//! The rival: wasmtime as its own documentation says to use it, with the settings that plugwork has.
+//!
+//! Same engine configuration, a thread that moves the epoch once a millisecond, a callback that yields at each, a limiter, a limit on
+//! what crosses to the host. Not here: anything else that plugwork does (deadline, ledger, panic barrier, WASI, log). May be misread:
+//! this is the least that makes running a stranger's guest defensible, not the fastest that wasmtime can do.
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use plugwork::wasmtime::component::{Component, InstancePre, Linker};
+use plugwork::wasmtime::{self, Engine, ResourceLimiter, Store, UpdateDeadline};
+use plugwork::{Limits, Profile, engine_config};
+
+use crate::calls::ALLOCATION;
+use crate::calls::bindings::exports::bench::calls::calls::{Guest, GuestIndices};
+use crate::measure::Side;
+
+/// An engine with its ticker, and a guest ready to be instantiated.
+pub(crate) struct Raw {
+    pre: InstancePre<Limiter>,
+    indices: Arc<GuestIndices>,
+    stop: Arc<AtomicBool>,
+}
+
+/// What a raw store holds.
+pub(crate) struct Limiter {
+    memory_bytes_max: usize,
+}
+
+impl ResourceLimiter for Limiter {
+    fn memory_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= self.memory_bytes_max)
+    }
+
+    fn table_growing(&mut self, _current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 1 << 20)
+    }
+}
+
+impl Raw {
+    /// Compiles the guest and starts the ticker.
+    pub(crate) fn start(component: &[u8]) -> Result<Self> {
+        let engine = Engine::new(&engine_config(Profile::Hardened, ALLOCATION))?;
+        let component = Component::from_binary(&engine, component)?;
+        let pre = Linker::new(&engine).instantiate_pre(&component)?;
+        let indices = Arc::new(GuestIndices::new(&pre)?);
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        thread::Builder::new().name("raw-ticker".to_owned()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(1));
+                engine.increment_epoch();
+            }
+        })?;
+        Ok(Self { pre, indices, stop })
+    }
+
+    /// The side of a warm call.
+    pub(crate) async fn warm(&self) -> Result<impl Side> {
+        let (store, guest) = instance(&self.pre, &self.indices).await?;
+        Ok(Warm { store, guest })
+    }
+
+    /// The side of a call with a list.
+    pub(crate) async fn list(&self, input: Vec<u8>) -> Result<impl Side> {
+        let (store, guest) = instance(&self.pre, &self.indices).await?;
+        Ok(List { store, guest, input })
+    }
+
+    /// The side of a call in an instance of its own.
+    pub(crate) fn fresh(&self) -> impl Side {
+        Fresh { pre: self.pre.clone(), indices: self.indices.clone() }
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
+}
+
+async fn instance(pre: &InstancePre<Limiter>, indices: &GuestIndices) -> Result<(Store<Limiter>, Guest)> {
+    let limits = Limits::interactive();
+    let mut store = Store::new(pre.engine(), Limiter { memory_bytes_max: usize::try_from(limits.memory_bytes)? });
+    store.limiter(|limiter| limiter);
+    store.set_hostcall_fuel(usize::try_from(limits.call_data_bytes)?);
+    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+    store.set_epoch_deadline(1);
+    let instance = pre.instantiate_async(&mut store).await?;
+    let guest = indices.load(&mut store, &instance)?;
+    Ok((store, guest))
+}
+
+struct Warm {
+    store: Store<Limiter>,
+    guest: Guest,
+}
+
+impl Side for Warm {
+    async fn batch(&mut self, times: u32) -> Result<f64> {
+        let started = Instant::now();
+        for input in 0..times {
+            black_box(self.guest.call_add(&mut self.store, black_box(input)).await?);
+        }
+        Ok(started.elapsed().as_nanos() as f64 / f64::from(times))
+    }
+}
+
+struct List {
+    store: Store<Limiter>,
+    guest: Guest,
+    input: Vec<u8>,
+}
+
+impl Side for List {
+    async fn batch(&mut self, times: u32) -> Result<f64> {
+        let started = Instant::now();
+        for _ in 0..times {
+            black_box(self.guest.call_echo(&mut self.store, black_box(&self.input)).await?);
+        }
+        Ok(started.elapsed().as_nanos() as f64 / f64::from(times))
+    }
+}
+
+struct Fresh {
+    pre: InstancePre<Limiter>,
+    indices: Arc<GuestIndices>,
+}
+
+impl Side for Fresh {
+    async fn batch(&mut self, times: u32) -> Result<f64> {
+        let started = Instant::now();
+        for input in 0..times {
+            let (mut store, guest) = instance(&self.pre, &self.indices).await?;
+            black_box(guest.call_add(&mut store, black_box(input)).await?);
+        }
+        Ok(started.elapsed().as_nanos() as f64 / f64::from(times))
+    }
+}

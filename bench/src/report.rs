@@ -1,0 +1,216 @@
+//! The rows, the list of those that must be there, and how they are shown.
+//!
+//! Lives here: [`Row`], [`Report`], the table and the JSON. Not here: any measuring. May be misread: a target that is missed is marked
+//! and does not fail the run, because machines differ; a row that is missing does, because nobody sees what is not there.
+
+use std::fmt;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+
+use crate::machine::Machine;
+use crate::measure::Summary;
+
+/// Every row that a run of `core` must have, in the order in which they are shown.
+pub(crate) const REQUIRED: [&str; 25] = [
+    "call-warm",
+    "call-1-mib",
+    "call-fresh",
+    "guest-thread-hop",
+    "first-call-rust",
+    "first-call-javascript",
+    "first-call-python",
+    "first-call-rust-inside",
+    "first-call-javascript-inside",
+    "first-call-python-inside",
+    "first-call-rust-pooling",
+    "first-call-javascript-pooling",
+    "first-call-python-pooling",
+    "second-load-rust",
+    "second-load-javascript",
+    "second-load-python",
+    "group-stats-rust",
+    "group-stats-boundary",
+    "group-stats-javascript",
+    "group-stats-python",
+    "group-stats-rust-throughput",
+    "session-start",
+    "peak-memory-rust",
+    "peak-memory-javascript",
+    "peak-memory-python",
+];
+
+/// How two medians become the one number that is judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Judge {
+    /// The median itself.
+    Value,
+    /// Ours less the rival's.
+    More,
+    /// Ours by the rival's.
+    Ratio,
+}
+
+/// One thing that was measured.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Row {
+    /// One of [`REQUIRED`].
+    pub(crate) name: &'static str,
+    /// The unit of all values; a ratio has none.
+    pub(crate) unit: &'static str,
+    /// plugwork.
+    pub(crate) ours: Summary,
+    /// What it is compared with, and its measurements in the same unit.
+    pub(crate) rival: Option<(&'static str, Summary)>,
+    pub(crate) judge: Judge,
+    /// The most that is good. `None`: shown beside the others and not judged.
+    pub(crate) target: Option<f64>,
+}
+
+impl Row {
+    pub(crate) fn value(name: &'static str, unit: &'static str, ours: Summary) -> Self {
+        Self { name, unit, ours, rival: None, judge: Judge::Value, target: None }
+    }
+
+    pub(crate) fn against(mut self, rival: &'static str, measured: Summary, judge: Judge) -> Self {
+        self.rival = Some((rival, measured));
+        self.judge = judge;
+        self
+    }
+
+    pub(crate) fn target(mut self, at_most: f64) -> Self {
+        self.target = Some(at_most);
+        self
+    }
+
+    /// The number that is judged.
+    pub(crate) fn judged(&self) -> f64 {
+        let rival = self.rival.map_or(f64::NAN, |(_, summary)| summary.median);
+        match self.judge {
+            Judge::Value => self.ours.median,
+            Judge::More => self.ours.median - rival,
+            Judge::Ratio => self.ours.median / rival,
+        }
+    }
+
+    /// `None` where there is no target.
+    pub(crate) fn met(&self) -> Option<bool> {
+        self.target.map(|target| self.judged() <= target)
+    }
+
+    fn judged_text(&self, number: f64) -> String {
+        match self.judge {
+            Judge::Value => format!("{} {}", figures(number), self.unit),
+            Judge::More => format!("{}{} {}", if number < 0.0 { "" } else { "+" }, figures(number), self.unit),
+            Judge::Ratio => format!("{number:.3} ×"),
+        }
+    }
+}
+
+/// A run.
+#[derive(Debug)]
+pub(crate) struct Report {
+    pub(crate) machine: Machine,
+    pub(crate) quick: bool,
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Report {
+    /// Names in [`REQUIRED`] that have no row.
+    pub(crate) fn missing(&self) -> Vec<&'static str> {
+        REQUIRED.into_iter().filter(|name| !self.rows.iter().any(|row| row.name == *name)).collect()
+    }
+
+    /// Names of the rows whose target was missed.
+    pub(crate) fn missed(&self) -> Vec<&'static str> {
+        self.rows.iter().filter(|row| row.met() == Some(false)).map(|row| row.name).collect()
+    }
+
+    /// The rows in the order of [`REQUIRED`].
+    pub(crate) fn sort(&mut self) {
+        self.rows.sort_by_key(|row| REQUIRED.iter().position(|name| *name == row.name));
+    }
+
+    pub(crate) fn json(&self) -> Result<String> {
+        let rows: Vec<_> = self
+            .rows
+            .iter()
+            .map(|row| {
+                let mut value = serde_json::to_value(row)?;
+                let entries = value.as_object_mut().context("a row is an object")?;
+                entries.insert("judged".to_owned(), row.judged().into());
+                entries.insert("met".to_owned(), row.met().into());
+                if let Some((name, summary)) = &row.rival {
+                    let mut rival = serde_json::to_value(summary)?;
+                    rival.as_object_mut().context("a summary is an object")?.insert("name".to_owned(), (*name).into());
+                    entries.insert("rival".to_owned(), rival);
+                }
+                Ok(value)
+            })
+            .collect::<Result<_>>()?;
+        let all = serde_json::json!({ "benchmark": "core", "quick": self.quick, "machine": self.machine, "rows": rows });
+        Ok(serde_json::to_string_pretty(&all)? + "\n")
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}{}\n", self.machine, if self.quick { "\nquick run: few batches, rough numbers" } else { "" })?;
+        writeln!(f, "{:<30} {:>12} {:>25}  {:<34} {:>11} {:>11}", "row", "median", "min to max", "against (median, min to max)", "judged", "target")?;
+        for row in &self.rows {
+            let ours = format!("{} {}", figures(row.ours.median), row.unit);
+            let range = |summary: &Summary| format!("{} to {}", figures(summary.min), figures(summary.max));
+            let rival = row.rival.as_ref().map_or(String::new(), |(name, summary)| format!("{name} {}, {}", figures(summary.median), range(summary)));
+            let judged = row.judged_text(row.judged());
+            let (target, mark) = match (row.target, row.met()) {
+                (Some(target), Some(met)) => (row.judged_text(target), if met { "met" } else { "MISSED" }),
+                _ => (String::new(), ""),
+            };
+            writeln!(f, "{:<30} {ours:>12} {:>25}  {rival:<34} {judged:>11} {target:>11} {mark}", row.name, range(&row.ours))?;
+        }
+        Ok(())
+    }
+}
+
+/// Four figures, or all before the point.
+fn figures(number: f64) -> String {
+    let whole = (number.abs().max(1.0).log10().floor() as usize).min(3);
+    format!("{number:.*}", 3 - whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(ours: f64, rival: f64, judge: Judge) -> Row {
+        Row::value("call-warm", "ns", Summary::of(vec![ours])).against("raw", Summary::of(vec![rival]), judge).target(1.2)
+    }
+
+    #[test]
+    fn a_target_is_met_at_the_target_and_missed_past_it() {
+        assert_eq!(row(12.0, 10.0, Judge::Ratio).met(), Some(true));
+        assert_eq!(row(12.1, 10.0, Judge::Ratio).met(), Some(false));
+        assert_eq!(row(11.0, 10.0, Judge::More).met(), Some(true));
+        assert_eq!(Row::value("call-warm", "ns", Summary::of(vec![1.0])).met(), None);
+    }
+
+    #[test]
+    fn a_row_that_is_not_there_is_named() {
+        let report = Report { machine: Machine::default(), quick: false, rows: vec![row(1.0, 1.0, Judge::Ratio)] };
+        assert_eq!(report.missing(), REQUIRED[1..]);
+    }
+
+    #[test]
+    fn no_two_rows_have_one_name() {
+        let mut names = REQUIRED.to_vec();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), REQUIRED.len());
+    }
+
+    #[test]
+    fn numbers_have_four_figures() {
+        assert_eq!([0.012_34, 1.0, 123.456, 1_234.5, 123_456.0].map(figures), ["0.012", "1.000", "123.5", "1234", "123456"]);
+    }
+}

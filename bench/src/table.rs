@@ -1,0 +1,56 @@
+//! The real table: 200,000 flights of the npm package `vega-datasets`, as batches of 8,192 rows.
+//!
+//! Lives here: reading them, before any clock runs, and the native view of a batch. Not here: what is computed. May be misread: the column
+//! `hour` is not in the file; it is `time` without its fraction, as a transformer in a pipeline would make it.
+
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use group_stats::Column as NativeColumn;
+use plugwork_points::{Batch, Column};
+use serde::Deserialize;
+
+/// Rows of a batch.
+const BATCH_ROWS: usize = 8_192;
+
+#[derive(Deserialize)]
+struct Flight {
+    delay: i64,
+    distance: i64,
+    time: f64,
+}
+
+/// Reads the file and packs it.
+pub(crate) fn flights(path: &Path) -> Result<Vec<Batch>> {
+    let missing = || format!("cannot read `{}`; run `npm ci` in `examples/data`", path.display());
+    let text = std::fs::read_to_string(path).with_context(missing)?;
+    let flights: Vec<Flight> = serde_json::from_str(&text).with_context(|| format!("`{}` is not a list of flights", path.display()))?;
+    ensure!(flights.len() == 200_000, "`{}` has {} flights, not 200,000", path.display(), flights.len());
+    flights.chunks(BATCH_ROWS).map(pack).collect()
+}
+
+fn pack(flights: &[Flight]) -> Result<Batch> {
+    let column = |name: &str, format: &str, values: Vec<u8>| Column {
+        name: name.to_owned(),
+        format: format.to_owned(),
+        validity: None,
+        offsets: None,
+        values,
+    };
+    let columns = vec![
+        column("delay", "l", flights.iter().flat_map(|flight| flight.delay.to_le_bytes()).collect()),
+        column("distance", "l", flights.iter().flat_map(|flight| flight.distance.to_le_bytes()).collect()),
+        column("time", "g", flights.iter().flat_map(|flight| flight.time.to_le_bytes()).collect()),
+        column("hour", "i", flights.iter().flat_map(|flight| (flight.time as i32).to_le_bytes()).collect()),
+    ];
+    Batch::new(u32::try_from(flights.len())?, columns).map_err(|issue| anyhow::anyhow!("{issue}"))
+}
+
+/// The same buffers as the native library takes them.
+pub(crate) fn native(batch: &Batch) -> Vec<NativeColumn<'_>> {
+    let column = |column| {
+        let Column { name, format, validity, offsets, values } = column;
+        NativeColumn { name, format, validity: validity.as_deref(), offsets: offsets.as_deref(), values }
+    };
+    batch.columns().iter().map(column).collect()
+}

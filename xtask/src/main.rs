@@ -1,0 +1,72 @@
+//! `cargo xtask VERB`: the chores of this repository, one file per verb. Anything a person wants from plugwork itself is in `cli`, not here.
+//!
+//! Easily got wrong: this crate is built before everything else by everybody, so it must not reach the engine; `tidy` checks that too.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
+
+mod demo;
+mod guests;
+mod house;
+mod program;
+mod setup;
+mod stamp;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+
+use crate::house::House;
+use crate::program::Program;
+
+const USAGE: &str = "\
+usage: cargo xtask VERB
+
+  setup                      fetch what building and testing need: Rust targets, npm packages, a Python environment
+  guests [--dev]             build every example plugin into target/plugins (--dev: with richer diagnostics)
+  demo [--screenshot FILE]   set up, build, run both pipelines, say where the reports are
+  test                       everything that must hold, in every language; prints one table and one last line
+  tidy [--fast]              floors, headers, contract, licences, format, lints, docs (--fast: without lints and docs)
+  bench core [ARGUMENTS]     the benchmark, with optimisation; arguments go through (--json FILE, --quick)
+  bless                      rewrite the expected texts of the scenarios; read the diff before you commit it
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<ExitCode> {
+    let house = House::here()?;
+    match words {
+        ["setup"] => setup::everything(&house)?,
+        ["guests"] => guests::build(&house, false)?,
+        ["guests", "--dev"] => guests::build(&house, true)?,
+        ["demo"] => demo::run(&house, None)?,
+        ["demo", "--screenshot", file] => demo::run(&house, Some(file))?,
+        ["test"] => return test::run(),
+        ["tidy"] => return tidy::run(&house, tidy::Depth::Full),
+        ["tidy", "--fast"] => return tidy::run(&house, tidy::Depth::Fast),
+        ["bench", rest @ ..] => Program::cargo(&house).args(["run", "--release", "--package", "plugwork-bench", "--"]).args(rest).run()?,
+        ["bless"] => {
+            guests::build(&house, false)?;
+            Program::cargo(&house).args(["test", "--package", "plugwork-tests"]).env("BLESS", "1").run()?;
+            println!("blessed; now read `git diff tests/scenarios`");
+        }
+        [] | ["help" | "--help" | "-h"] => print!("{USAGE}"),
+        _ => {
+            eprint!("{USAGE}");
+            bail!("there is no verb `{}`", words.join(" "));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
