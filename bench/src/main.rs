@@ -1,3 +1,133 @@
-//! The benchmark.
+//! `plugwork-bench`: what plugwork costs, measured against the same thing without it. `docs/benchmarks.md` explains every row.
+//!
+//! Lives here: the command line, and the order of the parts. May be misread: this never fails because a number is bad (machines
+//! differ); it fails when a row is missing, because then something could not be measured at all.
 
-fn main() {}
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
+
+mod analysis;
+mod calls;
+mod guests;
+mod languages;
+mod machine;
+mod measure;
+mod raw;
+mod report;
+mod start;
+mod table;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+
+use crate::languages::{JAVASCRIPT, PYTHON, RUST};
+use crate::machine::Machine;
+use crate::report::{Report, Row};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
+
+/// Measure what plugwork costs.
+#[derive(Parser)]
+#[command(name = "plugwork-bench", version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Measure every row of `docs/benchmarks.md`: a table on stdout. Exits with 1 if a row is missing.
+    Core(Core),
+    /// One call in a new process: what `core` starts and times.
+    #[command(hide = true)]
+    FirstCall { component: PathBuf, state: PathBuf, instances: start::Instances },
+}
+
+#[derive(clap::Args)]
+struct Core {
+    /// Also write the rows, the machine and the versions to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Few batches: every row, in a fraction of the time, with rough numbers.
+    #[arg(long)]
+    quick: bool,
+    /// Where `build-plugin` put the example plugins. Default: `target/plugins` of this repository.
+    #[arg(long, value_name = "FOLDER")]
+    plugins: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let began = Instant::now();
+    let outcome = match Arguments::parse().verb {
+        Verb::Core(core) => core.run(),
+        Verb::FirstCall { component, state, instances } => start::first_call(&component, &state, instances, began).map(|line| {
+            println!("{line}");
+            ExitCode::SUCCESS
+        }),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+impl Core {
+    fn run(self) -> Result<ExitCode> {
+        if cfg!(debug_assertions) {
+            eprintln!("warning: this is a debug build; its numbers say nothing: use `cargo run --release -p plugwork-bench`");
+        }
+        let mut report = Report { machine: Machine::here(), quick: self.quick, rows: Vec::new() };
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        runtime.block_on(self.measure(&mut report.rows))?;
+        report.sort();
+        println!("{report}");
+        if let Some(path) = &self.json {
+            std::fs::write(path, report.json()?).with_context(|| format!("cannot write `{}`", path.display()))?;
+        }
+        let missed = report.missed();
+        if !missed.is_empty() {
+            eprintln!("targets missed: {}", missed.join(", "));
+        }
+        let missing = report.missing();
+        if missing.is_empty() {
+            return Ok(ExitCode::SUCCESS);
+        }
+        eprintln!("rows missing: {}", missing.join(", "));
+        Ok(ExitCode::FAILURE)
+    }
+
+    /// Part by part. A part that fails says why and leaves its rows out; the others still run.
+    async fn measure(&self, rows: &mut Vec<Row>) -> Result<()> {
+        let quick = self.quick;
+        let plugins = self.plugins.clone().unwrap_or_else(|| Path::new(ROOT).join("target/plugins"));
+        let plugins = plugins.as_path();
+        let data = Path::new(ROOT).join("examples/data/node_modules/vega-datasets/data/flights-200k.json");
+        let folder = tempfile::tempdir()?;
+        let state = folder.path();
+
+        let mut keep = |part: &str, outcome: Result<Vec<Row>>| match outcome {
+            Ok(found) => rows.extend(found),
+            Err(error) => eprintln!("{part}: {error:#}"),
+        };
+        eprintln!("calls against raw wasmtime");
+        keep("calls", calls::rows(quick).await);
+        for language in [&RUST, &JAVASCRIPT, &PYTHON] {
+            eprintln!("{}: compiling once, then starting", language.first_call[0]);
+            keep(language.first_call[0], start::rows(language, plugins, state, quick).await);
+        }
+        eprintln!("{} and its boundary", RUST.group_stats);
+        keep(RUST.group_stats, analysis::rust_rows(plugins, state, &data, quick).await);
+        for language in [&JAVASCRIPT, &PYTHON] {
+            eprintln!("{}", language.group_stats);
+            keep(language.group_stats, analysis::beside_rust(language, plugins, state, &data, quick).await);
+        }
+        for language in [&RUST, &JAVASCRIPT, &PYTHON] {
+            eprintln!("{}", language.peak_memory);
+            keep(language.peak_memory, analysis::peak_memory(language, plugins, state, &data).await);
+        }
+        Ok(())
+    }
+}

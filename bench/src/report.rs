@@ -12,7 +12,7 @@ use crate::machine::Machine;
 use crate::measure::Summary;
 
 /// Every row that a run of `core` must have, in the order in which they are shown.
-pub(crate) const REQUIRED: [&str; 25] = [
+pub(crate) const REQUIRED: [&str; 24] = [
     "call-warm",
     "call-1-mib",
     "call-fresh",
@@ -33,7 +33,6 @@ pub(crate) const REQUIRED: [&str; 25] = [
     "group-stats-boundary",
     "group-stats-javascript",
     "group-stats-python",
-    "group-stats-rust-throughput",
     "session-start",
     "peak-memory-rust",
     "peak-memory-javascript",

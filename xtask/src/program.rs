@@ -1,6 +1,6 @@
 //! Runs other programs: seen as they go, or kept to be read. What they print is never parsed here.
 //!
-//! Easily got wrong: a Cargo started by this program must not inherit what the outer Cargo set for this crate alone; `cargo` takes care.
+//! Easily got wrong: `cargo` is the Cargo that runs this program, so that a toolchain chosen on the command line (`+1.95`) stays chosen.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -24,23 +24,16 @@ impl Program {
     pub(crate) fn new(name: impl AsRef<OsStr>, folder: &Path) -> Self {
         let mut command = Command::new(name);
         command.current_dir(folder);
-        // Set by the Cargo that runs this program; build scripts of others would see our name and version.
-        for (name, _) in std::env::vars_os() {
-            let name_text = name.to_string_lossy();
-            if name_text.starts_with("CARGO_PKG_") || name_text.starts_with("CARGO_MANIFEST_") || name_text == "CARGO_CRATE_NAME" {
-                command.env_remove(&name);
-            }
-        }
         Self { command }
     }
 
     /// The Cargo that runs this program, in the repository, with its target folder.
     pub(crate) fn cargo(house: &House) -> Self {
-        Self::cargo_in(house, &house.root, &house.target)
+        Self::cargo_in(&house.root, &house.target)
     }
 
     /// The same in another workspace.
-    pub(crate) fn cargo_in(_house: &House, folder: &Path, target: &Path) -> Self {
+    pub(crate) fn cargo_in(folder: &Path, target: &Path) -> Self {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         Self::new(cargo, folder).env("CARGO_TARGET_DIR", target)
     }

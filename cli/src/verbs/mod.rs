@@ -6,5 +6,6 @@ pub(crate) mod cache;
 pub(crate) mod call;
 pub(crate) mod check;
 mod component;
+mod findings;
 pub(crate) mod inspect;
 mod words;

@@ -1,3 +1,5 @@
+// Group numbers: stable over batches, and equal exactly for equal keys.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { blobs, booleans, float64, Groups, int64, texts, timestamps } from "@plugwork/guest";

@@ -1,3 +1,5 @@
+// The transformer as a host sees it.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { float64, int32, table, texts } from "@plugwork/guest";

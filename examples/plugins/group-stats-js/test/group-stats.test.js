@@ -1,3 +1,5 @@
+// The analyzer as a host sees it, against the obvious way to compute the same.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { float64, int64, table, texts, timestamps } from "@plugwork/guest";

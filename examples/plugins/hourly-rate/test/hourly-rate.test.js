@@ -1,3 +1,5 @@
+// The Poisson tail against exact numbers, then the analyzer as a host sees it.
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { float64, table, timestamps } from "@plugwork/guest";

@@ -41,8 +41,8 @@ pub(super) fn exports(resolve: &Resolve, world: WorldId, wanted: &[InterfaceName
                 _ => None,
             })
             .ok_or_else(|| BuildError::world(format!("the synthesised world does not export `{interface}`")))?;
-        let shipped = interface.path() == LIFECYCLE
-            || (interface.package() == "plugwork:points" && SHIPPED.contains(&interface.interface()));
+        let shipped =
+            interface.path() == LIFECYCLE || (interface.package() == "plugwork:points" && SHIPPED.contains(&interface.interface()));
         let export = Export {
             name: lower_camel(interface.interface()),
             interface: interface.path().to_owned(),
@@ -155,8 +155,7 @@ fn origin(resolve: &Resolve, mut id: wit_parser::TypeId) -> wit_parser::TypeId {
 fn is_refusal(resolve: &Resolve, id: wit_parser::TypeId) -> bool {
     let definition = &resolve.types[id];
     let TypeOwner::Interface(owner) = definition.owner else { return false };
-    definition.name.as_deref() == Some("refusal")
-        && resolve.id_of(owner).is_some_and(|name| name.split('@').next() == Some(REFUSAL))
+    definition.name.as_deref() == Some("refusal") && resolve.id_of(owner).is_some_and(|name| name.split('@').next() == Some(REFUSAL))
 }
 
 /// `text-filter` as `textFilter`.
@@ -244,6 +243,9 @@ mod tests {
         let (resolve, world) = resolved();
         let exports = exports(&resolve, world, &["example:text/text-filter@0.1.0".parse().unwrap()]).unwrap();
         let text = entry_module(Path::new("/sdk"), Path::new("/my \"plugin\"/a.js"), &exports);
-        assert!(text.contains(r#"from "/my \"plugin\"/a.js";"#) && text.ends_with("export const textFilter = adapted.textFilter;\n"), "{text}");
+        assert!(
+            text.contains(r#"from "/my \"plugin\"/a.js";"#) && text.ends_with("export const textFilter = adapted.textFilter;\n"),
+            "{text}"
+        );
     }
 }

@@ -27,10 +27,20 @@ impl LogStream {
 
     fn push(&self, bytes: &[u8]) {
         let mut line = self.line.lock().expect("no panic happens under this lock");
-        for part in bytes.split_inclusive(|byte| *byte == b'\n') {
-            line.extend_from_slice(part);
-            if part.ends_with(b"\n") || line.len() >= LOG_RECORD_BYTES_MAX {
-                self.finish(&mut line);
+        for mut part in bytes.split_inclusive(|byte| *byte == b'\n') {
+            while !part.is_empty() {
+                let (now, later) = part.split_at(part.len().min(LOG_RECORD_BYTES_MAX - line.len()));
+                line.extend_from_slice(now);
+                part = later;
+                if line.ends_with(b"\n") {
+                    self.finish(&mut line);
+                } else if line.len() == LOG_RECORD_BYTES_MAX {
+                    // A line without end becomes several records; a character that it would be cut in begins the next one.
+                    let tail = incomplete_bytes(&line);
+                    let next = line.split_off(line.len() - tail);
+                    self.finish(&mut line);
+                    *line = next;
+                }
             }
         }
     }
@@ -43,6 +53,14 @@ impl LogStream {
         }
         line.clear();
     }
+}
+
+/// How many bytes at the end begin a character that is not whole.
+fn incomplete_bytes(line: &[u8]) -> usize {
+    let last = &line[line.len().saturating_sub(4)..];
+    (1..=last.len().min(3))
+        .find(|tail| std::str::from_utf8(&last[last.len() - tail..]).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none()))
+        .unwrap_or(0)
 }
 
 impl Drop for LogStream {

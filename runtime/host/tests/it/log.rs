@@ -173,6 +173,18 @@ async fn a_line_without_end_is_split_and_nothing_of_it_is_lost() {
 }
 
 #[tokio::test]
+async fn a_line_without_end_is_split_between_characters() {
+    let (plugin, log) = logged(&printing("stdout", &format!("x{}", "é".repeat(2047)))).await;
+    let mut session = plugin.session::<Number>().await.unwrap();
+    for _ in 0..3 {
+        session.call_input(&4095).await.unwrap();
+    }
+    drop(session);
+    let text: String = log.records().into_iter().map(|(_, message)| message).collect();
+    assert_eq!(text, format!("x{}", "é".repeat(2047)).repeat(3));
+}
+
+#[tokio::test]
 async fn what_a_guest_writes_reaches_the_sink_raw_and_is_shown_escaped() {
     let code = r#"(import "heap" "memory" (memory 1)) (import "host" "write" (func $write (param i32 i32 i32)))
         (data (i32.const 0) "\1b[2J\e2\80\aeevil")
