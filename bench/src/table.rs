@@ -48,9 +48,10 @@ fn pack(flights: &[Flight]) -> Result<Batch> {
 
 /// The same buffers as the native library takes them.
 pub(crate) fn native(batch: &Batch) -> Vec<NativeColumn<'_>> {
-    let column = |column| {
-        let Column { name, format, validity, offsets, values } = column;
-        NativeColumn { name, format, validity: validity.as_deref(), offsets: offsets.as_deref(), values }
-    };
-    batch.columns().iter().map(column).collect()
+    batch.columns().iter().map(native_column).collect()
+}
+
+fn native_column(column: &Column) -> NativeColumn<'_> {
+    let Column { name, format, validity, offsets, values } = column;
+    NativeColumn { name, format, validity: validity.as_deref(), offsets: offsets.as_deref(), values }
 }

@@ -9,8 +9,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::program::in_ci;
+
 /// Where a machine for continuous integration keeps compiled crates from one clone to the next.
 const SHARED_TARGET: &str = "/var/cache/plugwork-target";
+
+/// The same beside the clone, where somebody made one by hand.
+const TARGET_BESIDE: &str = "target-plugwork";
 
 /// Past this the shared target folder is emptied: each clone leaves its own workspace crates behind, for ever.
 const SHARED_TARGET_BYTES_MAX: u64 = 24 << 30;
@@ -37,15 +42,20 @@ impl House {
     /// The same, with a target folder that outlives the clone where `CI` is `true` and the machine has a place for one.
     pub(crate) fn for_test() -> Result<Self> {
         let mut house = Self::here()?;
-        let in_ci = env::var_os("CI").is_some_and(|value| value == "true");
-        if in_ci && env::var_os("CARGO_TARGET_DIR").is_none_or(|value| value.is_empty()) {
-            let beside = house.root.with_file_name("target-plugwork");
+        if !in_ci() {
+            return Ok(house);
+        }
+        let shared = [PathBuf::from(SHARED_TARGET), house.root.with_file_name(TARGET_BESIDE)];
+        if env::var_os("CARGO_TARGET_DIR").is_none_or(|value| value.is_empty()) {
             // Only root can make the first of the two; that it cannot be made elsewhere is no error.
             let _ = fs::create_dir_all(SHARED_TARGET);
-            if let Some(shared) = [PathBuf::from(SHARED_TARGET), beside].into_iter().find(|folder| is_writable(folder)) {
-                empty_if_larger(&shared, SHARED_TARGET_BYTES_MAX)?;
-                house.target = shared;
+            if let Some(folder) = shared.iter().find(|folder| is_writable(folder)) {
+                house.target.clone_from(folder);
             }
+        }
+        // Never a folder that somebody else chose.
+        if shared.contains(&house.target) {
+            empty_if_larger(&house.target, SHARED_TARGET_BYTES_MAX)?;
         }
         Ok(house)
     }

@@ -13,6 +13,7 @@ mod setup;
 mod stamp;
 mod test;
 mod tidy;
+mod tree;
 
 use std::process::ExitCode;
 

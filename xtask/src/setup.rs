@@ -47,17 +47,25 @@ fn rust(house: &House) -> Result<()> {
     let sysroot = Program::new("rustc", &house.root).args(["--print", "sysroot"]).read()?;
     let sysroot = Path::new(sysroot.trim());
     let targets: Vec<&str> = TARGETS.into_iter().filter(|target| !sysroot.join("lib/rustlib").join(target).join("lib").is_dir()).collect();
-    let components: Vec<&str> =
-        [("rustfmt", "rustfmt"), ("clippy", "cargo-clippy")].iter().filter(|(_, file)| !sysroot.join("bin").join(file).is_file()).map(|(name, _)| *name).collect();
+    let components: Vec<&str> = [("rustfmt", "rustfmt"), ("clippy", "cargo-clippy")]
+        .iter()
+        .filter(|(_, file)| !sysroot.join("bin").join(file).is_file())
+        .map(|(name, _)| *name)
+        .collect();
     if targets.is_empty() && components.is_empty() {
         return Ok(());
     }
     if !is_there("rustup") {
-        bail!("this Rust toolchain lacks {}; there is no `rustup` to add them: install them the way the toolchain was installed", [targets, components].concat().join(", "));
+        bail!(
+            "this Rust toolchain lacks {}; there is no `rustup` to add them: install them the way the toolchain was installed",
+            [targets, components].concat().join(", ")
+        );
     }
     // Said to rustup by name, because it does not add what `rust-toolchain.toml` lists when RUSTUP_AUTO_INSTALL is 0.
     if !targets.is_empty() {
-        step(&format!("Rust targets {}", targets.join(", ")), || Program::new("rustup", &house.root).args(["target", "add"]).args(&targets).run())?;
+        step(&format!("Rust targets {}", targets.join(", ")), || {
+            Program::new("rustup", &house.root).args(["target", "add"]).args(&targets).run()
+        })?;
     }
     if !components.is_empty() {
         step(&format!("Rust components {}", components.join(", ")), || {

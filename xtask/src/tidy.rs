@@ -11,7 +11,6 @@ mod graph;
 mod licences;
 mod sources;
 mod tools;
-mod tree;
 mod wit;
 
 use std::fmt;
@@ -22,6 +21,7 @@ use anyhow::Result;
 
 use crate::house::{House, WORKSPACES};
 use crate::program::seconds;
+use crate::tree;
 
 /// How much to check.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,8 @@ pub(crate) fn check(house: &House, depth: Depth) -> Result<(usize, usize)> {
     let mut failed = 0;
     for (name, rule) in &rules {
         let started = Instant::now();
-        let findings = rule().unwrap_or_else(|error| vec![Finding::error(name, format_args!("could not be checked: {error:#}"), "make it checkable")]);
+        let findings =
+            rule().unwrap_or_else(|error| vec![Finding::error(name, format_args!("could not be checked: {error:#}"), "make it checkable")]);
         for finding in &findings {
             println!("{finding}");
         }

@@ -87,7 +87,7 @@ pub(super) fn of_manifest(manifest: &Manifest) -> Vec<Finding> {
     if manifest.license.is_empty() {
         findings.push(Finding::warning("no-licence", "there is no licence", "add `license = \"…\"`: an SPDX expression"));
     }
-    let known: Vec<&str> = host::offered().iter().map(|offer| offer.capability).chain(ELSEWHERE).collect();
+    let known = known();
     for permission in manifest.permissions.values() {
         let capability = permission.capability.as_str();
         if !known.contains(&capability) {
@@ -135,8 +135,14 @@ pub(super) fn of_component(component: &Component) -> Vec<Finding> {
 /// An import that would be refused although everything asked for is granted.
 fn refused(import: &Import, manifest: Option<&Manifest>) -> Option<Finding> {
     let Import { name, kind: Kind::Refused, capability, because, .. } = import else { return None };
+    // An application's own capability has interfaces that only this application knows.
+    let own = manifest.is_some_and(|manifest| manifest.permissions.keys().any(|capability| !known().contains(&capability.as_str())));
     Some(match (capability, manifest) {
-        (None, _) => Finding::error("unknown-import", format_args!("it imports `{name}`: {because}"), "only a host that offers this interface can load it"),
+        (None, _) => {
+            let level = if own { Level::Warning } else { Level::Error };
+            let message = format!("it imports `{name}`: {because}");
+            Finding { level, ..Finding::error("unknown-import", message, "only an application that offers this interface can load it") }
+        }
         (Some(capability), None) => {
             Finding::note("needs-grant", format_args!("it imports `{name}`: it needs `{capability}` granted to load"), "")
         }
@@ -153,9 +159,8 @@ fn refused(import: &Import, manifest: Option<&Manifest>) -> Option<Finding> {
 /// What the manifest says that the component does not bear out.
 fn promised(component: &Component, manifest: &Manifest, imports: &[Import]) -> Vec<Finding> {
     let used: BTreeSet<&str> = imports.iter().filter_map(|import| import.capability.as_deref()).collect();
-    let interface_known = |capability: &str| capability != ENGINE && (ELSEWHERE.contains(&capability) || offered(capability));
     let mut findings = Vec::new();
-    for capability in manifest.permissions.keys().filter(|capability| interface_known(capability)) {
+    for capability in manifest.permissions.keys().filter(|capability| *capability != ENGINE && known().contains(&capability.as_str())) {
         if !used.contains(capability.as_str()) {
             let message = format!("`plugin.toml` asks for `{capability}`, and the component imports nothing of it");
             findings.push(Finding::warning("asked-not-imported", message, format!("remove `[permissions.{capability}]`: people grant what they read")));
@@ -171,8 +176,9 @@ fn promised(component: &Component, manifest: &Manifest, imports: &[Import]) -> V
     findings
 }
 
-fn offered(capability: &str) -> bool {
-    host::offered().iter().any(|offer| offer.capability == capability)
+/// Capabilities that plugwork has a name for.
+fn known() -> Vec<&'static str> {
+    host::offered().iter().map(|offer| offer.capability).chain(ELSEWHERE).collect()
 }
 
 /// Standard metadata, which other tools read and plugwork does not believe.

@@ -285,7 +285,7 @@ fn measures(component: &Component) {
     list("sizes", &[
         format!("{} code, {} data, {} custom sections", size(sizes.code_bytes), size(sizes.data_bytes), size(sizes.custom_bytes)),
         format!(
-            "{}, {}, {} of {} at the start",
+            "{}, {}, {}, {} at the start",
             number(sizes.modules_count, "module"),
             number(sizes.functions_count, "function"),
             if sizes.memories_count == 1 { "1 memory".to_owned() } else { format!("{} memories", sizes.memories_count) },

@@ -111,12 +111,14 @@ async fn main() -> plugwork::Result<()> {
         plugin.enable().await?;
     }
 
-    let document = Text { body: DOCUMENT.to_owned(), media_type: "text/plain".to_owned() };
-    let answer = runtime.point::<TextFilter>().pipeline(document).await?;
-    for outcome in &answer.outcomes {
-        println!("{} took {:.1} ms and {} host calls", outcome.subject, outcome.time.as_secs_f64() * 1000.0, outcome.spend.host_calls);
+    for media_type in ["text/markdown", "text/plain"] {
+        let document = Text { body: DOCUMENT.to_owned(), media_type: media_type.to_owned() };
+        let answer = runtime.point::<TextFilter>().pipeline(document).await?;
+        println!("\n{media_type}:\n{}\n", answer.value.body);
+        for outcome in &answer.outcomes {
+            println!("{}: {:.1} ms, {} host calls", outcome.subject, outcome.time.as_secs_f64() * 1000.0, outcome.spend.host_calls);
+        }
     }
-    println!("\n{}", answer.value.body);
     runtime.close().await
 }
 

@@ -31,7 +31,8 @@ class HourlyRates:
         layers = [part(bars, {"type": "bar", "binSpacing": 0, "opacity": 0.6}, "events"),
                   part(mean, {"type": "line"}, "rolling mean"),
                   part(outliers, {"type": "point", "filled": True, "size": 60}, "stands out")]
-        layers[0]["encoding"]["x2"] = {"field": "end"}
+        # A bar between two moments has no base of its own.
+        layers[0]["encoding"] |= {"x2": {"field": "end"}, "y2": {"datum": 0}}
         described = f"Bars of events in each of {plural(len(rows), 'hour', 'hours')}"
         if rows:
             described += f", at most {max(row['events'] for row in rows)} in one hour"
@@ -47,7 +48,8 @@ def part(values: list[dict[str, Any]], mark: dict[str, Any], legend: str) -> dic
         "data": {"values": values},
         "mark": {**mark, "tooltip": True},
         "encoding": {
-            "x": {"field": "hour", "type": "temporal", "title": "time (UTC)", "scale": {"type": "utc"}},
+            "x": {"field": "hour", "type": "temporal", "title": "time (UTC)", "scale": {"type": "utc"},
+                  "axis": {"format": "%d %b", "tickCount": "day"}},
             "y": {"field": "events", "type": "quantitative", "title": "events per hour"},
             "color": {"datum": legend, "type": "nominal", "title": None},
         },

@@ -4,7 +4,7 @@
 //! file may not name them either, so each name is put together from two halves.
 
 use super::Finding;
-use super::tree::File;
+use crate::tree::File;
 
 const HOSTS: [&str; 7] = [
     concat!("registry.npm", "js.org"),
@@ -22,13 +22,17 @@ pub(super) fn check(files: &[File]) -> Vec<Finding> {
     for file in files.iter().filter(|file| !file.path.ends_with("Cargo.lock")) {
         for host in HOSTS {
             let Some(at) = file.text.find(host) else { continue };
-            let line = file.text[..at].lines().count().max(1);
+            let line = file.text[..at].matches('\n').count() + 1;
             let advice = if file.path.ends_with("package-lock.json") {
                 "write `omit-lockfile-registry-resolved=true` into `.npmrc` beside it and make the lock file again"
             } else {
                 "leave the address to the tool's own settings"
             };
-            findings.push(Finding::error(format_args!("{}:{line}", file.path), format_args!("names the package registry `{host}`"), advice));
+            findings.push(Finding::error(
+                format_args!("{}:{line}", file.path),
+                format_args!("names the package registry `{host}`"),
+                advice,
+            ));
         }
     }
     findings

@@ -86,14 +86,15 @@ fn raw_string(letters: &[char], at: usize) -> usize {
 }
 
 fn character(letters: &[char], at: usize) -> usize {
-    position(letters, (at + 3).min(letters.len()), |letter| letter == '\'') + 1
+    (position(letters, (at + 3).min(letters.len()), |letter| letter == '\'') + 1).min(letters.len())
 }
 
 /// The numbers, from 1, of the lines in which `word` stands as a whole word.
 pub(super) fn lines_with(code: &str, word: &str) -> Vec<usize> {
     let part_of_word = |letter: Option<char>| letter.is_some_and(|letter| letter.is_alphanumeric() || letter == '_');
     let stands = |line: &str| {
-        line.match_indices(word).any(|(at, _)| !part_of_word(line[..at].chars().next_back()) && !part_of_word(line[at + word.len()..].chars().next()))
+        line.match_indices(word)
+            .any(|(at, _)| !part_of_word(line[..at].chars().next_back()) && !part_of_word(line[at + word.len()..].chars().next()))
     };
     code.lines().enumerate().filter(|(_, line)| stands(line)).map(|(index, _)| index + 1).collect()
 }

@@ -4,7 +4,7 @@
 
 use super::Finding;
 use super::code::{lines_with, without_words};
-use super::tree::File;
+use crate::tree::File;
 
 const LINES_WARN: usize = 400;
 const LINES_MAX: usize = 600;
@@ -155,7 +155,9 @@ mod tests {
     fn printing_has_its_places() {
         let text = "//! x\nfn f() { eprintln!(\"x\") }\n";
         assert_eq!(complaints("cli/src/verbs/run.rs", text), ["cli/src/verbs/run.rs:2: calls `eprintln!`"]);
-        for path in ["cli/src/print.rs", "xtask/src/main.rs", "examples/hosts/readme/main.rs", "guest-sdk/build/examples/x.rs", "cli/build.rs"] {
+        for path in
+            ["cli/src/print.rs", "xtask/src/main.rs", "examples/hosts/readme/main.rs", "guest-sdk/build/examples/x.rs", "cli/build.rs"]
+        {
             assert!(complaints(path, text).is_empty(), "{path}");
         }
     }

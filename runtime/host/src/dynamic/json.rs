@@ -1,6 +1,6 @@
 //! JSON ⇄ component values.
 //!
-//! Records are objects, lists and tuples arrays, options `null` or the value, enums text, flags arrays of text, variants text or an object
+//! Records are objects, lists and tuples arrays, options `null` or the value (an option in an option: `{"some": …}`), enums text, flags arrays of text, variants text or an object
 //! with one key, results `{"ok": …}` or `{"err": …}`. 64 bit integers may be text, because JSON numbers are not exact in every reader. NaN and
 //! infinities are the texts `nan`, `inf`, `-inf`. Handles have no JSON form.
 
@@ -73,6 +73,12 @@ fn read(ty: &Type, value: &Value, at: &mut String) -> Result<Val, Issue> {
         }
         Type::Option(option) => match value {
             Value::Null => Ok(Val::Option(None)),
+            // Without its name `some(none)` would be read as `none`.
+            Value::Object(fields) if matches!(option.ty(), Type::Option(_)) => match fields.get("some") {
+                Some(value) if fields.len() == 1 => below(&option.ty(), value, at, "some").map(|value| Val::Option(Some(Box::new(value)))),
+                _ => Err(wrong(at)),
+            },
+            _ if matches!(option.ty(), Type::Option(_)) => Err(wrong(at)),
             value => read(&option.ty(), value, at).map(|value| Val::Option(Some(Box::new(value)))),
         },
         Type::Enum(cases) => {
@@ -178,6 +184,7 @@ pub fn to_json(value: &Val) -> Result<Value, Issue> {
         }
         Val::Variant(name, None) | Val::Enum(name) => name.as_str().into(),
         Val::Variant(name, value) => one(name, payload(value)?),
+        Val::Option(Some(value)) if matches!(**value, Val::Option(_)) => one("some", to_json(value)?),
         Val::Option(value) => payload(value)?,
         Val::Result(Ok(value)) => one("ok", payload(value)?),
         Val::Result(Err(value)) => one("err", payload(value)?),

@@ -36,8 +36,8 @@ impl LogStream {
                     self.finish(&mut line);
                 } else if line.len() == LOG_RECORD_BYTES_MAX {
                     // A line without end becomes several records; a character that it would be cut in begins the next one.
-                    let tail = incomplete_bytes(&line);
-                    let next = line.split_off(line.len() - tail);
+                    let whole = line.len() - incomplete_bytes(&line);
+                    let next = line.split_off(whole);
                     self.finish(&mut line);
                     *line = next;
                 }

@@ -13,14 +13,14 @@ const SKIPPED: [&str; 6] = ["target", "node_modules", ".venv", "out", "__pycache
 const TEXT_BYTES_MAX: u64 = 4 << 20;
 
 /// One text file.
-pub(super) struct File {
+pub(crate) struct File {
     /// Relative to the repository, with `/`.
-    pub(super) path: String,
-    pub(super) text: String,
+    pub(crate) path: String,
+    pub(crate) text: String,
 }
 
 /// All text files, sorted by path.
-pub(super) fn files(root: &Path) -> Result<Vec<File>> {
+pub(crate) fn files(root: &Path) -> Result<Vec<File>> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::new()];
     while let Some(folder) = folders.pop() {

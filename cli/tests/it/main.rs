@@ -1,0 +1,14 @@
+//! What the command promises: what it prints, where, and with which exit code. Every test starts the real binary.
+//!
+//! Most components are made here from text; tests on real plugins need `cargo xtask guests` first and say so when they are missing.
+//! Nothing is taken from the machine: each test has a folder of its own, also for the command's state.
+
+mod build;
+mod cache;
+mod call;
+mod check;
+mod component;
+mod grants;
+mod help;
+mod inspect;
+mod place;
