@@ -1,7 +1,7 @@
 //! The real table: 200,000 flights of the npm package `vega-datasets`, as batches of 8,192 rows.
 //!
 //! Lives here: reading them, before any clock runs, and the native view of a batch. Not here: what is computed. May be misread: the column
-//! `hour` is not in the file; it is `time` without its fraction, as a transformer in a pipeline would make it.
+//! `period` is not in the file; it is made of `time`, as a transformer in a pipeline would make it.
 
 use std::path::Path;
 
@@ -20,16 +20,16 @@ struct Flight {
     time: f64,
 }
 
-/// Reads the file and packs it.
-pub(crate) fn flights(path: &Path) -> Result<Vec<Batch>> {
+/// Reads the file and packs it. Column `period` numbers the spans of so many hours that a day is cut into.
+pub(crate) fn flights(path: &Path, period_hours: u32) -> Result<Vec<Batch>> {
     let missing = || format!("cannot read `{}`; run `npm ci` in `examples/data`", path.display());
     let text = std::fs::read_to_string(path).with_context(missing)?;
     let flights: Vec<Flight> = serde_json::from_str(&text).with_context(|| format!("`{}` is not a list of flights", path.display()))?;
     ensure!(flights.len() == 200_000, "`{}` has {} flights, not 200,000", path.display(), flights.len());
-    flights.chunks(BATCH_ROWS).map(pack).collect()
+    flights.chunks(BATCH_ROWS).map(|flights| pack(flights, f64::from(period_hours))).collect()
 }
 
-fn pack(flights: &[Flight]) -> Result<Batch> {
+fn pack(flights: &[Flight], period_hours: f64) -> Result<Batch> {
     let column = |name: &str, format: &str, values: Vec<u8>| Column {
         name: name.to_owned(),
         format: format.to_owned(),
@@ -41,7 +41,7 @@ fn pack(flights: &[Flight]) -> Result<Batch> {
         column("delay", "l", flights.iter().flat_map(|flight| flight.delay.to_le_bytes()).collect()),
         column("distance", "l", flights.iter().flat_map(|flight| flight.distance.to_le_bytes()).collect()),
         column("time", "g", flights.iter().flat_map(|flight| flight.time.to_le_bytes()).collect()),
-        column("hour", "i", flights.iter().flat_map(|flight| (flight.time as i32).to_le_bytes()).collect()),
+        column("period", "i", flights.iter().flat_map(|flight| ((flight.time / period_hours) as i32).to_le_bytes()).collect()),
     ];
     Batch::new(u32::try_from(flights.len())?, columns).map_err(|issue| anyhow::anyhow!("{issue}"))
 }

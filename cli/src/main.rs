@@ -1,6 +1,7 @@
 //! The `plugwork` command: one file per verb under `verbs/`. Data goes to stdout, narration to stderr; `print` is the only module that writes.
 
 mod exit;
+mod grants;
 mod host;
 mod pipeline;
 mod print;

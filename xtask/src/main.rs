@@ -28,7 +28,8 @@ usage: cargo xtask VERB
   setup                      fetch what building and testing need: Rust targets, npm packages, a Python environment
   guests [--dev]             build every example plugin into target/plugins (--dev: with richer diagnostics)
   demo [--screenshot FILE]   set up, build, run both pipelines, say where the reports are
-  test                       everything that must hold, in every language; prints one table and one last line
+  test [WORD...]             everything that must hold, in every language; prints one table and one last line
+                             (with words: only the parts whose names contain one of them)
   tidy [--fast]              floors, headers, contract, licences, format, lints, docs (--fast: without lints and docs)
   bench core [ARGUMENTS]     the benchmark, with optimisation; arguments go through (--json FILE, --quick)
   bless                      rewrite the expected texts of the scenarios; read the diff before you commit it
@@ -54,7 +55,7 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         ["guests", "--dev"] => guests::build(&house, true)?,
         ["demo"] => demo::run(&house, None)?,
         ["demo", "--screenshot", file] => demo::run(&house, Some(file))?,
-        ["test"] => return test::run(),
+        ["test", only @ ..] => return test::run(only),
         ["tidy"] => return tidy::run(&house, tidy::Depth::Full),
         ["tidy", "--fast"] => return tidy::run(&house, tidy::Depth::Fast),
         ["bench", rest @ ..] => Program::cargo(&house).args(["run", "--release", "--package", "plugwork-bench", "--"]).args(rest).run()?,

@@ -6,27 +6,27 @@
 use serde::{Deserialize, Serialize};
 
 /// How much of a run a page shows. Beyond a limit the page says how much is missing.
-pub mod limits {
+pub(crate) mod limits {
     /// Bytes of one chart's body; the contract's own limit (`plugwork:points/visualization`).
-    pub const CHART_BODY_BYTES: usize = 4 << 20;
+    pub(crate) const CHART_BODY_BYTES: usize = 4 << 20;
     /// Bytes of all chart bodies in one page. Past it the remaining charts are named and not drawn.
-    pub const CHARTS_TOTAL_BYTES: usize = 32 << 20;
+    pub(crate) const CHARTS_TOTAL_BYTES: usize = 32 << 20;
     /// Rows of one table.
-    pub const TABLE_ROWS: usize = 500;
+    pub(crate) const TABLE_ROWS: usize = 500;
     /// Columns of one table.
-    pub const TABLE_COLUMNS: usize = 64;
+    pub(crate) const TABLE_COLUMNS: usize = 64;
     /// Characters of one cell, name, title or line.
-    pub const LINE_CHARACTERS: usize = 300;
+    pub(crate) const LINE_CHARACTERS: usize = 300;
     /// Characters of one description, message or cause.
-    pub const TEXT_CHARACTERS: usize = 4_000;
+    pub(crate) const TEXT_CHARACTERS: usize = 4_000;
     /// Messages in the log section.
-    pub const MESSAGES: usize = 500;
+    pub(crate) const MESSAGES: usize = 500;
 }
 
 /// One run of one pipeline.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Report {
+pub(crate) struct Report {
     /// The pipeline's name; the page's heading.
     pub pipeline: String,
     /// What the pipeline is for, in a sentence; may be empty.
@@ -58,7 +58,7 @@ pub struct Report {
 /// How a run ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "is")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// Every step did its work.
     #[default]
     Finished,
@@ -76,7 +76,7 @@ pub enum Outcome {
 /// What a step does in the pipeline, which is also the point its plugin was called at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum StepKind {
+pub(crate) enum StepKind {
     /// `plugwork:points/data-source`
     Source,
     /// `plugwork:points/transformer`
@@ -91,7 +91,7 @@ pub enum StepKind {
 
 /// One step: which plugin, what went through it, what it spent and what it could reach.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Step {
+pub(crate) struct Step {
     /// The step's name in the pipeline.
     pub name: String,
     /// What it does.
@@ -133,7 +133,7 @@ pub struct Step {
 /// Which plugin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Plugin {
+pub(crate) struct Plugin {
     /// `namespace:name`.
     pub name: String,
     /// Such as `0.1.0`.
@@ -150,7 +150,7 @@ pub struct Plugin {
 
 /// One thing a plugin could, or could not, reach.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reach {
+pub(crate) struct Reach {
     /// What became of it.
     pub access: Access,
     /// The interface, such as `wasi:filesystem/types@0.2.6`, or the permission, such as `filesystem`.
@@ -163,7 +163,7 @@ pub struct Reach {
 /// What became of an import. The fourth kind, *refused*, has no row: such a plugin does not load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Access {
+pub(crate) enum Access {
     /// Linked, within the bounds of the grant.
     Granted,
     /// Asked for as optional and not granted: answers the interface's own denial.
@@ -175,7 +175,7 @@ pub enum Access {
 /// One file that was written.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Output {
+pub(crate) struct Output {
     /// Relative to the report, with `/` between folders.
     pub file: String,
     /// The exporter step that wrote it.
@@ -189,7 +189,7 @@ pub struct Output {
 /// One table of a result: its first rows.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Table {
+pub(crate) struct Table {
     /// The analyzer step it came from.
     pub step: String,
     /// The table's name.
@@ -206,7 +206,7 @@ pub struct Table {
 
 /// One column of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Column {
+pub(crate) struct Column {
     /// The heading.
     pub name: String,
     /// Arrow format string (`plugwork:table/types`), which says how its cells are written: `tsm:UTC` shows milliseconds since
@@ -217,7 +217,7 @@ pub struct Column {
 /// One value. Decimals and bytes are text that the caller made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Cell {
+pub(crate) enum Cell {
     /// Null in the table. A number that is not finite becomes this when the report goes through JSON.
     Missing,
     /// A bool.
@@ -235,7 +235,7 @@ pub enum Cell {
 /// One chart, as its plugin handed it out (`plugwork:points/visualization`).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Chart {
+pub(crate) struct Chart {
     /// The visualization step it came from.
     pub step: String,
     /// For links within the page.
@@ -252,7 +252,7 @@ pub struct Chart {
 
 /// One line of the log section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Message {
+pub(crate) struct Message {
     /// How bad it is.
     pub level: Level,
     /// The step it belongs to; empty for the run itself.
@@ -265,7 +265,7 @@ pub struct Message {
 /// Severity, as in `plugwork:host/log`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Level {
+pub(crate) enum Level {
     /// Finest.
     Trace,
     /// For whoever writes the plugin.

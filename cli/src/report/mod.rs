@@ -8,7 +8,7 @@
 
 mod cell;
 mod charts;
-pub mod data;
+pub(crate) mod data;
 mod escape;
 mod page;
 mod plugins;
@@ -21,7 +21,7 @@ mod tables;
 #[cfg(test)]
 mod tests;
 
-pub use data::Report;
+pub(crate) use data::Report;
 
 /// The whole page, as the text of one HTML file in UTF-8.
 ///
@@ -36,6 +36,6 @@ pub use data::Report;
 /// assert!(page.starts_with("<!doctype html>"));
 /// ```
 #[must_use]
-pub fn render(report: &Report) -> String {
+pub(crate) fn render(report: &Report) -> String {
     page::page(report)
 }

@@ -8,4 +8,5 @@ pub(crate) mod check;
 mod component;
 mod findings;
 pub(crate) mod inspect;
+pub(crate) mod run;
 mod words;

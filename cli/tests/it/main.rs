@@ -12,3 +12,4 @@ mod grants;
 mod help;
 mod inspect;
 mod place;
+mod run;

@@ -138,10 +138,7 @@ fn backtrace_of(error: &wasmtime::Error) -> Vec<String> {
         .frames()
         .iter()
         .map(|frame| {
-            let name = frame.func_name().map_or_else(
-                || format!("function {}", frame.func_index()),
-                |name| demangle(name),
-            );
+            let name = frame.func_name().map_or_else(|| format!("function {}", frame.func_index()), demangle);
             match frame.module().name() {
                 Some(module) => format!("{name} in {module}"),
                 None => name,

@@ -29,6 +29,7 @@ mod source;
 mod state;
 mod ticker;
 
+pub use call::Running;
 pub use capability::{Bounds, Capability, Configured};
 pub use dispatch::{Answer, Dispatch, Every, Outcome};
 pub use engine::{Allocation, Profile, config as engine_config};
@@ -40,7 +41,6 @@ pub use plugin::Plugin;
 pub use plugwork_component as component;
 pub use plugwork_core as core;
 pub use plugwork_core::{Fault, Grants, Limits, Refusal, Subject};
-pub use call::Running;
 pub use point::{Call, Point};
 pub use runtime::{Builder, Runtime};
 pub use session::Session;

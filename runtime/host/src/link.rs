@@ -26,9 +26,8 @@ pub(crate) struct Parts<'a> {
 
 impl Parts<'_> {
     pub(crate) fn link(&self) -> Result<InstancePre<State>> {
-        let failed = |error: wasmtime::Error| {
-            Error::new(ErrorKind::Compile, format!("cannot link `{}`: {error:#}", self.subject)).of(self.subject)
-        };
+        let failed =
+            |error: wasmtime::Error| Error::new(ErrorKind::Compile, format!("cannot link `{}`: {error:#}", self.subject)).of(self.subject);
         let mut linker = Linker::new(self.engine);
         let mut linked = HashSet::new();
         for reach in self.reach {

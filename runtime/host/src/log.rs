@@ -110,7 +110,11 @@ impl Drop for Log {
     fn drop(&mut self) {
         let dropped = self.spent.get_mut().map_or(0, |spent| spent.dropped);
         if let (Some(sink), true) = (&self.sink, dropped > 0) {
-            sink.record(&self.subject, Level::Warn, &format!("{dropped} log records were dropped: past {LOG_RECORDS_MAX} records or {LOG_BYTES_MAX} bytes"));
+            sink.record(
+                &self.subject,
+                Level::Warn,
+                &format!("{dropped} log records were dropped: past {LOG_RECORDS_MAX} records or {LOG_BYTES_MAX} bytes"),
+            );
         }
     }
 }

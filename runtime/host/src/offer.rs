@@ -9,13 +9,12 @@ use plugwork_core::reach::{self, Kind, Reach};
 use plugwork_core::{Denial, Digest, Grants, InterfaceName, Issue, Limits, Manifest, PackageName, Permission, Subject};
 use serde_json::{Map, Value};
 
-use crate::capability::Configured;
 use crate::engine::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::Facts;
 use crate::interfaces::lifecycle;
 use crate::link::Parts;
-use crate::plugin::{Generation, Plugin};
+use crate::plugin::{ConfiguredByName, Generation, Plugin};
 use crate::runtime::Runtime;
 use crate::source::Source;
 
@@ -222,7 +221,7 @@ impl Offer {
         Profile::Hardened
     }
 
-    fn configure(&self, grants: &Grants) -> Result<Vec<(String, Box<dyn Configured>)>, Vec<Issue>> {
+    fn configure(&self, grants: &Grants) -> Result<ConfiguredByName, Vec<Issue>> {
         let mut configured = Vec::new();
         let mut issues = Vec::new();
         for grant in grants.iter().filter(|grant| grant.capability != ENGINE) {

@@ -28,6 +28,9 @@ use crate::ticker::Ticker;
 #[derive(Clone)]
 pub struct Plugin(Arc<Generation>);
 
+/// Each granted capability with its bounds, by name.
+pub(crate) type ConfiguredByName = Vec<(String, Box<dyn Configured>)>;
+
 /// One loaded version of a plugin.
 pub(crate) struct Generation {
     pub(crate) subject: Arc<Subject>,
@@ -41,7 +44,7 @@ pub(crate) struct Generation {
     pub(crate) pre: InstancePre<State>,
     pub(crate) lifecycle: Option<lifecycle::Indices>,
     pub(crate) configuration: String,
-    pub(crate) configured: Vec<(String, Box<dyn Configured>)>,
+    pub(crate) configured: ConfiguredByName,
     pub(crate) ticker: Arc<Ticker>,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) runtime: Weak<Shared>,

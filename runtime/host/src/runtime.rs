@@ -149,8 +149,8 @@ impl Runtime {
 
 impl Shared {
     pub(crate) fn offered(&self) -> Vec<Offered<'_>> {
-        let offered = |capability: &Box<dyn Capability>| Offered { capability: capability.name(), interfaces: capability.interfaces() };
-        self.capabilities.iter().map(offered).collect()
+        let offered = |capability: &dyn Capability| Offered { capability: capability.name(), interfaces: capability.interfaces() };
+        self.capabilities.iter().map(|capability| offered(capability.as_ref())).collect()
     }
 
     pub(crate) fn capability_names(&self) -> String {

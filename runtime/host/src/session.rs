@@ -31,7 +31,8 @@ impl Live {
         let mut store = generation.new_store()?;
         let pre = generation.pre.clone();
         let ticker = generation.ticker.clone();
-        let started = call::guarded(&mut store, &ticker, &pre, |pre, store| Box::pin(async move { pre.instantiate_async(store).await })).await;
+        let started =
+            call::guarded(&mut store, &ticker, &pre, |pre, store| Box::pin(async move { pre.instantiate_async(store).await })).await;
         let instance = started.map_err(|error| error.of(plugin.subject()))?;
         let mut live = Self { store, instance, plugin: plugin.clone(), fault: None };
         if let Some(indices) = &generation.lifecycle {

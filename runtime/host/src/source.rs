@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 /// The bytes of a component and their digest. Cheap to clone; offering it again does not hash it again.
 #[derive(Clone)]
 pub struct Source {
-    bytes: Arc<[u8]>,
+    // Not `Arc<[u8]>`: making one of a `Vec` copies it, which for a Python component costs as much as hashing it.
+    bytes: Arc<Vec<u8>>,
     digest: Digest,
     path: Option<PathBuf>,
 }
@@ -29,9 +30,9 @@ impl Source {
     }
 
     /// Takes bytes.
-    pub fn bytes(bytes: impl Into<Arc<[u8]>>) -> Self {
+    pub fn bytes(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
-        Self { digest: Digest::of(&bytes), bytes, path: None }
+        Self { digest: Digest::of(&bytes), bytes: Arc::new(bytes), path: None }
     }
 
     /// The digest of the bytes.

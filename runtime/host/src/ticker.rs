@@ -48,14 +48,14 @@ impl Ticker {
     }
 
     /// Keeps ticking until the guard is dropped.
-    pub(crate) fn arm(self: &Arc<Self>) -> Armed {
+    pub(crate) fn arm(&self) -> Armed<'_> {
         // Sequentially consistent on purpose: either this sees `asleep` and wakes the thread, or the thread, after it wrote `asleep`,
         // sees `armed` and does not sleep.
         self.shared.armed.fetch_add(1, Ordering::SeqCst);
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.thread.unpark();
         }
-        Armed(self.clone())
+        Armed(&self.shared)
     }
 }
 
@@ -67,11 +67,11 @@ impl Drop for Ticker {
 }
 
 /// While it lives, time passes.
-pub(crate) struct Armed(Arc<Ticker>);
+pub(crate) struct Armed<'a>(&'a Shared);
 
-impl Drop for Armed {
+impl Drop for Armed<'_> {
     fn drop(&mut self) {
-        self.0.shared.armed.fetch_sub(1, Ordering::SeqCst);
+        self.0.armed.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

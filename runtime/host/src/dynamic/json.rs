@@ -1,8 +1,8 @@
 //! JSON ⇄ component values.
 //!
-//! Records are objects, lists and tuples arrays, options `null` or the value (an option in an option: `{"some": …}`), enums text, flags arrays of text, variants text or an object
-//! with one key, results `{"ok": …}` or `{"err": …}`. 64 bit integers may be text, because JSON numbers are not exact in every reader. NaN and
-//! infinities are the texts `nan`, `inf`, `-inf`. Handles have no JSON form.
+//! Records are objects, lists and tuples arrays, options `null` or the value (an option in an option: `{"some": …}`), enums text, flags
+//! arrays of text, variants text or an object with one key, results `{"ok": …}` or `{"err": …}`. 64 bit integers may be text, because JSON
+//! numbers are not exact in every reader. NaN and infinities are the texts `nan`, `inf`, `-inf`. Handles have no JSON form.
 
 use plugwork_core::Issue;
 use serde_json::{Map, Number, Value};

@@ -102,7 +102,8 @@ impl Plugin {
                 ComponentItem::ComponentInstance(instance) => {
                     let Some(parent) = component.get_export_index(None, export) else { continue };
                     for (name, item) in instance.exports(engine) {
-                        if let (ComponentItem::ComponentFunc(ty), Some(index)) = (&item.ty, component.get_export_index(Some(&parent), name)) {
+                        if let (ComponentItem::ComponentFunc(ty), Some(index)) = (&item.ty, component.get_export_index(Some(&parent), name))
+                        {
                             functions.push(function(export, name, ty, index));
                         }
                     }
@@ -126,7 +127,10 @@ impl Plugin {
         let list = |functions: &[Function]| functions.iter().map(|function| format!("\n  {function}")).collect::<String>();
         match functions.len() {
             1 => Ok(functions.remove(0)),
-            0 => Err(Error::new(ErrorKind::Invalid, format!("`{}` exports no function `{name}`; it exports:{}", self.subject(), list(&self.functions())))),
+            0 => Err(Error::new(
+                ErrorKind::Invalid,
+                format!("`{}` exports no function `{name}`; it exports:{}", self.subject(), list(&self.functions())),
+            )),
             _ => Err(Error::new(ErrorKind::Invalid, format!("`{name}` could be any of these, name its interface:{}", list(&functions)))),
         }
     }
@@ -195,11 +199,9 @@ impl Argument {
     fn value(&self, ty: &Type) -> Result<Val, Issue> {
         match self {
             Self::Json(value) => from_json(ty, value),
-            Self::Wave(text) if text.len() > ARGUMENT_BYTES_MAX => Err(Issue {
-                what: format!("{} bytes of text", text.len()),
-                at: String::new(),
-                expected: "at most 8388608".to_owned(),
-            }),
+            Self::Wave(text) if text.len() > ARGUMENT_BYTES_MAX => {
+                Err(Issue { what: format!("{} bytes of text", text.len()), at: String::new(), expected: "at most 8388608".to_owned() })
+            }
             Self::Wave(text) => Val::from_wave(ty, text).map_err(|error| Issue {
                 what: format!("{error:#}"),
                 at: String::new(),

@@ -27,7 +27,8 @@ wasmtime::component::bindgen!({
     require_store_data_send: true,
 });
 
-use plugwork::plugin::refusal as wire;
+// `self::`: in a doc test this crate is an extern crate of the same name as the generated module.
+use self::plugwork::plugin::refusal as wire;
 
 impl From<wire::Refusal> for core_types::Refusal {
     fn from(refusal: wire::Refusal) -> Self {

@@ -16,9 +16,9 @@ impl store::Host for State {
 
     fn get_all(&mut self) -> wasmtime::Result<Result<Vec<(String, String)>, store::Error>> {
         let config = self.config.as_deref();
-        let values = config.into_iter().flat_map(|config| {
-            config.values.keys().filter_map(|key| config.get(key).map(|value| (key.clone(), value.to_owned())))
-        });
+        let values = config
+            .into_iter()
+            .flat_map(|config| config.values.keys().filter_map(|key| config.get(key).map(|value| (key.clone(), value.to_owned()))));
         Ok(Ok(values.collect()))
     }
 }

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use plugwork_core::Denial;
-use wasmtime::component::types::{self, ComponentItem};
+use wasmtime::component::types::{self, ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceAny, ResourceType, Type, Val};
-use wasmtime::{Engine, StoreContextMut, format_err};
+use wasmtime::{AsContextMut, Engine, StoreContextMut, format_err};
 
 use crate::state::State;
 
@@ -20,7 +20,13 @@ pub(crate) struct Nothing;
 const DENIED_CASES: [&str; 6] = ["denied", "access-denied", "HTTP-request-denied", "access", "not-permitted", "other"];
 
 /// Defines every function and resource of one imported instance as a stub.
-pub(crate) fn link(engine: &Engine, component: &Component, import: &str, denial: &Denial, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn link(
+    engine: &Engine,
+    component: &Component,
+    import: &str,
+    denial: &Denial,
+    linker: &mut Linker<State>,
+) -> wasmtime::Result<()> {
     let component_type = component.component_type();
     let Some((_, item)) = component_type.imports(engine).find(|(name, _)| *name == import) else { return Ok(()) };
     match item.ty {
@@ -46,20 +52,19 @@ fn define(
     denial: &Denial,
 ) -> wasmtime::Result<()> {
     match item {
-        ComponentItem::ComponentFunc(_) => {
-            let denial = Arc::new(denial.clone());
-            let label: Arc<str> = format!("{import}#{name}").into();
+        ComponentItem::ComponentFunc(function) => {
+            let stub = Arc::new(Stub { label: format!("{import}#{name}"), denial: denial.clone() });
+            if function.async_() {
+                return target.func_new_concurrent(name, move |accessor, ty, params, results| {
+                    let stub = stub.clone();
+                    // Handles of others that were passed in stay until the instance ends: nothing here may run their destructors.
+                    Box::pin(async move { accessor.with(|mut access| stub.answer(&mut access.as_context_mut(), &ty, params, results)) })
+                });
+            }
             target.func_new_async(name, move |mut store, ty, params, results| {
-                let (denial, label) = (denial.clone(), label.clone());
+                let stub = stub.clone();
                 Box::new(async move {
-                    store.data_mut().count_host_call();
-                    let refused = || format_err!("`{label}` is denied: {}", denial.rule);
-                    if results.is_empty() {
-                        return Err(refused());
-                    }
-                    for (slot, ty) in results.iter_mut().zip(ty.results()) {
-                        *slot = answer(&mut store, &ty, params, &denial).ok_or_else(refused)?;
-                    }
+                    stub.answer(&mut store, &ty, params, results)?;
                     let mut handles = Vec::new();
                     params.iter().for_each(|value| find_handles(value, &mut handles));
                     for handle in handles {
@@ -73,6 +78,32 @@ fn define(
             target.resource(name, ResourceType::host::<Nothing>(), |_, _| Ok(()))
         }
         _ => Ok(()),
+    }
+}
+
+/// One function that is denied.
+struct Stub {
+    label: String,
+    denial: Denial,
+}
+
+impl Stub {
+    fn answer(
+        &self,
+        store: &mut StoreContextMut<'_, State>,
+        ty: &ComponentFunc,
+        params: &[Val],
+        results: &mut [Val],
+    ) -> wasmtime::Result<()> {
+        store.data_mut().count_host_call();
+        let refused = || format_err!("`{}` is denied: {}", self.label, self.denial.rule);
+        if results.is_empty() {
+            return Err(refused());
+        }
+        for (slot, ty) in results.iter_mut().zip(ty.results()) {
+            *slot = answer(store, &ty, params, &self.denial).ok_or_else(refused)?;
+        }
+        Ok(())
     }
 }
 
@@ -138,7 +169,9 @@ fn answer(store: &mut StoreContextMut<'_, State>, ty: &Type, params: &[Val], den
 fn error_value(ty: &Type, denial: &Denial) -> Option<Val> {
     match ty {
         Type::String => Some(Val::String(denial.to_string())),
-        Type::Enum(cases) => DENIED_CASES.iter().find(|case| cases.names().any(|name| name == **case)).map(|case| Val::Enum((*case).to_owned())),
+        Type::Enum(cases) => {
+            DENIED_CASES.iter().find(|case| cases.names().any(|name| name == **case)).map(|case| Val::Enum((*case).to_owned()))
+        }
         Type::Variant(variant) => DENIED_CASES.iter().find_map(|case| {
             let found = variant.cases().find(|found| found.name == *case)?;
             let payload = match found.ty {

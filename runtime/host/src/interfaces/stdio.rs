@@ -59,7 +59,9 @@ impl LogStream {
 fn incomplete_bytes(line: &[u8]) -> usize {
     let last = &line[line.len().saturating_sub(4)..];
     (1..=last.len().min(3))
-        .find(|tail| std::str::from_utf8(&last[last.len() - tail..]).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none()))
+        .find(|tail| {
+            std::str::from_utf8(&last[last.len() - tail..]).is_err_and(|error| error.valid_up_to() == 0 && error.error_len().is_none())
+        })
         .unwrap_or(0)
 }
 

@@ -1,7 +1,7 @@
 //! Both profiles and both ways to allocate: the same answers, a pool that is full says so, and a slot keeps no secret.
 
-use plugwork::{Allocation, ErrorKind, Grants, Plugin, Profile, Runtime, Source};
 use plugwork::dynamic::Argument;
+use plugwork::{Allocation, ErrorKind, Grants, Plugin, Profile, Runtime, Source};
 use serde_json::json;
 
 use crate::guest::{ECHO, Guest};
@@ -62,6 +62,31 @@ async fn component_async_is_refused_without_the_full_profile_and_runs_with_it() 
         let returned = plugin.call_dynamic(&plugin.function("run").unwrap(), &[Argument::Json(json!(41))]).await.unwrap();
         assert_eq!(returned.to_json().unwrap(), json!(42), "{allocation:?}");
     }
+}
+
+#[tokio::test]
+async fn an_async_import_that_was_not_granted_is_denied_too() {
+    let text = r#"(component
+      (import "test:host/calls@0.1.0" (instance $calls (export "ask" (func async (result (result))))))
+      (core func $ask (canon lower (func $calls "ask")))
+      (core module $code-module
+        (import "" "ask" (func $ask (result i32)))
+        (import "" "task.return" (func $return (param i32)))
+        (func (export "run") (param i32) (result i32) (call $return (call $ask)) i32.const 0)
+        (func (export "callback") (param i32 i32 i32) (result i32) unreachable))
+      (core func $return (canon task.return (result u32)))
+      (core instance $code (instantiate $code-module (with "" (instance (export "ask" (func $ask)) (export "task.return" (func $return))))))
+      (func $run async (param "input" u32) (result u32)
+        (canon lift (core func $code "run") async (callback (func $code "callback"))))
+      (instance $later (export "run" (func $run)))
+      (export "test:point/later@0.1.0" (instance $later)))"#;
+    let manifest =
+        "name = \"test:guest\"\nversion = \"1.0.0\"\n[permissions.calls]\noptional = true\n[permissions.engine]\nprofile = \"full\"\n";
+    let embedded = plugwork::component::Embedded { manifest: Some(manifest), ..Default::default() };
+    let source = Source::bytes(plugwork::component::embed(&wat::parse_str(text).unwrap(), &embedded).unwrap());
+    let plugin = accept(&world::runtime().await, &source, full()).await;
+    let returned = plugin.call_dynamic(&plugin.function("run").unwrap(), &[Argument::Json(json!(0))]).await.unwrap();
+    assert_eq!(returned.to_json().unwrap(), json!(1), "an error");
 }
 
 #[tokio::test]

@@ -88,10 +88,12 @@ async fn a_flipped_byte_of_the_header_or_its_code_is_refused() {
     for at in [0, 8, BEFORE_HEADER_BYTES, BEFORE_HEADER_BYTES + 30] {
         is_refused(|_, entry| change(entry, |bytes| bytes[at] ^= 1)).await;
     }
-    is_refused(|_, entry| change(entry, |bytes| {
-        let mac = BEFORE_HEADER_BYTES + header_bytes(bytes);
-        bytes[mac] ^= 1;
-    }))
+    is_refused(|_, entry| {
+        change(entry, |bytes| {
+            let mac = BEFORE_HEADER_BYTES + header_bytes(bytes);
+            bytes[mac] ^= 1;
+        })
+    })
     .await;
 }
 

@@ -25,9 +25,7 @@ fn adding(number: u32) -> Guest {
 }
 
 fn refusing() -> Guest {
-    answering(
-        "(i32.store (i32.const 64) (i32.const 1)) (i32.store (i32.const 68) (i32.const 2)) (i32.store (i32.const 76) (i32.const 9))",
-    )
+    answering("(i32.store (i32.const 64) (i32.const 1)) (i32.store (i32.const 68) (i32.const 2)) (i32.store (i32.const 76) (i32.const 9))")
 }
 
 fn trapping() -> Guest {

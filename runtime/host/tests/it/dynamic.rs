@@ -19,14 +19,34 @@ pub(crate) fn identities() -> Guest {
         ("rights", "(flags \"read\" \"write\" \"run\")"),
     ];
     const SAME: [(&str, &str, &str); 25] = [
-        ("bool", "bool", "i32"), ("u8", "u8", "i32"), ("s8", "s8", "i32"), ("u16", "u16", "i32"), ("s16", "s16", "i32"),
-        ("u32", "u32", "i32"), ("s32", "s32", "i32"), ("u64", "u64", "i64"), ("s64", "s64", "i64"), ("f32", "f32", "f32"),
-        ("f64", "f64", "f64"), ("char", "char", "i32"), ("enum", "$colour", "i32"), ("flags", "$rights", "i32"),
-        ("string", "string", "2"), ("bytes", "(list u8)", "2"), ("texts", "(list string)", "2"), ("points", "(list $point)", "2"),
-        ("tuple", "(tuple u32 u32)", "2"), ("option", "(option u32)", "2"), ("sparse", "$sparse", "2"), ("record", "$point", "3"),
-        ("variant", "$shape", "3"), ("result", "(result u32 (error string))", "3"), ("nested", "(option (option (option u32)))", "4"),
+        ("bool", "bool", "i32"),
+        ("u8", "u8", "i32"),
+        ("s8", "s8", "i32"),
+        ("u16", "u16", "i32"),
+        ("s16", "s16", "i32"),
+        ("u32", "u32", "i32"),
+        ("s32", "s32", "i32"),
+        ("u64", "u64", "i64"),
+        ("s64", "s64", "i64"),
+        ("f32", "f32", "f32"),
+        ("f64", "f64", "f64"),
+        ("char", "char", "i32"),
+        ("enum", "$colour", "i32"),
+        ("flags", "$rights", "i32"),
+        ("string", "string", "2"),
+        ("bytes", "(list u8)", "2"),
+        ("texts", "(list string)", "2"),
+        ("points", "(list $point)", "2"),
+        ("tuple", "(tuple u32 u32)", "2"),
+        ("option", "(option u32)", "2"),
+        ("sparse", "$sparse", "2"),
+        ("record", "$point", "3"),
+        ("variant", "$shape", "3"),
+        ("result", "(result u32 (error string))", "3"),
+        ("nested", "(option (option (option u32)))", "4"),
     ];
-    let types: String = DEFINED.map(|(name, text)| format!("(type ${name}' {text}) (export ${name} \"{name}\" (type ${name}'))\n")).concat();
+    let types: String =
+        DEFINED.map(|(name, text)| format!("(type ${name}' {text}) (export ${name} \"{name}\" (type ${name}'))\n")).concat();
     let functions: String = SAME
         .map(|(name, ty, core)| {
             format!(
@@ -103,12 +123,38 @@ async fn every_family_of_types_goes_in_and_comes_out_as_json() {
 async fn every_family_of_types_goes_in_and_comes_out_as_wave() {
     let plugin = plugin(&identities().source()).await;
     for (name, text) in [
-        ("bool", "true"), ("u8", "255"), ("s8", "-128"), ("u16", "65535"), ("s16", "-1"), ("u32", "4294967295"), ("s32", "-2147483648"),
-        ("u64", "18446744073709551615"), ("s64", "-9223372036854775808"), ("f32", "0.5"), ("f64", "nan"), ("char", "'é'"), ("enum", "green"),
-        ("flags", "{read, run}"), ("flags", "{}"), ("string", r#""a\"é""#), ("bytes", "[0, 255]"), ("texts", r#"["a", ""]"#),
-        ("points", r#"[{x: 1, label: "a"}]"#), ("tuple", "(1, 2)"), ("option", "none"), ("option", "some(7)"), ("record", r#"{x: 1, label: "a"}"#),
-        ("variant", "empty"), ("variant", "sized(3)"), ("variant", r#"named("n")"#), ("result", "ok(4)"), ("result", r#"err("why")"#),
-        ("nested", "some(some(none))"), ("nested", "some(none)"), ("nested", "none"), ("nested", "some(some(some(1)))"),
+        ("bool", "true"),
+        ("u8", "255"),
+        ("s8", "-128"),
+        ("u16", "65535"),
+        ("s16", "-1"),
+        ("u32", "4294967295"),
+        ("s32", "-2147483648"),
+        ("u64", "18446744073709551615"),
+        ("s64", "-9223372036854775808"),
+        ("f32", "0.5"),
+        ("f64", "nan"),
+        ("char", "'é'"),
+        ("enum", "green"),
+        ("flags", "{read, run}"),
+        ("flags", "{}"),
+        ("string", r#""a\"é""#),
+        ("bytes", "[0, 255]"),
+        ("texts", r#"["a", ""]"#),
+        ("points", r#"[{x: 1, label: "a"}]"#),
+        ("tuple", "(1, 2)"),
+        ("option", "none"),
+        ("option", "some(7)"),
+        ("record", r#"{x: 1, label: "a"}"#),
+        ("variant", "empty"),
+        ("variant", "sized(3)"),
+        ("variant", r#"named("n")"#),
+        ("result", "ok(4)"),
+        ("result", r#"err("why")"#),
+        ("nested", "some(some(none))"),
+        ("nested", "some(none)"),
+        ("nested", "none"),
+        ("nested", "some(some(some(1)))"),
     ] {
         let returned = call(&plugin, &format!("same-{name}"), &[Argument::Wave(text.to_owned())]).await.unwrap();
         assert_eq!(returned.to_wave().unwrap(), text, "{name}");
@@ -160,7 +206,11 @@ async fn json_of_a_wrong_type_is_an_issue_with_its_place() {
         ("nested", json!({"some": 1}), "value/some"),
     ] {
         let error = call(&plugin, &format!("same-{name}"), &[Argument::Json(value.clone())]).await.unwrap_err();
-        assert_eq!((error.kind(), error.issues().len(), error.issues()[0].at.as_str()), (ErrorKind::Invalid, 1, at), "{name} {value}: {error}");
+        assert_eq!(
+            (error.kind(), error.issues().len(), error.issues()[0].at.as_str()),
+            (ErrorKind::Invalid, 1, at),
+            "{name} {value}: {error}"
+        );
         assert!(!error.issues()[0].expected.is_empty());
     }
 }
@@ -178,7 +228,9 @@ async fn a_missing_or_unknown_field_is_named() {
 #[tokio::test]
 async fn wave_of_a_wrong_type_is_an_issue_that_says_the_type() {
     let plugin = plugin(&identities().source()).await;
-    for (name, text) in [("u8", "256"), ("record", "{x: 1}"), ("enum", "mauve"), ("string", "unquoted"), ("points", "[{x: 1, label: 2}]"), ("u8", "")] {
+    for (name, text) in
+        [("u8", "256"), ("record", "{x: 1}"), ("enum", "mauve"), ("string", "unquoted"), ("points", "[{x: 1, label: 2}]"), ("u8", "")]
+    {
         let error = call(&plugin, &format!("same-{name}"), &[Argument::Wave(text.to_owned())]).await.unwrap_err();
         assert_eq!((error.kind(), error.issues()[0].at.as_str()), (ErrorKind::Invalid, "value"), "{error}");
         assert!(error.issues()[0].expected.starts_with("WAVE text of type "), "{error}");

@@ -13,11 +13,9 @@ const LOOP: &str = r#"(func (export "run") (param i32) (result i32) (loop $again
 
 /// A guest that calls one of the test capability's functions.
 fn calling(function: &str) -> Guest {
-    Guest::new(&format!(
-        r#"(import "host" "{function}" (func $it)) (func (export "run") (param i32) (result i32) call $it i32.const 0)"#
-    ))
-    .import(CALLS)
-    .host(function, "$calls")
+    Guest::new(&format!(r#"(import "host" "{function}" (func $it)) (func (export "run") (param i32) (result i32) call $it i32.const 0)"#))
+        .import(CALLS)
+        .host(function, "$calls")
 }
 
 async fn granted(guest: &Guest, limits: Limits) -> plugwork::Plugin {

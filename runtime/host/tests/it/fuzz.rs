@@ -59,7 +59,10 @@ impl Bench {
 fn any_text_as_wave_is_answered() {
     let bench = Bench::new();
     // Pieces that reach deep, and whatever comes.
-    let pieces = ["{", "}", "[", "]", "(", ")", ",", ":", "some", "none", "ok(", "err", "x", "label", "\"", "'", "\\u{", "1", "-", "nan", "green", " "];
+    let pieces = [
+        "{", "}", "[", "]", "(", ")", ",", ":", "some", "none", "ok(", "err", "x", "label", "\"", "'", "\\u{", "1", "-", "nan", "green",
+        " ",
+    ];
     check!().with_test_time(BUDGET).with_type::<(u8, Vec<u8>, String)>().for_each(|(function, chosen, tail)| {
         let bench = &bench;
         let text: String = chosen.iter().map(|piece| pieces[usize::from(*piece) % pieces.len()]).chain([tail.as_str()]).collect();
@@ -81,7 +84,9 @@ fn grow(bytes: &mut impl Iterator<Item = u8>, depth: u32) -> Value {
         4 => json!(names[usize::from(kind) % names.len()]),
         5 => json!((u64::from(kind) << 48).to_string()),
         6 if depth > 0 => (0..count).map(|_| grow(bytes, depth - 1)).collect(),
-        7 if depth > 0 => Value::Object((0..count).map(|at| (names[(at + count) % names.len()].to_owned(), grow(bytes, depth - 1))).collect()),
+        7 if depth > 0 => {
+            Value::Object((0..count).map(|at| (names[(at + count) % names.len()].to_owned(), grow(bytes, depth - 1))).collect())
+        }
         _ => Value::Null,
     }
 }

@@ -79,7 +79,8 @@ impl Guest {
     /// Lowers a function of an imported instance; the code imports it as `"host" "name"`.
     pub(crate) fn host(mut self, name: &str, instance: &str) -> Self {
         let id = self.lowered.lines().count();
-        self.lowered.push_str(&format!("(core func $h{id} (canon lower (func {instance} \"{name}\") (memory $memory) (realloc $realloc)))\n"));
+        self.lowered
+            .push_str(&format!("(core func $h{id} (canon lower (func {instance} \"{name}\") (memory $memory) (realloc $realloc)))\n"));
         self.host.push_str(&format!("(export \"{name}\" (func $h{id}))"));
         self
     }

@@ -107,9 +107,7 @@ async fn a_resource_lives_as_long_as_its_session() {
     let mut session = plugin.session::<Counting>().await.unwrap();
     let counter = session.call(|guest, store| Box::pin(async move { guest.call_start(store, 10).await })).await.unwrap();
     for expected in [11, 12, 13] {
-        let next = session
-            .call(|guest, store| Box::pin(async move { guest.counter().call_next(store, counter).await }))
-            .await;
+        let next = session.call(|guest, store| Box::pin(async move { guest.counter().call_next(store, counter).await })).await;
         assert_eq!(next.unwrap(), expected);
     }
 }
