@@ -70,11 +70,8 @@ pub(crate) fn to_argument(permission: &Permission) -> String {
         // A manifest cannot name a folder of the host, and a grant must: without one the argument would be refused.
         bounds.entry("root").or_insert_with(|| Value::from("."));
     }
-    let text = if bounds.is_empty() {
-        permission.capability.clone()
-    } else {
-        format!("{} = {}", permission.capability, to_inline_table(&bounds))
-    };
+    let text =
+        if bounds.is_empty() { permission.capability.clone() } else { format!("{} = {}", permission.capability, to_inline_table(&bounds)) };
     let plain = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     if plain { format!("--grant {text}") } else { format!("--grant '{}'", text.replace('\'', r"'\''")) }
 }
@@ -92,7 +89,8 @@ fn from_file(path: &Path) -> Result<Grants, Failure> {
         return Err(Failure::usage(format_args!("{doing}: it has {bytes} bytes, at most {MANIFEST_BYTES_MAX} are allowed")));
     }
     let text = fs::read_to_string(path).map_err(|error| Failure::from(error).while_doing(&doing))?;
-    let table: toml::Table = toml::from_str(&text).map_err(|error| Failure::usage(format_args!("{doing}:\n{}", error.to_string().trim_end())))?;
+    let table: toml::Table =
+        toml::from_str(&text).map_err(|error| Failure::usage(format_args!("{doing}:\n{}", error.to_string().trim_end())))?;
     let stranger = table.keys().find(|key| *key != "grants");
     let (None, Some(toml::Value::Table(grants))) = (stranger, table.get("grants")) else {
         let what = stranger.map_or_else(|| "it has no table `grants`".to_owned(), |key| format!("unknown key `{key}`"));
@@ -123,11 +121,19 @@ fn from_argument(text: &str) -> Result<(String, Map<String, Value>), Failure> {
 fn bounds_of(capability: &str, bounds: &toml::Value) -> Result<Map<String, Value>, Issue> {
     let at = format!("grants.{capability}");
     if !is_label(capability) {
-        return Err(Issue { what: "not a capability's name".to_owned(), at, expected: "lower case words joined by `-`, such as `http`".to_owned() });
+        return Err(Issue {
+            what: "not a capability's name".to_owned(),
+            at,
+            expected: "lower case words joined by `-`, such as `http`".to_owned(),
+        });
     }
     match bounds {
         toml::Value::Table(table) => table.iter().map(|(key, value)| Ok((key.clone(), to_json(value, &format!("{at}.{key}"))?))).collect(),
-        other => Err(Issue { what: other.type_str().to_owned(), at, expected: "a table of bounds; `{}` grants what the plugin asks for".to_owned() }),
+        other => Err(Issue {
+            what: other.type_str().to_owned(),
+            at,
+            expected: "a table of bounds; `{}` grants what the plugin asks for".to_owned(),
+        }),
     }
 }
 
@@ -140,9 +146,9 @@ fn to_json(value: &toml::Value, at: &str) -> Result<Value, Issue> {
         toml::Value::Boolean(value) => Value::from(*value),
         toml::Value::Datetime(_) => return Err(wrong("text, a number, true or false, a list or a table")),
         toml::Value::Array(items) => Value::Array(items.iter().map(|item| to_json(item, at)).collect::<Result<_, _>>()?),
-        toml::Value::Table(table) => {
-            Value::Object(table.iter().map(|(key, value)| Ok((key.clone(), to_json(value, &format!("{at}.{key}"))?))).collect::<Result<_, Issue>>()?)
-        }
+        toml::Value::Table(table) => Value::Object(
+            table.iter().map(|(key, value)| Ok((key.clone(), to_json(value, &format!("{at}.{key}"))?))).collect::<Result<_, Issue>>()?,
+        ),
     })
 }
 
@@ -179,7 +185,12 @@ mod tests {
     }
 
     fn permission(capability: &str, bounds: Value) -> Permission {
-        Permission { capability: capability.to_owned(), bounds: bounds.as_object().unwrap().clone(), optional: false, reason: String::new() }
+        Permission {
+            capability: capability.to_owned(),
+            bounds: bounds.as_object().unwrap().clone(),
+            optional: false,
+            reason: String::new(),
+        }
     }
 
     #[test]
@@ -219,7 +230,9 @@ mod tests {
 
     #[test]
     fn what_is_not_a_grant_is_refused_with_an_example() {
-        for text in ["", "http=", "http = true", "HTTP = {}", "http = {}\nconfig = {}", "http = { since = 2024-01-01 }", "http = { n = nan }", "{}"] {
+        for text in
+            ["", "http=", "http = true", "HTTP = {}", "http = {}\nconfig = {}", "http = { since = 2024-01-01 }", "http = { n = nan }", "{}"]
+        {
             let message = given(&[text]).unwrap_err();
             assert!(message.contains("is not a grant") && message.contains("hint: write `--grant"), "{text}: {message}");
         }

@@ -23,6 +23,9 @@ use crate::house::{House, WORKSPACES};
 use crate::program::seconds;
 use crate::tree;
 
+/// Looks at one thing and answers what is wrong with it.
+type Rule<'a> = Box<dyn Fn() -> Result<Vec<Finding>> + 'a>;
+
 /// How much to check.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Depth {
@@ -72,7 +75,7 @@ pub(crate) fn run(house: &House, depth: Depth) -> Result<ExitCode> {
 pub(crate) fn check(house: &House, depth: Depth) -> Result<(usize, usize)> {
     let files = tree::files(&house.root)?;
     let graphs = WORKSPACES.iter().map(|folder| graph::read(house, folder)).collect::<Result<Vec<_>>>()?;
-    let mut rules: Vec<(&str, Box<dyn Fn() -> Result<Vec<Finding>> + '_>)> = vec![
+    let mut rules: Vec<(&str, Rule<'_>)> = vec![
         ("floors", Box::new(|| Ok(floors::check(&graphs[0])))),
         ("engine", Box::new(|| engine::check(house, &graphs[0]))),
         ("licences and sources", Box::new(|| licences::check(house, &graphs))),

@@ -155,14 +155,19 @@ impl Home {
                 (None, Some(home)) => home.join(name),
                 (None, None) => {
                     let hint = "set PLUGWORK_HOME to a checkout of plugwork";
-                    return Err(Failure::not_found(format_args!("it is not known where plugwork's `{name}` folder is: give `{option}`\nhint: {hint}")));
+                    return Err(Failure::not_found(format_args!(
+                        "it is not known where plugwork's `{name}` folder is: give `{option}`\nhint: {hint}"
+                    )));
                 }
             };
             if folder.join(marker).is_dir() {
                 return Ok(folder);
             }
             let hint = format!("give `{option} DIR`, or set PLUGWORK_HOME to a checkout of plugwork");
-            Err(Failure::not_found(format_args!("`{}` is not plugwork's `{name}` folder: it has no `{marker}`\nhint: {hint}", folder.display())))
+            Err(Failure::not_found(format_args!(
+                "`{}` is not plugwork's `{name}` folder: it has no `{marker}`\nhint: {hint}",
+                folder.display()
+            )))
         };
         let (sdk, contract) = (folder(sdk, "guest-sdk", "--sdk", "rust")?, folder(contract, "wit", "--contract", "points")?);
         Ok(Self { checkout: home, sdk, contract })

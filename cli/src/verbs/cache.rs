@@ -67,8 +67,10 @@ impl CacheVerb {
                 print::narrate(format_args!("removed {}, {}, from `{}`", entries_in_words(entries), size(bytes), disk.folder().display()));
             }
             Action::Ls { json } => {
-                let entries: Vec<Entry> = disk.list()?.into_iter().map(|file| Entry::of(file.name, &file.header, file.bytes, file.modified)).collect();
-                let contents = Contents { folder: disk.folder().display().to_string(), bytes: entries.iter().map(|entry| entry.bytes).sum(), entries };
+                let entries: Vec<Entry> =
+                    disk.list()?.into_iter().map(|file| Entry::of(file.name, &file.header, file.bytes, file.modified)).collect();
+                let contents =
+                    Contents { folder: disk.folder().display().to_string(), bytes: entries.iter().map(|entry| entry.bytes).sum(), entries };
                 if json { print::json(&contents) } else { tell(&contents) }
             }
         }
@@ -78,7 +80,8 @@ impl CacheVerb {
 
 fn tell(contents: &Contents) {
     let row = |entry: &Entry| {
-        let digest = entry.digest.as_deref().map_or_else(|| entry.name.clone(), |digest| digest.chars().take("sha256:".len() + 12).collect());
+        let digest =
+            entry.digest.as_deref().map_or_else(|| entry.name.clone(), |digest| digest.chars().take("sha256:".len() + 12).collect());
         let profile = entry.profile.clone().unwrap_or_default();
         vec![digest, entry.kind.clone(), profile, size(entry.bytes), age(entry.modified_seconds)]
     };

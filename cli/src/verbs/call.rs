@@ -114,7 +114,10 @@ impl Call {
             };
             let function = find(&plugin, name)?;
             if function.name.starts_with("[method]") {
-                return Err(Failure::usage(format_args!("`{}` is called on a resource, which a single call cannot have\nhint: {SESSION}", function.name)));
+                return Err(Failure::usage(format_args!(
+                    "`{}` is called on a resource, which a single call cannot have\nhint: {SESSION}",
+                    function.name
+                )));
             }
             let returned = plugin.call_dynamic(&function, &arguments).await.map_err(explain)?;
             self.tell(&plugin, &function, &returned)
@@ -124,9 +127,9 @@ impl Call {
     fn arguments(&self) -> Result<Vec<Argument>, Failure> {
         let read = |(index, text): (usize, &String)| match self.json_args {
             false => Ok(Argument::Wave(text.clone())),
-            true => serde_json::from_str::<Value>(text)
-                .map(Argument::Json)
-                .map_err(|error| Failure::usage(format_args!("argument {} is not JSON: {error}\nhint: text is written `'\"text\"'`", index + 1))),
+            true => serde_json::from_str::<Value>(text).map(Argument::Json).map_err(|error| {
+                Failure::usage(format_args!("argument {} is not JSON: {error}\nhint: text is written `'\"text\"'`", index + 1))
+            }),
         };
         self.args.iter().enumerate().map(read).collect()
     }
@@ -170,7 +173,9 @@ impl Call {
         match (refusal, &returned.value) {
             (Some(refusal @ Refusal::Denied(_)), _) => Err(Failure::refused(format_args!("`{}` refused: {refusal}", plugin.subject()))),
             (Some(refusal), _) => Err(Failure::failed(format_args!("`{}` refused: {refusal}", plugin.subject()))),
-            (None, Some(Val::Result(Err(_)))) => Err(Failure::failed(format_args!("`{}` of `{}` answered with an error", function.name, plugin.subject()))),
+            (None, Some(Val::Result(Err(_)))) => {
+                Err(Failure::failed(format_args!("`{}` of `{}` answered with an error", function.name, plugin.subject())))
+            }
             _ => Ok(()),
         }
     }

@@ -91,11 +91,17 @@ impl Component {
             .map(|grant| Issue {
                 what: "this command does not offer it".to_owned(),
                 at: format!("grants.{}", grant.capability),
-                expected: format!("one of {}", offered.iter().map(|offer| format!("`{}`", offer.capability)).collect::<Vec<_>>().join(", ")),
+                expected: format!(
+                    "one of {}",
+                    offered.iter().map(|offer| format!("`{}`", offer.capability)).collect::<Vec<_>>().join(", ")
+                ),
             })
             .collect();
         // What is not offered is said once, not also that it was not asked for.
-        let known = grants.iter().filter(|grant| known(&grant.capability)).fold(Grants::none(), |known, grant| known.with(&grant.capability, grant.bounds));
+        let known = grants
+            .iter()
+            .filter(|grant| known(&grant.capability))
+            .fold(Grants::none(), |known, grant| known.with(&grant.capability, grant.bounds));
         match known.narrowing(self.manifest.as_ref()) {
             Ok(effective) if issues.is_empty() => Ok(effective),
             Ok(_) => Err(issues),

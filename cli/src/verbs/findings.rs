@@ -82,7 +82,11 @@ pub(super) fn of_manifest_issues(issues: &[Issue]) -> Vec<Finding> {
 pub(super) fn of_manifest(manifest: &Manifest) -> Vec<Finding> {
     let mut findings = Vec::new();
     if manifest.description.is_empty() {
-        findings.push(Finding::warning("no-description", "there is no description", "add `description = \"…\"`: one line, at most 256 bytes"));
+        findings.push(Finding::warning(
+            "no-description",
+            "there is no description",
+            "add `description = \"…\"`: one line, at most 256 bytes",
+        ));
     }
     if manifest.license.is_empty() {
         findings.push(Finding::warning("no-licence", "there is no licence", "add `license = \"…\"`: an SPDX expression"));
@@ -95,7 +99,11 @@ pub(super) fn of_manifest(manifest: &Manifest) -> Vec<Finding> {
                 Some(meant) => format!("was `{meant}` meant?"),
                 None => "right only for an application that offers a capability of that name".to_owned(),
             };
-            findings.push(Finding::warning("unknown-capability", format_args!("`permissions.{capability}`: plugwork knows no such capability"), hint));
+            findings.push(Finding::warning(
+                "unknown-capability",
+                format_args!("`permissions.{capability}`: plugwork knows no such capability"),
+                hint,
+            ));
         } else if permission.reason.is_empty() {
             let hint = "add `reason = \"…\"`: people read it before they grant";
             findings.push(Finding::note("no-reason", format_args!("`permissions.{capability}` does not say why it is needed"), hint));
@@ -146,9 +154,11 @@ fn refused(import: &Import, manifest: Option<&Manifest>) -> Option<Finding> {
         (Some(capability), None) => {
             Finding::note("needs-grant", format_args!("it imports `{name}`: it needs `{capability}` granted to load"), "")
         }
-        (Some(capability), Some(manifest)) if manifest.permissions.contains_key(capability) => {
-            Finding::warning("not-offered-here", format_args!("it imports `{name}`: this command does not offer `{capability}`"), "another host may")
-        }
+        (Some(capability), Some(manifest)) if manifest.permissions.contains_key(capability) => Finding::warning(
+            "not-offered-here",
+            format_args!("it imports `{name}`: this command does not offer `{capability}`"),
+            "another host may",
+        ),
         (Some(capability), Some(_)) => {
             let hint = format!("add `[permissions.{capability}]` to `plugin.toml`, or do not import it");
             Finding::error("import-not-asked", format_args!("it imports `{name}`, and `plugin.toml` does not ask for `{capability}`"), hint)
@@ -163,7 +173,11 @@ fn promised(component: &Component, manifest: &Manifest, imports: &[Import]) -> V
     for capability in manifest.permissions.keys().filter(|capability| *capability != ENGINE && known().contains(&capability.as_str())) {
         if !used.contains(capability.as_str()) {
             let message = format!("`plugin.toml` asks for `{capability}`, and the component imports nothing of it");
-            findings.push(Finding::warning("asked-not-imported", message, format!("remove `[permissions.{capability}]`: people grant what they read")));
+            findings.push(Finding::warning(
+                "asked-not-imported",
+                message,
+                format!("remove `[permissions.{capability}]`: people grant what they read"),
+            ));
         }
     }
     let exported: Vec<&InterfaceName> = component.report.exports.iter().filter_map(|export| export.wit.as_ref()).collect();
@@ -196,7 +210,9 @@ fn metadata(component: &Component, manifest: &Manifest) -> Option<Finding> {
     let hint = "other tools show the metadata; `plugwork build` writes both";
     match differing.len() {
         0 => None,
-        _ if said.name.is_none() && said.version.is_none() => Some(Finding::warning("no-metadata", "its standard metadata sections are absent", hint)),
+        _ if said.name.is_none() && said.version.is_none() => {
+            Some(Finding::warning("no-metadata", "its standard metadata sections are absent", hint))
+        }
         _ => {
             let message = format!("its standard metadata differs from `plugin.toml`: {}", differing.join(", "));
             Some(Finding::warning("metadata-differs", message, hint))
@@ -240,7 +256,11 @@ fn exports(component: &Component) -> Vec<Finding> {
             Some(known) if known.is_satisfied_by(&point) => ours = true,
             Some(known) => {
                 let hint = format!("build it against `{known}`");
-                findings.push(Finding::error("point-version", format_args!("it exports `{point}`, which this version of plugwork does not call"), hint));
+                findings.push(Finding::error(
+                    "point-version",
+                    format_args!("it exports `{point}`, which this version of plugwork does not call"),
+                    hint,
+                ));
             }
             None => {
                 let message = format!("`{point}` is no point of plugwork's: only an application that binds it calls it");
@@ -248,7 +268,11 @@ fn exports(component: &Component) -> Vec<Finding> {
             }
         }
     }
-    let lifecycle = report.exports.iter().filter_map(|export| export.wit.as_ref()).any(|export| parse(Lifecycle::INTERFACE).is_some_and(|known| known.is_satisfied_by(export)));
+    let lifecycle = report
+        .exports
+        .iter()
+        .filter_map(|export| export.wit.as_ref())
+        .any(|export| parse(Lifecycle::INTERFACE).is_some_and(|known| known.is_satisfied_by(export)));
     if ours && !lifecycle {
         let message = format!("it does not export `{}`: it takes no configuration and does not describe its options", Lifecycle::INTERFACE);
         findings.push(Finding::warning("no-lifecycle", message, "build it with `plugwork build`, which adds it"));

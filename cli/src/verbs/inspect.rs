@@ -216,7 +216,9 @@ fn page(component: &Component, imports: &[Import], obstacles: &[String], effecti
     measures(component);
     let versions = wit_packages(component).into_iter().map(|(package, versions)| format!("{package} {}", versions.join(", ")));
     list("WIT packages", &versions.collect::<Vec<_>>());
-    let made = producers(component).into_iter().map(|producer| format!("{} {} ({})", producer.name, producer.version, producer.field).replace("  ", " "));
+    let made = producers(component)
+        .into_iter()
+        .map(|producer| format!("{} {} ({})", producer.name, producer.version, producer.field).replace("  ", " "));
     list("made with", &made.collect::<Vec<_>>());
     list("notes", &report.notes);
 }
@@ -271,7 +273,10 @@ fn asked(component: &Component) {
             asked.push(format!("  {reason}"));
         }
     }
-    let limits = [("deadline", manifest.limits.deadline_ms.map(|ms| format!("{} ms", grouped(ms)))), ("memory", manifest.limits.memory_bytes.map(size))];
+    let limits = [
+        ("deadline", manifest.limits.deadline_ms.map(|ms| format!("{} ms", grouped(ms)))),
+        ("memory", manifest.limits.memory_bytes.map(size)),
+    ];
     asked.extend(limits.into_iter().filter_map(|(name, limit)| Some(format!("promises to keep within: {name} {}", limit?))));
     if asked.is_empty() {
         asked.push("nothing".to_owned());
@@ -282,16 +287,19 @@ fn asked(component: &Component) {
 fn measures(component: &Component) {
     let sizes = sizes(component);
     let number = |number: u64, what| count(usize::try_from(number).unwrap_or(usize::MAX), what);
-    list("sizes", &[
-        format!("{} code, {} data, {} custom sections", size(sizes.code_bytes), size(sizes.data_bytes), size(sizes.custom_bytes)),
-        format!(
-            "{}, {}, {}, {} at the start",
-            number(sizes.modules_count, "module"),
-            number(sizes.functions_count, "function"),
-            if sizes.memories_count == 1 { "1 memory".to_owned() } else { format!("{} memories", sizes.memories_count) },
-            size(sizes.memory_initial_bytes)
-        ),
-    ]);
+    list(
+        "sizes",
+        &[
+            format!("{} code, {} data, {} custom sections", size(sizes.code_bytes), size(sizes.data_bytes), size(sizes.custom_bytes)),
+            format!(
+                "{}, {}, {}, {} at the start",
+                number(sizes.modules_count, "module"),
+                number(sizes.functions_count, "function"),
+                if sizes.memories_count == 1 { "1 memory".to_owned() } else { format!("{} memories", sizes.memories_count) },
+                size(sizes.memory_initial_bytes)
+            ),
+        ],
+    );
 }
 
 fn line(label: &str, value: impl std::fmt::Display) {

@@ -41,7 +41,10 @@ fn a_wrong_manifest_is_told_by_every_complaint() {
 fn folders_that_are_not_plugworks_are_told_by_what_they_lack() {
     let place = Place::new();
     place.write("plugin.toml", manifest(""));
-    place.run(&["build", "--sdk", "."]).exits(4).complains(&["`.` is not plugwork's `guest-sdk` folder: it has no `rust`", "hint: give `--sdk DIR`"]);
+    place
+        .run(&["build", "--sdk", "."])
+        .exits(4)
+        .complains(&["`.` is not plugwork's `guest-sdk` folder: it has no `rust`", "hint: give `--sdk DIR`"]);
     place.run(&["build", "--contract", "."]).exits(4).complains(&["`.` is not plugwork's `wit` folder", "hint: give `--contract DIR`"]);
     let here = place.path("");
     place.run_with(&["build"], &[("PLUGWORK_HOME", &here)]).exits(4).complains(&["guest-sdk", "PLUGWORK_HOME"]);

@@ -99,7 +99,10 @@ fn without_a_function_the_functions_are_listed() {
     let listed = listed.says(&["test:point/outcomes@0.1.0\n", "  text: func(value: string) -> string\n", "-> result<_, refusal>\n"]);
     listed.says(&["(the world itself)\n  number: func(value: s32) -> s32\n"]);
     let json = call(&["--list", "--json"]).exits(0).json();
-    assert_eq!(json[1], json!({"interface": "test:point/outcomes@0.1.0", "name": "text", "signature": "text: func(value: string) -> string"}));
+    assert_eq!(
+        json[1],
+        json!({"interface": "test:point/outcomes@0.1.0", "name": "text", "signature": "text: func(value: string) -> string"})
+    );
 }
 
 #[test]
@@ -144,6 +147,9 @@ fn a_real_plugin_without_its_optional_grant_answers_denied() {
 fn a_resource_is_said_to_need_a_session() {
     let geojson = plugin("geojson");
     let place = Place::new();
-    place.run(&["call", &geojson, "start", "\"{}\""]).exits(1).complains(&["answered with a resource", "hint: a resource lives in a session"]);
+    place
+        .run(&["call", &geojson, "start", "\"{}\""])
+        .exits(1)
+        .complains(&["answered with a resource", "hint: a resource lives in a session"]);
     place.run(&["call", &geojson, "[method]writer.finish", "1"]).exits(2).complains(&["called on a resource", "plugwork run"]);
 }

@@ -1,6 +1,6 @@
 //! `plugwork check`.
 
-use crate::component::{importing, manifest, outcomes, with_manifest, with_text};
+use crate::component::{FULL, importing, manifest, outcomes, with_manifest, with_text};
 use crate::place::{Place, Ran, plugin};
 
 const FETCH: &str = "plugwork:host/fetch@0.1.0";
@@ -30,7 +30,16 @@ fn all_findings_come_at_once_and_errors_first() {
     let ran = check(&with_text(&component, "name = \"test:plugin\"\nversion = \"0.1.0\"\n[permissions.config]\nkeys = [\"a\"]\n")).exits(1);
     assert_eq!(
         codes(&ran),
-        ["import-not-asked", "unknown-import", "no-description", "no-licence", "asked-not-imported", "no-metadata", "no-point", "no-reason"]
+        [
+            "import-not-asked",
+            "unknown-import",
+            "no-description",
+            "no-licence",
+            "asked-not-imported",
+            "no-metadata",
+            "no-point",
+            "no-reason"
+        ]
     );
     assert_eq!((&ran.json()["errors"], &ran.json()["warnings"], &ran.json()["notes"]), (&2.into(), &5.into(), &1.into()));
 }
@@ -93,6 +102,14 @@ fn metadata_that_contradicts_the_manifest_is_a_warning() {
 fn the_full_profile_unasked_for_is_a_warning_when_it_is_not_needed() {
     let ran = check(&with_manifest(&outcomes(), "[permissions.engine]\nprofile = \"full\"\nreason = \"x\"\n")).exits(0);
     assert_eq!(codes(&ran), ["full-profile-unused", "unknown-point"]);
+}
+
+#[test]
+fn component_async_that_the_manifest_does_not_ask_for_is_an_error() {
+    let full = wat::parse_str(FULL).unwrap();
+    assert_eq!(codes(&check(&with_manifest(&full, "")).exits(1))[0], "full-profile");
+    let asked = "[permissions.engine]\nprofile = \"full\"\nreason = \"x\"\n";
+    assert_eq!(codes(&check(&with_manifest(&full, asked)).exits(0)), ["no-point", "full-profile"]);
 }
 
 #[test]

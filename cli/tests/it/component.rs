@@ -58,7 +58,10 @@ pub(crate) const OUTCOMES: &str = r#"
   (export "number" (func $number))
 )"#;
 
-/// Exports nothing but a function outside any interface; imports what is put in.
+/// Uses one built-in of component async, and nothing else.
+pub(crate) const FULL: &str = "(component (core func (canon task.cancel)))";
+
+/// Imports what is put in, and exports nothing.
 pub(crate) fn importing(imports: &[&str]) -> Vec<u8> {
     let imports: String = imports.iter().map(|name| format!("(import \"{name}\" (instance (export \"go\" (func))))\n")).collect();
     wat::parse_str(format!("(component {imports})")).unwrap()

@@ -52,5 +52,7 @@ fn files_need_a_folder() {
 
 #[test]
 fn what_is_no_grant_is_refused_as_usage() {
-    inspect(&Place::new(), &["--grant", "http=yes"]).exits(2).complains(&["`--grant http=yes` is not a grant", "hint: write `--grant 'http = {"]);
+    inspect(&Place::new(), &["--grant", "http=yes"])
+        .exits(2)
+        .complains(&["`--grant http=yes` is not a grant", "hint: write `--grant 'http = {"]);
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::component::{importing, outcomes, with_manifest, with_text};
+use crate::component::{FULL, importing, outcomes, with_manifest, with_text};
 use crate::place::{Place, plugin};
 
 const OPTIONAL_HTTP: &str = "[permissions.http]\nhosts = [\"*\"]\noptional = true\nreason = \"to look around\"\n";
@@ -21,8 +21,23 @@ fn the_json_has_the_documented_shape() {
     let inspected = place.run(&["inspect", "a.wasm", "--json"]).exits(0).json();
     let keys: Vec<&String> = inspected.as_object().unwrap().keys().collect();
     let documented = [
-        "file", "digest", "bytes", "profile", "loads", "obstacles", "manifest", "manifest_issues", "points", "imports", "exports",
-        "wit_packages", "sizes", "memories", "metadata", "producers", "notes",
+        "file",
+        "digest",
+        "bytes",
+        "profile",
+        "loads",
+        "obstacles",
+        "manifest",
+        "manifest_issues",
+        "points",
+        "imports",
+        "exports",
+        "wit_packages",
+        "sizes",
+        "memories",
+        "metadata",
+        "producers",
+        "notes",
     ];
     assert_eq!(keys, documented);
     assert_eq!(inspected["points"], json!(["test:point/outcomes@0.1.0"]));
@@ -74,6 +89,23 @@ fn an_import_that_nobody_offers_is_named_as_the_obstacle() {
     let place = Place::new();
     place.write("own.wasm", importing(&["acme:own/thing@1.0.0"]));
     place.run(&["inspect", "own.wasm"]).exits(0).says(&["no: `acme:own/thing@1.0.0`: nobody here offers this interface"]);
+}
+
+#[test]
+fn an_import_outside_any_interface_is_refused() {
+    let place = Place::new();
+    place.write("plain.wasm", wat::parse_str("(component (import \"now\" (func)))").unwrap());
+    place.run(&["inspect", "plain.wasm"]).exits(0).says(&["no: `now`: outside any interface: nobody can offer it"]);
+}
+
+#[test]
+fn component_async_needs_the_full_profile_granted() {
+    let place = Place::new();
+    let component = wat::parse_str(FULL).unwrap();
+    place.write("full.wasm", with_manifest(&component, "[permissions.engine]\nprofile = \"full\"\n"));
+    place.run(&["inspect", "full.wasm"]).exits(0).says(&["profile  full", "no: needs --grant 'engine = { profile = \"full\" }'"]);
+    let granted = place.run(&["inspect", "full.wasm", "--json", "--grant", "engine"]).exits(0).json();
+    assert_eq!((&granted["profile"], &granted["loads"]), (&json!("full"), &json!(true)));
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -91,6 +91,15 @@ fn source_by_url(url: &str, grant: &str) -> String {
     )
 }
 
+fn read_head(stream: &mut TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        head.push(byte[0]);
+    }
+}
+
 /// Serves the feed on a loopback port, to as many requests as `answers` says.
 fn serve(answers: usize) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -99,12 +108,7 @@ fn serve(answers: usize) -> String {
     thread::spawn(move || {
         for stream in listener.incoming().take(answers) {
             let mut stream = stream.unwrap();
-            let mut head = Vec::new();
-            while !head.ends_with(b"\r\n\r\n") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).unwrap();
-                head.push(byte[0]);
-            }
+            read_head(&mut stream);
             let length = body.len();
             write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n").unwrap();
             stream.write_all(&body).unwrap();
@@ -288,6 +292,7 @@ fn ctrl_c_stops_cleanly_and_leaves_no_torn_output() {
     assert_eq!(case.command().arg("--dry-run").output().unwrap().status.code(), Some(0));
     let child = case.command().stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let (mut stream, _) = listener.accept().unwrap();
+    read_head(&mut stream);
     stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n{").unwrap();
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();

@@ -3,6 +3,7 @@
 //! `cargo deny check` reads the same file and looks deeper (advisories, platforms this machine does not build for). Easily got wrong: `AND`
 //! binds tighter than `OR`, and `A/B`, as old packages write, means `A OR B`.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result};
@@ -55,7 +56,7 @@ fn policy(text: &str) -> Result<Policy> {
 
 fn judge(graph: &Graph, policy: &Policy) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut registries: Vec<&str> = Vec::new();
+    let mut registries = BTreeSet::new();
     for package in &graph.packages {
         let name = format!("{} {}", package.name, package.version);
         if policy.banned.contains(&package.name) {
@@ -65,11 +66,7 @@ fn judge(graph: &Graph, policy: &Policy) -> Vec<Finding> {
             findings.push(Finding::error(&name, complaint, "do without it, or allow the licence in `deny.toml` and say why"));
         }
         match package.source.as_deref() {
-            Some(source) if source.starts_with("registry+") || source.starts_with("sparse+") => {
-                if !registries.contains(&source) {
-                    registries.push(source);
-                }
-            }
+            Some(source) if source.starts_with("registry+") || source.starts_with("sparse+") => drop(registries.insert(source)),
             Some(source) => {
                 let kind = source.split('+').next().unwrap_or_default();
                 findings.push(Finding::error(&name, format_args!("comes from a `{kind}` source"), "take a release from the registry"));
