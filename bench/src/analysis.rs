@@ -37,12 +37,10 @@ struct Done {
 }
 
 impl Guest {
-    async fn analyse(&self, repeats: usize) -> Result<Done> {
+    async fn analyse(&self) -> Result<Done> {
         let mut analysis = Analyzer::start(&self.plugin, OPTIONS).await?;
-        for _ in 0..repeats {
-            for batch in self.batches.iter() {
-                analysis.push(batch).await?;
-            }
+        for batch in self.batches.iter() {
+            analysis.push(batch).await?;
         }
         let mut rows = 0;
         while let Some(finding) = analysis.next().await? {
@@ -56,7 +54,7 @@ impl Side for Guest {
     async fn batch(&mut self, times: u32) -> Result<f64> {
         let started = Instant::now();
         for _ in 0..times {
-            black_box(self.analyse(1).await?);
+            black_box(self.analyse().await?);
         }
         Ok(started.elapsed().as_nanos() as f64 / f64::from(times))
     }
@@ -89,7 +87,7 @@ impl Side for Native {
 /// Measures the rows of the plugin in Rust: against native code, and the boundary against it.
 pub(crate) async fn rust_rows(plugins: &Path, state: &Path, data: &Path, quick: bool) -> Result<Vec<Row>> {
     let runtime = open(state).await?;
-    let batches = Arc::new(table::flights(data, 1)?);
+    let batches = Arc::new(table::flights(data, 1, 1)?);
     let mut rust = Guest { plugin: load(&runtime, &RUST, plugins).await?, batches: batches.clone() };
     let empty = runtime.offer(&Source::bytes(guests::empty()?)).await?.accept().await?;
     let mut empty = Guest { plugin: empty, batches: batches.clone() };
@@ -97,7 +95,7 @@ pub(crate) async fn rust_rows(plugins: &Path, state: &Path, data: &Path, quick: 
     let effort = Effort { batches: if quick { 7 } else { 31 }, times: 3 };
     let threads = GuestThreads::start(Some(1))?;
     let work = async move {
-        let (through, natively) = (rust.analyse(1).await?.rows, native.analyse()?);
+        let (through, natively) = (rust.analyse().await?.rows, native.analyse()?);
         ensure!(through == natively && through > 0, "the plugin found {through} rows and the native analysis {natively}");
         let (rust_time, native_time) = contest(effort, &mut rust, &mut native).await?;
         let (empty_time, beside) = contest(effort, &mut empty, &mut rust).await?;
@@ -117,7 +115,7 @@ pub(crate) async fn rust_rows(plugins: &Path, state: &Path, data: &Path, quick: 
 /// Measures the row of another language, beside the plugin in Rust.
 pub(crate) async fn beside_rust(language: &Language, plugins: &Path, state: &Path, data: &Path, quick: bool) -> Result<Vec<Row>> {
     let runtime = open(state).await?;
-    let batches = Arc::new(table::flights(data, 1)?);
+    let batches = Arc::new(table::flights(data, 1, 1)?);
     let mut rust = Guest { plugin: load(&runtime, &RUST, plugins).await?, batches: batches.clone() };
     let mut other = Guest { plugin: load(&runtime, language, plugins).await?, batches };
     let effort = Effort { batches: if quick { 3 } else { 11 }, times: 1 };
@@ -133,9 +131,11 @@ pub(crate) async fn beside_rust(language: &Language, plugins: &Path, state: &Pat
 /// as they are and begins a histogram, which is larger and stays as it is, only with more. Memory is bounded by groups, not by rows.
 pub(crate) async fn peak_memory(language: &Language, plugins: &Path, state: &Path, data: &Path) -> Result<Vec<Row>> {
     let runtime = open(state).await?;
-    let guest = Guest { plugin: load(&runtime, language, plugins).await?, batches: Arc::new(table::flights(data, 6)?) };
+    let plugin = load(&runtime, language, plugins).await?;
+    let guest = |repeats| anyhow::Ok(Guest { plugin: plugin.clone(), batches: Arc::new(table::flights(data, 6, repeats)?) });
+    let (small, large) = (guest(1)?, guest(REPEATS_LARGE)?);
     let threads = GuestThreads::start(Some(1))?;
-    let work = async move { anyhow::Ok((guest.analyse(1).await?, guest.analyse(REPEATS_LARGE).await?)) };
+    let work = async move { anyhow::Ok((small.analyse().await?, large.analyse().await?)) };
     let (small, large) = threads.spawn(work).await??;
     let peak = |done: &Done| Summary::of(vec![done.memory_peak_bytes as f64 / MEBIBYTE]);
     Ok(vec![Row::value(language.peak_memory, "MiB", peak(&large)).against("200k rows", peak(&small), Judge::Ratio).target(1.0)])

@@ -21,11 +21,11 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::languages::{JAVASCRIPT, PYTHON, RUST};
 use crate::machine::Machine;
-use crate::report::{Report, Row};
+use crate::report::{Part, Report, Row};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -54,6 +54,9 @@ struct Core {
     /// Few batches: every row, in a fraction of the time, with rough numbers.
     #[arg(long)]
     quick: bool,
+    /// Only these parts; may be given several times. Default: all.
+    #[arg(long, value_name = "PART")]
+    part: Vec<Part>,
     /// Where `build-plugin` put the example plugins. Default: `target/plugins` of this repository.
     #[arg(long, value_name = "FOLDER")]
     plugins: Option<PathBuf>,
@@ -79,9 +82,10 @@ impl Core {
         if cfg!(debug_assertions) {
             eprintln!("warning: this is a debug build; its numbers say nothing: use `cargo run --release -p plugwork-bench`");
         }
+        let parts = if self.part.is_empty() { Part::value_variants().to_vec() } else { self.part.clone() };
         let mut report = Report { machine: Machine::here(), quick: self.quick, rows: Vec::new() };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(self.measure(&mut report.rows))?;
+        runtime.block_on(self.measure(&parts, &mut report.rows))?;
         report.sort();
         println!("{report}");
         if let Some(path) = &self.json {
@@ -91,7 +95,7 @@ impl Core {
         if !missed.is_empty() {
             eprintln!("targets missed: {}", missed.join(", "));
         }
-        let missing = report.missing();
+        let missing = report.missing(&parts);
         if missing.is_empty() {
             return Ok(ExitCode::SUCCESS);
         }
@@ -99,34 +103,43 @@ impl Core {
         Ok(ExitCode::FAILURE)
     }
 
-    /// Part by part. A part that fails says why and leaves its rows out; the others still run.
-    async fn measure(&self, rows: &mut Vec<Row>) -> Result<()> {
+    /// Part by part. What fails says why and leaves its rows out; the rest still runs.
+    async fn measure(&self, parts: &[Part], rows: &mut Vec<Row>) -> Result<()> {
         let quick = self.quick;
         let plugins = self.plugins.clone().unwrap_or_else(|| Path::new(ROOT).join("target/plugins"));
         let plugins = plugins.as_path();
         let data = Path::new(ROOT).join("examples/data/node_modules/vega-datasets/data/flights-200k.json");
         let folder = tempfile::tempdir()?;
         let state = folder.path();
+        let languages = [&RUST, &JAVASCRIPT, &PYTHON];
 
-        let mut keep = |part: &str, outcome: Result<Vec<Row>>| match outcome {
+        let mut keep = |what: &str, outcome: Result<Vec<Row>>| match outcome {
             Ok(found) => rows.extend(found),
-            Err(error) => eprintln!("{part}: {error:#}"),
+            Err(error) => eprintln!("{what}: {error:#}"),
         };
-        eprintln!("calls against raw wasmtime");
-        keep("calls", calls::rows(quick).await);
-        for language in [&RUST, &JAVASCRIPT, &PYTHON] {
-            eprintln!("{}: compiling once, then starting", language.first_call[0]);
-            keep(language.first_call[0], start::rows(language, plugins, state, quick).await);
+        if parts.contains(&Part::Calls) {
+            eprintln!("calls against raw wasmtime");
+            keep("calls", calls::rows(quick).await);
         }
-        eprintln!("{} and its boundary", RUST.group_stats);
-        keep(RUST.group_stats, analysis::rust_rows(plugins, state, &data, quick).await);
-        for language in [&JAVASCRIPT, &PYTHON] {
-            eprintln!("{}", language.group_stats);
-            keep(language.group_stats, analysis::beside_rust(language, plugins, state, &data, quick).await);
+        if parts.contains(&Part::Start) {
+            for language in languages {
+                eprintln!("{}: compiling once, then starting", language.first_call[0]);
+                keep(language.first_call[0], start::rows(language, plugins, state, quick).await);
+            }
         }
-        for language in [&RUST, &JAVASCRIPT, &PYTHON] {
-            eprintln!("{}", language.peak_memory);
-            keep(language.peak_memory, analysis::peak_memory(language, plugins, state, &data).await);
+        if parts.contains(&Part::Analysis) {
+            eprintln!("{} and its boundary", RUST.group_stats);
+            keep(RUST.group_stats, analysis::rust_rows(plugins, state, &data, quick).await);
+            for language in [&JAVASCRIPT, &PYTHON] {
+                eprintln!("{}", language.group_stats);
+                keep(language.group_stats, analysis::beside_rust(language, plugins, state, &data, quick).await);
+            }
+        }
+        if parts.contains(&Part::Memory) {
+            for language in languages {
+                eprintln!("{}", language.peak_memory);
+                keep(language.peak_memory, analysis::peak_memory(language, plugins, state, &data).await);
+            }
         }
         Ok(())
     }

@@ -13,20 +13,21 @@ use serde::Deserialize;
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
 
-#[derive(Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 struct Flight {
     delay: i64,
     distance: i64,
     time: f64,
 }
 
-/// Reads the file and packs it. Column `period` numbers the spans of so many hours that a day is cut into.
-pub(crate) fn flights(path: &Path, period_hours: u32) -> Result<Vec<Batch>> {
+/// Reads the file and packs its rows, `repeats` times over. Column `period` numbers the spans of so many hours that a day is cut into.
+pub(crate) fn flights(path: &Path, period_hours: u32, repeats: usize) -> Result<Vec<Batch>> {
     let missing = || format!("cannot read `{}`; run `npm ci` in `examples/data`", path.display());
     let text = std::fs::read_to_string(path).with_context(missing)?;
     let flights: Vec<Flight> = serde_json::from_str(&text).with_context(|| format!("`{}` is not a list of flights", path.display()))?;
     ensure!(flights.len() == 200_000, "`{}` has {} flights, not 200,000", path.display(), flights.len());
-    flights.chunks(BATCH_ROWS).map(|flights| pack(flights, f64::from(period_hours))).collect()
+    // Repeated before it is cut, so that only the last batch is a short one.
+    flights.repeat(repeats).chunks(BATCH_ROWS).map(|flights| pack(flights, f64::from(period_hours))).collect()
 }
 
 fn pack(flights: &[Flight], period_hours: f64) -> Result<Batch> {

@@ -87,7 +87,7 @@ async fn source(loaded: &Loaded, outlet: Outlet, meter: &Meter) -> Result<Done, 
         outlet.send(None, &Arc::new(batch)).await?;
     }
     outlet.end().await?;
-    Ok(Done { spend: cursor.spend(), ..done })
+    Ok(Done { spend: cursor.end().await, ..done })
 }
 
 async fn transformer(loaded: &Loaded, inlet: &mut Inlet, outlet: Outlet, meter: &Meter) -> Result<Done, Broken> {
@@ -100,7 +100,7 @@ async fn transformer(loaded: &Loaded, inlet: &mut Inlet, outlet: Outlet, meter: 
         outlet.send(None, &Arc::new(batch)).await?;
     }
     outlet.end().await?;
-    Ok(Done { spend: transformation.spend(), ..done })
+    Ok(Done { spend: transformation.end().await, ..done })
 }
 
 async fn analyzer(loaded: &Loaded, inlet: &mut Inlet, outlet: Outlet, meter: &Meter) -> Result<Done, Broken> {
@@ -125,7 +125,7 @@ async fn analyzer(loaded: &Loaded, inlet: &mut Inlet, outlet: Outlet, meter: &Me
         }
     }
     outlet.end().await?;
-    Ok(Done { spend: analysis.spend(), ..done })
+    Ok(Done { spend: analysis.end().await, ..done })
 }
 
 async fn exporter(loaded: &Loaded, inlet: &mut Inlet, meter: &Meter, folder: &Path) -> Result<Done, Broken> {
@@ -139,7 +139,7 @@ async fn exporter(loaded: &Loaded, inlet: &mut Inlet, meter: &Meter, folder: &Pa
     }
     output.write(&writer.finish().await?)?;
     done.output_bytes = Some(output.finish()?);
-    Ok(Done { spend: writer.spend(), ..done })
+    Ok(Done { spend: writer.end().await, ..done })
 }
 
 async fn chart(loaded: &Loaded, inlet: &mut Inlet, meter: &Meter) -> Result<Done, Broken> {
@@ -151,7 +151,7 @@ async fn chart(loaded: &Loaded, inlet: &mut Inlet, meter: &Meter) -> Result<Done
         drawing.push(table, &batch).await?;
     }
     done.charts = drawing.finish().await?;
-    Ok(Done { spend: drawing.spend(), ..done })
+    Ok(Done { spend: drawing.end().await, ..done })
 }
 
 impl Done {

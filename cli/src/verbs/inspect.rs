@@ -200,7 +200,7 @@ fn page(component: &Component, imports: &[Import], obstacles: &[String], effecti
     let report = &component.report;
     head(component);
     line("file", format_args!("{}, {}", component.path.display(), size(report.bytes)));
-    line("digest", &report.digest);
+    line("digest", report.digest);
     line("profile", component.profile());
     match obstacles {
         [] if effective.is_empty() => line("loads", "yes, with nothing granted"),

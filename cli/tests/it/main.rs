@@ -3,6 +3,8 @@
 //! Most components are made here from text; tests on real plugins need `cargo xtask guests` first and say so when they are missing.
 //! Nothing is taken from the machine: each test has a folder of its own, also for the command's state.
 
+#![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
+
 mod build;
 mod cache;
 mod call;

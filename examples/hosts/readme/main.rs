@@ -1,20 +1,26 @@
-//! The host of the README, as a program. A test keeps the two equal.
+//! The host of the README, as a program: a table from a plugin that may read one folder, counted by a plugin that may do nothing.
+//!
+//! The lines between the marks are the README's, letter by letter; a test compares them and runs this from the repository's folder, to
+//! which its paths are relative. Easily got wrong: `accept` grants what a plugin asks for, and a plugin cannot ask for a folder of the host.
 
-use plugwork::{Grants, Runtime, Source};
-use plugwork_points::Analyzer;
+use plugwork::{Bounds, Grants, Runtime, Source};
+use plugwork_capabilities::Filesystem;
+use plugwork_points::{Analyzer, DataSource};
 
 // README: begin
 #[tokio::main]
 async fn main() -> plugwork::Result<()> {
-    let runtime = Runtime::builder("./state").open().await?;
-    let offer = runtime.offer(&Source::file(std::env::args().nth(1).expect("a component"))?).await?; // nothing has run
-    println!("{}\n{}", offer.subject(), offer.permissions()); // what it asks for, in words
-    let plugin = offer.accept_only(Grants::none()).await?; // linked with exactly this
-    let mut analysis = Analyzer::start(&plugin, "{}").await?; // one instance, with limits
-    while let Some(finding) = analysis.next().await? {
-        println!("{}: {} rows", finding.table, finding.batch.rows());
+    let runtime = Runtime::builder("target/readme-state").provide(Filesystem::default()).open().await?;
+    let offer = runtime.offer(&Source::file("target/plugins/csv.wasm")?).await?; // read and checked; nothing of it has run
+    println!("{} asks for {}", offer.subject(), offer.permissions());
+    let folder = Bounds::from_iter([("root".to_owned(), "examples/data/node_modules/vega-datasets/data".into())]);
+    let csv = offer.accept_only(Grants::none().with("filesystem", folder)).await?; // linked with this folder and no more
+    let count = runtime.offer(&Source::file("target/plugins/row-count.wasm")?).await?.accept().await?; // it asks for nothing
+    let mut routes = DataSource::open(&csv, r#"{"path": "flights-airport.csv"}"#).await?; // an instance with its own limits
+    let mut analysis = Analyzer::start(&count, "{}").await?;
+    while let Some(batch) = routes.next().await? {
+        analysis.push(&batch).await?;
     }
-    println!("{:?}", analysis.spend());
-    runtime.close().await
+    Ok(println!("{:?}\n{:?}", analysis.next().await?, analysis.spend()))
 }
 // README: end

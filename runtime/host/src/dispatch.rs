@@ -117,7 +117,7 @@ pub(crate) async fn call_fresh<P: Call>(plugin: &Plugin, input: &P::Input, spend
     let indices = plugin.indices::<P>()?;
     let mut session = Session::<P>::start(plugin, &indices).await?;
     let answer = session.call_input(input).await;
-    *spend = session.spend();
+    *spend = session.end().await;
     answer
 }
 

@@ -42,7 +42,7 @@ pub(crate) struct Generation {
     pub(crate) profile: Profile,
     pub(crate) component: Component,
     pub(crate) pre: InstancePre<State>,
-    pub(crate) lifecycle: Option<lifecycle::Indices>,
+    pub(crate) lifecycle: Option<lifecycle::GuestIndices>,
     pub(crate) configuration: String,
     pub(crate) configured: ConfiguredByName,
     pub(crate) ticker: Arc<Ticker>,
@@ -138,7 +138,7 @@ impl Plugin {
 
     /// Checks that it starts (one instance, `init`), then attaches it to the points it exports, behind those already attached.
     pub async fn enable(&self) -> Result<&Self> {
-        Live::start(self).await?;
+        Live::start(self).await?.end().await;
         match self.0.runtime.upgrade() {
             Some(runtime) => {
                 runtime.attach(self);

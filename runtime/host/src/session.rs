@@ -21,6 +21,7 @@ pub(crate) struct Live {
     store: Store<State>,
     pub(crate) instance: Instance,
     plugin: Plugin,
+    lifecycle: Option<interfaces::lifecycle::Guest>,
     fault: Option<Fault>,
 }
 
@@ -34,14 +35,16 @@ impl Live {
         let started =
             call::guarded(&mut store, &ticker, &pre, |pre, store| Box::pin(async move { pre.instantiate_async(store).await })).await;
         let instance = started.map_err(|error| error.of(plugin.subject()))?;
-        let mut live = Self { store, instance, plugin: plugin.clone(), fault: None };
+        let mut live = Self { store, instance, plugin: plugin.clone(), lifecycle: None, fault: None };
         if let Some(indices) = &generation.lifecycle {
             let guest = interfaces::lifecycle::load(indices, &mut live.store, &instance)
                 .map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(plugin.subject()))?;
-            let config = generation.configuration.clone();
-            live.call(&(guest, config), |(guest, config), store| Box::pin(async move { guest.call_init(store, config).await }))
-                .await?
-                .map_err(|refusal| Error::from_refusal(refusal.into()).of(plugin.subject()))?;
+            live.call(&(&guest, &generation.configuration), |(guest, config), store| {
+                Box::pin(async move { guest.call_init(store, config).await })
+            })
+            .await?
+            .map_err(|refusal| Error::from_refusal(refusal.into()).of(plugin.subject()))?;
+            live.lifecycle = Some(guest);
         }
         Ok(live)
     }
@@ -68,6 +71,22 @@ impl Live {
                 Err(error.of(self.plugin.subject()))
             }
         }
+    }
+
+    /// Says goodbye: `shutdown`, unless a fault ended it already. What it answers changes nothing any more, so a refusal only goes to its log.
+    pub(crate) async fn end(mut self) -> Spend {
+        if let (Some(guest), None) = (self.lifecycle.take(), &self.fault) {
+            let answer = self.call(&guest, |guest, store| Box::pin(async move { guest.call_shutdown(store).await })).await;
+            let refused = match answer {
+                Ok(Ok(())) => None,
+                Ok(Err(refusal)) => Some(plugwork_core::Refusal::from(refusal).to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(refused) = refused {
+                self.store.data().log.write(crate::log::Level::Warn, &format!("`shutdown`: {refused}"));
+            }
+        }
+        self.spend()
     }
 
     pub(crate) fn spend(&self) -> Spend {
@@ -118,6 +137,12 @@ impl<P: Point> Session<P> {
         call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a W) -> Running<'a, wasmtime::Result<R>>,
     ) -> Result<R> {
         self.live.call(&(&self.guest, with), |(guest, with), store| call(guest, store, with)).await
+    }
+
+    /// Ends the session on purpose: the plugin's `shutdown` is called, unless a fault ended it already. A session that is only dropped says
+    /// nothing to its plugin.
+    pub async fn end(self) -> Spend {
+        self.live.end().await
     }
 
     /// What the instance has used so far.

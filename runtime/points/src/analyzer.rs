@@ -72,6 +72,11 @@ impl Analysis {
         }
     }
 
+    /// Ends the session on purpose; says what its instance used.
+    pub async fn end(self) -> Spend {
+        self.session.end().await
+    }
+
     /// What the instance has used so far.
     pub fn spend(&self) -> Spend {
         self.session.spend()

@@ -41,6 +41,7 @@ pub async fn descriptor(plugin: &Plugin) -> Result<Descriptor> {
     }
     let mut session = plugin.session::<Lifecycle>().await?;
     let text = session.call(|guest, store| Box::pin(async move { guest.call_descriptor(store).await })).await?;
+    session.end().await;
     let broken = |what: String| {
         let message = format!("its descriptor is not one: {what}");
         Error::from_refusal(Refusal::Other(Problem { message, stack: String::new() })).of(plugin.subject())

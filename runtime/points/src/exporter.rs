@@ -51,6 +51,11 @@ impl Writer {
         }
     }
 
+    /// Ends the session on purpose; says what its instance used.
+    pub async fn end(self) -> Spend {
+        self.session.end().await
+    }
+
     /// What the instance has used so far.
     pub fn spend(&self) -> Spend {
         self.session.spend()

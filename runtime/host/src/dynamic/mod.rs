@@ -153,7 +153,7 @@ impl Plugin {
                 })
             })
             .await?;
-        Ok(Returned { value, spend: live.spend() })
+        Ok(Returned { value, spend: live.end().await })
     }
 }
 

@@ -3,7 +3,7 @@
 use wasmtime::Store;
 use wasmtime::component::{Instance, InstancePre};
 
-use super::bindings::exports::plugwork::plugin::lifecycle::{Guest, GuestIndices};
+pub(crate) use super::bindings::exports::plugwork::plugin::lifecycle::{Guest, GuestIndices};
 use crate::state::State;
 
 pub(crate) fn find(pre: &InstancePre<State>) -> wasmtime::Result<GuestIndices> {
@@ -13,5 +13,3 @@ pub(crate) fn find(pre: &InstancePre<State>) -> wasmtime::Result<GuestIndices> {
 pub(crate) fn load(indices: &GuestIndices, store: &mut Store<State>, instance: &Instance) -> wasmtime::Result<Guest> {
     indices.load(store, instance)
 }
-
-pub(crate) use super::bindings::exports::plugwork::plugin::lifecycle::GuestIndices as Indices;
