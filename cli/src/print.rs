@@ -1,7 +1,5 @@
 //! The one module that writes to the terminal. Data: stdout. Narration, warnings, errors: stderr. Everything that a plugin or a file said is escaped.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this is the module that prints")]
-
 use std::io::{IsTerminal, Write};
 
 use plugwork::log::escape;

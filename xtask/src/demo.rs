@@ -19,6 +19,10 @@ const PIPELINES: [&str; 2] = ["earthquakes", "flights"];
 /// The networks of which the b-value is told: the best and the most widely recorded of the week.
 const NETWORKS: [&str; 2] = ["ci", "us"];
 
+/// What the line without grants takes out of the pipeline, and what it replaces.
+const GRANTS: &str = "^grants";
+const PATH: &str = "path = \"earthquakes.json\"";
+
 /// What was done and how long it took.
 #[derive(Default)]
 struct Steps(Vec<(String, Duration)>);
@@ -85,7 +89,6 @@ fn pipeline(house: &House, name: &str) -> Result<Value> {
     let file = format!("examples/pipelines/{name}.toml");
     let mut summary = String::new();
     let succeeded = Program::new(command(house), &house.root)
-        .env("PLUGWORK_STATE", house.target.join("demo-state"))
         .args(["run", &file, "--json", "--output"])
         .arg(folder(house, name))
         .each_line(|line| {
@@ -99,14 +102,16 @@ fn pipeline(house: &House, name: &str) -> Result<Value> {
 }
 
 fn next(command: &str) -> String {
-    // The copy lies beside the pipeline, because its paths are relative to it.
-    let copy = "examples/pipelines/ungranted.toml";
+    // The copy lies beside the pipeline, because its paths are relative to it. It asks for the network as well, because a plugin without the
+    // filesystem grant merely sees an empty disk, while a plugin without the http grant is answered with a refusal.
+    let (file, copy) = ("examples/pipelines/earthquakes.toml", "examples/pipelines/ungranted.toml");
     format!(
-        "try next:\n  \
-         {command} inspect target/plugins/usgs-earthquakes.wasm\n  \
-         grep -v '^grants' examples/pipelines/{first}.toml > {copy}; {command} run {copy}   # refused: nothing was granted\n  \
-         {command} call target/plugins/shout.wasm --list",
-        first = PIPELINES[0]
+        "try next:\n\n  \
+         {command} inspect target/plugins/usgs-earthquakes.wasm\n\n  \
+         # the same feed from its host, with every grant removed: refused, and told which line would allow it\n  \
+         sed -e '/{GRANTS}/d' -e 's|{PATH}|url = \"https://earthquake.usgs.gov/week\"|' {file} > {copy}\n  \
+         {command} run {copy}\n\n  \
+         {command} call target/plugins/shout.wasm apply '{{body: \"hello\", media-type: \"text/plain\"}}'"
     )
 }
 
@@ -163,7 +168,7 @@ mod tests {
     fn the_line_without_grants_finds_something_to_remove() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/pipelines/earthquakes.toml");
         let text = std::fs::read_to_string(path).unwrap();
-        assert!(text.lines().any(|line| line.starts_with("grants")), "`demo` removes lines that begin with `grants`");
-        assert!(next("plugwork").contains("grep -v '^grants'"));
+        assert!(text.lines().any(|line| line.starts_with(GRANTS.trim_start_matches('^'))), "no line begins with `grants`");
+        assert!(text.contains(PATH), "the source's options do not say `{PATH}`");
     }
 }

@@ -76,7 +76,7 @@ mod tests {
         }
         let file = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let temporary = NamedTempFile::from_parts(file, tempfile::TempPath::from_path(folder.path().join("x")));
+        let temporary = NamedTempFile::from_parts(file, tempfile::TempPath::try_from_path(folder.path().join("x")).unwrap());
         let mut output = Output { file: temporary, target: folder.path().join("full.csv"), bytes: 0 };
         let failure = output.write(&[0; 1 << 16]).unwrap_err().to_string();
         assert!(failure.contains("full.csv") && failure.contains("No space left"), "{failure}");

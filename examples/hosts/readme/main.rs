@@ -21,6 +21,6 @@ async fn main() -> plugwork::Result<()> {
     while let Some(batch) = routes.next().await? {
         analysis.push(&batch).await?;
     }
-    Ok(println!("{:?}\n{:?}", analysis.next().await?, analysis.spend()))
+    Ok(println!("{:?}\n{:?}", analysis.next().await?, analysis.end().await))
 }
 // README: end

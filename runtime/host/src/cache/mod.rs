@@ -13,7 +13,7 @@ use plugwork_core::Digest;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-pub use disk::{Disk, Entry, Rejection};
+pub use disk::{Disk, Entry, Listed, Rejection};
 
 use crate::compile;
 use crate::engine::{Profile, compatibility};

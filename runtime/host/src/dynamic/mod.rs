@@ -73,6 +73,8 @@ impl Returned {
     /// The value as WAVE text, `()` where there is none.
     pub fn to_wave(&self) -> Result<String> {
         let Some(value) = &self.value else { return Ok("()".to_owned()) };
+        // The WAVE writer panics at a handle; what has a JSON form has none.
+        to_json(value).map_err(|issue| Error::from_issue("the result cannot be written as WAVE:", issue))?;
         value.to_wave().map_err(|error| Error::new(ErrorKind::Invalid, format!("the result cannot be written as WAVE: {error:#}")))
     }
 
@@ -177,7 +179,7 @@ impl Function {
     /// The arguments as values of this function's types; all complaints at once.
     fn values(&self, arguments: &[Argument]) -> Result<Vec<Val>> {
         if arguments.len() != self.params.len() {
-            let message = format!("`{self}` takes {} arguments, not {}", self.params.len(), arguments.len());
+            let message = format!("`{self}` takes {} argument{}, not {}", self.params.len(), if self.params.len() == 1 { "" } else { "s" }, arguments.len());
             return Err(Error::new(ErrorKind::Invalid, message));
         }
         let mut values = Vec::new();
@@ -197,6 +199,13 @@ impl Function {
 
 impl Argument {
     fn value(&self, ty: &Type) -> Result<Val, Issue> {
+        if carries_handle(ty) {
+            return Err(Issue {
+                what: "a handle cannot be given from outside".to_owned(),
+                at: String::new(),
+                expected: "a function without resources among its arguments".to_owned(),
+            });
+        }
         match self {
             Self::Json(value) => from_json(ty, value),
             Self::Wave(text) if text.len() > ARGUMENT_BYTES_MAX => {
@@ -208,6 +217,21 @@ impl Argument {
                 expected: format!("WAVE text of type {}", type_name(ty)),
             }),
         }
+    }
+}
+
+/// Whether a value of this type holds a resource somewhere: the WAVE reader has no way to say so.
+fn carries_handle(ty: &Type) -> bool {
+    let optional = |ty: Option<Type>| ty.is_some_and(|ty| carries_handle(&ty));
+    match ty {
+        Type::Own(_) | Type::Borrow(_) => true,
+        Type::List(list) => carries_handle(&list.ty()),
+        Type::Option(option) => carries_handle(&option.ty()),
+        Type::Result(result) => optional(result.ok()) || optional(result.err()),
+        Type::Tuple(tuple) => tuple.types().any(|ty| carries_handle(&ty)),
+        Type::Record(record) => record.fields().any(|field| carries_handle(&field.ty)),
+        Type::Variant(variant) => variant.cases().any(|case| optional(case.ty)),
+        _ => false,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Every limit of an instance, at the limit and one past it.
 
-use plugwork::core::limits::Promised;
+use plugwork::core::limits::{Promised, RANDOM_BYTES_MAX};
 use plugwork::{Fault, Limits};
 
 use crate::guest::{ECHO, Guest};
@@ -118,4 +118,20 @@ async fn what_a_manifest_promises_tightens_the_hosts_limits() {
     let promised = Promised { deadline_ms: Some(999_999), memory_bytes: Some(65_536) };
     assert_eq!(*plugin.limits(), Limits::interactive().tightened_by(&promised));
     assert_eq!(plugin.limits().deadline_ms, Limits::interactive().deadline_ms);
+}
+
+#[tokio::test]
+async fn one_call_gives_so_much_randomness_and_no_more() {
+    let code = r#"
+        (import "heap" "memory" (memory 1))
+        (import "host" "get-random-bytes" (func $random (param i64 i32)))
+        (func (export "run") (param i32) (result i32)
+          (drop (memory.grow (i32.const 2)))
+          (call $random (i64.extend_i32_u (local.get 0)) (i32.const 0)) (i32.load (i32.const 4)))"#;
+    let import =
+        r#"(import "wasi:random/random@0.2.6" (instance $random (export "get-random-bytes" (func (param "len" u64) (result (list u8))))))"#;
+    let plugin = plugin(&Guest::new(code).import(import).host("get-random-bytes", "$random").source()).await;
+    let most = u32::try_from(RANDOM_BYTES_MAX).unwrap();
+    assert_eq!(plugin.call::<Number>(&most).await.unwrap(), most);
+    assert!(matches!(fault(plugin.call::<Number>(&(most + 1)).await), Fault::Trap { .. }));
 }
