@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use plugwork::{Error, ErrorKind};
 
 /// Shown under `--help`.
-pub(crate) const HELP: &str = "Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy or consent, 4 not found, 5 unreachable, 130 interrupted.";
+pub(crate) const HELP: &str =
+    "Exit codes: 0 done, 1 failed, 2 usage, 3 refused by policy or consent, 4 not found, 5 unreachable, 130 interrupted.";
 
 /// Why the command did not do what it was asked.
 #[derive(Debug)]

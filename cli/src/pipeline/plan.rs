@@ -226,9 +226,19 @@ mod tests {
             ]
         ";
         let complaints = complaints(text);
-        for part in ["Not A Label", "takes from 1 steps", "the name is taken", "only an exporter", "no step `nowhere`", "name one of its tables",
-            "`../e.csv`", "one table only", "it has no `file`", "hands out no table", "is the report's"]
-        {
+        for part in [
+            "Not A Label",
+            "takes from 1 steps",
+            "the name is taken",
+            "only an exporter",
+            "no step `nowhere`",
+            "name one of its tables",
+            "`../e.csv`",
+            "one table only",
+            "it has no `file`",
+            "hands out no table",
+            "is the report's",
+        ] {
             assert!(complaints.iter().any(|complaint| complaint.contains(part)), "{part}: {complaints:#?}");
         }
     }

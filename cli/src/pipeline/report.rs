@@ -70,9 +70,7 @@ pub(crate) fn report(name: &str, description: &str, loaded: &[Loaded], ran: &Ran
         pipeline: name.to_owned(),
         description: description.to_owned(),
         outcome: match (&ran.failure, ran.interrupted) {
-            (Some((index, failure)), _) => {
-                Outcome::Failed { step: loaded[*index].step.raw.name.clone(), cause: failure.to_string() }
-            }
+            (Some((index, failure)), _) => Outcome::Failed { step: loaded[*index].step.raw.name.clone(), cause: failure.to_string() },
             (None, true) => Outcome::Interrupted,
             (None, false) => Outcome::Finished,
         },

@@ -120,7 +120,8 @@ async fn analyzer(loaded: &Loaded, inlet: &mut Inlet, outlet: Outlet, meter: &Me
         let wanted = consumer.table.as_deref().unwrap_or_default();
         if !done.tables.iter().any(|found| found.name == wanted) {
             let has: Vec<_> = done.tables.iter().map(|found| format!("`{}`", found.name)).collect();
-            let message = format!("it handed out no table `{wanted}`; it has {}", if has.is_empty() { "none".to_owned() } else { has.join(", ") });
+            let message =
+                format!("it handed out no table `{wanted}`; it has {}", if has.is_empty() { "none".to_owned() } else { has.join(", ") });
             return Err(Failure::usage(message).into());
         }
     }

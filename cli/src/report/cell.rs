@@ -71,14 +71,7 @@ impl Style {
             (_, Cell::Text(text)) => text.clone(),
             (_, Cell::Flag(flag)) => flag.to_string(),
             (Style::Date(per_day), Cell::Integer(value)) => date(value.div_euclid(*per_day)),
-            (
-                Style::Time {
-                    per_second,
-                    fraction,
-                    instant,
-                },
-                Cell::Integer(value),
-            ) => moment(*value, *per_second, *fraction, *instant),
+            (Style::Time { per_second, fraction, instant }, Cell::Integer(value)) => moment(*value, *per_second, *fraction, *instant),
             (Style::Decimal(decimals), _) => float(number(cell)?, *decimals),
             (_, Cell::Integer(value)) => signed(*value < 0, &value.unsigned_abs().to_string()),
             (_, Cell::Unsigned(value)) => signed(false, &value.to_string()),
@@ -132,11 +125,7 @@ fn float(value: f64, decimals: usize) -> String {
 /// Groups the whole part from five digits on (years and codes of four digits stay as they are) and puts a real minus before it.
 fn signed(negative: bool, digits: &str) -> String {
     let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
-    let whole = if whole.len() > 4 {
-        group_digits(whole)
-    } else {
-        whole.to_owned()
-    };
+    let whole = if whole.len() > 4 { group_digits(whole) } else { whole.to_owned() };
     format!("{}{whole}{rest}", if negative { "−" } else { "" })
 }
 
@@ -145,20 +134,12 @@ fn signed(negative: bool, digits: &str) -> String {
 fn date(days: i64) -> String {
     const ERA_DAYS: i64 = 146_097;
     let from_march = days.saturating_add(719_468);
-    let (era, day_of_era) = (
-        from_march.div_euclid(ERA_DAYS),
-        from_march.rem_euclid(ERA_DAYS),
-    );
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let (era, day_of_era) = (from_march.div_euclid(ERA_DAYS), from_march.rem_euclid(ERA_DAYS));
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
 }
@@ -166,23 +147,10 @@ fn date(days: i64) -> String {
 fn moment(value: i64, per_second: i64, fraction: bool, instant: bool) -> String {
     let (seconds, part) = (value.div_euclid(per_second), value.rem_euclid(per_second));
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let clock = format!(
-        "{:02}:{:02}:{:02}",
-        second / 3_600,
-        second / 60 % 60,
-        second % 60
-    );
+    let clock = format!("{:02}:{:02}:{:02}", second / 3_600, second / 60 % 60, second % 60);
     // Three digits of a fraction are enough to read; the file that was exported has them all.
-    let part = if fraction {
-        format!(".{:03}", part * 1_000 / per_second)
-    } else {
-        String::new()
-    };
-    format!(
-        "{} {clock}{part}{}",
-        date(days),
-        if instant { "Z" } else { "" }
-    )
+    let part = if fraction { format!(".{:03}", part * 1_000 / per_second) } else { String::new() };
+    format!("{} {clock}{part}{}", date(days), if instant { "Z" } else { "" })
 }
 
 #[cfg(test)]
@@ -191,105 +159,45 @@ mod tests {
 
     fn column(format: &str, cells: &[Cell]) -> Vec<String> {
         let style = Style::of(format, cells.iter());
-        cells
-            .iter()
-            .map(|cell| style.write(cell).unwrap_or_else(|| "none".to_owned()))
-            .collect()
+        cells.iter().map(|cell| style.write(cell).unwrap_or_else(|| "none".to_owned())).collect()
     }
 
     #[test]
     fn floats_of_one_column_share_their_decimals() {
         let cells = [0.82, 0.0, 1.0, -2.5, 12_345.678_9].map(Cell::Number);
-        assert_eq!(
-            column("g", &cells),
-            ["0.82", "0.00", "1.00", "−2.50", "12,345.68"]
-        );
-        assert_eq!(
-            column("g", &[Cell::Number(4.5), Cell::Integer(3), Cell::Missing]),
-            ["4.5", "3.0", "none"]
-        );
+        assert_eq!(column("g", &cells), ["0.82", "0.00", "1.00", "−2.50", "12,345.68"]);
+        assert_eq!(column("g", &[Cell::Number(4.5), Cell::Integer(3), Cell::Missing]), ["4.5", "3.0", "none"]);
     }
 
     #[test]
     fn very_small_and_very_large_floats_have_an_exponent() {
-        assert_eq!(
-            column(
-                "g",
-                &[
-                    Cell::Number(1.5e-7),
-                    Cell::Number(6e23),
-                    Cell::Number(f64::NAN)
-                ]
-            ),
-            ["1.500e−7", "6.000e23", "NaN"]
-        );
+        assert_eq!(column("g", &[Cell::Number(1.5e-7), Cell::Number(6e23), Cell::Number(f64::NAN)]), ["1.500e−7", "6.000e23", "NaN"]);
     }
 
     #[test]
     fn integers_are_grouped_from_five_digits_on() {
-        let cells = [
-            Cell::Integer(2018),
-            Cell::Integer(-200_000),
-            Cell::Unsigned(u64::MAX),
-            Cell::Integer(i64::MIN),
-        ];
-        assert_eq!(
-            column("l", &cells),
-            [
-                "2018",
-                "−200,000",
-                "18,446,744,073,709,551,615",
-                "−9,223,372,036,854,775,808"
-            ]
-        );
+        let cells = [Cell::Integer(2018), Cell::Integer(-200_000), Cell::Unsigned(u64::MAX), Cell::Integer(i64::MIN)];
+        assert_eq!(column("l", &cells), ["2018", "−200,000", "18,446,744,073,709,551,615", "−9,223,372,036,854,775,808"]);
     }
 
     #[test]
     fn times_are_written_in_their_unit() {
-        assert_eq!(
-            column("tsm:UTC", &[Cell::Integer(1_517_966_773_840)]),
-            ["2018-02-07 01:26:13.840Z"]
-        );
-        assert_eq!(
-            column("tss:", &[Cell::Integer(-1)]),
-            ["1969-12-31 23:59:59"]
-        );
-        assert_eq!(
-            column("tsn:UTC", &[Cell::Integer(i64::MAX)]),
-            ["2262-04-11 23:47:16.854Z"]
-        );
+        assert_eq!(column("tsm:UTC", &[Cell::Integer(1_517_966_773_840)]), ["2018-02-07 01:26:13.840Z"]);
+        assert_eq!(column("tss:", &[Cell::Integer(-1)]), ["1969-12-31 23:59:59"]);
+        assert_eq!(column("tsn:UTC", &[Cell::Integer(i64::MAX)]), ["2262-04-11 23:47:16.854Z"]);
     }
 
     #[test]
     fn dates_know_the_leap_years() {
         let days = [0, -1, 59, 11_016, 19_782].map(Cell::Integer);
-        assert_eq!(
-            column("tdD", &days),
-            [
-                "1970-01-01",
-                "1969-12-31",
-                "1970-03-01",
-                "2000-02-29",
-                "2024-02-29"
-            ]
-        );
+        assert_eq!(column("tdD", &days), ["1970-01-01", "1969-12-31", "1970-03-01", "2000-02-29", "2024-02-29"]);
         assert_eq!(column("tdm", &[Cell::Integer(86_400_000)]), ["1970-01-02"]);
     }
 
     #[test]
     fn no_value_overflows() {
-        for format in [
-            "tdD", "tdm", "tss:UTC", "tsn:", "l", "g", "u", "é:", "ts", "",
-        ] {
-            column(
-                format,
-                &[
-                    Cell::Integer(i64::MIN),
-                    Cell::Integer(i64::MAX),
-                    Cell::Number(f64::MIN_POSITIVE),
-                    Cell::Number(f64::MAX),
-                ],
-            );
+        for format in ["tdD", "tdm", "tss:UTC", "tsn:", "l", "g", "u", "é:", "ts", ""] {
+            column(format, &[Cell::Integer(i64::MIN), Cell::Integer(i64::MAX), Cell::Number(f64::MIN_POSITIVE), Cell::Number(f64::MAX)]);
         }
     }
 }

@@ -24,17 +24,12 @@ pub(super) enum Verdict {
 /// One verdict for each chart. Made once: it parses every body.
 pub(super) fn judge(charts: &[Chart]) -> Vec<Verdict> {
     let mut total = 0_usize;
-    charts
-        .iter()
-        .map(|chart| verdict(chart, &mut total))
-        .collect()
+    charts.iter().map(|chart| verdict(chart, &mut total)).collect()
 }
 
 /// Whether any chart needs the renderer.
 pub(super) fn any_drawn(verdicts: &[Verdict]) -> bool {
-    verdicts
-        .iter()
-        .any(|verdict| matches!(verdict, Verdict::Draw(_)))
+    verdicts.iter().any(|verdict| matches!(verdict, Verdict::Draw(_)))
 }
 
 fn verdict(chart: &Chart, total: &mut usize) -> Verdict {
@@ -43,10 +38,7 @@ fn verdict(chart: &Chart, total: &mut usize) -> Verdict {
     }
     *total = total.saturating_add(chart.body.len());
     if *total > limits::CHARTS_TOTAL_BYTES {
-        return Verdict::Refuse(format!(
-            "the charts of one page may have {} bytes together",
-            limits::CHARTS_TOTAL_BYTES
-        ));
+        return Verdict::Refuse(format!("the charts of one page may have {} bytes together", limits::CHARTS_TOTAL_BYTES));
     }
     match specification::accept(chart) {
         Ok(specification) => Verdict::Draw(specification),
@@ -62,14 +54,9 @@ pub(super) fn section(html: &mut Html, report: &Report, verdicts: &[Verdict]) {
         .markup("<noscript><p class=\"note\">Charts need this page's own script. Without it, read their descriptions.</p></noscript>\n");
     for (index, (chart, verdict)) in report.charts.iter().zip(verdicts).enumerate() {
         let heading = format!("chart-{}", index + 1);
-        html.markup("<figure class=\"chart\"")
-            .attribute("id", &heading)
-            .attribute("aria-labelledby", &format!("{heading}-title"));
-        html.markup(">\n<h3")
-            .attribute("id", &format!("{heading}-title"))
-            .markup(">");
-        html.text_cut(title(chart), limits::LINE_CHARACTERS)
-            .markup("</h3>\n");
+        html.markup("<figure class=\"chart\"").attribute("id", &heading).attribute("aria-labelledby", &format!("{heading}-title"));
+        html.markup(">\n<h3").attribute("id", &format!("{heading}-title")).markup(">");
+        html.text_cut(title(chart), limits::LINE_CHARACTERS).markup("</h3>\n");
         body(html, chart, verdict);
         caption(html, chart);
         html.markup("</figure>\n");
@@ -78,22 +65,16 @@ pub(super) fn section(html: &mut Html, report: &Report, verdicts: &[Verdict]) {
 }
 
 fn title(chart: &Chart) -> &str {
-    if chart.title.is_empty() {
-        &chart.name
-    } else {
-        &chart.title
-    }
+    if chart.title.is_empty() { &chart.name } else { &chart.title }
 }
 
 fn body(html: &mut Html, chart: &Chart, verdict: &Verdict) {
     match verdict {
         Verdict::Draw(specification) => {
-            html.markup(
-                "<div class=\"drawing\"></div>\n<p class=\"trouble\" role=\"status\" hidden></p>\n",
-            )
-            .markup("<script type=\"application/json\">")
-            .json(specification)
-            .markup("</script>\n");
+            html.markup("<div class=\"drawing\"></div>\n<p class=\"trouble\" role=\"status\" hidden></p>\n")
+                .markup("<script type=\"application/json\">")
+                .json(specification)
+                .markup("</script>\n");
         }
         Verdict::Show => {
             html.markup("<p class=\"trouble\">Shown as text: this page does not draw <code>")
@@ -103,17 +84,13 @@ fn body(html: &mut Html, chart: &Chart, verdict: &Verdict) {
                 .markup("</pre>\n");
         }
         Verdict::Refuse(reason) => {
-            html.markup("<p class=\"trouble\">This chart was not drawn: ")
-                .text_cut(reason, limits::TEXT_CHARACTERS)
-                .markup(".</p>\n");
+            html.markup("<p class=\"trouble\">This chart was not drawn: ").text_cut(reason, limits::TEXT_CHARACTERS).markup(".</p>\n");
         }
     }
 }
 
 fn caption(html: &mut Html, chart: &Chart) {
-    html.markup("<figcaption><span class=\"description\">")
-        .text_cut(&chart.description, limits::TEXT_CHARACTERS)
-        .markup("</span>");
+    html.markup("<figcaption><span class=\"description\">").text_cut(&chart.description, limits::TEXT_CHARACTERS).markup("</span>");
     if !chart.step.is_empty() {
         html.markup(" <span class=\"origin\">Drawn by step <code>")
             .text_cut(&chart.step, limits::LINE_CHARACTERS)

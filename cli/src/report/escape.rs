@@ -89,9 +89,7 @@ impl Html {
             '"' => self.page.push_str("&quot;"),
             '\'' => self.page.push_str("&#39;"),
             '\n' | '\t' => self.page.push(character),
-            hidden if misleads(hidden) => self
-                .page
-                .push_str(&format!("\\u{{{:x}}}", u32::from(hidden))),
+            hidden if misleads(hidden) => self.page.push_str(&format!("\\u{{{:x}}}", u32::from(hidden))),
             other => self.page.push(other),
         }
     }
@@ -119,18 +117,12 @@ mod tests {
 
     #[test]
     fn text_cannot_open_a_tag_or_leave_an_attribute() {
-        assert_eq!(
-            text("<b a=\"'&'\">"),
-            "&lt;b a=&quot;&#39;&amp;&#39;&quot;&gt;"
-        );
+        assert_eq!(text("<b a=\"'&'\">"), "&lt;b a=&quot;&#39;&amp;&#39;&quot;&gt;");
     }
 
     #[test]
     fn shows_control_and_bidirectional_characters_as_escapes() {
-        assert_eq!(
-            text("a\u{202e}b\0c\u{7}\u{2028}"),
-            "a\\u{202e}b\\u{0}c\\u{7}\\u{2028}"
-        );
+        assert_eq!(text("a\u{202e}b\0c\u{7}\u{2028}"), "a\\u{202e}b\\u{0}c\\u{7}\\u{2028}");
     }
 
     #[test]
@@ -151,22 +143,14 @@ mod tests {
         let mut html = Html::default();
         html.json(&value);
         let block = html.finish();
-        assert!(
-            !block.contains(['<', '>', '&', '\u{2028}', '\u{2029}']),
-            "{block}"
-        );
+        assert!(!block.contains(['<', '>', '&', '\u{2028}', '\u{2029}']), "{block}");
         assert_eq!(serde_json::from_str::<Value>(&block).unwrap(), value);
     }
 
     #[test]
     fn link_has_neither_scheme_nor_host() {
         let mut html = Html::default();
-        html.link("javascript:alert(1)")
-            .link("//host/x")
-            .link("a b\".csv");
-        assert_eq!(
-            html.finish(),
-            " href=\"./javascript%3Aalert%281%29\" href=\".///host/x\" href=\"./a%20b%22.csv\""
-        );
+        html.link("javascript:alert(1)").link("//host/x").link("a b\".csv");
+        assert_eq!(html.finish(), " href=\"./javascript%3Aalert%281%29\" href=\".///host/x\" href=\"./a%20b%22.csv\"");
     }
 }

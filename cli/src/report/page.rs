@@ -43,15 +43,11 @@ fn head(html: &mut Html, report: &Report) {
 }
 
 fn banner(html: &mut Html, report: &Report) {
-    html.markup(
-        "<header class=\"banner\">\n<p class=\"kicker\">plugwork · report of one run</p>\n<h1>",
-    )
-    .text_cut(&report.pipeline, limits::LINE_CHARACTERS)
-    .markup("</h1>\n");
+    html.markup("<header class=\"banner\">\n<p class=\"kicker\">plugwork · report of one run</p>\n<h1>")
+        .text_cut(&report.pipeline, limits::LINE_CHARACTERS)
+        .markup("</h1>\n");
     if !report.description.is_empty() {
-        html.markup("<p class=\"lede\">")
-            .text_cut(&report.description, limits::TEXT_CHARACTERS)
-            .markup("</p>\n");
+        html.markup("<p class=\"lede\">").text_cut(&report.description, limits::TEXT_CHARACTERS).markup("</p>\n");
     }
     html.markup("<nav aria-label=\"Sections\"><a href=\"#summary\">Summary</a>");
     if !report.charts.is_empty() {
@@ -87,25 +83,15 @@ fn log(html: &mut Html, report: &Report) {
             Level::Trace => "<li><b>trace</b>",
         });
         html.markup(" <span class=\"who\">")
-            .text_cut(
-                if message.step.is_empty() {
-                    "run"
-                } else {
-                    &message.step
-                },
-                limits::LINE_CHARACTERS,
-            )
+            .text_cut(if message.step.is_empty() { "run" } else { &message.step }, limits::LINE_CHARACTERS)
             .markup("</span> <span class=\"said\">")
             .text_cut(&message.text, limits::TEXT_CHARACTERS)
             .markup("</span></li>\n");
     }
     html.markup("</ol>\n");
-    let missing =
-        report.messages_dropped + report.messages.len().saturating_sub(limits::MESSAGES) as u64;
+    let missing = report.messages_dropped + report.messages.len().saturating_sub(limits::MESSAGES) as u64;
     if missing > 0 {
-        html.markup("<p class=\"note\">")
-            .text(&counted(missing, "more message is", "more messages are"))
-            .markup(" not shown.</p>\n");
+        html.markup("<p class=\"note\">").text(&counted(missing, "more message is", "more messages are")).markup(" not shown.</p>\n");
     }
     html.markup("</section>\n");
 }
@@ -113,9 +99,7 @@ fn log(html: &mut Html, report: &Report) {
 fn footer(html: &mut Html, report: &Report, drawn: bool) {
     html.markup("<footer>\n<p>This page is one file. It loads nothing, sends nothing, and draws each chart in a sandbox of its own.");
     if !report.generator.is_empty() {
-        html.markup(" Written by ")
-            .text_cut(&report.generator, limits::LINE_CHARACTERS)
-            .markup(".");
+        html.markup(" Written by ").text_cut(&report.generator, limits::LINE_CHARACTERS).markup(".");
     }
     html.markup("</p>\n");
     if drawn {
@@ -139,7 +123,5 @@ fn scripts(html: &mut Html, drawn: bool) {
             .markup(include_str!("../../assets/report/vega.bundle.js"))
             .markup("</script>\n");
     }
-    html.markup("<script>")
-        .markup(include_str!("../../assets/report/page.js"))
-        .markup("</script>\n");
+    html.markup("<script>").markup(include_str!("../../assets/report/page.js")).markup("</script>\n");
 }

@@ -11,18 +11,8 @@ pub(super) fn section(html: &mut Html, report: &Report) {
     if report.steps.is_empty() {
         return;
     }
-    let slowest_ms = report
-        .steps
-        .iter()
-        .map(|step| step.guest_ms)
-        .filter(|ms| ms.is_finite())
-        .fold(0.0, f64::max);
-    let largest = report
-        .steps
-        .iter()
-        .map(|step| step.memory_peak_bytes)
-        .max()
-        .unwrap_or(0);
+    let slowest_ms = report.steps.iter().map(|step| step.guest_ms).filter(|ms| ms.is_finite()).fold(0.0, f64::max);
+    let largest = report.steps.iter().map(|step| step.memory_peak_bytes).max().unwrap_or(0);
     html.markup("<section id=\"plugins\" aria-labelledby=\"plugins-heading\">\n")
         .markup("<h2 id=\"plugins-heading\">What each plugin could reach and what it spent</h2>\n")
         .markup("<p class=\"legend\"><span class=\"badge granted\">granted</span> was linked, within the bounds shown. ")
@@ -46,23 +36,14 @@ pub(super) fn section(html: &mut Html, report: &Report) {
 
 fn identity(html: &mut Html, step: &Step) {
     let plugin = &step.plugin;
-    html.markup("<span class=\"step\">")
-        .text_cut(&step.name, limits::LINE_CHARACTERS)
-        .markup("</span> <span class=\"plugin\">");
-    html.text_cut(&plugin.name, limits::LINE_CHARACTERS)
-        .markup(" ")
-        .text_cut(&plugin.version, limits::LINE_CHARACTERS)
-        .markup("</span>");
+    html.markup("<span class=\"step\">").text_cut(&step.name, limits::LINE_CHARACTERS).markup("</span> <span class=\"plugin\">");
+    html.text_cut(&plugin.name, limits::LINE_CHARACTERS).markup(" ").text_cut(&plugin.version, limits::LINE_CHARACTERS).markup("</span>");
     if !plugin.description.is_empty() {
-        html.markup(" <span class=\"description\">")
-            .text_cut(&plugin.description, limits::LINE_CHARACTERS)
-            .markup("</span>");
+        html.markup(" <span class=\"description\">").text_cut(&plugin.description, limits::LINE_CHARACTERS).markup("</span>");
     }
     html.markup(" <span class=\"facts\">");
     if !plugin.language.is_empty() {
-        html.markup("<span class=\"language\">")
-            .text_cut(&plugin.language, limits::LINE_CHARACTERS)
-            .markup("</span> ");
+        html.markup("<span class=\"language\">").text_cut(&plugin.language, limits::LINE_CHARACTERS).markup("</span> ");
     }
     if plugin.component_bytes > 0 {
         html.text(&bytes(plugin.component_bytes)).markup(" ");
@@ -97,8 +78,7 @@ fn reach(html: &mut Html, reach: &[Reach]) {
     html.markup("</ul>\n");
     let inert = of(Access::Inert).count() as u64;
     if inert > 0 {
-        html.markup("<details><summary><span class=\"badge inert\">inert</span> ")
-            .text(&counted(inert, "interface", "interfaces"));
+        html.markup("<details><summary><span class=\"badge inert\">inert</span> ").text(&counted(inert, "interface", "interfaces"));
         html.markup("</summary><ul>\n");
         for line in of(Access::Inert) {
             html.markup("<li>");
@@ -109,68 +89,33 @@ fn reach(html: &mut Html, reach: &[Reach]) {
 }
 
 fn words(html: &mut Html, line: &Reach) {
-    html.markup("<code>")
-        .text_cut(&line.interface, limits::LINE_CHARACTERS)
-        .markup("</code>");
+    html.markup("<code>").text_cut(&line.interface, limits::LINE_CHARACTERS).markup("</code>");
     if !line.detail.is_empty() {
-        html.markup(" <span class=\"detail\">")
-            .text_cut(&line.detail, limits::TEXT_CHARACTERS)
-            .markup("</span>");
+        html.markup(" <span class=\"detail\">").text_cut(&line.detail, limits::TEXT_CHARACTERS).markup("</span>");
     }
     html.markup("</li>\n");
 }
 
 fn spending(html: &mut Html, step: &Step, slowest_ms: f64, largest: u64) {
     let rows = |rows: Option<u64>| rows.map_or_else(|| "–".to_owned(), grouped);
-    html.markup("<td class=\"number\" data-label=\"Rows in → out\">")
-        .text(&format!("{} → {}", rows(step.rows_in), rows(step.rows_out)));
-    html.markup(" <small>")
-        .text(&counted(step.batches, "batch", "batches"))
-        .markup("</small></td>");
+    html.markup("<td class=\"number\" data-label=\"Rows in → out\">").text(&format!("{} → {}", rows(step.rows_in), rows(step.rows_out)));
+    html.markup(" <small>").text(&counted(step.batches, "batch", "batches")).markup("</small></td>");
 
-    html.markup("<td class=\"number\" data-label=\"Time inside\">")
-        .text(&duration(step.guest_ms));
-    html.markup(" <small>of ")
-        .text(&duration(step.wall_ms))
-        .markup("</small>");
-    bar(
-        html,
-        if slowest_ms > 0.0 {
-            step.guest_ms / slowest_ms
-        } else {
-            0.0
-        },
-    );
-    html.markup("</td><td class=\"number\" data-label=\"Peak memory\">")
-        .text(&bytes(step.memory_peak_bytes));
+    html.markup("<td class=\"number\" data-label=\"Time inside\">").text(&duration(step.guest_ms));
+    html.markup(" <small>of ").text(&duration(step.wall_ms)).markup("</small>");
+    bar(html, if slowest_ms > 0.0 { step.guest_ms / slowest_ms } else { 0.0 });
+    html.markup("</td><td class=\"number\" data-label=\"Peak memory\">").text(&bytes(step.memory_peak_bytes));
     if let Some(limit) = step.memory_limit_bytes {
-        html.markup(" <small>of ")
-            .text(&bytes(limit))
-            .markup("</small>");
+        html.markup(" <small>of ").text(&bytes(limit)).markup("</small>");
     }
-    bar(
-        html,
-        if largest > 0 {
-            step.memory_peak_bytes as f64 / largest as f64
-        } else {
-            0.0
-        },
-    );
-    html.markup("</td><td class=\"number\" data-label=\"Host calls\">")
-        .text(&grouped(step.host_calls));
-    html.markup(" <small>")
-        .text(&counted(step.log_lines, "log line", "log lines"))
-        .markup("</small></td>");
+    bar(html, if largest > 0 { step.memory_peak_bytes as f64 / largest as f64 } else { 0.0 });
+    html.markup("</td><td class=\"number\" data-label=\"Host calls\">").text(&grouped(step.host_calls));
+    html.markup(" <small>").text(&counted(step.log_lines, "log line", "log lines")).markup("</small></td>");
 }
 
 /// A share of the largest, drawn with attributes because the policy allows no inline style.
 fn bar(html: &mut Html, share: f64) {
-    let share = if share.is_finite() {
-        share.clamp(0.0, 1.0)
-    } else {
-        0.0
-    };
+    let share = if share.is_finite() { share.clamp(0.0, 1.0) } else { 0.0 };
     html.markup("<svg class=\"bar\" viewBox=\"0 0 100 4\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><rect height=\"4\"");
-    html.attribute("width", &format!("{:.1}", share * 100.0))
-        .markup("/></svg>");
+    html.attribute("width", &format!("{:.1}", share * 100.0)).markup("/></svg>");
 }

@@ -67,30 +67,13 @@ mod tests {
 
     #[test]
     fn duration_changes_its_unit_where_rounding_would_overflow_it() {
-        let said: Vec<_> = [0.0, 0.416, 9.99, 38.4, 999.6, 4_230.0, 59_960.0, 187_000.0]
-            .map(duration)
-            .into();
-        assert_eq!(
-            said,
-            [
-                "0.00 ms",
-                "0.42 ms",
-                "9.99 ms",
-                "38 ms",
-                "1.0 s",
-                "4.2 s",
-                "1 min 00 s",
-                "3 min 07 s"
-            ]
-        );
+        let said: Vec<_> = [0.0, 0.416, 9.99, 38.4, 999.6, 4_230.0, 59_960.0, 187_000.0].map(duration).into();
+        assert_eq!(said, ["0.00 ms", "0.42 ms", "9.99 ms", "38 ms", "1.0 s", "4.2 s", "1 min 00 s", "3 min 07 s"]);
     }
 
     #[test]
     fn duration_that_is_not_a_number_is_unknown() {
-        assert_eq!(
-            [f64::NAN, -1.0, f64::INFINITY].map(duration),
-            ["unknown"; 3].map(str::to_owned)
-        );
+        assert_eq!([f64::NAN, -1.0, f64::INFINITY].map(duration), ["unknown"; 3].map(str::to_owned));
     }
 
     #[test]
@@ -103,9 +86,6 @@ mod tests {
 
     #[test]
     fn counts_are_grouped_by_three() {
-        assert_eq!(
-            [0, 999, 1_000, 1_234_567].map(grouped),
-            ["0", "999", "1,000", "1,234,567"].map(str::to_owned)
-        );
+        assert_eq!([0, 999, 1_000, 1_234_567].map(grouped), ["0", "999", "1,000", "1,234,567"].map(str::to_owned));
     }
 }

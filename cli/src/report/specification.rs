@@ -16,14 +16,9 @@ const GENERATED_ROWS_MAX: f64 = 100_000.0;
 /// The specification as a value, or why it is not drawn, in words.
 pub(super) fn accept(chart: &Chart) -> Result<Value, String> {
     if chart.body.len() > limits::CHART_BODY_BYTES {
-        return Err(format!(
-            "its body is {} bytes, more than the {} a chart may have",
-            chart.body.len(),
-            limits::CHART_BODY_BYTES
-        ));
+        return Err(format!("its body is {} bytes, more than the {} a chart may have", chart.body.len(), limits::CHART_BODY_BYTES));
     }
-    let value: Value = serde_json::from_str(&chart.body)
-        .map_err(|error| format!("its body is not JSON: {error}"))?;
+    let value: Value = serde_json::from_str(&chart.body).map_err(|error| format!("its body is not JSON: {error}"))?;
     let Value::Object(specification) = &value else {
         return Err("its body is not a JSON object".to_owned());
     };
@@ -40,15 +35,10 @@ fn dialect(specification: &Map<String, Value>) -> Result<(), String> {
             return Err("its `$schema` does not name Vega-Lite 6".to_owned());
         }
     }
-    if let Some(key) = ["marks", "signals", "scales", "axes"]
-        .iter()
-        .find(|key| specification.contains_key(**key))
-    {
+    if let Some(key) = ["marks", "signals", "scales", "axes"].iter().find(|key| specification.contains_key(**key)) {
         return Err(format!("it is not Vega-Lite: it has `{key}`, as Vega has"));
     }
-    const VIEWS: [&str; 8] = [
-        "mark", "layer", "concat", "hconcat", "vconcat", "repeat", "facet", "spec",
-    ];
+    const VIEWS: [&str; 8] = ["mark", "layer", "concat", "hconcat", "vconcat", "repeat", "facet", "spec"];
     if !VIEWS.iter().any(|key| specification.contains_key(*key)) {
         return Err("it is not Vega-Lite: it has no `mark`, `layer` or other view".to_owned());
     }
@@ -59,17 +49,12 @@ fn dialect(specification: &Map<String, Value>) -> Result<(), String> {
 fn walk(value: &Value) -> Result<(), String> {
     match value {
         Value::Array(items) => items.iter().try_for_each(walk),
-        Value::Object(entries) => entries
-            .iter()
-            .try_for_each(|(key, inner)| match key.as_str() {
-                "values" | "datasets" => Ok(()),
-                "data" => data(inner).and_then(|()| walk(inner)),
-                "mark" if is_image(inner) => Err(
-                    "it has `image` marks; a report loads nothing, so there is nothing to show"
-                        .to_owned(),
-                ),
-                _ => walk(inner),
-            }),
+        Value::Object(entries) => entries.iter().try_for_each(|(key, inner)| match key.as_str() {
+            "values" | "datasets" => Ok(()),
+            "data" => data(inner).and_then(|()| walk(inner)),
+            "mark" if is_image(inner) => Err("it has `image` marks; a report loads nothing, so there is nothing to show".to_owned()),
+            _ => walk(inner),
+        }),
         _ => Ok(()),
     }
 }
@@ -84,28 +69,15 @@ fn data(value: &Value) -> Result<(), String> {
         return Ok(());
     };
     if let Some(url) = data.get("url") {
-        return Err(format!(
-            "it asks for data from {url}; a report loads nothing, so rows must be inline"
-        ));
+        return Err(format!("it asks for data from {url}; a report loads nothing, so rows must be inline"));
     }
     let Some(sequence) = data.get("sequence").and_then(Value::as_object) else {
         return Ok(());
     };
-    let number =
-        |key: &str, otherwise: f64| sequence.get(key).map_or(Some(otherwise), Value::as_f64);
-    match (
-        number("start", 0.0),
-        number("stop", 0.0),
-        number("step", 1.0),
-    ) {
-        (Some(start), Some(stop), Some(step))
-            if ((stop - start) / step).abs() <= GENERATED_ROWS_MAX =>
-        {
-            Ok(())
-        }
-        _ => Err(format!(
-            "its `sequence` would make more than {GENERATED_ROWS_MAX} rows"
-        )),
+    let number = |key: &str, otherwise: f64| sequence.get(key).map_or(Some(otherwise), Value::as_f64);
+    match (number("start", 0.0), number("stop", 0.0), number("step", 1.0)) {
+        (Some(start), Some(stop), Some(step)) if ((stop - start) / step).abs() <= GENERATED_ROWS_MAX => Ok(()),
+        _ => Err(format!("its `sequence` would make more than {GENERATED_ROWS_MAX} rows")),
     }
 }
 
@@ -114,28 +86,17 @@ mod tests {
     use super::*;
 
     fn verdict(body: &str) -> Result<Value, String> {
-        accept(&Chart {
-            media_type: VEGA_LITE.to_owned(),
-            body: body.to_owned(),
-            ..Chart::default()
-        })
+        accept(&Chart { media_type: VEGA_LITE.to_owned(), body: body.to_owned(), ..Chart::default() })
     }
 
     #[test]
     fn accepts_inline_rows_whatever_their_columns_are_called() {
-        assert!(
-            verdict(
-                r#"{"mark":"point","data":{"values":[{"data":{"url":"https://example.org"}}]}}"#
-            )
-            .is_ok()
-        );
+        assert!(verdict(r#"{"mark":"point","data":{"values":[{"data":{"url":"https://example.org"}}]}}"#).is_ok());
     }
 
     #[test]
     fn refuses_data_from_an_address_however_deep() {
-        let refused = verdict(
-            r#"{"layer":[{"mark":"bar","transform":[{"lookup":"a","from":{"data":{"url":"x.json"}}}]}]}"#,
-        );
+        let refused = verdict(r#"{"layer":[{"mark":"bar","transform":[{"lookup":"a","from":{"data":{"url":"x.json"}}}]}]}"#);
         assert!(refused.unwrap_err().contains("loads nothing"));
     }
 
@@ -147,37 +108,24 @@ mod tests {
 
     #[test]
     fn refuses_vega_itself() {
-        assert!(
-            verdict(r#"{"marks":[],"signals":[]}"#)
-                .unwrap_err()
-                .contains("`marks`")
-        );
-        assert!(
-            verdict(r#"{"$schema":"https://vega.github.io/schema/vega/v6.json","mark":"bar"}"#)
-                .is_err()
-        );
+        assert!(verdict(r#"{"marks":[],"signals":[]}"#).unwrap_err().contains("`marks`"));
+        assert!(verdict(r#"{"$schema":"https://vega.github.io/schema/vega/v6.json","mark":"bar"}"#).is_err());
     }
 
     #[test]
     fn refuses_a_body_one_byte_over_the_limit_and_not_at_it() {
         let chart = r#"{"mark":"bar","x":""}"#;
-        let padded = |bytes: usize| {
-            chart.replace(r#""""#, &format!("\"{}\"", "a".repeat(bytes - chart.len())))
-        };
+        let padded = |bytes: usize| chart.replace(r#""""#, &format!("\"{}\"", "a".repeat(bytes - chart.len())));
         assert!(verdict(&padded(limits::CHART_BODY_BYTES)).is_ok());
         assert!(verdict(&padded(limits::CHART_BODY_BYTES + 1)).is_err());
     }
 
     #[test]
     fn refuses_a_sequence_one_row_over_the_limit_and_not_at_it() {
-        let sequence = |stop: u32| {
-            format!(r#"{{"mark":"bar","data":{{"sequence":{{"start":0,"stop":{stop}}}}}}}"#)
-        };
+        let sequence = |stop: u32| format!(r#"{{"mark":"bar","data":{{"sequence":{{"start":0,"stop":{stop}}}}}}}"#);
         assert!(verdict(&sequence(100_000)).is_ok());
         assert!(verdict(&sequence(100_001)).is_err());
-        assert!(
-            verdict(r#"{"mark":"bar","data":{"sequence":{"start":0,"stop":1,"step":0}}}"#).is_err()
-        );
+        assert!(verdict(r#"{"mark":"bar","data":{"sequence":{"start":0,"stop":1,"step":0}}}"#).is_err());
     }
 
     #[test]

@@ -27,35 +27,21 @@ fn one(html: &mut Html, table: &Table) {
         .iter()
         .take(width)
         .enumerate()
-        .map(|(index, column)| {
-            Style::of(&column.format, rows.iter().filter_map(|row| row.get(index)))
-        })
+        .map(|(index, column)| Style::of(&column.format, rows.iter().filter_map(|row| row.get(index))))
         .collect();
 
     html.markup("<div class=\"scroll tall\" role=\"region\" tabindex=\"0\"")
         .attribute("aria-label", &format!("{}: {}", table.step, table.name));
-    html.markup("><table>\n<caption><div><b>")
-        .text_cut(&table.name, limits::LINE_CHARACTERS)
-        .markup("</b>");
-    html.markup(" <span class=\"origin\">from step <code>")
-        .text_cut(&table.step, limits::LINE_CHARACTERS)
-        .markup("</code>, ");
-    html.text(&extent(table, rows.len(), width))
-        .markup("</span>");
+    html.markup("><table>\n<caption><div><b>").text_cut(&table.name, limits::LINE_CHARACTERS).markup("</b>");
+    html.markup(" <span class=\"origin\">from step <code>").text_cut(&table.step, limits::LINE_CHARACTERS).markup("</code>, ");
+    html.text(&extent(table, rows.len(), width)).markup("</span>");
     if !table.description.is_empty() {
-        html.markup("<br><span class=\"description\">")
-            .text_cut(&table.description, limits::TEXT_CHARACTERS)
-            .markup("</span>");
+        html.markup("<br><span class=\"description\">").text_cut(&table.description, limits::TEXT_CHARACTERS).markup("</span>");
     }
     html.markup("</div></caption>\n<thead><tr>");
     for (column, style) in table.columns.iter().zip(&styles) {
-        html.markup(if style.is_number() {
-            "<th scope=\"col\" class=\"number\">"
-        } else {
-            "<th scope=\"col\">"
-        });
-        html.text_cut(&column.name, limits::LINE_CHARACTERS)
-            .markup("</th>");
+        html.markup(if style.is_number() { "<th scope=\"col\" class=\"number\">" } else { "<th scope=\"col\">" });
+        html.text_cut(&column.name, limits::LINE_CHARACTERS).markup("</th>");
     }
     html.markup("</tr></thead>\n<tbody>\n");
     for row in rows {
@@ -86,10 +72,7 @@ fn extent(table: &Table, rows: usize, columns: usize) -> String {
         words.push_str(&format!(", the first {} shown", grouped(rows as u64)));
     }
     if table.columns.len() > columns {
-        words.push_str(&format!(
-            ", {columns} of {} columns shown",
-            table.columns.len()
-        ));
+        words.push_str(&format!(", {columns} of {} columns shown", table.columns.len()));
     }
     words
 }

@@ -5,10 +5,7 @@
 
 mod digest;
 
-use super::data::{
-    Access, Chart, Column, Level, Message, Outcome, Output, Plugin, Reach, Report, Step, StepKind,
-    Table, limits,
-};
+use super::data::{Access, Chart, Column, Level, Message, Outcome, Output, Plugin, Reach, Report, Step, StepKind, Table, limits};
 use super::{data::Cell, policy, render, specification::VEGA_LITE};
 use digest::{base64, sha256};
 
@@ -17,14 +14,10 @@ const ASSETS: [(&str, &str); 5] = [
     ("page.js", include_str!("../../assets/report/page.js")),
     ("frame.css", include_str!("../../assets/report/frame.css")),
     ("frame.js", include_str!("../../assets/report/frame.js")),
-    (
-        "vega.bundle.js",
-        include_str!("../../assets/report/vega.bundle.js"),
-    ),
+    ("vega.bundle.js", include_str!("../../assets/report/vega.bundle.js")),
 ];
 const HASHES: &str = include_str!("../../assets/report/hashes.txt");
-const HOSTILE: &str =
-    "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script><!--\u{202e}\0";
+const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script><!--\u{202e}\0";
 
 /// A report in which every text is the given one.
 fn report_of(text: &str) -> Report {
@@ -33,10 +26,7 @@ fn report_of(text: &str) -> Report {
     Report {
         pipeline: text(),
         description: text(),
-        outcome: Outcome::Failed {
-            step: text(),
-            cause: text(),
-        },
+        outcome: Outcome::Failed { step: text(), cause: text() },
         started_at: text(),
         finished_at: text(),
         total_ms: 12.5,
@@ -44,14 +34,7 @@ fn report_of(text: &str) -> Report {
         steps: vec![Step {
             name: text(),
             kind: StepKind::Source,
-            plugin: Plugin {
-                name: text(),
-                version: text(),
-                description: text(),
-                digest: text(),
-                language: text(),
-                component_bytes: 1,
-            },
+            plugin: Plugin { name: text(), version: text(), description: text(), digest: text(), language: text(), component_bytes: 1 },
             rows_in: None,
             rows_out: Some(1_707),
             batches: 1,
@@ -62,27 +45,15 @@ fn report_of(text: &str) -> Report {
             log_lines: 2,
             memory_limit_bytes: Some(64 << 20),
             reach: [Access::Granted, Access::Denied, Access::Inert]
-                .map(|access| Reach {
-                    access,
-                    interface: text(),
-                    detail: text(),
-                })
+                .map(|access| Reach { access, interface: text(), detail: text() })
                 .into(),
         }],
-        outputs: vec![Output {
-            file: text(),
-            step: text(),
-            bytes: 812_345,
-            rows: 1_707,
-        }],
+        outputs: vec![Output { file: text(), step: text(), bytes: 812_345, rows: 1_707 }],
         tables: vec![Table {
             step: text(),
             name: text(),
             description: text(),
-            columns: vec![Column {
-                name: text(),
-                format: text(),
-            }],
+            columns: vec![Column { name: text(), format: text() }],
             rows: vec![vec![Cell::Text(text())], vec![]],
             rows_total: 2,
         }],
@@ -95,38 +66,21 @@ fn report_of(text: &str) -> Report {
                 media_type: VEGA_LITE.to_owned(),
                 body: specification.to_string(),
             },
-            Chart {
-                step: text(),
-                name: text(),
-                title: text(),
-                description: text(),
-                media_type: text(),
-                body: text(),
-            },
+            Chart { step: text(), name: text(), title: text(), description: text(), media_type: text(), body: text() },
         ],
-        messages: vec![Message {
-            level: Level::Warn,
-            step: text(),
-            text: text(),
-        }],
+        messages: vec![Message { level: Level::Warn, step: text(), text: text() }],
         messages_dropped: 3,
     }
 }
 
 /// The page without our own scripts and styles, so that what is left is markup and a run's text.
 fn without_assets(page: &str) -> String {
-    ASSETS
-        .iter()
-        .fold(page.to_owned(), |page, (_, asset)| page.replace(asset, ""))
+    ASSETS.iter().fold(page.to_owned(), |page, (_, asset)| page.replace(asset, ""))
 }
 
 #[test]
 fn hostile_text_makes_no_element_that_harmless_text_does_not_make() {
-    let tags = |text: &str| {
-        without_assets(&render(&report_of(text)))
-            .matches('<')
-            .count()
-    };
+    let tags = |text: &str| without_assets(&render(&report_of(text))).matches('<').count();
     assert_eq!(tags(HOSTILE), tags("plain"));
 }
 
@@ -142,59 +96,32 @@ fn hostile_text_is_nowhere_in_the_page_as_it_came() {
 fn specification_in_the_page_reads_back_as_it_came() {
     let report = report_of(HOSTILE);
     let page = render(&report);
-    let block = page
-        .split("<script type=\"application/json\">")
-        .nth(1)
-        .unwrap()
-        .split("</script>")
-        .next()
-        .unwrap();
+    let block = page.split("<script type=\"application/json\">").nth(1).unwrap().split("</script>").next().unwrap();
     let read: serde_json::Value = serde_json::from_str(block).unwrap();
-    assert_eq!(
-        read,
-        serde_json::from_str::<serde_json::Value>(&report.charts[0].body).unwrap()
-    );
+    assert_eq!(read, serde_json::from_str::<serde_json::Value>(&report.charts[0].body).unwrap());
 }
 
 #[test]
 fn digests_in_the_policy_are_those_of_the_assets() {
-    let expected: String = ASSETS
-        .iter()
-        .map(|(name, text)| format!("{name} sha256-{}\n", base64(&sha256(text.as_bytes()))))
-        .collect();
-    assert_eq!(
-        HASHES, expected,
-        "`assets/report/hashes.txt` is out of date: write the text on the right into it"
-    );
+    let expected: String = ASSETS.iter().map(|(name, text)| format!("{name} sha256-{}\n", base64(&sha256(text.as_bytes())))).collect();
+    assert_eq!(HASHES, expected, "`assets/report/hashes.txt` is out of date: write the text on the right into it");
 }
 
 #[test]
 fn the_one_style_and_the_one_script_that_run_are_in_the_policy() {
     let page = render(&report_of("plain"));
     let markup = without_assets(&page);
-    for (opening, (_, asset), closing) in [
-        ("<style>", ASSETS[0], "</style>"),
-        ("<script>", ASSETS[1], "</script>"),
-    ] {
+    for (opening, (_, asset), closing) in [("<style>", ASSETS[0], "</style>"), ("<script>", ASSETS[1], "</script>")] {
         assert_eq!(markup.matches(opening).count(), 1, "{opening}");
-        assert!(
-            page.contains(&format!("{opening}{asset}{closing}")),
-            "{opening}"
-        );
-        assert!(
-            policy::page().contains(&format!("'sha256-{}'", base64(&sha256(asset.as_bytes())))),
-            "{opening}"
-        );
+        assert!(page.contains(&format!("{opening}{asset}{closing}")), "{opening}");
+        assert!(policy::page().contains(&format!("'sha256-{}'", base64(&sha256(asset.as_bytes())))), "{opening}");
     }
 }
 
 #[test]
 fn frames_are_allowed_nothing_that_the_page_is_not() {
     let page = policy::page();
-    for source in policy::frame()
-        .split([' ', ';'])
-        .filter(|word| word.starts_with("'sha256-"))
-    {
+    for source in policy::frame().split([' ', ';']).filter(|word| word.starts_with("'sha256-")) {
         assert!(page.contains(source), "{source}");
     }
     assert!(!format!("{page}{}", policy::frame()).contains("unsafe"));
@@ -213,14 +140,7 @@ fn assets_neither_end_their_element_nor_change_when_parsed() {
 #[test]
 fn page_loads_nothing() {
     let page = without_assets(&render(&report_of("plain")));
-    for loader in [
-        " src=",
-        "<link",
-        "@import",
-        "url(",
-        "<base",
-        "http-equiv=\"refresh",
-    ] {
+    for loader in [" src=", "<link", "@import", "url(", "<base", "http-equiv=\"refresh"] {
         assert!(!page.contains(loader), "{loader}");
     }
 }
@@ -228,15 +148,8 @@ fn page_loads_nothing() {
 #[test]
 fn renderer_is_left_out_without_a_chart_and_under_a_million_bytes_with_one() {
     let with = render(&report_of("plain"));
-    let without = render(&Report {
-        charts: vec![],
-        ..report_of("plain")
-    });
-    assert!(
-        with.len() < 1_000_000 && with.contains("frame-renderer\">/*!"),
-        "{}",
-        with.len()
-    );
+    let without = render(&Report { charts: vec![], ..report_of("plain") });
+    assert!(with.len() < 1_000_000 && with.contains("frame-renderer\">/*!"), "{}", with.len());
     assert!(without.len() < 50_000, "{}", without.len());
 }
 
@@ -245,10 +158,7 @@ fn reach_names_each_kind_and_says_when_there_is_none() {
     let mut report = report_of("plain");
     let page = render(&report);
     for kind in ["granted", "denied", "inert"] {
-        assert!(
-            page.contains(&format!("<span class=\"badge {kind}\">{kind}</span> ")),
-            "{kind}"
-        );
+        assert!(page.contains(&format!("<span class=\"badge {kind}\">{kind}</span> ")), "{kind}");
     }
     report.steps[0].reach.clear();
     assert!(render(&report).contains("Nothing but its log"));
@@ -267,20 +177,11 @@ fn says_how_many_rows_and_messages_are_missing() {
 #[test]
 fn charts_past_the_total_are_named_and_not_drawn() {
     let mut report = report_of("plain");
-    let body = format!(
-        r#"{{"mark":"bar","x":"{}"}}"#,
-        "a".repeat(limits::CHART_BODY_BYTES - 21)
-    );
-    let chart = Chart {
-        body,
-        ..report.charts[0].clone()
-    };
+    let body = format!(r#"{{"mark":"bar","x":"{}"}}"#, "a".repeat(limits::CHART_BODY_BYTES - 21));
+    let chart = Chart { body, ..report.charts[0].clone() };
     report.charts = vec![chart; limits::CHARTS_TOTAL_BYTES / limits::CHART_BODY_BYTES + 1];
     let page = render(&report);
-    assert_eq!(
-        page.matches("<script type=\"application/json\">").count(),
-        8
-    );
+    assert_eq!(page.matches("<script type=\"application/json\">").count(), 8);
     assert_eq!(page.matches("charts of one page may have").count(), 1);
 }
 

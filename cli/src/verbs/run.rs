@@ -111,12 +111,25 @@ impl Run {
         match (ran.failure, ran.interrupted) {
             (Some((index, failure)), _) => {
                 let step = &loaded[index].step;
+                for missing in not_granted(&loaded[index]) {
+                    print::narrate(format_args!("note: it asks for `{}`, which was not granted", missing.capability));
+                    print::narrate(format_args!(
+                        "hint: {}",
+                        hint(&self.pipeline, std::slice::from_ref(step))(loaded[index].plugin.subject(), missing)
+                    ));
+                }
                 Err(failure.while_doing(format_args!("{} of `{}` failed", plan::place(step.kind, &step.raw), page.pipeline)))
             }
             (None, true) => Err(Failure::interrupted("interrupted; finished outputs were kept, half-written ones removed")),
             (None, false) => Ok(()),
         }
     }
+}
+
+/// What a step's plugin asks for and was not given: the likeliest reason why something was not there for it.
+fn not_granted(loaded: &Loaded) -> impl Iterator<Item = &Permission> {
+    let asked = loaded.plugin.manifest().into_iter().flat_map(|manifest| manifest.permissions.values());
+    asked.filter(|permission| loaded.plugin.grants().get(&permission.capability).is_none())
 }
 
 /// The line to add to the pipeline file.
@@ -127,7 +140,12 @@ fn hint(pipeline: &Path, steps: &[plan::Step]) -> host::Hint {
         let kind = kinds.iter().find(|(name, _)| *name == subject.instance).map_or("step", |(_, kind)| *kind);
         let bounds = permission.to_string();
         let bounds = bounds.strip_prefix(&permission.capability).unwrap_or_default().trim();
-        let bounds = if bounds.is_empty() { "{}" } else { bounds };
+        let bounds = match (permission.capability.as_str(), bounds) {
+            // Only the host can say which folder.
+            ("filesystem", _) => "{ root = \"FOLDER\" }",
+            (_, "") => "{}",
+            (_, bounds) => bounds,
+        };
         format!("in `{pipeline}`, under [[{kind}]] \"{}\": grants.{} = {bounds}", subject.instance, permission.capability)
     })
 }

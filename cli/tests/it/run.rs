@@ -80,7 +80,11 @@ fn earthquakes_by_file(data: &Path, file: &str, rest: &str) -> String {
 }
 
 fn export(from: &str, plugin_name: &str, file: &str) -> String {
-    format!("[[exporter]]\nname = \"{}\"\nfrom = \"{from}\"\nplugin = \"{}\"\nfile = \"{file}\"\n", file.replace('.', "-"), plugin(plugin_name))
+    format!(
+        "[[exporter]]\nname = \"{}\"\nfrom = \"{from}\"\nplugin = \"{}\"\nfile = \"{file}\"\n",
+        file.replace('.', "-"),
+        plugin(plugin_name)
+    )
 }
 
 fn source_by_url(url: &str, grant: &str) -> String {
@@ -110,7 +114,8 @@ fn serve(answers: usize) -> String {
             let mut stream = stream.unwrap();
             read_head(&mut stream);
             let length = body.len();
-            write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n").unwrap();
+            write!(stream, "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n")
+                .unwrap();
             stream.write_all(&body).unwrap();
         }
     });
@@ -186,7 +191,8 @@ fn a_host_that_was_not_granted_and_a_private_address_are_denied() {
 
 #[test]
 fn more_granted_than_asked_is_refused_before_anything_runs() {
-    let grant = "grants.http = { hosts = [\"example.com\"], methods = [\"GET\", \"POST\"] }\ngrants.environment = { variables = [\"HOME\"] }";
+    let grant =
+        "grants.http = { hosts = [\"example.com\"], methods = [\"GET\", \"POST\"] }\ngrants.environment = { variables = [\"HOME\"] }";
     let case = Case::new(&source_by_url("http://example.com/feed", grant));
     let output = case.run();
     let text = stderr(&output);
@@ -271,7 +277,8 @@ fn an_output_that_cannot_be_written_is_named_and_removed() {
     assert!(case.run().status.success());
     fs::remove_dir_all(case.path("out")).unwrap();
     let command = case.command();
-    let words: Vec<String> = std::iter::once(command.get_program()).chain(command.get_args()).map(|word| word.to_string_lossy().into_owned()).collect();
+    let words: Vec<String> =
+        std::iter::once(command.get_program()).chain(command.get_args()).map(|word| word.to_string_lossy().into_owned()).collect();
     // Half a megabyte: the CSV file fits, the GeoJSON file does not.
     let output = Command::new("bash").arg("-c").arg("trap '' XFSZ; ulimit -f 512; exec \"$@\"").arg("bash").args(words).output().unwrap();
     let text = stderr(&output);
@@ -305,7 +312,8 @@ fn ctrl_c_stops_cleanly_and_leaves_no_torn_output() {
 
 #[test]
 fn every_wrong_step_is_told_at_once() {
-    let pipeline = "name = \"case\"\n[[source]]\nname = \"a\"\nplugin = \"no-such.wasm\"\n[[source]]\nname = \"b\"\nplugin = \"case.toml\"\n";
+    let pipeline =
+        "name = \"case\"\n[[source]]\nname = \"a\"\nplugin = \"no-such.wasm\"\n[[source]]\nname = \"b\"\nplugin = \"case.toml\"\n";
     let output = Case::new(pipeline).run();
     let text = stderr(&output);
     assert!(text.contains("no-such.wasm") && text.contains("source \"b\""), "{text}");
@@ -317,7 +325,10 @@ fn a_plugin_at_the_wrong_point_is_named_with_what_it_exports() {
     let rest = format!("[[analyzer]]\nname = \"x\"\nfrom = \"quakes\"\nplugin = \"{}\"\n", plugin("jsonl"));
     let output = Case::new(&earthquakes_by_file(&data(), "earthquakes.json", &rest)).run();
     let text = stderr(&output);
-    assert!(output.status.code() == Some(2) && text.contains("plugwork:points/analyzer") && text.contains("plugwork:points/exporter"), "{text}");
+    assert!(
+        output.status.code() == Some(2) && text.contains("plugwork:points/analyzer") && text.contains("plugwork:points/exporter"),
+        "{text}"
+    );
 }
 
 #[test]

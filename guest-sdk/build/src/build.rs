@@ -101,8 +101,7 @@ impl Project {
         };
         let component = embed::embed(&component, &self.manifest, &self.text)?;
         verify::check(&component, &world, self.build.wasi || options.dev)?;
-        let more: Vec<PathBuf> =
-            read.iter().filter(|path| !path.starts_with(&self.dir)).map(|path| relative(path, &self.dir)).collect();
+        let more: Vec<PathBuf> = read.iter().filter(|path| !path.starts_with(&self.dir)).map(|path| relative(path, &self.dir)).collect();
         // A file that was saved while the tool ran may or may not be in the component. Then the record gets inputs that match nothing,
         // and the next build runs again.
         let still = cache::inputs_by_hand(self, options)? == before;

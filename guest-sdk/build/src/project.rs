@@ -70,9 +70,7 @@ impl Project {
 }
 
 fn read(path: &Path) -> Result<String, BuildError> {
-    let failed = |error: std::io::Error| {
-        BuildError::io("read", path, &error).hint("a plugin project is a folder with a `plugin.toml`")
-    };
+    let failed = |error: std::io::Error| BuildError::io("read", path, &error).hint("a plugin project is a folder with a `plugin.toml`");
     // Before reading: the manifest's own limit, so that a wrong file of any size is not pulled into memory.
     if fs::metadata(path).map_err(failed)?.len() > MANIFEST_BYTES_MAX as u64 {
         return Err(BuildError::manifest(format!("`{}` has more than {MANIFEST_BYTES_MAX} bytes", path.display())));

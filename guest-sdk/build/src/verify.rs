@@ -11,8 +11,8 @@ use crate::world::World;
 
 /// Every listed export must be there, and no import beyond the world's, except WASI's where the build keeps it.
 pub(crate) fn check(component: &[u8], world: &World, wasi: bool) -> Result<(), BuildError> {
-    let report = plugwork_component::read(component)
-        .map_err(|error| BuildError::component(format!("no host would load the result: {error}")))?;
+    let report =
+        plugwork_component::read(component).map_err(|error| BuildError::component(format!("no host would load the result: {error}")))?;
     let exported: Vec<&InterfaceName> = report.exports.iter().filter_map(|export| export.wit.as_ref()).collect();
     let allowed = world.imports();
     let mut complaints = Vec::new();

@@ -65,8 +65,8 @@ impl World {
                 .hint("check the spelling and the version; an application's own packages lie in the folder that `build.wit` names"));
         }
         let text = text(&imports, &exports);
-        let group = UnresolvedPackageGroup::parse("plugin.wit", &text)
-            .map_err(|(sources, error)| BuildError::world(error.render(&sources)))?;
+        let group =
+            UnresolvedPackageGroup::parse("plugin.wit", &text).map_err(|(sources, error)| BuildError::world(error.render(&sources)))?;
         let resolve = &mut packages.resolve;
         let package = resolve.push_group(group).map_err(|error| BuildError::world(error.render(&resolve.source_map)))?;
         let world = *resolve.packages[package].worlds.get(WORLD).expect("the text just parsed has it");

@@ -32,11 +32,9 @@ impl Capability for Clock {
         let bounds: Bounds = policy::parse(bounds)?;
         match bounds.resolution_ns {
             resolution_ns @ 1..=1_000_000_000 => Ok(Box::new(Resolution { resolution_ns })),
-            other => Err(Issue {
-                what: other.to_string(),
-                at: "resolution-ns".to_owned(),
-                expected: "1 to 1000000000 nanoseconds".to_owned(),
-            }),
+            other => {
+                Err(Issue { what: other.to_string(), at: "resolution-ns".to_owned(), expected: "1 to 1000000000 nanoseconds".to_owned() })
+            }
         }
     }
 }

@@ -20,8 +20,7 @@ pub(crate) fn component(bytes: &[u8]) -> Result<(), ReadError> {
     if bytes.is_empty() {
         return refuse(ReadErrorKind::Empty);
     }
-    let Some((&[a, b, c, d, version @ .., layer_low, layer_high], _)) = bytes.split_first_chunk::<HEADER_BYTES>()
-    else {
+    let Some((&[a, b, c, d, version @ .., layer_low, layer_high], _)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         return refuse(foreign(bytes));
     };
     if [a, b, c, d] != *MAGIC {
@@ -35,8 +34,7 @@ pub(crate) fn component(bytes: &[u8]) -> Result<(), ReadError> {
 }
 
 fn foreign(bytes: &[u8]) -> ReadErrorKind {
-    const MACHINE_CODE: [&[u8]; 6] =
-        [b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe", b"!<arch>\n", b"MZ"];
+    const MACHINE_CODE: [&[u8]; 6] = [b"\x7fELF", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe", b"!<arch>\n", b"MZ"];
     const KNOWN: [(&[u8], &str); 9] = [
         (MAGIC, "the first bytes of a WebAssembly file that was cut off"),
         (b"\x1f\x8b", "a gzip archive"),
@@ -115,9 +113,7 @@ mod tests {
 
     #[test]
     fn text_format_is_recognised_behind_comments() {
-        for text in
-            ["(component)", " \n(module)", ";; a\n;; b\n(component)", "(; x ;) ( component)", "\u{feff}(module)"]
-        {
+        for text in ["(component)", " \n(module)", ";; a\n;; b\n(component)", "(; x ;) ( component)", "\u{feff}(module)"] {
             assert_eq!(kind(text.as_bytes()), ReadErrorKind::Text, "{text}");
         }
         assert!(matches!(kind(b"(; never closed"), ReadErrorKind::NotWasm { .. }));

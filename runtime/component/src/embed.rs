@@ -95,9 +95,7 @@ fn check(embedded: &Embedded<'_>) -> Result<(), EmbedError> {
         }
     }
     match embedded.license {
-        Some(license) if wasm_metadata::Licenses::new(license).is_err() => {
-            Err(EmbedError::License { license: license.to_owned() })
-        }
+        Some(license) if wasm_metadata::Licenses::new(license).is_err() => Err(EmbedError::License { license: license.to_owned() }),
         _ => Ok(()),
     }
 }
@@ -225,11 +223,9 @@ impl fmt::Display for EmbedError {
                     hint: shorten it"
                 )
             }
-            Self::License { license } => write!(
-                out,
-                "`{}` is not an SPDX expression; hint: write one such as `MIT OR Apache-2.0`",
-                license.escape_debug()
-            ),
+            Self::License { license } => {
+                write!(out, "`{}` is not an SPDX expression; hint: write one such as `MIT OR Apache-2.0`", license.escape_debug())
+            }
         }
     }
 }

@@ -127,9 +127,7 @@ impl fmt::Display for ReadError {
                     hint: give the `.wasm` file that `plugwork build` wrote"
                 )
             }
-            ReadErrorKind::Text => {
-                out.write_str("WebAssembly in text format; hint: translate it first with `wasm-tools parse`")
-            }
+            ReadErrorKind::Text => out.write_str("WebAssembly in text format; hint: translate it first with `wasm-tools parse`"),
             ReadErrorKind::Precompiled => out.write_str(
                 "compiled machine code, which is never accepted from outside; \
                     hint: give the `.wasm` component it was compiled from",

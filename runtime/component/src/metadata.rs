@@ -141,11 +141,7 @@ impl Said {
     }
 }
 
-fn read_producers(
-    place: Place,
-    reader: &CustomSectionReader<'_>,
-    producers: &mut Vec<Producer>,
-) -> wasmparser::Result<()> {
+fn read_producers(place: Place, reader: &CustomSectionReader<'_>, producers: &mut Vec<Producer>) -> wasmparser::Result<()> {
     for field in ProducersSectionReader::new(reader.data_reader())? {
         let field = field?;
         for value in field.values {
@@ -173,8 +169,7 @@ fn manifest(data: &[u8]) -> Result<String, ManifestProblem> {
     if data.len() > MANIFEST_BYTES_MAX {
         return Err(ManifestProblem::TooLong { bytes: data.len() });
     }
-    let text =
-        std::str::from_utf8(data).map_err(|error| ManifestProblem::NotUtf8 { valid_bytes: error.valid_up_to() })?;
+    let text = std::str::from_utf8(data).map_err(|error| ManifestProblem::NotUtf8 { valid_bytes: error.valid_up_to() })?;
     Ok(text.to_owned())
 }
 

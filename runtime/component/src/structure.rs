@@ -183,15 +183,21 @@ impl<'a> Walk<'a, '_> {
             }
             Payload::ComponentImportSection(section) => {
                 self.structure.measured.component_types_bytes += section.range().len() as u64;
-                self.count(section.count(), |measured| {
-                    if outermost { &mut measured.imports_count } else { &mut measured.inner_imports_count }
-                });
+                self.count(
+                    section.count(),
+                    |measured| {
+                        if outermost { &mut measured.imports_count } else { &mut measured.inner_imports_count }
+                    },
+                );
             }
             Payload::ComponentExportSection(section) => {
                 self.structure.measured.component_types_bytes += section.range().len() as u64;
-                self.count(section.count(), |measured| {
-                    if outermost { &mut measured.exports_count } else { &mut measured.inner_exports_count }
-                });
+                self.count(
+                    section.count(),
+                    |measured| {
+                        if outermost { &mut measured.exports_count } else { &mut measured.inner_exports_count }
+                    },
+                );
             }
             Payload::ModuleSection { unchecked_range, .. } => {
                 self.whole(unchecked_range)?;

@@ -92,11 +92,7 @@ impl FromStr for InterfaceName {
                 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
                 && word.starts_with(|first: char| first.is_ascii_alphabetic())
         };
-        if word(namespace) && word(package) && word(interface) {
-            Ok(Self { path: path.to_owned(), version })
-        } else {
-            Err(refused())
-        }
+        if word(namespace) && word(package) && word(interface) { Ok(Self { path: path.to_owned(), version }) } else { Err(refused()) }
     }
 }
 

@@ -121,9 +121,8 @@ struct RawPermission {
 impl Manifest {
     /// Reads and checks a manifest; every complaint about its meaning comes at once, a complaint about its syntax alone.
     pub fn parse(text: &str) -> Result<Self, ManifestError> {
-        let one = |what: String, expected: &str| ManifestError {
-            issues: vec![Issue { what, at: String::new(), expected: expected.to_owned() }],
-        };
+        let one =
+            |what: String, expected: &str| ManifestError { issues: vec![Issue { what, at: String::new(), expected: expected.to_owned() }] };
         if text.len() > MANIFEST_BYTES_MAX {
             return Err(one(format!("it has {} bytes", text.len()), "at most 65536"));
         }

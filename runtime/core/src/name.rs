@@ -60,9 +60,7 @@ impl FromStr for PackageName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
-            Some((namespace, name)) if is_label(namespace) && is_label(name) => {
-                Ok(Self { colon: namespace.len(), text: text.to_owned() })
-            }
+            Some((namespace, name)) if is_label(namespace) && is_label(name) => Ok(Self { colon: namespace.len(), text: text.to_owned() }),
             _ => Err(NotAName(text.chars().take(140).collect())),
         }
     }

@@ -202,9 +202,16 @@ mod tests {
     #[test]
     fn what_language_runtimes_always_import_is_inert() {
         for name in [
-            "wasi:io/streams@0.2.6", "wasi:clocks/monotonic-clock@0.2.0", "wasi:random/random@0.2.6", "wasi:cli/stdout@0.2.6",
-            "wasi:cli/environment@0.2.6", "wasi:filesystem/preopens@0.2.6", "wasi:sockets/tcp@0.2.6", "wasi:config/store@0.2.0-rc.1",
-            "wasi:logging/logging@0.1.0-draft", "plugwork:host/log@0.1.0",
+            "wasi:io/streams@0.2.6",
+            "wasi:clocks/monotonic-clock@0.2.0",
+            "wasi:random/random@0.2.6",
+            "wasi:cli/stdout@0.2.6",
+            "wasi:cli/environment@0.2.6",
+            "wasi:filesystem/preopens@0.2.6",
+            "wasi:sockets/tcp@0.2.6",
+            "wasi:config/store@0.2.0-rc.1",
+            "wasi:logging/logging@0.1.0-draft",
+            "plugwork:host/log@0.1.0",
         ] {
             assert_eq!(kind(name, None, &[], &[]), Kind::Inert, "{name}");
         }

@@ -37,6 +37,8 @@ pub enum Allocation {
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 /// Native stack of a guest; the fiber's stack is larger so that host functions fit.
 const WASM_STACK_BYTES: usize = 512 << 10;
+/// Stacks beyond one for each instance.
+const SPARE_STACKS: u32 = 16;
 /// The largest single memory; the ledger limits the sum far below it.
 const MEMORY_BYTES_MAX: usize = 4 << 30;
 
@@ -109,7 +111,8 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .total_core_instances(instances * 12)
         .total_memories(instances * 3)
         .total_tables(instances * 4)
-        .total_stacks(instances)
+        // A start that finds the pool full, and a stub that drops a handle, borrow a stack for a moment: not from a live session.
+        .total_stacks(instances + SPARE_STACKS)
         .max_core_instances_per_component(64)
         .max_memories_per_component(16)
         .max_tables_per_component(32)

@@ -53,10 +53,12 @@ impl Ledger {
         Self { limits, spend: Spend::default(), refused: None }
     }
 
+    #[inline]
     pub(crate) fn limits(&self) -> &Limits {
         &self.limits
     }
 
+    #[inline]
     pub(crate) fn begin_call(&mut self) {
         self.spend.calls += 1;
         self.refused = None;

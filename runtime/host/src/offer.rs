@@ -155,6 +155,7 @@ impl Offer {
         };
         let limits = self.limits.unwrap_or(runtime.limits);
         let limits = self.manifest.as_ref().map_or(limits, |manifest| limits.tightened_by(&manifest.limits));
+        let uses_wasi = reach.iter().any(|reach| reach.kind != Kind::Types && reach.interface.path().starts_with("wasi:"));
         Ok(Plugin::new(Generation {
             subject: Arc::new(self.subject.clone()),
             facts: self.facts.clone(),
@@ -165,6 +166,7 @@ impl Offer {
             component,
             pre,
             lifecycle,
+            uses_wasi,
             configuration,
             configured,
             ticker: runtime.engines.ticker.clone(),

@@ -43,6 +43,8 @@ pub(crate) struct Generation {
     pub(crate) component: Component,
     pub(crate) pre: InstancePre<State>,
     pub(crate) lifecycle: Option<lifecycle::GuestIndices>,
+    /// Whether it imports anything of WASI.
+    pub(crate) uses_wasi: bool,
     pub(crate) configuration: String,
     pub(crate) configured: ConfiguredByName,
     pub(crate) ticker: Arc<Ticker>,
@@ -55,14 +57,21 @@ impl Generation {
     /// A store for one instance, with what its capabilities prepared.
     pub(crate) fn new_store(&self) -> Result<Store<State>> {
         let log = Arc::new(Log::new(self.subject.clone(), self.sink.clone()));
-        let mut context = wasi::inert_context(&log);
         let mut prepared = Prepared::default();
-        for (name, configured) in &self.configured {
-            configured.prepare(&mut Prepare { wasi: &mut context, prepared: &mut prepared }).map_err(|error| {
-                Error::new(ErrorKind::Io, format!("cannot prepare capability `{name}` for `{}`: {error:#}", self.subject)).of(&self.subject)
-            })?;
-        }
-        let state = State::new(self.subject.clone(), log, self.limits, context.build(), prepared);
+        // A WASI context seeds its random generators: most of a microsecond, which a plugin without WASI need not pay.
+        let context = if self.uses_wasi || !self.configured.is_empty() {
+            let mut context = wasi::inert_context(&log);
+            for (name, configured) in &self.configured {
+                configured.prepare(&mut Prepare { wasi: &mut context, prepared: &mut prepared }).map_err(|error| {
+                    Error::new(ErrorKind::Io, format!("cannot prepare capability `{name}` for `{}`: {error:#}", self.subject))
+                        .of(&self.subject)
+                })?;
+            }
+            Some(context.build())
+        } else {
+            None
+        };
+        let state = State::new(self.subject.clone(), log, self.limits, context, prepared);
         let mut store = Store::new(self.pre.engine(), state);
         crate::call::arm_store(&mut store, &self.ticker);
         Ok(store)

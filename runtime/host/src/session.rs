@@ -30,10 +30,10 @@ impl Live {
     pub(crate) async fn start(plugin: &Plugin) -> Result<Self> {
         let generation = plugin.generation();
         let mut store = generation.new_store()?;
-        let pre = generation.pre.clone();
-        let ticker = generation.ticker.clone();
-        let started =
-            call::guarded(&mut store, &ticker, &pre, |pre, store| Box::pin(async move { pre.instantiate_async(store).await })).await;
+        let instantiate = call::guarded(&mut store, &generation.ticker, &generation.pre, |pre, store| {
+            Box::pin(async move { pre.instantiate_async(store).await })
+        });
+        let started = instantiate.await;
         let instance = started.map_err(|error| error.of(plugin.subject()))?;
         let mut live = Self { store, instance, plugin: plugin.clone(), lifecycle: None, fault: None };
         if let Some(indices) = &generation.lifecycle {

@@ -10,6 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::interfaces::http::Hooks;
+use crate::interfaces::wasi::inert_context;
 use crate::ledger::{Ledger, Spend};
 use crate::log::Log;
 
@@ -19,7 +20,8 @@ pub struct State {
     pub(crate) log: Arc<Log>,
     pub(crate) ledger: Ledger,
     pub(crate) table: ResourceTable,
-    pub(crate) wasi: WasiCtx,
+    /// Made when it is needed, where the plugin imports nothing of WASI: then that is never.
+    wasi: Option<WasiCtx>,
     pub(crate) http: WasiHttpCtx,
     pub(crate) hooks: Hooks,
     pub(crate) config: Option<Arc<plugwork_core::policy::config::ConfigBounds>>,
@@ -31,7 +33,7 @@ pub struct State {
 }
 
 impl State {
-    pub(crate) fn new(subject: Arc<Subject>, log: Arc<Log>, limits: Limits, wasi: WasiCtx, prepared: Prepared) -> Self {
+    pub(crate) fn new(subject: Arc<Subject>, log: Arc<Log>, limits: Limits, wasi: Option<WasiCtx>, prepared: Prepared) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize);
         let mut http = WasiHttpCtx::new();
@@ -93,7 +95,8 @@ pub(crate) struct Prepared {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+        let ctx = self.wasi.get_or_insert_with(|| inert_context(&self.log).build());
+        WasiCtxView { ctx, table: &mut self.table }
     }
 }
 

@@ -43,11 +43,13 @@ impl Ticker {
     }
 
     /// Ticks so far.
+    #[inline]
     pub(crate) fn now(&self) -> u64 {
         self.shared.ticks.load(Ordering::Relaxed)
     }
 
     /// Keeps ticking until the guard is dropped.
+    #[inline]
     pub(crate) fn arm(&self) -> Armed<'_> {
         // Sequentially consistent on purpose: either this sees `asleep` and wakes the thread, or the thread, after it wrote `asleep`,
         // sees `armed` and does not sleep.
@@ -70,6 +72,7 @@ impl Drop for Ticker {
 pub(crate) struct Armed<'a>(&'a Shared);
 
 impl Drop for Armed<'_> {
+    #[inline]
     fn drop(&mut self) {
         self.0.armed.fetch_sub(1, Ordering::SeqCst);
     }

@@ -45,7 +45,9 @@ impl Analysis {
     /// Takes some rows in.
     pub async fn push(&mut self, input: &Batch) -> Result<()> {
         let analysis = self.analysis;
-        let call = self.session.call_with(input.wire(), |guest, store, input| Box::pin(async move { guest.analysis().call_push(store, analysis, input).await }));
+        let call = self.session.call_with(input.wire(), |guest, store, input| {
+            Box::pin(async move { guest.analysis().call_push(store, analysis, input).await })
+        });
         match call.await? {
             Ok(()) => Ok(()),
             Err(refusal) => Err(Error::from_refusal(refusal.into()).of(self.session.subject())),
@@ -62,7 +64,8 @@ impl Analysis {
                 match is_label(&finding.table) {
                     true => Ok(Some(Finding { table: finding.table, batch })),
                     false => {
-                        let message = format!("it named a table `{}`: expected lower case words joined by `-`", finding.table.escape_debug());
+                        let message =
+                            format!("it named a table `{}`: expected lower case words joined by `-`", finding.table.escape_debug());
                         Err(Error::from_refusal(Refusal::Other(Problem { message, stack: String::new() })).of(self.session.subject()))
                     }
                 }

@@ -34,7 +34,9 @@ impl Writer {
     /// The bytes to append for these rows; may be empty.
     pub async fn push(&mut self, input: &Batch) -> Result<Vec<u8>> {
         let writer = self.writer;
-        let call = self.session.call_with(input.wire(), |guest, store, input| Box::pin(async move { guest.writer().call_push(store, writer, input).await }));
+        let call = self
+            .session
+            .call_with(input.wire(), |guest, store, input| Box::pin(async move { guest.writer().call_push(store, writer, input).await }));
         match call.await? {
             Ok(bytes) => Ok(bytes),
             Err(refusal) => Err(Error::from_refusal(refusal.into()).of(self.session.subject())),

@@ -34,7 +34,9 @@ impl Transformation {
     /// Turns a batch into another.
     pub async fn apply(&mut self, input: &Batch) -> Result<Batch> {
         let transformation = self.transformation;
-        let call = self.session.call_with(input.wire(), |guest, store, input| Box::pin(async move { guest.transformation().call_apply(store, transformation, input).await }));
+        let call = self.session.call_with(input.wire(), |guest, store, input| {
+            Box::pin(async move { guest.transformation().call_apply(store, transformation, input).await })
+        });
         match call.await? {
             Ok(batch) => Batch::from_guest(batch, self.session.subject()),
             Err(refusal) => Err(Error::from_refusal(refusal.into()).of(self.session.subject())),

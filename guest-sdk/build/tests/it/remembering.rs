@@ -52,8 +52,11 @@ fn a_changed_crate_outside_the_project_counts() {
     fs::create_dir(other.path().join("src")).unwrap();
     let value = |value: usize| fs::write(other.path().join("src/lib.rs"), format!("pub const BYTES: usize = {value};\n")).unwrap();
     value(1);
-    fs::write(other.path().join("Cargo.toml"), "[package]\nname = \"outside-of-it\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n")
-        .unwrap();
+    fs::write(
+        other.path().join("Cargo.toml"),
+        "[package]\nname = \"outside-of-it\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n",
+    )
+    .unwrap();
     let cargo = fs::read_to_string(tiny.path("Cargo.toml")).unwrap();
     let dependency = format!("[dependencies]\noutside-of-it = {{ path = \"{}\" }}", other.path().display());
     tiny.write("Cargo.toml", &cargo.replace("[dependencies]", &dependency));

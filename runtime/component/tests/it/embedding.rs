@@ -92,9 +92,7 @@ fn other_producers_stay() {
 #[test]
 fn a_manifest_fits_at_64_kib_and_not_one_past_it() {
     let text = "#".repeat((64 << 10) + 1);
-    let of = |bytes: usize| {
-        embed(&component("(component)"), &Embedded { manifest: Some(&text[..bytes]), ..Embedded::default() })
-    };
+    let of = |bytes: usize| embed(&component("(component)"), &Embedded { manifest: Some(&text[..bytes]), ..Embedded::default() });
     assert!(of(64 << 10).is_ok());
     let too_long = EmbedError::TooLong { section: "plugwork:plugin.toml", bytes: 65_537, bytes_max: 65_536 };
     assert_eq!(of(text.len()), Err(too_long));
@@ -103,9 +101,7 @@ fn a_manifest_fits_at_64_kib_and_not_one_past_it() {
 #[test]
 fn a_text_fits_at_4_kib_and_not_one_past_it() {
     let text = "v".repeat((4 << 10) + 1);
-    let of = |bytes: usize| {
-        embed(&component("(component)"), &Embedded { version: Some(&text[..bytes]), ..Embedded::default() })
-    };
+    let of = |bytes: usize| embed(&component("(component)"), &Embedded { version: Some(&text[..bytes]), ..Embedded::default() });
     assert!(of(4 << 10).is_ok());
     assert!(matches!(of(text.len()), Err(EmbedError::TooLong { section: "version", .. })));
 }

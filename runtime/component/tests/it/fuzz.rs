@@ -11,8 +11,7 @@ fn check(bytes: &[u8]) {
     if let Err(error) = &answer {
         assert!(!error.to_string().contains(char::is_control));
     }
-    let embedded =
-        Embedded { manifest: Some("#"), name: Some("n"), processed_by: Some(("p", "1")), ..Embedded::default() };
+    let embedded = Embedded { manifest: Some("#"), name: Some("n"), processed_by: Some(("p", "1")), ..Embedded::default() };
     let Ok(written) = embed(bytes, &embedded) else { return };
     assert_eq!(embed(&written, &embedded).as_ref(), Ok(&written), "twice is once");
     if answer.is_ok() {
@@ -23,8 +22,7 @@ fn check(bytes: &[u8]) {
 
 #[test]
 fn changed_components_are_answered() {
-    let embedded =
-        Embedded { manifest: Some("#"), name: Some("n"), processed_by: Some(("p", "1")), ..Embedded::default() };
+    let embedded = Embedded { manifest: Some("#"), name: Some("n"), processed_by: Some(("p", "1")), ..Embedded::default() };
     let seeds = [
         component(RICH),
         component(POINTS),

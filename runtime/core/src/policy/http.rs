@@ -176,7 +176,9 @@ impl TryFrom<String> for HostPattern {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let refused = || {
-            format!("`{text}` is not a host pattern: expected `example.com`, `*.example.com` or `*`, with `:port` or `https://` where wanted")
+            format!(
+                "`{text}` is not a host pattern: expected `example.com`, `*.example.com` or `*`, with `:port` or `https://` where wanted"
+            )
         };
         let (scheme, rest) = match text.split_once("://") {
             Some(("http", rest)) => (Some(Scheme::Http), rest),
@@ -322,7 +324,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_pattern() {
-        for bad in ["", "http://", "ftp://x", "a b", "*.*", "x*", "Example.com", "x:0", "x:99999", "user@x", "x/path", "[::1", "-x.com", "a..b"] {
+        for bad in
+            ["", "http://", "ftp://x", "a b", "*.*", "x*", "Example.com", "x:0", "x:99999", "user@x", "x/path", "[::1", "-x.com", "a..b"]
+        {
             assert!(HostPattern::try_from(bad.to_owned()).is_err(), "{bad}");
         }
         for good in ["*", "*:8080", "https://*.x.y:1", "[::1]:8080", "10.0.0.1"] {

@@ -44,11 +44,8 @@ impl FuzzColumn {
 
     /// The buffers; with `fit`, cut and filled so that their lengths are right, while what is in them stays random.
     fn buffers(&self, rows: usize) -> Buffers {
-        let mut buffers = Buffers {
-            validity: self.validity.clone(),
-            offsets: self.offsets.as_deref().map(le32),
-            values: self.values.clone(),
-        };
+        let mut buffers =
+            Buffers { validity: self.validity.clone(), offsets: self.offsets.as_deref().map(le32), values: self.values.clone() };
         if !self.fit {
             return buffers;
         }
@@ -117,11 +114,8 @@ fn any_bytes_are_answered_and_what_is_accepted_can_be_read_completely() {
         let formats: Vec<String> = columns.iter().map(FuzzColumn::format).collect();
         let names: Vec<String> = (0..columns.len()).map(|index| format!("c{index}")).collect();
         let buffers: Vec<Buffers> = columns.iter().map(|column| column.buffers(usize::from(*rows))).collect();
-        let columns: Vec<ColumnRef<'_>> = buffers
-            .iter()
-            .zip(names.iter().zip(&formats))
-            .map(|(buffers, (name, format))| buffers.column(name, format))
-            .collect();
+        let columns: Vec<ColumnRef<'_>> =
+            buffers.iter().zip(names.iter().zip(&formats)).map(|(buffers, (name, format))| buffers.column(name, format)).collect();
         // Alone too: a batch of many random columns nearly always has one that is refused.
         for column in &columns {
             check(u32::from(*rows), std::slice::from_ref(column));

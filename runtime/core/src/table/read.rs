@@ -115,11 +115,7 @@ impl<'a> CheckedColumn<'a> {
     /// When the column's format cannot be read as `T`.
     pub fn read<T: Element<'a>>(&self) -> Result<Values<'a, T>, ReadError> {
         if !T::fits(self.format) {
-            return Err(ReadError {
-                column: self.name().to_owned(),
-                format: self.format.to_string(),
-                wanted: T::WANTED,
-            });
+            return Err(ReadError { column: self.name().to_owned(), format: self.format.to_string(), wanted: T::WANTED });
         }
         Ok(Values { column: *self, row: 0, element: PhantomData })
     }

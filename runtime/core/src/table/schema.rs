@@ -24,10 +24,8 @@ pub struct SchemaColumn {
 impl Schema {
     /// The schema of a batch, copied.
     pub fn of(batch: &Checked<'_>) -> Self {
-        let column = |column: &super::CheckedColumn<'_>| SchemaColumn {
-            name: column.name().to_owned(),
-            format: column.format().to_string(),
-        };
+        let column =
+            |column: &super::CheckedColumn<'_>| SchemaColumn { name: column.name().to_owned(), format: column.format().to_string() };
         Self { columns: batch.columns().iter().map(column).collect() }
     }
 

@@ -63,10 +63,7 @@ fn buffers_are_at_most_1_mib_over_all_columns() {
 #[test]
 fn validity_and_offsets_count_towards_1_mib() {
     let over = vec![0; (1 << 20) + 1];
-    for lie in [
-        ColumnRef { validity: Some(&over), ..column("c", &[]) },
-        ColumnRef { offsets: Some(&over), ..column("c", &[]) },
-    ] {
+    for lie in [ColumnRef { validity: Some(&over), ..column("c", &[]) }, ColumnRef { offsets: Some(&over), ..column("c", &[]) }] {
         assert_eq!(problem(0, lie), TableProblem::TooManyBytes { bytes: (1 << 20) + 1 });
     }
 }
@@ -94,8 +91,7 @@ fn an_unknown_format_is_refused_by_name() {
 
 #[test]
 fn values_have_exactly_rows_times_width_bytes() {
-    for (format, width) in [("c", 1), ("S", 2), ("i", 4), ("f", 4), ("tdD", 4), ("g", 8), ("tsm:UTC", 8), ("d:9,2", 16)]
-    {
+    for (format, width) in [("c", 1), ("S", 2), ("i", 4), ("f", 4), ("tdD", 4), ("g", 8), ("tsm:UTC", 8), ("d:9,2", 16)] {
         let values = vec![0; 3 * width + 1];
         assert!(validate(3, [column(format, &values[1..])]).is_ok(), "{format}");
         for bytes in [3 * width - 1, 3 * width + 1] {

@@ -108,8 +108,8 @@ fn check_name(name: &str) -> Result<(), TableProblem> {
 }
 
 fn check_column(rows: usize, raw: ColumnRef<'_>) -> Result<CheckedColumn<'_>, TableProblem> {
-    let format = Format::parse(raw.format)
-        .ok_or_else(|| TableProblem::FormatUnknown { format: cut(raw.format, NAME_BYTES_MAX).to_owned() })?;
+    let format =
+        Format::parse(raw.format).ok_or_else(|| TableProblem::FormatUnknown { format: cut(raw.format, NAME_BYTES_MAX).to_owned() })?;
     let bitmap_bytes = rows.div_ceil(8);
     if let Some(validity) = raw.validity
         && validity.len() != bitmap_bytes

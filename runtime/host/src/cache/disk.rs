@@ -255,6 +255,11 @@ impl Disk {
         }
     }
 
+    /// Whether the folder is ours alone; where it is not, nothing is read or written.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.check_folder().is_ok()
+    }
+
     fn check_folder(&self) -> Result<(), Rejection> {
         let metadata = fs::symlink_metadata(&self.folder)?;
         if !metadata.is_dir() || metadata.uid() != geteuid().as_raw() || metadata.permissions().mode() & 0o077 != 0 {

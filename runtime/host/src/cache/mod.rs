@@ -139,7 +139,14 @@ fn component(disk: Option<&Disk>, counters: &Counters, engine: &Engine, profile:
             return Ok(component);
         }
         Ok(None) => {}
-        Err(_) => _ = counters.rejected.fetch_add(1, Ordering::Relaxed),
+        Err(_) => {
+            counters.rejected.fetch_add(1, Ordering::Relaxed);
+            if !disk.is_ours() {
+                // Nothing may be kept there either.
+                counters.compiled.fetch_add(1, Ordering::Relaxed);
+                return compile::compile(engine, source);
+            }
+        }
     }
     counters.compiled.fetch_add(1, Ordering::Relaxed);
     let code = compile::precompile(engine, source)?;

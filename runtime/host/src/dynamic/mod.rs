@@ -179,7 +179,12 @@ impl Function {
     /// The arguments as values of this function's types; all complaints at once.
     fn values(&self, arguments: &[Argument]) -> Result<Vec<Val>> {
         if arguments.len() != self.params.len() {
-            let message = format!("`{self}` takes {} argument{}, not {}", self.params.len(), if self.params.len() == 1 { "" } else { "s" }, arguments.len());
+            let message = format!(
+                "`{self}` takes {} argument{}, not {}",
+                self.params.len(),
+                if self.params.len() == 1 { "" } else { "s" },
+                arguments.len()
+            );
             return Err(Error::new(ErrorKind::Invalid, message));
         }
         let mut values = Vec::new();

@@ -1,0 +1,51 @@
+//! Sends the requests that a test asks for: `wasi METHOD URL` through wasi:http, `fetch METHOD URL …` and `fetch-all URL …`
+//! through `plugwork:host/fetch`.
+//!
+//! Each answer is a line `status location bytes beginning`; an error is what the guest was told.
+
+plugwork_guest::bindings!("../../wit");
+
+mod streaming;
+
+use plugwork_guest::fetch::{self, Request, Response};
+use plugwork_guest::log;
+
+/// The guest.
+pub struct HttpGet;
+
+impl probe::Guest for HttpGet {
+    fn run(arguments: Vec<String>) -> Result<String, String> {
+        log::debug(&arguments.join(" "));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        match arguments.as_slice() {
+            ["wasi", method, url] => streaming::exchange(method, url, None),
+            ["wasi", method, url, first_byte_timeout_ms] => streaming::exchange(method, url, first_byte_timeout_ms.parse().ok()),
+            ["fetch", method, url] => one(Request::new(*method, *url)),
+            ["fetch", method, url, timeout_ms] => one(Request::new(*method, *url).timeout_ms(timeout_ms.parse().unwrap_or(1))),
+            ["fetch-all", urls @ ..] => {
+                let requests: Vec<_> = urls.iter().map(|url| Request::get(*url)).collect();
+                Ok(fetch::send_all(&requests).into_iter().map(said).map(|line| line.unwrap_or_else(|why| why)).collect::<Vec<_>>().join("\n"))
+            }
+            other => Err(format!("`{other:?}` is nothing this guest does")),
+        }
+    }
+}
+
+fn one(request: Request) -> Result<String, String> {
+    said(fetch::send(request))
+}
+
+fn said(answer: plugwork_guest::Result<Response>) -> Result<String, String> {
+    match answer {
+        Ok(response) => Ok(line(response.status, response.header("location"), &response.body)),
+        Err(refusal) => Err(format!("{refusal:?}")),
+    }
+}
+
+/// What came back, in one line.
+pub(crate) fn line(status: u16, location: Option<&str>, body: &[u8]) -> String {
+    let beginning = String::from_utf8_lossy(&body[..body.len().min(24)]).into_owned();
+    format!("{status} {} {} {beginning}", location.unwrap_or("-"), body.len())
+}
+
+plugwork_guest::export!(HttpGet: probe);
