@@ -47,6 +47,11 @@ impl Failure {
         Self { message: format!("{doing}: {}", self.message), ..self }
     }
 
+    /// Whether policy or consent said no.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.code == 3
+    }
+
     pub(crate) fn code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }

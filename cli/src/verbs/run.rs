@@ -111,7 +111,8 @@ impl Run {
         match (ran.failure, ran.interrupted) {
             (Some((index, failure)), _) => {
                 let step = &loaded[index].step;
-                for missing in not_granted(&loaded[index]) {
+                // A denial carries its own hint; anything else may be the consequence of something that was not there.
+                for missing in not_granted(&loaded[index]).filter(|_| !failure.is_refused()) {
                     print::narrate(format_args!("note: it asks for `{}`, which was not granted", missing.capability));
                     print::narrate(format_args!(
                         "hint: {}",

@@ -18,3 +18,19 @@ impl Analyzer for RowCount {
 }
 plugwork_guest::plugin! { descriptor: include_str!("../descriptor.json"), analyzer: RowCount }
 // README: end
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rows_of_all_batches_are_counted() {
+        let mut count = RowCount::start(&Options::new("{}")).unwrap();
+        for rows in [2, 0, 3] {
+            count.push(&Batch::new(rows, [Column::i64s("n", vec![1; rows])]).unwrap()).unwrap();
+        }
+        let tables = count.finish().unwrap();
+        let found = &tables[0].batches[0];
+        assert_eq!((tables[0].name.as_str(), found.column("rows").unwrap().i64s().unwrap().get(0)), ("counts", Some(5)));
+    }
+}

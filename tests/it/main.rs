@@ -1,0 +1,12 @@
+//! What the whole of plugwork promises, tried with real guests in three languages. Rules of one crate are tested in that crate.
+//!
+//! One thing to know: the guests of `tests/guests` are built at first use; the example plugins must be there
+//! (`cargo xtask guests`).
+
+mod features;
+mod filesystem;
+mod http;
+mod languages;
+mod plugins;
+mod server;
+mod world;
