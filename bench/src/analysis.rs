@@ -17,6 +17,7 @@ use plugwork_points::{Analyzer, Batch};
 use crate::languages::{Language, RUST};
 use crate::measure::{Effort, Side, Summary, contest};
 use crate::report::{Judge, Row};
+use crate::table::Order;
 use crate::{guests, table};
 
 const OPTIONS: &str = r#"{"by":["period"]}"#;
@@ -87,7 +88,7 @@ impl Side for Native {
 /// Measures the rows of the plugin in Rust: against native code, and the boundary against it.
 pub(crate) async fn rust_rows(plugins: &Path, state: &Path, data: &Path, quick: bool) -> Result<Vec<Row>> {
     let runtime = open(state).await?;
-    let batches = Arc::new(table::flights(data, 1, 1)?);
+    let batches = Arc::new(table::flights(data, 1, Order::Filed, 1)?);
     let mut rust = Guest { plugin: load(&runtime, &RUST, plugins).await?, batches: batches.clone() };
     let empty = runtime.offer(&Source::bytes(guests::empty()?)).await?.accept().await?;
     let mut empty = Guest { plugin: empty, batches: batches.clone() };
@@ -115,7 +116,7 @@ pub(crate) async fn rust_rows(plugins: &Path, state: &Path, data: &Path, quick: 
 /// Measures the row of another language, beside the plugin in Rust.
 pub(crate) async fn beside_rust(language: &Language, plugins: &Path, state: &Path, data: &Path, quick: bool) -> Result<Vec<Row>> {
     let runtime = open(state).await?;
-    let batches = Arc::new(table::flights(data, 1, 1)?);
+    let batches = Arc::new(table::flights(data, 1, Order::Filed, 1)?);
     let mut rust = Guest { plugin: load(&runtime, &RUST, plugins).await?, batches: batches.clone() };
     let mut other = Guest { plugin: load(&runtime, language, plugins).await?, batches };
     let effort = Effort { batches: if quick { 3 } else { 11 }, times: 1 };
@@ -128,11 +129,12 @@ pub(crate) async fn beside_rust(language: &Language, plugins: &Path, state: &Pat
 /// Measures the most memory that an instance held, for 200,000 rows and for ten times as many.
 ///
 /// Groups are quarters of the day here, because three hours of the night have fewer than 256 flights: the Rust plugin keeps so few values
-/// as they are and begins a histogram, which is larger and stays as it is, only with more. Memory is bounded by groups, not by rows.
+/// as they are and begins a histogram, which is larger and stays as it is, only with more. Memory is bounded by groups, not by rows. The rows
+/// are mixed, so that all groups are there from the first batch on.
 pub(crate) async fn peak_memory(language: &Language, plugins: &Path, state: &Path, data: &Path) -> Result<Vec<Row>> {
     let runtime = open(state).await?;
     let plugin = load(&runtime, language, plugins).await?;
-    let guest = |repeats| anyhow::Ok(Guest { plugin: plugin.clone(), batches: Arc::new(table::flights(data, 6, repeats)?) });
+    let guest = |repeats| anyhow::Ok(Guest { plugin: plugin.clone(), batches: Arc::new(table::flights(data, 6, Order::Mixed, repeats)?) });
     let (small, large) = (guest(1)?, guest(REPEATS_LARGE)?);
     let threads = GuestThreads::start(Some(1))?;
     let work = async move { anyhow::Ok((small.analyse().await?, large.analyse().await?)) };

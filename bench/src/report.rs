@@ -171,11 +171,18 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}{}\n", self.machine, if self.quick { "\nquick run: few batches, rough numbers" } else { "" })?;
-        writeln!(f, "{:<30} {:>12} {:>25}  {:<34} {:>11} {:>11}", "row", "median", "min to max", "against (median, min to max)", "judged", "target")?;
+        writeln!(
+            f,
+            "{:<30} {:>12} {:>25}  {:<34} {:>11} {:>11}",
+            "row", "median", "min to max", "against (median, min to max)", "judged", "target"
+        )?;
         for row in &self.rows {
             let ours = format!("{} {}", figures(row.ours.median), row.unit);
             let range = |summary: &Summary| format!("{} to {}", figures(summary.min), figures(summary.max));
-            let rival = row.rival.as_ref().map_or(String::new(), |(name, summary)| format!("{name} {}, {}", figures(summary.median), range(summary)));
+            let rival = row
+                .rival
+                .as_ref()
+                .map_or(String::new(), |(name, summary)| format!("{name} {}, {}", figures(summary.median), range(summary)));
             let judged = row.judged_text(row.judged());
             let (target, mark) = match (row.target, row.met()) {
                 (Some(target), Some(met)) => (row.judged_text(target), if met { "met" } else { "MISSED" }),

@@ -20,12 +20,25 @@ struct Flight {
     time: f64,
 }
 
+/// In which order the rows come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Order {
+    /// As in the file: by time of day.
+    Filed,
+    /// The same rows, each hour's spread over the whole table.
+    Mixed,
+}
+
 /// Reads the file and packs its rows, `repeats` times over. Column `period` numbers the spans of so many hours that a day is cut into.
-pub(crate) fn flights(path: &Path, period_hours: u32, repeats: usize) -> Result<Vec<Batch>> {
+pub(crate) fn flights(path: &Path, period_hours: u32, order: Order, repeats: usize) -> Result<Vec<Batch>> {
     let missing = || format!("cannot read `{}`; run `npm ci` in `examples/data`", path.display());
     let text = std::fs::read_to_string(path).with_context(missing)?;
-    let flights: Vec<Flight> = serde_json::from_str(&text).with_context(|| format!("`{}` is not a list of flights", path.display()))?;
+    let mut flights: Vec<Flight> = serde_json::from_str(&text).with_context(|| format!("`{}` is not a list of flights", path.display()))?;
     ensure!(flights.len() == 200_000, "`{}` has {} flights, not 200,000", path.display(), flights.len());
+    if order == Order::Mixed {
+        // A step that has no factor in common with the length visits every row once.
+        flights = (0..flights.len()).map(|row| flights[row * 77_777 % flights.len()]).collect();
+    }
     // Repeated before it is cut, so that only the last batch is a short one.
     flights.repeat(repeats).chunks(BATCH_ROWS).map(|flights| pack(flights, f64::from(period_hours))).collect()
 }

@@ -30,7 +30,6 @@ const CORE: &[(&str, Taken, &str)] = &[
     ("gc references", ByNone, "(func (drop (ref.i31 (i32.const 1))))"),
     ("exceptions", ByNone, "(tag $t) (func (throw $t))"),
     ("exception tables", ByNone, "(func (try_table))"),
-    ("legacy exceptions", ByNone, "(func (try (do) (catch_all)))"),
     ("shared memories", ByNone, "(memory 1 1 shared)"),
     ("atomic instructions", ByNone, "(memory 1) (func (drop (i32.atomic.load (i32.const 0))))"),
     ("shared globals", ByNone, "(global (shared mut i32) (i32.const 0))"),
@@ -63,10 +62,14 @@ const COMPONENT: &[(&str, Taken, &str)] = &[
     ("maps", ByNone, "(type (map string u8))"),
 ];
 
+/// `(func (try (do) (catch_all)))`: the text format has no words for it any more, the engine has still to refuse it.
+const LEGACY_EXCEPTIONS: &[u8] = b"\0asm\x0d\0\x01\0\x01\x1c\0asm\x01\0\0\0\x01\x04\x01\x60\0\0\x03\x02\x01\0\x0a\x08\x01\x06\0\x06\x40\x19\x0b\x0b";
+
 fn components() -> impl Iterator<Item = (&'static str, Taken, Vec<u8>)> {
     let core = CORE.iter().map(|(name, taken, inside)| (*name, *taken, format!("(component (core module {inside}))")));
     let component = COMPONENT.iter().map(|(name, taken, inside)| (*name, *taken, format!("(component {inside})")));
-    core.chain(component).map(|(name, taken, text)| (name, taken, wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}"))))
+    let parse = |(name, taken, text): (_, _, String)| (name, taken, wat::parse_str(&text).unwrap_or_else(|error| panic!("{name}: {error}")));
+    core.chain(component).map(parse).chain([("legacy exceptions", ByNone, LEGACY_EXCEPTIONS.to_vec())])
 }
 
 fn engine(profile: Profile) -> Engine {

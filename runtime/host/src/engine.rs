@@ -94,6 +94,8 @@ pub fn config(profile: Profile, allocation: Allocation) -> Config {
     config.concurrency_support(profile == Profile::Full);
     config.wasm_features(WasmFeatures::CM_ASYNC, profile == Profile::Full);
     config.epoch_interruption(true);
+    // For debuggers of the host only: our own backtraces do not need it, and every load would have to register it with the process.
+    config.native_unwind_info(false);
     config.max_wasm_stack(WASM_STACK_BYTES);
     config.async_stack_size(WASM_STACK_BYTES + (1 << 20));
     config.wasm_backtrace_max_frames(NonZeroUsize::new(32));

@@ -1,12 +1,13 @@
 //! `plugwork:points/analyzer`: a table in, tables out.
 
-use plugwork::wasmtime::component::ResourceAny;
-use plugwork::{Error, Plugin, Refusal, Result, Session, Spend, Subject};
-use plugwork_core::Problem;
+use std::collections::BTreeMap;
+
+use plugwork::{Plugin, Result};
 use plugwork_core::name::is_label;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Columns, not_a_table};
 use crate::bindings::exports::plugwork::points::analyzer;
+use crate::held::{Held, handle};
 
 plugwork::point! {
     /// The point.
@@ -15,9 +16,11 @@ plugwork::point! {
 
 /// An analysis under way: `push` any number of times, then `next` until it is empty.
 pub struct Analysis {
-    session: Session<Analyzer>,
-    analysis: ResourceAny,
+    held: Held<Analyzer>,
+    tables: BTreeMap<String, Columns>,
 }
+
+handle!(Analysis);
 
 /// Part of a result.
 #[derive(Debug, Clone)]
@@ -28,65 +31,41 @@ pub struct Finding {
     pub batch: Batch,
 }
 
+/// Tables that one analysis may hand out.
+const TABLES_MAX: usize = 64;
+
 impl Analyzer {
-    /// Begins. `options` is JSON text of an object.
+    /// Begins. `options` is JSON text of an object that fits the plugin's descriptor.
     pub async fn start(plugin: &Plugin, options: &str) -> Result<Analysis> {
-        let mut session = plugin.session::<Self>().await?;
-        let options = options.to_owned();
-        let answer = session.call(|guest, store| Box::pin(async move { guest.call_start(store, &options).await })).await?;
-        match answer {
-            Ok(analysis) => Ok(Analysis { session, analysis }),
-            Err(refusal) => Err(Error::from_refusal(refusal.into()).of(plugin.subject())),
-        }
+        let held =
+            Held::<Self>::start(plugin, options, |guest, store, options| Box::pin(async move { guest.call_start(store, options).await }));
+        Ok(Analysis { held: held.await?, tables: BTreeMap::new() })
     }
 }
 
 impl Analysis {
     /// Takes some rows in.
     pub async fn push(&mut self, input: &Batch) -> Result<()> {
-        let analysis = self.analysis;
-        let call = self.session.call_with(input.wire(), |guest, store, input| {
+        let push = self.held.call(input.wire(), |guest, store, analysis, input| {
             Box::pin(async move { guest.analysis().call_push(store, analysis, input).await })
         });
-        match call.await? {
-            Ok(()) => Ok(()),
-            Err(refusal) => Err(Error::from_refusal(refusal.into()).of(self.session.subject())),
-        }
+        push.await
     }
 
     /// The first call ends the input; then part after part of the result; `None` at the end and ever after.
     pub async fn next(&mut self) -> Result<Option<Finding>> {
-        let analysis = self.analysis;
-        let call = self.session.call(|guest, store| Box::pin(async move { guest.analysis().call_next(store, analysis).await }));
-        match call.await? {
-            Ok(Some(finding)) => {
-                let batch = Batch::from_guest(finding.batch, self.session.subject())?;
-                match is_label(&finding.table) {
-                    true => Ok(Some(Finding { table: finding.table, batch })),
-                    false => {
-                        let message =
-                            format!("it named a table `{}`: expected lower case words joined by `-`", finding.table.escape_debug());
-                        Err(Error::from_refusal(Refusal::Other(Problem { message, stack: String::new() })).of(self.session.subject()))
-                    }
-                }
-            }
-            Ok(None) => Ok(None),
-            Err(refusal) => Err(Error::from_refusal(refusal.into()).of(self.session.subject())),
+        let next =
+            self.held.call(&(), |guest, store, analysis, ()| Box::pin(async move { guest.analysis().call_next(store, analysis).await }));
+        let Some(finding) = next.await? else { return Ok(None) };
+        let subject = self.held.session.subject();
+        if !is_label(&finding.table) {
+            let name = finding.table.escape_debug();
+            return Err(not_a_table(subject, format!("a table named `{name}`: expected lower case words joined by `-`")));
         }
-    }
-
-    /// Ends the session on purpose; says what its instance used.
-    pub async fn end(self) -> Spend {
-        self.session.end().await
-    }
-
-    /// What the instance has used so far.
-    pub fn spend(&self) -> Spend {
-        self.session.spend()
-    }
-
-    /// Whose plugin it is.
-    pub fn subject(&self) -> &Subject {
-        self.session.subject()
+        if self.tables.len() >= TABLES_MAX && !self.tables.contains_key(&finding.table) {
+            return Err(not_a_table(subject, format!("more than {TABLES_MAX} tables")));
+        }
+        let batch = self.tables.entry(finding.table.clone()).or_default().admit(finding.batch, subject)?;
+        Ok(Some(Finding { table: finding.table, batch }))
     }
 }

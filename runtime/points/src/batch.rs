@@ -1,8 +1,8 @@
 //! Batches as the host holds them: the generated record, validated.
 
 use plugwork::interfaces::bindings::plugwork::table::types as wire;
-use plugwork::{Error, Refusal, Subject};
-use plugwork_core::table::{self, ColumnRef};
+use plugwork::{Error, Refusal, Result, Subject};
+use plugwork_core::table::{self, ColumnRef, Schema};
 use plugwork_core::{Issue, Problem};
 
 /// One column: the buffers of the Arrow columnar format. See `wit/table/types.wit`.
@@ -18,17 +18,6 @@ impl Batch {
         let batch = wire::Batch { rows, columns };
         check(&batch)?;
         Ok(Self(batch))
-    }
-
-    /// Validates what a plugin handed out. A batch that lies is the plugin's fault, told as its refusal.
-    pub(crate) fn from_guest(batch: wire::Batch, subject: &Subject) -> plugwork::Result<Self> {
-        match check(&batch) {
-            Ok(()) => Ok(Self(batch)),
-            Err(issue) => {
-                let problem = Problem { message: format!("it handed out a batch that is not one: {issue}"), stack: String::new() };
-                Err(Error::from_refusal(Refusal::Other(problem)).of(subject))
-            }
-        }
     }
 
     /// How many rows.
@@ -57,6 +46,32 @@ impl Batch {
     pub(crate) fn wire(&self) -> &wire::Batch {
         &self.0
     }
+}
+
+/// The columns of a table that a plugin hands out, kept from its first batch.
+#[derive(Default)]
+pub(crate) struct Columns(Option<Schema>);
+
+impl Columns {
+    /// Validates a batch and compares it with the table's first. A batch that lies is the plugin's failure, told as its refusal.
+    pub(crate) fn admit(&mut self, batch: wire::Batch, subject: &Subject) -> Result<Batch> {
+        let checked = table::validate(batch.rows, views(&batch))
+            .map_err(|error| not_a_table(subject, format!("a batch that is not one: {error}")))?;
+        match &self.0 {
+            Some(schema) => {
+                let differs = |error| not_a_table(subject, format!("a batch that does not fit its table: {error}"));
+                schema.check(&checked).map_err(differs)?;
+            }
+            None => self.0 = Some(Schema::of(&checked)),
+        }
+        Ok(Batch(batch))
+    }
+}
+
+/// The refusal of a plugin whose answer is no table.
+pub(crate) fn not_a_table(subject: &Subject, what: String) -> Error {
+    let problem = Problem { message: format!("it handed out {what}"), stack: String::new() };
+    Error::from_refusal(Refusal::Other(problem)).of(subject)
 }
 
 fn views(batch: &wire::Batch) -> impl Iterator<Item = ColumnRef<'_>> + Clone {

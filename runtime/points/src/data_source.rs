@@ -1,10 +1,10 @@
 //! `plugwork:points/data-source`: a cursor over batches.
 
-use plugwork::wasmtime::component::ResourceAny;
-use plugwork::{Error, Plugin, Result, Session, Spend, Subject};
+use plugwork::{Plugin, Result};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Columns};
 use crate::bindings::exports::plugwork::points::data_source;
+use crate::held::{Held, handle};
 
 plugwork::point! {
     /// The point.
@@ -13,47 +13,25 @@ plugwork::point! {
 
 /// A reading under way.
 pub struct Cursor {
-    session: Session<DataSource>,
-    cursor: ResourceAny,
+    held: Held<DataSource>,
+    columns: Columns,
 }
 
+handle!(Cursor);
+
 impl DataSource {
-    /// Begins to read. `options` is JSON text of an object.
+    /// Begins. `options` is JSON text of an object that fits the plugin's descriptor.
     pub async fn open(plugin: &Plugin, options: &str) -> Result<Cursor> {
-        let mut session = plugin.session::<Self>().await?;
-        let options = options.to_owned();
-        let answer = session.call(|guest, store| Box::pin(async move { guest.call_open(store, &options).await })).await?;
-        match answer {
-            Ok(cursor) => Ok(Cursor { session, cursor }),
-            Err(refusal) => Err(Error::from_refusal(refusal.into()).of(plugin.subject())),
-        }
+        let held =
+            Held::<Self>::start(plugin, options, |guest, store, options| Box::pin(async move { guest.call_open(store, options).await }));
+        Ok(Cursor { held: held.await?, columns: Columns::default() })
     }
 }
 
 impl Cursor {
     /// The next batch; `None` at the end and ever after.
     pub async fn next(&mut self) -> Result<Option<Batch>> {
-        let cursor = self.cursor;
-        let call = self.session.call(|guest, store| Box::pin(async move { guest.cursor().call_next(store, cursor).await }));
-        match call.await? {
-            Ok(Some(batch)) => Batch::from_guest(batch, self.session.subject()).map(Some),
-            Ok(None) => Ok(None),
-            Err(refusal) => Err(Error::from_refusal(refusal.into()).of(self.session.subject())),
-        }
-    }
-
-    /// Ends the session on purpose; says what its instance used.
-    pub async fn end(self) -> Spend {
-        self.session.end().await
-    }
-
-    /// What the instance has used so far.
-    pub fn spend(&self) -> Spend {
-        self.session.spend()
-    }
-
-    /// Whose plugin it is.
-    pub fn subject(&self) -> &Subject {
-        self.session.subject()
+        let next = self.held.call(&(), |guest, store, cursor, ()| Box::pin(async move { guest.cursor().call_next(store, cursor).await }));
+        next.await?.map(|batch| self.columns.admit(batch, self.held.session.subject())).transpose()
     }
 }

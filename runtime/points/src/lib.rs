@@ -12,6 +12,7 @@ mod bindings;
 mod data_source;
 mod descriptor;
 mod exporter;
+mod held;
 mod transformer;
 mod visualization;
 

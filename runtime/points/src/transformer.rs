@@ -1,10 +1,10 @@
 //! `plugwork:points/transformer`: batch in, batch out.
 
-use plugwork::wasmtime::component::ResourceAny;
-use plugwork::{Error, Plugin, Result, Session, Spend, Subject};
+use plugwork::{Plugin, Result};
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Columns};
 use crate::bindings::exports::plugwork::points::transformer;
+use crate::held::{Held, handle};
 
 plugwork::point! {
     /// The point.
@@ -13,48 +13,27 @@ plugwork::point! {
 
 /// One link of a chain, for one table.
 pub struct Transformation {
-    session: Session<Transformer>,
-    transformation: ResourceAny,
+    held: Held<Transformer>,
+    columns: Columns,
 }
 
+handle!(Transformation);
+
 impl Transformer {
-    /// Begins. `options` is JSON text of an object.
+    /// Begins. `options` is JSON text of an object that fits the plugin's descriptor.
     pub async fn start(plugin: &Plugin, options: &str) -> Result<Transformation> {
-        let mut session = plugin.session::<Self>().await?;
-        let options = options.to_owned();
-        let answer = session.call(|guest, store| Box::pin(async move { guest.call_start(store, &options).await })).await?;
-        match answer {
-            Ok(transformation) => Ok(Transformation { session, transformation }),
-            Err(refusal) => Err(Error::from_refusal(refusal.into()).of(plugin.subject())),
-        }
+        let held =
+            Held::<Self>::start(plugin, options, |guest, store, options| Box::pin(async move { guest.call_start(store, options).await }));
+        Ok(Transformation { held: held.await?, columns: Columns::default() })
     }
 }
 
 impl Transformation {
     /// Turns a batch into another.
     pub async fn apply(&mut self, input: &Batch) -> Result<Batch> {
-        let transformation = self.transformation;
-        let call = self.session.call_with(input.wire(), |guest, store, input| {
+        let apply = self.held.call(input.wire(), |guest, store, transformation, input| {
             Box::pin(async move { guest.transformation().call_apply(store, transformation, input).await })
         });
-        match call.await? {
-            Ok(batch) => Batch::from_guest(batch, self.session.subject()),
-            Err(refusal) => Err(Error::from_refusal(refusal.into()).of(self.session.subject())),
-        }
-    }
-
-    /// Ends the session on purpose; says what its instance used.
-    pub async fn end(self) -> Spend {
-        self.session.end().await
-    }
-
-    /// What the instance has used so far.
-    pub fn spend(&self) -> Spend {
-        self.session.spend()
-    }
-
-    /// Whose plugin it is.
-    pub fn subject(&self) -> &Subject {
-        self.session.subject()
+        self.columns.admit(apply.await?, self.held.session.subject())
     }
 }

@@ -1,10 +1,10 @@
 //! `plugwork:points/visualization`: tables in, charts out.
 
-use plugwork::wasmtime::component::ResourceAny;
-use plugwork::{Error, Plugin, Result, Session, Spend, Subject};
+use plugwork::{Plugin, Result};
 
 use crate::batch::Batch;
 use crate::bindings::exports::plugwork::points::visualization;
+use crate::held::{Held, handle};
 
 plugwork::point! {
     /// The point.
@@ -13,9 +13,10 @@ plugwork::point! {
 
 /// A drawing under way: `push` any number of times, then `finish` once.
 pub struct Drawing {
-    session: Session<Visualization>,
-    drawing: ResourceAny,
+    held: Held<Visualization>,
 }
+
+handle!(Drawing);
 
 /// One chart, as the plugin made it: nothing in it is checked but its being text.
 pub type Chart = visualization::Chart;
@@ -24,54 +25,28 @@ pub type Chart = visualization::Chart;
 pub const VEGA_LITE: &str = "application/vnd.vegalite.v6+json";
 
 impl Visualization {
-    /// Begins. `options` is JSON text of an object.
+    /// Begins. `options` is JSON text of an object that fits the plugin's descriptor.
     pub async fn start(plugin: &Plugin, options: &str) -> Result<Drawing> {
-        let mut session = plugin.session::<Self>().await?;
-        let options = options.to_owned();
-        let answer = session.call(|guest, store| Box::pin(async move { guest.call_start(store, &options).await })).await?;
-        match answer {
-            Ok(drawing) => Ok(Drawing { session, drawing }),
-            Err(refusal) => Err(Error::from_refusal(refusal.into()).of(plugin.subject())),
-        }
+        let held =
+            Held::<Self>::start(plugin, options, |guest, store, options| Box::pin(async move { guest.call_start(store, options).await }));
+        Ok(Drawing { held: held.await? })
     }
 }
 
 impl Drawing {
     /// Takes in rows of the named table.
     pub async fn push(&mut self, table: &str, input: &Batch) -> Result<()> {
-        let drawing = self.drawing;
-        let with = (table.to_owned(), input.wire());
-        let call = self.session.call_with(&with, |guest, store, (table, input)| {
+        let with = (table, input.wire());
+        let push = self.held.call(&with, |guest, store, drawing, (table, input)| {
             Box::pin(async move { guest.drawing().call_push(store, drawing, table, input).await })
         });
-        match call.await? {
-            Ok(()) => Ok(()),
-            Err(refusal) => Err(Error::from_refusal(refusal.into()).of(self.session.subject())),
-        }
+        push.await
     }
 
     /// The charts.
     pub async fn finish(&mut self) -> Result<Vec<Chart>> {
-        let drawing = self.drawing;
-        let call = self.session.call(|guest, store| Box::pin(async move { guest.drawing().call_finish(store, drawing).await }));
-        match call.await? {
-            Ok(charts) => Ok(charts),
-            Err(refusal) => Err(Error::from_refusal(refusal.into()).of(self.session.subject())),
-        }
-    }
-
-    /// Ends the session on purpose; says what its instance used.
-    pub async fn end(self) -> Spend {
-        self.session.end().await
-    }
-
-    /// What the instance has used so far.
-    pub fn spend(&self) -> Spend {
-        self.session.spend()
-    }
-
-    /// Whose plugin it is.
-    pub fn subject(&self) -> &Subject {
-        self.session.subject()
+        let finish =
+            self.held.call(&(), |guest, store, drawing, ()| Box::pin(async move { guest.drawing().call_finish(store, drawing).await }));
+        finish.await
     }
 }
