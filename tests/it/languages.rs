@@ -29,14 +29,16 @@ enum Expected {
     Deadline,
     Memory,
     Stack,
+    /// A trap with this message and this function in its backtrace.
+    Trap(&'static str, &'static str),
     /// A trap that says no more than `unreachable`: only where the table says why.
     BareTrap,
 }
 
-use Expected::{BareTrap, Deadline, Denied, Invalid, Memory, Other, Panic, Stack, Unavailable};
+use Expected::{BareTrap, Deadline, Denied, Invalid, Memory, Other, Panic, Stack, Trap, Unavailable};
 
 /// What each language makes of each failure: Rust, JavaScript, Python.
-const TABLE: [(&str, [Expected; 3]); 10] = [
+const TABLE: [(&str, [Expected; 3]); 11] = [
     ("invalid", [Invalid; 3]),
     ("denied", [Denied; 3]),
     ("unavailable", [Unavailable; 3]),
@@ -44,7 +46,11 @@ const TABLE: [(&str, [Expected; 3]); 10] = [
     ("throw", [Panic("the test asked for it"), Other("Error: the test asked for it"), Other("ValueError: the test asked for it")]),
     // QuickJS does not notice the end of the engine's stack before it is there; CPython counts.
     ("recurse", [Stack, Stack, Other("RecursionError")]),
-    ("allocate", [Memory; 3]),
+    // What a Rust function has the address of lies on a stack in its linear memory, which ends first: the engine sees a bad address. The
+    // fault's backtrace shows the function that calls itself.
+    ("recurse-frames", [Trap("out of bounds memory access", "descend_with_frame"), Stack, Other("RecursionError")]),
+    // The interpreters make an exception of it, and the author may catch it. Rust aborts.
+    ("allocate", [Memory, Other("out of memory"), Other("MemoryError")]),
     ("loop", [Deadline; 3]),
     ("clock", [Panic("time not implemented on this platform"), Other("needs a clock"), Other("needs a clock")]),
     // `std::process::exit` has nothing to call without WASI: the standard library aborts without a word, and runs no hook of ours.
@@ -76,7 +82,8 @@ async fn analyse(plugin: &Plugin, options: serde_json::Value) -> Result<i64> {
     Ok(i64::from_le_bytes(values))
 }
 
-fn check(error: &Error, expected: Expected, what: &str) {
+/// What is wrong with an ending, if anything.
+fn complaint(error: &Error, expected: Expected, what: &str) -> Option<String> {
     let own_file = |stack: &str| ["plugin.js:", "plugin.py:", "src/lib.rs:"].iter().any(|file| stack.contains(file));
     let good = match expected {
         Invalid => matches!(error.refusal(), Some(Refusal::Invalid(issue)) if what.contains("no such") || *issue == Issue {
@@ -90,12 +97,15 @@ fn check(error: &Error, expected: Expected, what: &str) {
         Deadline => matches!(error.fault(), Some(Fault::Deadline { .. })),
         Memory => matches!(error.fault(), Some(Fault::Memory { .. })),
         Stack => matches!(error.fault(), Some(Fault::Stack)),
+        Trap(part, function) => matches!(error.fault(), Some(Fault::Trap { message, backtrace }) if message.contains(part)
+            && backtrace.iter().any(|frame| frame.contains(function))),
         BareTrap => matches!(error.fault(), Some(Fault::Trap { .. })),
     };
-    assert!(good, "{what}: expected {expected:?}, got {error:?} ({:?})", error.fault());
+    (!good).then(|| format!("{what}: expected {expected:?}, got {error:?}"))
 }
 
 async fn every_failure(language: &str, column: usize) {
+    let mut complaints = Vec::new();
     for allocation in ALLOCATIONS {
         let neighbour = plugin(language, "neighbour", allocation, LIMITS).await;
         let mut session = Analyzer::start(&neighbour, "{}").await.unwrap();
@@ -109,7 +119,7 @@ async fn every_failure(language: &str, column: usize) {
                     Ok(_) => panic!("{what}: it did not fail"),
                     Err(error) => {
                         assert_eq!(error.subject(), Some(bad.subject()), "{what}");
-                        check(&error, expected[column], &what);
+                        complaints.extend(complaint(&error, expected[column], &what));
                     }
                 }
                 session.push(&numbers()).await.unwrap_or_else(|error| panic!("the neighbour suffers from {what}: {error}"));
@@ -118,6 +128,7 @@ async fn every_failure(language: &str, column: usize) {
         }
         assert!(session.next().await.unwrap().is_some());
     }
+    assert!(complaints.is_empty(), "{}", complaints.join("\n"));
 }
 
 #[tokio::test]
@@ -177,13 +188,15 @@ async fn a_batch_that_lies_is_refused_as_its_plugins_fault() {
     for language in LANGUAGES {
         let plugin = plugin(language, "liar", Allocation::OnDemand, LIMITS).await;
         for (lie, expected) in LIES {
+            let expected = match (language, lie) {
+                // Here the SDK looks at the number of rows itself, and an author has no way around it.
+                ("python", "rows-many") => "a batch is larger than a batch may be",
+                _ => expected,
+            };
             let mut cursor = DataSource::open(&plugin, &json!({ "lie": lie }).to_string()).await.unwrap();
             let error = cursor.next().await.expect_err(lie);
             assert_eq!(error.subject(), Some(plugin.subject()));
-            match error.refusal() {
-                Some(Refusal::Other(problem)) => assert!(problem.message.contains(expected), "{lie}, {language}: {}", problem.message),
-                other => panic!("{lie}, {language}: {other:?} {error}"),
-            }
+            assert!(error.refusal().is_some_and(|refusal| refusal.to_string().contains(expected)), "{lie}, {language}: {error}");
         }
         let mut cursor = DataSource::open(&plugin, r#"{"lie":"none"}"#).await.unwrap();
         assert_eq!(cursor.next().await.unwrap().unwrap().columns().len(), 2, "{language}: the truth is taken");

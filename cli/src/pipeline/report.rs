@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use plugwork::log::{Level, Sink};
 use plugwork_core::Subject;
 use plugwork_core::reach::Kind as ReachKind;
-use plugwork_core::table::{self, CheckedColumn};
+use plugwork_core::table::{self, CheckedColumn, TimeUnit, calendar};
 use plugwork_points::Batch;
 
 use super::load::Loaded;
@@ -193,17 +193,7 @@ fn cell(column: &CheckedColumn<'_>, row: usize) -> Cell {
 /// RFC 3339 in UTC, to the second.
 fn instant(time: SystemTime) -> String {
     let seconds = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Days to civil date: Howard Hinnant, "chrono-compatible low-level date algorithms".
-    let z = days + 719_468;
-    let (era, day_of_era) = (z / 146_097, z % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", second / 3600, second / 60 % 60, second % 60)
+    format!("{}Z", calendar::instant(i64::try_from(seconds).unwrap_or(i64::MAX), TimeUnit::Seconds))
 }
 
 #[cfg(test)]

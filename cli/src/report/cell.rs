@@ -3,6 +3,8 @@
 //! No markup here. Easy to get wrong: the decimals and the fraction of a second are chosen once for a column, from the cells that
 //! are shown, so that a column of numbers lines up on the decimal point; a cell alone cannot be written.
 
+use plugwork_core::table::calendar::date;
+
 use super::data::Cell;
 use super::quantity::group_digits;
 
@@ -127,21 +129,6 @@ fn signed(negative: bool, digits: &str) -> String {
     let (whole, rest) = digits.split_at(digits.find('.').unwrap_or(digits.len()));
     let whole = if whole.len() > 4 { group_digits(whole) } else { whole.to_owned() };
     format!("{}{whole}{rest}", if negative { "−" } else { "" })
-}
-
-/// The proleptic Gregorian date of a day counted from 1970-01-01, by whole eras of 400 years that begin on 1 March, so that the
-/// leap day is the last of its year.
-fn date(days: i64) -> String {
-    const ERA_DAYS: i64 = 146_097;
-    let from_march = days.saturating_add(719_468);
-    let (era, day_of_era) = (from_march.div_euclid(ERA_DAYS), from_march.rem_euclid(ERA_DAYS));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
 }
 
 fn moment(value: i64, per_second: i64, fraction: bool, instant: bool) -> String {

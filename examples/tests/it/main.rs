@@ -5,6 +5,7 @@
 
 mod book;
 mod readme;
+mod snippets;
 
 use std::path::PathBuf;
 

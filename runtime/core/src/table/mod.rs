@@ -6,6 +6,7 @@
 //! What a reader may get wrong: a batch is hostile until [`validate`] has returned it as [`Checked`]. Only a
 //! `Checked` can be read, and everything in it can be read completely; there is no second way in.
 
+pub mod calendar;
 mod error;
 mod format;
 pub mod limits;

@@ -54,6 +54,9 @@ const ways = {
     const descend = (depth) => 1 + descend(depth + 1);
     throw Refusal.other(`came back with ${descend(1)}`);
   },
+  "recurse-frames"() {
+    ways.recurse();
+  },
   allocate() {
     const blocks = [];
     for (;;) blocks.push(new Uint8Array(1 << 20).fill(1));

@@ -38,7 +38,7 @@ class Misbehaving(Analyzer):
     def reach(self, place: str) -> None:
         """Fails if this is the place to."""
         if self.options.get("when") == place:
-            getattr(self, self.options["fail"])()
+            getattr(self, self.options["fail"].replace("-", "_"))()
 
     def invalid(self) -> None:
         """A typed refusal."""
@@ -63,6 +63,10 @@ class Misbehaving(Analyzer):
             return 1 + descend(depth + 1)
 
         raise RuntimeError(f"came back with {descend(1)}")
+
+    def recurse_frames(self) -> None:
+        """The same here."""
+        self.recurse()
 
     def allocate(self) -> None:
         """Takes memory without end."""

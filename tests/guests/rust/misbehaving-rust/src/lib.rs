@@ -60,7 +60,8 @@ impl Misbehaving {
             })),
             "unavailable" => Err(Refusal::unavailable("the test is closed")),
             "throw" => panic!("the test asked for it"),
-            "recurse" => Err(Refusal::other(format!("came back with {}", descend(1)))),
+            "recurse" => Err(Refusal::other(format!("came back with {}", descend(1, std::hint::black_box(0))))),
+            "recurse-frames" => Err(Refusal::other(format!("came back with {}", descend_with_frame(1, std::hint::black_box(0))))),
             "allocate" => Err(Refusal::other(format!("got {} blocks", allocate()))),
             "loop" => loop {
                 std::hint::black_box(());
@@ -80,12 +81,17 @@ impl Misbehaving {
     }
 }
 
+/// Never reaches `end`. Subtraction, because sums and products of recursive calls are made into loops.
 #[inline(never)]
-#[expect(unconditional_recursion, reason = "that is what is asked for")]
-fn descend(depth: u64) -> u64 {
-    // Used after the call, so that it cannot become a loop.
+fn descend(depth: u64, end: u64) -> u64 {
+    if depth == end { 0 } else { depth.wrapping_sub(descend(depth + 1, end)) }
+}
+
+/// As `descend`, with something on the stack that has an address.
+#[inline(never)]
+fn descend_with_frame(depth: u64, end: u64) -> u64 {
     let frame = std::hint::black_box([depth; 16]);
-    descend(depth + 1) + frame[3]
+    if depth == end { 0 } else { frame[3].wrapping_sub(descend_with_frame(depth + 1, end)) }
 }
 
 fn allocate() -> usize {
