@@ -73,7 +73,8 @@ async fn accepted(grants: Grants) -> Plugin {
 
 /// The kinds of error that mean "you may not": all that WASI answers for a path that leaves the root or a right that is missing.
 fn is_denial(error: &str) -> bool {
-    ["PermissionDenied", "ReadOnlyFilesystem"].iter().any(|kind| error.starts_with(kind))
+    // The last is WASI's own name, where the guest asks WASI and not `std`.
+    error.starts_with("PermissionDenied") || error.starts_with("ReadOnlyFilesystem") || error.contains("\"not-permitted\"")
 }
 
 #[tokio::test]
@@ -116,7 +117,9 @@ async fn no_path_leads_out_of_the_root() {
     for access in ["read", "write"] {
         let plugin = folders.plugin(access).await;
         for path in WAYS_OUT {
-            for arguments in [&["read", path][..], &["list", path], &["size", path], &["append", path, "more"], &["truncate", path], &["touch", path]] {
+            for arguments in
+                [&["read", path][..], &["list", path], &["size", path], &["append", path, "more"], &["truncate", path], &["touch", path]]
+            {
                 let told = probe(&plugin, arguments).await.expect_err(path);
                 assert!(!told.contains("secret"), "{arguments:?}: {told}");
             }
@@ -164,7 +167,8 @@ async fn a_grant_to_read_changes_nothing() {
     let plugin = folders.plugin("read").await;
     for change in CHANGES {
         let told = probe(&plugin, change).await.expect_err(change[0]);
-        assert!(is_denial(&told) || told.contains("NotPermitted") || told.contains("ReadOnly") || change[1].ends_with('/'), "{change:?}: {told}");
+        // A file's name with a slash behind it is wrong before it is denied.
+        assert!(is_denial(&told) || change[1] == "/file/", "{change:?}: {told}");
         assert_eq!(folders.content(""), before, "{change:?}");
     }
     assert_eq!(fs::metadata(folders.path("root/file")).unwrap().modified().unwrap(), modified);
@@ -235,8 +239,8 @@ async fn configuration_is_what_the_grant_names_and_no_more() {
 
 #[tokio::test]
 async fn variables_are_those_that_the_grant_names() {
-    // Set for every test of this process by Cargo, so nothing has to change the environment of a process with threads.
-    const SEEN: &str = "CARGO_MANIFEST_DIR";
+    // Set wherever tests run, so nothing has to change the environment of a process with threads.
+    const SEEN: &str = "PATH";
     let plugin = accepted(Grants::none()).await;
     assert_eq!(probe(&plugin, &["environment"]).await.unwrap(), "");
     assert_eq!(probe(&plugin, &["arguments"]).await.unwrap(), "");
@@ -267,7 +271,7 @@ async fn much_randomness_in_one_call_is_for_those_who_were_granted_it() {
     assert_eq!(probe(&plugin, &["random", "65536"]).await.unwrap(), "65536 true");
     for bytes in ["65537", "70000", "18446744073709551615"] {
         let error = try_probe(&plugin, &["random", bytes]).await.unwrap_err();
-        assert!(matches!(error.fault(), Some(Fault::Trap { message, .. }) if message.contains("random")), "{bytes}: {error}");
+        assert!(matches!(error.fault(), Some(Fault::Trap { message, .. }) if message.contains("exceeds limit 65536")), "{bytes}: {error}");
     }
     let plugin = accepted(grant("random", json!({ "call-bytes": 100_000 }))).await;
     assert_eq!(probe(&plugin, &["random", "70000"]).await.unwrap(), "70000 true");

@@ -82,7 +82,8 @@ async fn a_private_address_is_denied_though_its_host_is_granted() {
 async fn an_address_in_disguise_is_denied() {
     let server = Server::start().await;
     let any = |instance: &'static str| plugin(instance, json!({ "hosts": [format!("http://*:{}", server.port)], "networks": [] }));
-    for (number, host) in ["2130706433", "0x7f.1", "127.1", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "127.0.0.1."].into_iter().enumerate() {
+    for (number, host) in ["2130706433", "0x7f.1", "127.1", "[::ffff:127.0.0.1]", "[::1]", "0.0.0.0", "127.0.0.1."].into_iter().enumerate()
+    {
         let instance: &'static str = format!("http-disguise-{number}").leak();
         is_denied(&any(instance).await, "GET", &format!("http://{host}:{}/hello", server.port), "E-CAP-HTTP-ADDRESS").await;
     }
@@ -141,6 +142,16 @@ async fn a_body_of_megabytes_comes_through() {
     for interface in INTERFACES {
         let answer = probe(&plugin, &[interface, "GET", &server.url("/big")]).await.unwrap();
         assert_eq!(answer, format!("200 - {BIG_BYTES} {}", "x".repeat(24)), "{interface}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_of_megabytes_is_sent_whole() {
+    let server = Server::start().await;
+    let plugin = plugin("http-upload", json!({ "hosts": [server.url("")], "methods": ["POST"], "networks": ["127.0.0.1"] })).await;
+    for interface in ["wasi-upload", "fetch-upload"] {
+        let answer = probe(&plugin, &[interface, &server.url("/count"), &BIG_BYTES.to_string()]).await.unwrap();
+        assert_eq!(answer, format!("200 - 7 {BIG_BYTES}"), "{interface}");
     }
 }
 

@@ -91,7 +91,9 @@ fn complaint(error: &Error, expected: Expected, what: &str) -> Option<String> {
         Denied => matches!(error.refusal(), Some(Refusal::Denied(denial)) if *denial == Denial {
             code: "E-TEST".into(), permission: "plugwork-tests:none".into(), rule: "the test says no".into(), hint: "there is none".into() }),
         Unavailable => matches!(error.refusal(), Some(Refusal::Unavailable { reason }) if reason == "the test is closed"),
-        Other(part) => matches!(error.refusal(), Some(Refusal::Other(problem)) if problem.message.contains(part) && own_file(&problem.stack)),
+        Other(part) => {
+            matches!(error.refusal(), Some(Refusal::Other(problem)) if problem.message.contains(part) && own_file(&problem.stack))
+        }
         Panic(part) => matches!(error.fault(), Some(Fault::Panic { message, stack }) if message.contains(part)
             && (own_file(stack) || stack.contains("library/std"))),
         Deadline => matches!(error.fault(), Some(Fault::Deadline { .. })),
@@ -200,6 +202,19 @@ async fn a_batch_that_lies_is_refused_as_its_plugins_fault() {
         }
         let mut cursor = DataSource::open(&plugin, r#"{"lie":"none"}"#).await.unwrap();
         assert_eq!(cursor.next().await.unwrap().unwrap().columns().len(), 2, "{language}: the truth is taken");
+    }
+}
+
+#[tokio::test]
+async fn a_batch_with_other_columns_than_the_one_before_is_refused() {
+    for language in LANGUAGES {
+        let plugin = plugin(language, "liar", Allocation::OnDemand, LIMITS).await;
+        let mut cursor = DataSource::open(&plugin, r#"{"lie":"columns-change"}"#).await.unwrap();
+        cursor.next().await.unwrap();
+        let error = cursor.next().await.unwrap_err();
+        // Here too the SDK for Python looks for itself.
+        let expected = if language == "python" { "every part has the same" } else { "column `lied`: the format is `g`" };
+        assert!(matches!(error.refusal(), Some(Refusal::Other(problem)) if problem.message.contains(expected)), "{language}: {error}");
     }
 }
 

@@ -3,10 +3,14 @@
 //! One thing to know: the guests of `tests/guests` are built at first use; the example plugins must be there
 //! (`cargo xtask guests`).
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod analyses;
 mod features;
 mod filesystem;
 mod http;
 mod languages;
 mod plugins;
 mod server;
+mod tables;
 mod world;

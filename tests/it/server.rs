@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
@@ -60,13 +60,27 @@ async fn serve(stream: TcpStream, port: u16, asked: &Mutex<Vec<String>>) -> std:
     let mut words = line.split_whitespace();
     let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
     asked.lock().unwrap().push(format!("{method} {path}"));
-    let mut header = String::new();
-    while stream.read_line(&mut header).await? > 2 {
-        header.clear();
+    let mut body = Body::None;
+    loop {
+        let mut header = String::new();
+        stream.read_line(&mut header).await?;
+        let (name, value) = header.split_once(':').unwrap_or_default();
+        match name.to_ascii_lowercase().as_str() {
+            "" => break,
+            "content-length" => body = Body::Bytes(value.trim().parse().unwrap()),
+            "transfer-encoding" => body = Body::Chunks,
+            _ => {}
+        }
     }
-    let answer = |status: &str, more: &str, length: usize| format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{more}\r\n");
+    let answer = |status: &str, more: &str, length: usize| {
+        format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{more}\r\n")
+    };
     match path.as_str() {
         "/hello" => stream.write_all(format!("{}hello", answer("200 OK", "", 5)).as_bytes()).await?,
+        "/count" => {
+            let count = body.count(&mut stream).await?.to_string();
+            stream.write_all(format!("{}{count}", answer("200 OK", "", count.len())).as_bytes()).await?;
+        }
         "/redirect" => {
             let location = format!("location: http://127.0.0.1:{port}/secret\r\n");
             stream.write_all(answer("302 Found", &location, 0).as_bytes()).await?;
@@ -85,4 +99,35 @@ async fn serve(stream: TcpStream, port: u16, asked: &Mutex<Vec<String>>) -> std:
         _ => stream.write_all(answer("404 Not Found", "", 0).as_bytes()).await?,
     }
     stream.shutdown().await
+}
+
+/// How the body of a request is delimited.
+enum Body {
+    None,
+    Bytes(usize),
+    Chunks,
+}
+
+impl Body {
+    /// Reads it to its end; how many bytes it has.
+    async fn count(self, stream: &mut BufReader<TcpStream>) -> std::io::Result<usize> {
+        match self {
+            Self::None => Ok(0),
+            Self::Bytes(bytes) => stream.read_exact(&mut vec![0; bytes]).await,
+            Self::Chunks => {
+                let mut count = 0;
+                loop {
+                    let mut size = String::new();
+                    stream.read_line(&mut size).await?;
+                    let size = usize::from_str_radix(size.trim(), 16).unwrap();
+                    // A chunk ends with a line's end, the last one, which is empty, too.
+                    stream.read_exact(&mut vec![0; size + 2]).await?;
+                    if size == 0 {
+                        return Ok(count);
+                    }
+                    count += size;
+                }
+            }
+        }
+    }
 }

@@ -24,13 +24,8 @@ pub fn target() -> PathBuf {
 /// Needs the tools of all three languages, which `cargo xtask guests` sets up. All failures are told at once.
 pub fn build_guests(progress: &(dyn Fn(&str) + Sync)) -> Result<PathBuf> {
     let out = target().join("plugins-tests");
-    let options = BuildOptions {
-        sdk_root: &root().join("guest-sdk"),
-        contract: &root().join("wit"),
-        target_dir: &target(),
-        dev: false,
-        progress,
-    };
+    let options =
+        BuildOptions { sdk_root: &root().join("guest-sdk"), contract: &root().join("wit"), target_dir: &target(), dev: false, progress };
     let mut failures = String::new();
     for (project, outcome) in build_all(&root().join("tests/guests"), &options, &out)? {
         if let Err(error) = outcome {

@@ -13,14 +13,14 @@ async fn main() -> plugwork::Result<()> {
     let runtime = Runtime::builder("target/readme-state").provide(Filesystem::default()).open().await?;
     let offer = runtime.offer(&Source::file("target/plugins/csv.wasm")?).await?; // read and checked; nothing of it has run
     println!("{} asks for {}", offer.subject(), offer.permissions());
-    let folder = Bounds::from_iter([("root".to_owned(), "examples/data/node_modules/vega-datasets/data".into())]);
-    let csv = offer.accept_only(Grants::none().with("filesystem", folder)).await?; // linked with this folder and no more
-    let count = runtime.offer(&Source::file("target/plugins/row-count.wasm")?).await?.accept().await?; // it asks for nothing
-    let mut routes = DataSource::open(&csv, r#"{"path": "flights-airport.csv"}"#).await?; // an instance with its own limits
+    let csv = offer.accept_only(Grants::none().with("filesystem", Bounds::from_iter([("root".into(), "examples/data".into())]))).await?;
+    let count = runtime.offer(&Source::file("target/plugins/row-count.wasm")?).await?.accept().await?; // asks for nothing
+    let mut routes = DataSource::open(&csv, r#"{"path": "node_modules/vega-datasets/data/flights-airport.csv"}"#).await?;
     let mut analysis = Analyzer::start(&count, "{}").await?;
     while let Some(batch) = routes.next().await? {
         analysis.push(&batch).await?;
     }
-    Ok(println!("{:?}\n{:?}", analysis.next().await?, analysis.end().await))
+    println!("{:?}\n{:?}", analysis.next().await?, analysis.end().await);
+    runtime.close().await
 }
 // README: end

@@ -103,7 +103,8 @@ async fn main() -> plugwork::Result<()> {
         let offer = runtime.offer(&Source::file(&path)?).await?; // read and checked; nothing has run
         let asked: Vec<_> = offer.permissions().iter().map(|permission| permission.capability.clone()).collect();
         println!("{}: {}", offer.subject(), offer.permissions());
-        let grants = asked.into_iter().filter(|name| name == "glossary").fold(Grants::none(), |grants, name| grants.with(&name, Default::default()));
+        let grants =
+            asked.into_iter().filter(|name| name == "glossary").fold(Grants::none(), |grants, name| grants.with(&name, Default::default()));
         let plugin = offer.accept_only(grants).await?;
         for reach in plugin.reach().iter().filter(|reach| reach.kind == Kind::Granted) {
             println!("  granted {}", reach.interface);

@@ -1,7 +1,7 @@
 //! Which WebAssembly features a component may use: the two sets, one for each engine profile.
 //!
 //! Built up from nothing, so that a feature which a newer parser turns on by default stays off here until somebody
-//! decides otherwise. The engine's own switches are set in `plugwork`; a test there compares the two.
+//! decides otherwise. The engine's own switches are set in `plugwork`; `tests/it/features.rs` holds the two against each other.
 
 use wasmparser::WasmFeatures;
 
@@ -9,7 +9,8 @@ use wasmparser::WasmFeatures;
 ///
 /// Left out, because each has cost an engine a sandbox fault or costs every instance: garbage collection, exceptions,
 /// function references, threads, 64 bit memories, stack switching, relaxed SIMD (not deterministic), component-model
-/// async. `MULTI_MEMORY` must stay: QuickJS components have three memories.
+/// async, and references to values of the host (`externref`), which the engine cannot hold without a collector.
+/// `MULTI_MEMORY` must stay: QuickJS components have three memories.
 pub fn hardened_features() -> WasmFeatures {
     WasmFeatures::COMPONENT_MODEL
         | WasmFeatures::FLOATS
@@ -23,17 +24,12 @@ pub fn hardened_features() -> WasmFeatures {
         | WasmFeatures::EXTENDED_CONST
         | WasmFeatures::TAIL_CALL
         | WasmFeatures::MULTI_MEMORY
-        // Only the parser's way to say that reference types may exist at all; garbage collection itself stays off.
-        | WasmFeatures::GC_TYPES
 }
 
-/// The hardened features and the async ABI of the component model (WASI 0.3), nothing else.
+/// The hardened features and the async ABI of the component model (WASI 0.3) as the engine has it: without error
+/// contexts, stackful lifts and the builtins that came later.
 pub fn full_features() -> WasmFeatures {
-    hardened_features()
-        | WasmFeatures::CM_ASYNC
-        | WasmFeatures::CM_ASYNC_STACKFUL
-        | WasmFeatures::CM_MORE_ASYNC_BUILTINS
-        | WasmFeatures::CM_ERROR_CONTEXT
+    hardened_features() | WasmFeatures::CM_ASYNC
 }
 
 #[cfg(test)]
@@ -52,7 +48,9 @@ mod tests {
             | WasmFeatures::STACK_SWITCHING
             | WasmFeatures::RELAXED_SIMD
             | WasmFeatures::CUSTOM_PAGE_SIZES
+            | WasmFeatures::GC_TYPES
             | WasmFeatures::CM_ASYNC
+            | WasmFeatures::CM_ERROR_CONTEXT
             | WasmFeatures::CM_THREADING
             | WasmFeatures::CM_GC
             | WasmFeatures::CM_VALUES;
@@ -61,11 +59,6 @@ mod tests {
 
     #[test]
     fn the_full_profile_adds_async_of_the_component_model_only() {
-        let added = full_features() - hardened_features();
-        let async_only = WasmFeatures::CM_ASYNC
-            | WasmFeatures::CM_ASYNC_STACKFUL
-            | WasmFeatures::CM_MORE_ASYNC_BUILTINS
-            | WasmFeatures::CM_ERROR_CONTEXT;
-        assert_eq!(added, async_only);
+        assert_eq!(full_features() - hardened_features(), WasmFeatures::CM_ASYNC);
     }
 }

@@ -19,7 +19,7 @@ pub mod refusal;
 pub mod subject;
 pub mod table;
 
-pub use digest::Digest;
+pub use digest::{Digest, Hasher};
 pub use fault::Fault;
 pub use grant::{Grant, Grants};
 pub use interface::InterfaceName;

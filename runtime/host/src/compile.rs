@@ -8,12 +8,12 @@ use crate::source::Source;
 
 /// Machine code to keep.
 pub(crate) fn precompile(engine: &Engine, source: &Source) -> Result<Vec<u8>> {
-    engine.precompile_component(source.as_bytes()).map_err(|error| failed(source, &error))
+    engine.precompile_component(&source.load()?).map_err(|error| failed(source, &error))
 }
 
 /// A component to use at once, where nothing can be kept.
 pub(crate) fn compile(engine: &Engine, source: &Source) -> Result<Component> {
-    Component::from_binary(engine, source.as_bytes()).map_err(|error| failed(source, &error))
+    Component::from_binary(engine, &source.load()?).map_err(|error| failed(source, &error))
 }
 
 fn failed(source: &Source, error: &wasmtime::Error) -> Error {

@@ -25,7 +25,7 @@ const LIFECYCLE: &str = "plugwork:plugin/lifecycle";
 
 impl Facts {
     pub(crate) fn read(source: &Source) -> Result<Self> {
-        let report = plugwork_component::read(source.as_bytes()).map_err(|error| {
+        let report = plugwork_component::read(&source.load()?).map_err(|error| {
             let name = source.path().map_or_else(|| source.digest().to_string(), |path| path.display().to_string());
             Error::new(ErrorKind::Component, format!("cannot load `{name}`: {error}"))
         })?;

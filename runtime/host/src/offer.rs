@@ -108,7 +108,7 @@ impl Offer {
 
     /// Everything the component says about itself. Parses it anew: milliseconds for a megabyte.
     pub fn report(&self) -> Result<Report> {
-        plugwork_component::read(self.source.as_bytes()).map_err(|error| Error::new(ErrorKind::Component, error.to_string()))
+        plugwork_component::read(&self.source.load()?).map_err(|error| Error::new(ErrorKind::Component, error.to_string()))
     }
 
     /// Accepts it with everything it asks for, optional permissions included, exactly as asked. Bounds that only a host can give (the

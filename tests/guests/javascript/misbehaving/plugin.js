@@ -89,6 +89,7 @@ class Liar {
 
   *read() {
     yield new Lie(this.lie);
+    if (this.lie === "columns-change") yield new Lie("as-floats");
   }
 }
 
@@ -126,6 +127,7 @@ const lies = {
   "not-utf8": text([0xff, 0xfe], 0, 1, 2),
   "text-cut": text([0xc3, 0xa9], 0, 1, 2),
   "format-unknown": { format: "+l", values: new Uint8Array(0) },
+  "as-floats": { format: "g" },
   "name-twice": { name: "true" },
 };
 

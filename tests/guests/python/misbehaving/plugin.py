@@ -106,13 +106,19 @@ class Liar(DataSource):
         self.lie = options["lie"]
 
     def read(self) -> Iterator[Batch]:
+        """The batch that lies; a second one where only that can show the lie."""
+        yield self.batch(self.lie)
+        if self.lie == "columns-change":
+            yield self.batch("as-floats")
+
+    def batch(self, lie: str) -> Batch:
         """Two rows: `true` and the column that lies."""
-        rows = 8193 if self.lie == "rows-many" else 2
-        name, arrow, values, offsets, validity = LIES.get(self.lie, ("lied", "l", NUMBERS, None, None))
+        rows = 8193 if lie == "rows-many" else 2
+        name, arrow, values, offsets, validity = LIES.get(lie, ("lied", "l", NUMBERS, None, None))
         batch = Batch(rows, [Column("true", "l", rows, NUMBERS)])
         # Past the check in `Batch` that no two columns have one name.
         batch.columns.append(Column(name, arrow, rows, values, offsets, validity))
-        yield batch
+        return batch
 
 
 NUMBERS = struct.pack("<2q", 1, 2)
@@ -135,6 +141,7 @@ LIES: dict[str, tuple[str, str, bytes, bytes | None, bytes | None]] = {
     "not-utf8": text(b"\xff\xfe", 0, 1, 2),
     "text-cut": text("é".encode(), 0, 1, 2),
     "format-unknown": ("lied", "+l", b"", None, None),
+    "as-floats": ("lied", "g", NUMBERS, None, None),
     "name-twice": ("true", "l", NUMBERS, None, None),
 }
 

@@ -37,7 +37,8 @@ fn file(arguments: &[&str]) -> io::Result<String> {
     match arguments {
         ["read", path] => fs::read_to_string(path),
         ["list", path] => {
-            let mut names = fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<io::Result<Vec<_>>>()?;
+            let mut names =
+                fs::read_dir(path)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<io::Result<Vec<_>>>()?;
             names.sort();
             Ok(joined(names))
         }

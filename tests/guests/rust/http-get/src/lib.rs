@@ -1,5 +1,5 @@
 //! Sends the requests that a test asks for: `wasi METHOD URL` through wasi:http, `fetch METHOD URL …` and `fetch-all URL …`
-//! through `plugwork:host/fetch`.
+//! through `plugwork:host/fetch`, and `wasi-upload URL BYTES`, `fetch-upload URL BYTES`.
 //!
 //! Each answer is a line `status location bytes beginning`; an error is what the guest was told.
 
@@ -20,11 +20,18 @@ impl probe::Guest for HttpGet {
         match arguments.as_slice() {
             ["wasi", method, url] => streaming::exchange(method, url, None),
             ["wasi", method, url, first_byte_timeout_ms] => streaming::exchange(method, url, first_byte_timeout_ms.parse().ok()),
+            ["wasi-upload", url, bytes] => streaming::upload(url, bytes.parse().unwrap_or(1)),
+            ["fetch-upload", url, bytes] => one(Request::new("POST", *url).body(vec![b'y'; bytes.parse().unwrap_or(1)])),
             ["fetch", method, url] => one(Request::new(*method, *url)),
             ["fetch", method, url, timeout_ms] => one(Request::new(*method, *url).timeout_ms(timeout_ms.parse().unwrap_or(1))),
             ["fetch-all", urls @ ..] => {
                 let requests: Vec<_> = urls.iter().map(|url| Request::get(*url)).collect();
-                Ok(fetch::send_all(&requests).into_iter().map(said).map(|line| line.unwrap_or_else(|why| why)).collect::<Vec<_>>().join("\n"))
+                Ok(fetch::send_all(&requests)
+                    .into_iter()
+                    .map(said)
+                    .map(|line| line.unwrap_or_else(|why| why))
+                    .collect::<Vec<_>>()
+                    .join("\n"))
             }
             other => Err(format!("`{other:?}` is nothing this guest does")),
         }

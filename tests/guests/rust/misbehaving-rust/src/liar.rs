@@ -1,6 +1,6 @@
-//! Hands out one batch whose column `lied` is not what it says. Written against the generated bindings, around the SDK's checks.
+//! Hands out a batch whose column `lied` is not what it says, or is not what it was in the batch before. Written against the generated bindings, around the SDK's checks.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use plugwork_guest::bindings::data_source::exports::plugwork::points::data_source::{Cursor, Guest, GuestCursor};
 use plugwork_guest::bindings::types::{Batch, Column};
@@ -10,8 +10,8 @@ use serde::Deserialize;
 /// The data source.
 pub(crate) struct Liar;
 
-/// One batch, handed out once.
-pub(crate) struct Lie(Cell<Option<Batch>>);
+/// Batches still to be handed out, the last one first.
+pub(crate) struct Lie(RefCell<Vec<Batch>>);
 
 #[derive(Deserialize)]
 struct Choice {
@@ -23,13 +23,17 @@ impl Guest for Liar {
 
     fn open(options: String) -> Result<Cursor, Refusal> {
         let Choice { lie } = Options::new(options).parse()?;
-        Ok(Cursor::new(Lie(Cell::new(Some(batch(&lie))))))
+        let mut batches = vec![batch(&lie)];
+        if lie == "columns-change" {
+            batches.insert(0, batch("as-floats"));
+        }
+        Ok(Cursor::new(Lie(RefCell::new(batches))))
     }
 }
 
 impl GuestCursor for Lie {
     fn next(&self) -> Result<Option<Batch>, Refusal> {
-        Ok(self.0.take())
+        Ok(self.0.borrow_mut().pop())
     }
 }
 
@@ -57,6 +61,7 @@ fn batch(lie: &str) -> Batch {
         "not-utf8" => text(&[0xff, 0xfe], [0, 1, 2]),
         "text-cut" => text("é".as_bytes(), [0, 1, 2]),
         "format-unknown" => column("+l", None, None, Some(Vec::new())),
+        "as-floats" => column("g", None, None, numbers()),
         "name-twice" => Column { name: "true".into(), ..column("l", None, None, numbers()) },
         _ => column("l", None, None, numbers()),
     };
