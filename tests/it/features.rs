@@ -72,7 +72,7 @@ const COMPONENT: &[(&str, Where, &str)] = &[
     ),
     ("error contexts", Nowhere, "(type error-context)"),
     ("threads of the component model", Nowhere, "(core func (canon thread.index))"),
-    ("values", Nowhere, "(import \"v\" (value string))"),
+    ("values", Nowhere, "(import \"v\" (value $v string)) (export \"w\" (value $v))"),
     ("lists of fixed length", Nowhere, "(type (list u8 4))"),
     ("maps", Nowhere, "(type (map string u8))"),
 ];

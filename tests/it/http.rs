@@ -78,6 +78,15 @@ async fn a_private_address_is_denied_though_its_host_is_granted() {
     assert!(server.asked().is_empty());
 }
 
+/// The plugin asks for every network; a grant that names hosts only must not open its host's own one.
+#[tokio::test]
+async fn networks_are_not_taken_over_from_what_was_asked() {
+    let server = Server::start().await;
+    let bounds = json!({ "hosts": [server.url("")], "methods": ["GET"] });
+    is_denied(&plugin("http-asked", bounds).await, "GET", &server.url("/hello"), "E-CAP-HTTP-ADDRESS").await;
+    assert!(server.asked().is_empty());
+}
+
 #[tokio::test]
 async fn an_address_in_disguise_is_denied() {
     let server = Server::start().await;

@@ -5,19 +5,13 @@ use std::time::{Duration, Instant, SystemTime};
 use plugwork::wasmtime::component::Linker;
 use plugwork::wasmtime_wasi::{HostMonotonicClock, HostWallClock};
 use plugwork::{Capability, Configured, State, Subject, capability::Prepare, wasmtime};
+use plugwork_core::policy::clock::ClockBounds;
 use plugwork_core::{InterfaceName, Issue, policy};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Offers a resolution: `{ resolution-ns = 1000 }`, 1 to 1,000,000,000 nanoseconds. Fine clocks let a plugin time its neighbours.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Clock;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Bounds {
-    resolution_ns: u64,
-}
 
 impl Capability for Clock {
     fn name(&self) -> &'static str {
@@ -29,13 +23,9 @@ impl Capability for Clock {
     }
 
     fn configure(&self, _: &Subject, bounds: &Map<String, Value>) -> Result<Box<dyn Configured>, Issue> {
-        let bounds: Bounds = policy::parse(bounds)?;
-        match bounds.resolution_ns {
-            resolution_ns @ 1..=1_000_000_000 => Ok(Box::new(Resolution { resolution_ns })),
-            other => {
-                Err(Issue { what: other.to_string(), at: "resolution-ns".to_owned(), expected: "1 to 1000000000 nanoseconds".to_owned() })
-            }
-        }
+        let bounds: ClockBounds = policy::parse(bounds)?;
+        bounds.check()?;
+        Ok(Box::new(Resolution { resolution_ns: bounds.resolution_ns }))
     }
 }
 

@@ -2,19 +2,13 @@
 
 use plugwork::wasmtime::component::Linker;
 use plugwork::{Capability, Configured, State, Subject, capability::Prepare, wasmtime};
+use plugwork_core::policy::random::RandomBounds;
 use plugwork_core::{InterfaceName, Issue, policy};
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 /// Offers bytes in one call: `{ call-bytes = 1048576 }`, at most 16 MiB.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Random;
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Bounds {
-    call_bytes: u64,
-}
 
 impl Capability for Random {
     fn name(&self) -> &'static str {
@@ -26,14 +20,8 @@ impl Capability for Random {
     }
 
     fn configure(&self, _: &Subject, bounds: &Map<String, Value>) -> Result<Box<dyn Configured>, Issue> {
-        let bounds: Bounds = policy::parse(bounds)?;
-        if bounds.call_bytes > 16 << 20 {
-            return Err(Issue {
-                what: bounds.call_bytes.to_string(),
-                at: "call-bytes".to_owned(),
-                expected: "at most 16777216 bytes".to_owned(),
-            });
-        }
+        let bounds: RandomBounds = policy::parse(bounds)?;
+        bounds.check()?;
         Ok(Box::new(Budget { call_bytes: bounds.call_bytes }))
     }
 }

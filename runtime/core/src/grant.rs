@@ -57,9 +57,10 @@ impl Grants {
         self.0.is_empty()
     }
 
-    /// Everything that the manifest asks for, exactly as asked.
+    /// Everything that the manifest asks for, exactly as asked, but for what only a host can name: private networks, folders, values.
     pub fn all_asked(manifest: &Manifest) -> Self {
-        Self(manifest.permissions.iter().map(|(name, asked)| (name.clone(), asked.bounds.clone())).collect())
+        let asked = |(name, asked): (&String, &crate::Permission)| (name.clone(), policy::askable(name, &asked.bounds));
+        Self(manifest.permissions.iter().map(asked).collect())
     }
 
     /// What is in force when these are given to a plugin with this manifest: each narrows what was asked and takes over the bounds

@@ -47,7 +47,7 @@ pub trait Call: Point {
 
 /// Declares a [`Point`] over an interface module that `bindgen!` generated under `exports`.
 ///
-/// ```ignore
+/// ```text
 /// plugwork::point!(pub TextFilter = "example:text/text-filter@0.1.0" in bindings::exports::example::text::text_filter);
 /// ```
 #[macro_export]

@@ -14,7 +14,7 @@ pub struct FilesystemBounds {
     #[serde(default)]
     pub access: Access,
     /// The host folder that the plugin sees as `/`. Only a grant names it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
 }
 

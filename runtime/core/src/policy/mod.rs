@@ -3,10 +3,13 @@
 //! The bounds of the shipped capabilities are typed here too, so that a manifest, a grant and a decision cannot
 //! disagree about their shape. A capability of an application brings its own and gets the general rules below.
 
+pub mod clock;
 pub mod config;
+pub mod environment;
 pub mod filesystem;
 pub mod http;
 mod network;
+pub mod random;
 
 pub use network::Network;
 
@@ -47,6 +50,9 @@ pub fn check_bounds(capability: &str, bounds: &Map<String, Value>, side: Side) -
         "http" => parse::<http::HttpBounds>(bounds).map(drop),
         "filesystem" => parse::<filesystem::FilesystemBounds>(bounds)?.check(side),
         "config" => parse::<config::ConfigBounds>(bounds)?.check(side),
+        "environment" => parse::<environment::EnvironmentBounds>(bounds)?.check(),
+        "clock" => parse::<clock::ClockBounds>(bounds)?.check(),
+        "random" => parse::<random::RandomBounds>(bounds)?.check(),
         _ => Ok(()),
     }
 }
@@ -73,33 +79,50 @@ pub fn parse<T: DeserializeOwned>(bounds: &Map<String, Value>) -> Result<T, Issu
 }
 
 /// The bounds in force when `granted` is given to a plugin that asked for `asked` (none: it has no manifest).
+///
+/// What was asked is compared with its defaults filled in: who asks for hosts and says nothing of methods asks for `GET` and `HEAD`, and
+/// cannot be given `DELETE`.
 pub fn narrow(capability: &str, asked: Option<&Map<String, Value>>, granted: &Map<String, Value>) -> Result<Map<String, Value>, Issue> {
-    check_bounds(capability, granted, Side::Granted).or_else(|issue| {
-        // A grant may leave out what was asked: check it again with the asked bounds filled in.
-        check_bounds(capability, &overlay(asked, granted), Side::Granted).map_err(|_| issue)
-    })?;
-    let effective = overlay(asked, granted);
-    if let Some(asked) = asked {
-        for (key, value) in granted {
-            if let Some(limit) = asked.get(key) {
-                let covered = match (capability, key.as_str()) {
-                    ("http", "hosts") => http::covers(limit, value),
-                    // Networks open private addresses: the host's own decision, whatever was asked.
-                    ("http", "networks") => true,
-                    ("filesystem", "access") => filesystem::covers(limit, value),
-                    _ => covers(limit, value),
-                };
-                if !covered {
-                    return Err(Issue {
-                        what: format!("more granted than asked: {value}"),
-                        at: key.clone(),
-                        expected: format!("within {limit}"),
-                    });
-                }
-            }
+    let asked = asked.map(|asked| with_defaults(capability, asked)).transpose()?.map(|asked| askable(capability, &asked));
+    let effective = overlay(asked.as_ref(), granted);
+    check_bounds(capability, &effective, Side::Granted)?;
+    let Some(asked) = asked else { return Ok(effective) };
+    for (key, value) in granted {
+        // A key that an application's own capability did not ask for is a further bound; its meaning is that capability's.
+        let Some(limit) = asked.get(key) else { continue };
+        let covered = match (capability, key.as_str()) {
+            ("http", "hosts") => http::covers(limit, value),
+            ("filesystem", "access") => filesystem::covers(limit, value),
+            // Finer is more.
+            ("clock", "resolution-ns") => covers(value, limit),
+            _ => covers(limit, value),
+        };
+        if !covered {
+            return Err(Issue { what: format!("more granted than asked: {value}"), at: key.clone(), expected: format!("within {limit}") });
         }
     }
     Ok(effective)
+}
+
+/// The part of asked bounds that asking can bring about. The rest is the host's own part of a grant and is in force only where a grant
+/// names it: private addresses, the folder, the values.
+pub fn askable(capability: &str, asked: &Map<String, Value>) -> Map<String, Value> {
+    let of_the_host = |key: &str| matches!((capability, key), ("http", "networks") | ("filesystem", "root") | ("config", "values"));
+    asked.iter().filter(|(key, _)| !of_the_host(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+/// Bounds with the defaults of their type written out; those of an application's own capability as they are.
+fn with_defaults(capability: &str, bounds: &Map<String, Value>) -> Result<Map<String, Value>, Issue> {
+    let written = match capability {
+        "http" => serde_json::to_value(parse::<http::HttpBounds>(bounds)?),
+        "filesystem" => serde_json::to_value(parse::<filesystem::FilesystemBounds>(bounds)?),
+        "config" => serde_json::to_value(parse::<config::ConfigBounds>(bounds)?),
+        _ => return Ok(bounds.clone()),
+    };
+    match written {
+        Ok(Value::Object(written)) => Ok(written),
+        Ok(_) | Err(_) => Ok(bounds.clone()),
+    }
 }
 
 fn overlay(asked: Option<&Map<String, Value>>, granted: &Map<String, Value>) -> Map<String, Value> {
@@ -142,6 +165,33 @@ mod tests {
         ] {
             assert_eq!(covers(&asked, &granted), fits, "{asked} {granted}");
         }
+    }
+
+    #[test]
+    fn networks_are_in_force_only_where_the_grant_names_them() {
+        let object = |value: Value| value.as_object().unwrap().clone();
+        let asked = object(json!({ "hosts": ["*"], "methods": ["GET"], "networks": ["0.0.0.0/0"] }));
+        let effective = narrow("http", Some(&asked), &object(json!({ "hosts": ["a.example"] }))).unwrap();
+        assert_eq!(Value::from(effective), json!({ "hosts": ["a.example"], "methods": ["GET"] }));
+        let named = object(json!({ "networks": ["10.0.0.0/8"] }));
+        assert_eq!(narrow("http", Some(&asked), &named).unwrap()["networks"], json!(["10.0.0.0/8"]));
+    }
+
+    #[test]
+    fn what_was_not_mentioned_was_asked_for_by_its_default_and_no_more() {
+        for (capability, asked, granted) in [
+            ("http", json!({"hosts": ["*"]}), json!({"methods": ["GET", "DELETE"]})),
+            ("filesystem", json!({}), json!({"root": "/srv", "access": "write"})),
+            ("config", json!({}), json!({"keys": ["a"], "values": {"a": "b"}})),
+            ("clock", json!({"resolution-ns": 1000}), json!({"resolution-ns": 1})),
+            ("random", json!({"call-bytes": 1000}), json!({"call-bytes": 1001})),
+            ("environment", json!({"variables": ["LANG"]}), json!({"variables": ["HOME"]})),
+        ] {
+            let narrowed = narrow(capability, asked.as_object(), granted.as_object().unwrap());
+            assert!(narrowed.unwrap_err().what.starts_with("more granted than asked"), "{capability}");
+        }
+        let wider = narrow("clock", json!({"resolution-ns": 1000}).as_object(), json!({"resolution-ns": 5000}).as_object().unwrap());
+        assert_eq!(wider.unwrap()["resolution-ns"], 5000);
     }
 
     #[test]

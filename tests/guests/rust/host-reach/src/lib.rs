@@ -23,7 +23,7 @@ impl probe::Guest for HostReach {
             ["config", key] => config::get(key),
             ["config-all"] => config::all(),
             ["random", bytes] => Ok(random(bytes.parse().unwrap_or(1))),
-            ["monotonic", times] => Ok(readings(times, || wasip2::clocks::monotonic_clock::now())),
+            ["monotonic", times] => Ok(readings(times, wasip2::clocks::monotonic_clock::now)),
             ["wall", times] => Ok(readings(times, || {
                 let now = wasip2::clocks::wall_clock::now();
                 now.seconds * 1_000_000_000 + u64::from(now.nanoseconds)
