@@ -86,8 +86,11 @@ impl House {
     }
 }
 
-/// The Cargo workspaces of the repository, by folder; the second and third are compiled for guests.
-pub(crate) const WORKSPACES: [&str; 3] = ["", "examples/plugins", "guest-sdk/rust"];
+/// The Cargo workspaces of the repository, by folder; all but the first are compiled for guests.
+pub(crate) const WORKSPACES: [&str; 4] = ["", "examples/plugins", "guest-sdk/rust", GUESTS_OF_TESTS];
+
+/// Guests that misbehave for the tests of `tests`: they are run there, and have no tests of their own.
+pub(crate) const GUESTS_OF_TESTS: &str = "tests/guests/rust";
 
 fn is_writable(folder: &Path) -> bool {
     let probe = folder.join(format!(".writable-{}", std::process::id()));

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use plugwork_build::{Language, Project};
 
 use super::count::{self, Count};
-use crate::house::{House, WORKSPACES};
+use crate::house::{GUESTS_OF_TESTS, House, WORKSPACES};
 use crate::program::Program;
 use crate::setup;
 use crate::tree::File;
@@ -56,7 +56,7 @@ pub(super) fn scripts(house: &House, files: &[File]) -> Result<Vec<Part>> {
 
 /// The tests of each Cargo workspace.
 pub(super) fn cargo(house: &House) -> Vec<Part> {
-    let parts = WORKSPACES.into_iter().map(|folder| {
+    let parts = WORKSPACES.into_iter().filter(|folder| *folder != GUESTS_OF_TESTS).map(|folder| {
         let (dir, root) = (house.root.join(folder), folder.is_empty());
         let target = if root { house.target.clone() } else { house.guests_native() };
         let name = if root { "rust workspace".to_owned() } else { format!("{folder} (native)") };
