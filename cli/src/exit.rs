@@ -47,9 +47,14 @@ impl Failure {
         Self { message: format!("{doing}: {}", self.message), ..self }
     }
 
-    /// Whether policy or consent said no.
-    pub(crate) fn is_refused(&self) -> bool {
-        self.code == 3
+    /// It did not answer.
+    pub(crate) fn unreachable(message: impl fmt::Display) -> Self {
+        Self { code: 5, message: message.to_string() }
+    }
+
+    /// Whether a grant that is missing may be the cause: not where policy said so itself, nor where something was reached and did not answer.
+    pub(crate) fn may_lack_a_grant(&self) -> bool {
+        !matches!(self.code, 3 | 5)
     }
 
     pub(crate) fn code(&self) -> ExitCode {
@@ -65,10 +70,13 @@ impl fmt::Display for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        let denied = matches!(error.refusal(), Some(plugwork::Refusal::Denied(_)));
+        match (error.kind(), error.refusal()) {
+            (_, Some(plugwork::Refusal::Denied(_))) => return Self::refused(error),
+            (_, Some(plugwork::Refusal::Unavailable { .. })) => return Self::unreachable(error),
+            _ => {}
+        }
         match error.kind() {
             ErrorKind::Refused => Self::refused(error),
-            ErrorKind::Refusal if denied => Self::refused(error),
             ErrorKind::Invalid => Self::usage(error),
             _ => Self::failed(error),
         }
@@ -88,7 +96,8 @@ impl Failure {
     /// Several failures as one, told together; the code is that of the gravest: refused before the rest.
     pub(crate) fn worst(failures: &[Self]) -> Self {
         let message: Vec<_> = failures.iter().map(|failure| failure.message.clone()).collect();
-        let code = failures.iter().map(|failure| failure.code).max().unwrap_or(1);
+        const GRAVEST_FIRST: [u8; 5] = [3, 2, 4, 5, 1];
+        let code = GRAVEST_FIRST.into_iter().find(|code| failures.iter().any(|failure| failure.code == *code)).unwrap_or(1);
         Self { code, message: message.join("\n") }
     }
 }

@@ -8,14 +8,23 @@ use crate::exit::Failure;
 
 /// One line of data.
 pub(crate) fn data(line: impl std::fmt::Display) {
-    // A reader that has seen enough (`| head`) is no error of ours.
-    let _ = writeln!(std::io::stdout(), "{}", escape(&line.to_string()));
+    written(writeln!(std::io::stdout(), "{}", escape(&line.to_string())));
 }
 
 /// A value as indented JSON.
 pub(crate) fn json(value: &impl serde::Serialize) {
     let text = serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
-    let _ = writeln!(std::io::stdout(), "{text}");
+    written(writeln!(std::io::stdout(), "{text}"));
+}
+
+/// Data that did not arrive is no success. A reader that has seen enough (`| head`) is no error of ours.
+fn written(result: std::io::Result<()>) {
+    if let Err(error) = result.and_then(|()| std::io::stdout().flush())
+        && error.kind() != std::io::ErrorKind::BrokenPipe
+    {
+        narrate(format_args!("error: cannot write to standard output: {error}"));
+        std::process::exit(1);
+    }
 }
 
 /// One line of narration.
@@ -59,8 +68,8 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) {
         let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         padded.join("  ").trim_end().to_owned()
     };
-    let _ = writeln!(std::io::stdout(), "{}", line(&mut headings.iter().copied()));
+    written(writeln!(std::io::stdout(), "{}", line(&mut headings.iter().copied())));
     for row in &rows {
-        let _ = writeln!(std::io::stdout(), "{}", line(&mut row.iter().map(String::as_str)));
+        written(writeln!(std::io::stdout(), "{}", line(&mut row.iter().map(String::as_str))));
     }
 }

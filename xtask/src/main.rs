@@ -32,7 +32,7 @@ usage: cargo xtask VERB
                              (with words: only the parts whose names contain one of them)
   tidy [--fast]              floors, headers, contract, licences, format, lints, docs (--fast: without lints and docs)
   bench core [ARGUMENTS]     the benchmark, with optimisation; arguments go through (--json FILE, --quick)
-  bless                      rewrite the expected texts of the scenarios; read the diff before you commit it
+  bless                      rewrite the expected texts below tests/it/expected; read the diff before you commit it
 ";
 
 fn main() -> ExitCode {
@@ -62,7 +62,7 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         ["bless"] => {
             guests::build(&house, false)?;
             Program::cargo(&house).args(["test", "--package", "plugwork-tests"]).env("BLESS", "1").run()?;
-            println!("blessed; now read `git diff tests/scenarios`");
+            println!("blessed; now read `git diff tests/it/expected`");
         }
         [] | ["help" | "--help" | "-h"] => print!("{USAGE}"),
         _ => {

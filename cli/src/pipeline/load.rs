@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
+use futures::future::join_all;
 use plugwork::{Limits, Offer, Plugin, Runtime, Source};
 use plugwork_core::Issue;
 use plugwork_core::limits::OPTIONS_BYTES_MAX;
@@ -30,7 +31,7 @@ pub(crate) async fn load(runtime: &Runtime, base: &Path, steps: Vec<Step>) -> Re
     let mut loaded = Vec::new();
     let mut failures = Vec::new();
     // Together: components that the cache does not have compile side by side.
-    for result in futures_join(loading).await {
+    for result in join_all(loading).await {
         match result {
             Ok(step) => loaded.push(step),
             Err(failure) => failures.push(failure),
@@ -43,33 +44,12 @@ pub(crate) async fn load(runtime: &Runtime, base: &Path, steps: Vec<Step>) -> Re
     }
 }
 
-async fn futures_join<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
-    let mut futures: Vec<_> = futures.map(|future| Some(Box::pin(future))).collect();
-    let mut outputs: Vec<Option<F::Output>> = futures.iter().map(|_| None).collect();
-    std::future::poll_fn(|context| {
-        let mut pending = false;
-        for (slot, output) in futures.iter_mut().zip(&mut outputs) {
-            if let Some(future) = slot {
-                match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(value) => {
-                        *output = Some(value);
-                        *slot = None;
-                    }
-                    std::task::Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    outputs.into_iter().flatten().collect()
-}
-
 async fn load_one(runtime: &Runtime, base: &Path, step: Step) -> Result<Loaded, Failure> {
     let place = plan::place(step.kind, &step.raw);
     let path: PathBuf = base.join(&step.raw.plugin);
     if !path.is_file() {
-        let hint = "build the example plugins with `cargo xtask guests`, or give the path relative to the pipeline file";
+        let hint =
+            "paths are relative to the pipeline file; build a plugin with `plugwork build`, the example plugins with `cargo xtask guests`";
         return Err(Failure::not_found(format_args!("{place}: there is no component `{}`\nhint: {hint}", path.display())));
     }
     let wrong = |issues: Vec<Issue>| {
@@ -84,6 +64,10 @@ async fn load_one(runtime: &Runtime, base: &Path, step: Step) -> Result<Loaded, 
         memory_bytes: step.raw.limits.memory_bytes.unwrap_or(Limits::batch().memory_bytes),
         ..Limits::batch()
     };
+    limits.check().map_err(|mut issue| {
+        issue.at = format!("limits.{}", issue.at);
+        wrong(vec![issue])
+    })?;
     let offer = runtime.offer(&source).await.map_err(|error| Failure::from(error).while_doing(&place))?;
     let offer = offer.instance(&step.raw.name).limits(limits);
     let language = language(&offer);
@@ -102,7 +86,7 @@ async fn load_one(runtime: &Runtime, base: &Path, step: Step) -> Result<Loaded, 
     Ok(Loaded { step, plugin, options, language, component_bytes: bytes })
 }
 
-/// The language that the component's producers name, for people.
+/// The language that the manifest names, for people: a claim.
 fn language(offer: &Offer) -> String {
     offer.manifest().and_then(|manifest| manifest.build.as_ref()).map_or_else(String::new, |build| build.language.to_string())
 }

@@ -162,9 +162,10 @@ fn check_file(kind: Kind, step: &RawStep, at: &str, files: &mut BTreeSet<String>
                 && file.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', '\0', ':']));
             if !plain {
                 issues.push(issue(at, &format!("file `{}`", file.escape_debug()), "a name below the output folder, such as `events.csv`"));
-            } else if !files.insert(file.clone()) {
+            } else if !files.insert(file.to_lowercase()) {
+                // Told apart by letter case alone they would be one file on some disks.
                 issues.push(issue(at, &format!("file `{file}` is written twice"), "a file of its own"));
-            } else if file == super::report::FILE {
+            } else if file.eq_ignore_ascii_case(super::report::FILE) {
                 issues.push(issue(at, &format!("file `{file}` is the report's"), "another name"));
             }
         }

@@ -65,7 +65,8 @@ pub(crate) struct Times {
 /// Everything the page shows.
 pub(crate) fn report(name: &str, description: &str, loaded: &[Loaded], ran: &Ran, journal: &Journal, times: &Times) -> Report {
     let messages = journal.kept.lock().expect("no panic happens under this lock").clone();
-    let finished = || loaded.iter().zip(&ran.done).filter_map(|(loaded, done)| Some((loaded, done.as_ref()?)));
+    let steps = || loaded.iter().zip(&ran.done).zip(&ran.finished);
+    let finished = || steps().filter(|(_, finished)| **finished).filter_map(|((loaded, done), _)| Some((loaded, done.as_ref()?)));
     Report {
         pipeline: name.to_owned(),
         description: description.to_owned(),

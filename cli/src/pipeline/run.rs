@@ -17,8 +17,10 @@ use crate::print;
 
 /// How a run ended. What steps had finished by then is kept.
 pub(crate) struct Ran {
-    /// For each step, in the order of the plan; `None` for one that did not end.
+    /// For each step, in the order of the plan, what it did; `None` for one that was stopped in its middle.
     pub(crate) done: Vec<Option<Done>>,
+    /// Whether each came to its end.
+    pub(crate) finished: Vec<bool>,
     pub(crate) failure: Option<(usize, Failure)>,
     pub(crate) interrupted: bool,
 }
@@ -33,28 +35,34 @@ pub(crate) async fn run(loaded: &Arc<Vec<Loaded>>, threads: &GuestThreads, folde
     for (index, (inlet, outlet)) in queues(loaded).into_iter().enumerate() {
         let (loaded, meter, folder, events) = (loaded.clone(), meters[index].clone(), folder.to_owned(), events.clone());
         tasks.push(threads.spawn(async move {
-            let result = step::run(&loaded[index], inlet, outlet, &meter, &folder).await;
+            let (done, result) = step::run(&loaded[index], inlet, outlet, &meter, &folder).await;
             meter.done.store(true, Ordering::Relaxed);
             // Nobody listens any more once another step has failed.
-            let _ = events.send((index, result));
+            let _ = events.send((index, done, result));
         }));
     }
     drop(events);
-    let mut ran = Ran { done: loaded.iter().map(|_| None).collect(), failure: None, interrupted: false };
+    let mut ran =
+        Ran { done: loaded.iter().map(|_| None).collect(), finished: vec![false; loaded.len()], failure: None, interrupted: false };
     loop {
         tokio::select! {
             event = ended.recv() => match event {
-                Some((index, Ok(done))) => {
-                    tell(&loaded[index], &done);
-                    ran.done[index] = Some(done);
-                }
-                Some((index, Err(Broken::Failed(failure)))) => {
-                    ran.failure = Some((index, failure));
-                    break;
-                }
-                // Its neighbour's failure follows.
-                Some((_, Err(Broken::Stopped))) => {}
                 None => break,
+                Some((index, done, result)) => {
+                    match result {
+                        Ok(()) => {
+                            tell(&loaded[index], &done);
+                            ran.finished[index] = true;
+                        }
+                        Err(Broken::Failed(failure)) => ran.failure = Some((index, failure)),
+                        // Its neighbour's failure follows.
+                        Err(Broken::Stopped) => {}
+                    }
+                    ran.done[index] = Some(done);
+                    if ran.failure.is_some() {
+                        break;
+                    }
+                }
             },
             _ = tokio::signal::ctrl_c() => {
                 ran.interrupted = true;

@@ -63,96 +63,116 @@ impl From<Failure> for Broken {
     }
 }
 
-/// Runs a step to its end.
-pub(crate) async fn run(loaded: &Loaded, mut inlet: Inlet, outlet: Outlet, meter: &Meter, folder: &Path) -> Result<Done, Broken> {
+/// Runs a step to its end. What it did is told also when it broke.
+pub(crate) async fn run(loaded: &Loaded, mut inlet: Inlet, outlet: Outlet, meter: &Meter, folder: &Path) -> (Done, Result<(), Broken>) {
     let started = Instant::now();
-    let mut done = match loaded.step.kind {
-        Kind::Source => source(loaded, outlet, meter).await,
-        Kind::Transformer => transformer(loaded, &mut inlet, outlet, meter).await,
-        Kind::Analyzer => analyzer(loaded, &mut inlet, outlet, meter).await,
-        Kind::Exporter => exporter(loaded, &mut inlet, meter, folder).await,
-        Kind::Chart => chart(loaded, &mut inlet, meter).await,
-    }?;
+    let mut done = Done::default();
+    let result = match loaded.step.kind {
+        Kind::Source => source(loaded, outlet, meter, &mut done).await,
+        Kind::Transformer => transformer(loaded, &mut inlet, outlet, meter, &mut done).await,
+        Kind::Analyzer => analyzer(loaded, &mut inlet, outlet, meter, &mut done).await,
+        Kind::Exporter => exporter(loaded, &mut inlet, meter, folder, &mut done).await,
+        Kind::Chart => chart(loaded, &mut inlet, meter, &mut done).await,
+    };
     done.wall_ms = started.elapsed().as_secs_f64() * 1000.0;
-    Ok(done)
+    (done, result)
 }
 
-async fn source(loaded: &Loaded, outlet: Outlet, meter: &Meter) -> Result<Done, Broken> {
-    let mut done = Done::default();
+/// Ends a handle: with the plugin's `shutdown` after a good run, without a further call after a bad one. Its spend counts either way.
+macro_rules! settle {
+    ($handle:ident, $done:ident, $flow:expr) => {{
+        let flowed: Result<(), Broken> = async { $flow }.await;
+        $done.spend = match &flowed {
+            Ok(()) => $handle.end().await,
+            Err(_) => $handle.spend(),
+        };
+        flowed
+    }};
+}
+
+async fn source(loaded: &Loaded, outlet: Outlet, meter: &Meter, done: &mut Done) -> Result<(), Broken> {
     let mut cursor = DataSource::open(&loaded.plugin, &loaded.options).await?;
-    while let Some(batch) = cursor.next().await? {
-        meter.count(batch.rows());
-        done.rows_out += u64::from(batch.rows());
-        done.batches += 1;
-        outlet.send(None, &Arc::new(batch)).await?;
-    }
-    outlet.end().await?;
-    Ok(Done { spend: cursor.end().await, ..done })
+    settle!(cursor, done, {
+        while let Some(batch) = cursor.next().await? {
+            meter.count(batch.rows());
+            done.rows_out += u64::from(batch.rows());
+            done.batches += 1;
+            outlet.send(None, &Arc::new(batch)).await?;
+        }
+        Ok(outlet.end().await?)
+    })
 }
 
-async fn transformer(loaded: &Loaded, inlet: &mut Inlet, outlet: Outlet, meter: &Meter) -> Result<Done, Broken> {
-    let mut done = Done::default();
+async fn transformer(loaded: &Loaded, inlet: &mut Inlet, outlet: Outlet, meter: &Meter, done: &mut Done) -> Result<(), Broken> {
     let mut transformation = Transformer::start(&loaded.plugin, &loaded.options).await?;
-    while let Some((_, batch)) = inlet.next().await? {
-        done.take(&batch, meter);
-        let batch = transformation.apply(&batch).await?;
-        done.rows_out += u64::from(batch.rows());
-        outlet.send(None, &Arc::new(batch)).await?;
-    }
-    outlet.end().await?;
-    Ok(Done { spend: transformation.end().await, ..done })
+    settle!(transformation, done, {
+        while let Some((_, batch)) = inlet.next().await? {
+            done.take(&batch, meter);
+            let batch = transformation.apply(&batch).await?;
+            done.rows_out += u64::from(batch.rows());
+            outlet.send(None, &Arc::new(batch)).await?;
+        }
+        Ok(outlet.end().await?)
+    })
 }
 
-async fn analyzer(loaded: &Loaded, inlet: &mut Inlet, outlet: Outlet, meter: &Meter) -> Result<Done, Broken> {
-    let mut done = Done::default();
+async fn analyzer(loaded: &Loaded, inlet: &mut Inlet, outlet: Outlet, meter: &Meter, done: &mut Done) -> Result<(), Broken> {
     let mut analysis = Analyzer::start(&loaded.plugin, &loaded.options).await?;
-    while let Some((_, batch)) = inlet.next().await? {
-        done.take(&batch, meter);
-        analysis.push(&batch).await?;
-    }
-    while let Some(finding) = analysis.next().await? {
-        let batch = Arc::new(finding.batch);
-        done.rows_out += u64::from(batch.rows());
-        outlet.send(Some(&finding.table), &batch).await?;
-        done.find(finding.table, batch);
-    }
+    settle!(analysis, done, {
+        while let Some((_, batch)) = inlet.next().await? {
+            done.take(&batch, meter);
+            analysis.push(&batch).await?;
+        }
+        while let Some(finding) = analysis.next().await? {
+            let batch = Arc::new(finding.batch);
+            done.rows_out += u64::from(batch.rows());
+            outlet.send(Some(&finding.table), &batch).await?;
+            done.find(finding.table, batch);
+        }
+        check_tables(&outlet, done)?;
+        Ok(outlet.end().await?)
+    })
+}
+
+/// Whether every table that somebody waits for was handed out.
+fn check_tables(outlet: &Outlet, done: &Done) -> Result<(), Failure> {
     for consumer in &outlet.0 {
         let wanted = consumer.table.as_deref().unwrap_or_default();
         if !done.tables.iter().any(|found| found.name == wanted) {
             let has: Vec<_> = done.tables.iter().map(|found| format!("`{}`", found.name)).collect();
-            let message =
-                format!("it handed out no table `{wanted}`; it has {}", if has.is_empty() { "none".to_owned() } else { has.join(", ") });
-            return Err(Failure::usage(message).into());
+            let has = if has.is_empty() { "none".to_owned() } else { has.join(", ") };
+            return Err(Failure::usage(format_args!("it handed out no table `{wanted}`; it has {has}")));
         }
     }
-    outlet.end().await?;
-    Ok(Done { spend: analysis.end().await, ..done })
+    Ok(())
 }
 
-async fn exporter(loaded: &Loaded, inlet: &mut Inlet, meter: &Meter, folder: &Path) -> Result<Done, Broken> {
-    let mut done = Done::default();
+async fn exporter(loaded: &Loaded, inlet: &mut Inlet, meter: &Meter, folder: &Path, done: &mut Done) -> Result<(), Broken> {
     let name = loaded.step.raw.file.as_deref().unwrap_or_default();
     let mut output = Output::create(folder, name)?;
     let mut writer = Exporter::start(&loaded.plugin, &loaded.options).await?;
-    while let Some((_, batch)) = inlet.next().await? {
-        done.take(&batch, meter);
-        output.write(&writer.push(&batch).await?)?;
-    }
-    output.write(&writer.finish().await?)?;
-    done.output_bytes = Some(output.finish()?);
-    Ok(Done { spend: writer.end().await, ..done })
+    settle!(writer, done, {
+        while let Some((_, batch)) = inlet.next().await? {
+            done.take(&batch, meter);
+            output.write(&writer.push(&batch).await?)?;
+        }
+        output.write(&writer.finish().await?)?;
+        done.output_bytes = Some(output.finish()?);
+        Ok(())
+    })
 }
 
-async fn chart(loaded: &Loaded, inlet: &mut Inlet, meter: &Meter) -> Result<Done, Broken> {
-    let mut done = Done::default();
+async fn chart(loaded: &Loaded, inlet: &mut Inlet, meter: &Meter, done: &mut Done) -> Result<(), Broken> {
     let mut drawing = Visualization::start(&loaded.plugin, &loaded.options).await?;
-    while let Some((input, batch)) = inlet.next().await? {
-        done.take(&batch, meter);
-        let table = loaded.step.inputs.get(input).map_or("", |input| input.name.as_str());
-        drawing.push(table, &batch).await?;
-    }
-    done.charts = drawing.finish().await?;
-    Ok(Done { spend: drawing.end().await, ..done })
+    settle!(drawing, done, {
+        while let Some((input, batch)) = inlet.next().await? {
+            done.take(&batch, meter);
+            let table = loaded.step.inputs.get(input).map_or("", |input| input.name.as_str());
+            drawing.push(table, &batch).await?;
+        }
+        done.charts = drawing.finish().await?;
+        Ok(())
+    })
 }
 
 impl Done {

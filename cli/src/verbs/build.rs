@@ -37,7 +37,7 @@ pub(crate) struct Build {
     /// Where to write it: a file, or a folder that exists. Default: `DIR/target/plugwork/NAME.wasm`.
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Keeps WASI (inert in a host) so that errors in the plugin come with exact messages. Larger and slower.
+    /// Keeps WASI (inert in a host) so that errors in the plugin come with exact messages.
     #[arg(long)]
     dev: bool,
     /// The folder with the guest SDKs (`rust`, `js`, `python`).
@@ -93,6 +93,10 @@ impl Build {
             dev: self.dev,
             progress: &|line| print::narrate(line),
         };
+        let parent = output.parent().filter(|parent| !parent.as_os_str().is_empty());
+        if let (Some(_), Some(parent)) = (&self.output, parent.filter(|parent| !parent.is_dir())) {
+            return Err(Failure::not_found(format_args!("there is no folder `{}` to write to", parent.display())));
+        }
         let built = project.build(&options, &output).map_err(failed)?;
         let component = super::component::Component::open(&built.path)?;
         self.tell(&project, &built, &component.report);

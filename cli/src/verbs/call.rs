@@ -107,7 +107,12 @@ impl Call {
             let hint = Box::new(|_: &Subject, permission: &plugwork::core::Permission| to_argument(permission));
             let runtime = host::open(place, Path::new("."), limits, log, hint).await?;
             let offer = runtime.offer(&source).await?;
-            let plugin = offer.accept_only(grants).await?;
+            let listing = self.list || self.function.is_none();
+            let plugin = match offer.accept_only(grants).await {
+                // Types are the engine's to tell, names the component's: without its grants a plugin is still listed by name.
+                Err(error) if listing && error.kind() == ErrorKind::Refused => return self.tell_names(&source, error),
+                accepted => accepted?,
+            };
             let name = match &self.function {
                 Some(name) if !self.list => name,
                 _ => return self.tell_functions(&plugin),
@@ -132,6 +137,21 @@ impl Call {
             }),
         };
         self.args.iter().enumerate().map(read).collect()
+    }
+
+    /// The functions by name only, of a plugin that cannot be linked with what was granted.
+    fn tell_names(&self, source: &Source, error: plugwork::Error) -> Result<(), Failure> {
+        let bytes = component::bytes(&self.component)?;
+        let report = plugwork_component::read(&bytes).map_err(Failure::failed)?;
+        let names = report.exports.iter().flat_map(|export| export.functions.iter().map(|name| (export.name.as_str(), name.as_str())));
+        let listed: Vec<_> = names.map(|(interface, name)| ListedFunction { interface, name, signature: String::new() }).collect();
+        if self.json {
+            print::json(&listed);
+        } else {
+            listed.iter().for_each(|function| print::data(format_args!("{}#{}", function.interface, function.name)));
+            print::narrate(format_args!("names only; for types of {} grant what it needs:\n{error}", source.digest().short()));
+        }
+        Ok(())
     }
 
     fn tell_functions(&self, plugin: &Plugin) -> Result<(), Failure> {
@@ -172,6 +192,9 @@ impl Call {
         }
         match (refusal, &returned.value) {
             (Some(refusal @ Refusal::Denied(_)), _) => Err(Failure::refused(format_args!("`{}` refused: {refusal}", plugin.subject()))),
+            (Some(refusal @ Refusal::Unavailable { .. }), _) => {
+                Err(Failure::unreachable(format_args!("`{}` refused: {refusal}", plugin.subject())))
+            }
             (Some(refusal), _) => Err(Failure::failed(format_args!("`{}` refused: {refusal}", plugin.subject()))),
             (None, Some(Val::Result(Err(_)))) => {
                 Err(Failure::failed(format_args!("`{}` of `{}` answered with an error", function.name, plugin.subject())))

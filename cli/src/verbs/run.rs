@@ -96,9 +96,21 @@ impl Run {
         for output in &page.outputs {
             print::narrate(format_args!("wrote {} ({} rows, {} bytes)", folder.join(&output.file).display(), output.rows, output.bytes));
         }
-        if let Some(slowest) = page.steps.iter().max_by(|a, b| a.guest_ms.total_cmp(&b.guest_ms)) {
-            let seconds = page.total_ms / 1000.0;
-            print::narrate(format_args!("total {seconds:.2} s; slowest step `{}`: {:.0} ms in its plugin", slowest.name, slowest.guest_ms));
+        let seconds = page.total_ms / 1000.0;
+        let measured = page.steps.iter().filter(|step| step.guest_ms > 0.0);
+        match measured.max_by(|a, b| a.guest_ms.total_cmp(&b.guest_ms)) {
+            Some(slowest) => {
+                print::narrate(format_args!(
+                    "total {seconds:.2} s; slowest step `{}`: {:.0} ms in its plugin",
+                    slowest.name, slowest.guest_ms
+                ));
+            }
+            None => print::narrate(format_args!("total {seconds:.2} s")),
+        }
+        for (step, _) in loaded.iter().zip(&ran.finished).filter(|(_, finished)| !**finished) {
+            if let Some(file) = step.step.raw.file.as_deref().filter(|file| folder.join(file).exists()) {
+                print::narrate(format_args!("not written: {} (an older file of that name is there)", folder.join(file).display()));
+            }
         }
         if self.json {
             print::json(&json!({
@@ -111,8 +123,8 @@ impl Run {
         match (ran.failure, ran.interrupted) {
             (Some((index, failure)), _) => {
                 let step = &loaded[index].step;
-                // A denial carries its own hint; anything else may be the consequence of something that was not there.
-                for missing in not_granted(&loaded[index]).filter(|_| !failure.is_refused()) {
+                // A denial carries its own hint, and what did not answer was reached; anything else may follow from something not being there.
+                for missing in not_granted(&loaded[index]).filter(|_| failure.may_lack_a_grant()) {
                     print::narrate(format_args!("note: it asks for `{}`, which was not granted", missing.capability));
                     print::narrate(format_args!(
                         "hint: {}",

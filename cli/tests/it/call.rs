@@ -110,15 +110,23 @@ fn a_missing_grant_is_refused_with_the_argument_to_add() {
     let place = Place::new();
     let required = "[permissions.http]\nhosts = [\"*.example.com\"]\n";
     place.write("a.wasm", with_manifest(&importing(&["plugwork:host/fetch@0.1.0"]), required));
-    let ran = place.run(&["call", "a.wasm", "--list"]).exits(3);
+    let ran = place.run(&["call", "a.wasm", "run"]).exits(3);
     ran.complains(&["cannot accept `test:plugin`", "plugwork:host/fetch@0.1.0", "hint: --grant 'http = { hosts = [\"*.example.com\"] }'"]);
+}
+
+#[test]
+fn without_its_grants_a_plugin_is_still_listed_by_name() {
+    let place = Place::new();
+    let required = "[permissions.http]\nhosts = [\"*\"]\n";
+    place.write("a.wasm", with_manifest(&importing(&["plugwork:host/fetch@0.1.0"]), required));
+    place.run(&["call", "a.wasm", "--list"]).exits(0).complains(&["names only", "--grant 'http = "]);
 }
 
 #[test]
 fn an_import_that_nobody_offers_is_refused_before_anything_runs() {
     let place = Place::new();
     place.write("a.wasm", importing(&["acme:own/thing@1.0.0"]));
-    place.run(&["call", "a.wasm"]).exits(3).complains(&["cannot accept `local:a`", "acme:own/thing@1.0.0", "E-LINK-UNKNOWN"]);
+    place.run(&["call", "a.wasm", "run"]).exits(3).complains(&["cannot accept `local:a`", "acme:own/thing@1.0.0", "E-LINK-UNKNOWN"]);
 }
 
 #[test]

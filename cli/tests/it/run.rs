@@ -311,6 +311,39 @@ fn ctrl_c_stops_cleanly_and_leaves_no_torn_output() {
 }
 
 #[test]
+fn limits_out_of_their_range_are_refused() {
+    for (limits, part) in [("deadline-ms = 0", "limits.deadline-ms"), ("memory-bytes = 99999999999999", "limits.memory-bytes")] {
+        let rest = format!(
+            "[[analyzer]]\nname = \"rate\"\nfrom = \"quakes\"\nplugin = \"{}\"\nlimits = {{ {limits} }}\n",
+            plugin("hourly-rate")
+        );
+        let output = Case::new(&earthquakes_by_file(&data(), "earthquakes.json", &rest)).run();
+        let text = stderr(&output);
+        assert!(output.status.code() == Some(2) && text.contains(part), "{text}");
+    }
+}
+
+#[test]
+fn a_broken_step_still_tells_what_it_spent() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = fs::read(data().join("earthquakes.json")).unwrap();
+    fs::write(folder.path().join("cut.json"), &whole[..600_000]).unwrap();
+    let case = Case::new(&earthquakes_by_file(folder.path(), "cut.json", &export("quakes", "csv", "quakes.csv")));
+    let output = case.command().arg("--json").output().unwrap();
+    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(told["outcome"]["is"], "failed");
+    let source = &told["steps"][0];
+    assert!(source["guest_ms"].as_f64().unwrap() > 0.0 && source["host_calls"].as_u64().unwrap() > 0, "{source}");
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_unreachable() {
+    let grant = "grants.http = { hosts = [\"127.0.0.1:9\"], networks = [\"127.0.0.0/8\"] }";
+    let output = Case::new(&source_by_url("http://127.0.0.1:9/feed", grant)).run();
+    assert_eq!(output.status.code(), Some(5), "{}", stderr(&output));
+}
+
+#[test]
 fn every_wrong_step_is_told_at_once() {
     let pipeline =
         "name = \"case\"\n[[source]]\nname = \"a\"\nplugin = \"no-such.wasm\"\n[[source]]\nname = \"b\"\nplugin = \"case.toml\"\n";

@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Issue;
+
 /// Bytes of options or configuration that a call may carry.
 pub const OPTIONS_BYTES_MAX: usize = 64 << 10;
 /// Bytes of one log record before it is cut.
@@ -71,6 +73,19 @@ impl Limits {
         Self { deadline_ms: 60_000, memory_bytes: 256 << 20, ..Self::interactive() }
     }
 
+    /// Whether each lies in its range.
+    pub fn check(&self) -> Result<(), Issue> {
+        let issue =
+            |at: &str, value: u64, expected: &str| Issue { what: value.to_string(), at: at.to_owned(), expected: expected.to_owned() };
+        if !(1..=3_600_000).contains(&self.deadline_ms) {
+            return Err(issue("deadline-ms", self.deadline_ms, "1 to 3600000 milliseconds"));
+        }
+        if !((64 << 10)..=(4 << 30)).contains(&self.memory_bytes) {
+            return Err(issue("memory-bytes", self.memory_bytes, "65536 to 4294967296 bytes"));
+        }
+        Ok(())
+    }
+
     /// The smaller of each: what a manifest promises can only tighten what a host allows.
     pub fn tightened_by(&self, promised: &Promised) -> Self {
         Self {
@@ -100,6 +115,15 @@ pub struct Promised {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_ends_of_each_range_are_allowed_and_one_past_them_is_not() {
+        let with = |deadline_ms, memory_bytes| Limits { deadline_ms, memory_bytes, ..Limits::batch() }.check();
+        assert!(with(1, 64 << 10).is_ok() && with(3_600_000, 4 << 30).is_ok());
+        for (deadline_ms, memory_bytes) in [(0, 1 << 20), (3_600_001, 1 << 20), (1, (64 << 10) - 1), (1, (4 << 30) + 1)] {
+            assert!(with(deadline_ms, memory_bytes).is_err(), "{deadline_ms} {memory_bytes}");
+        }
+    }
 
     #[test]
     fn a_promise_tightens_and_never_widens() {

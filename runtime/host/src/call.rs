@@ -75,6 +75,10 @@ pub(crate) async fn guarded<W, R>(
         Some(Ok(Err(error))) if error.is::<PoolConcurrencyLimitError>() => {
             Err(Error::new(ErrorKind::Engine, format!("no free instance: {error:#}; allow more with `Allocation::Pooling`")))
         }
+        // A system call of the host's own failed (out of descriptors, of address space): not the guest's doing.
+        Some(Ok(Err(error))) if error.is::<std::io::Error>() || error.is::<rustix::io::Errno>() => {
+            Err(Error::new(ErrorKind::Engine, format!("the host could not do its part: {error:#}")))
+        }
         Some(Ok(Err(error))) => Err(Error::from_fault(fault_of(&error, store.data()))),
         Some(Err(panic)) => Err(Error::from_fault(Fault::HostPanic { message: panic_message(&*panic) })),
         None => Err(Error::from_fault(Fault::Deadline { limit_ms })),

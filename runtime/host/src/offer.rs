@@ -154,6 +154,7 @@ impl Offer {
             false => None,
         };
         let limits = self.limits.unwrap_or(runtime.limits);
+        limits.check().map_err(|issue| Error::invalid(ErrorKind::Invalid, format!("the limits of `{subject}` are wrong:"), vec![issue]))?;
         let limits = self.manifest.as_ref().map_or(limits, |manifest| limits.tightened_by(&manifest.limits));
         let uses_wasi = reach.iter().any(|reach| reach.kind != Kind::Types && reach.interface.path().starts_with("wasi:"));
         Ok(Plugin::new(Generation {

@@ -155,6 +155,11 @@ impl<P: Point> Session<P> {
         self.live.plugin.subject()
     }
 
+    /// The growth that was refused in the last call, if one was: a guest that catches it answers in words of its own.
+    pub fn refused_growth(&self) -> Option<Fault> {
+        self.live.store.data().ledger.memory_fault()
+    }
+
     /// Whether a fault or a cancelled call ended it.
     pub fn has_ended(&self) -> bool {
         self.live.fault.is_some()

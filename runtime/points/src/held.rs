@@ -3,7 +3,7 @@
 use plugwork::interfaces::bindings::plugwork::plugin::refusal::Refusal as WireRefusal;
 use plugwork::wasmtime::component::ResourceAny;
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Error, Plugin, Point, Result, Running, Session, State};
+use plugwork::{Error, Plugin, Point, Refusal, Result, Running, Session, State};
 
 /// What a point's function answers, seen from the engine.
 pub(crate) type Answer<'a, R> = Running<'a, wasmtime::Result<Result<R, WireRefusal>>>;
@@ -35,7 +35,13 @@ impl<P: Point> Held<P> {
     ) -> Result<R> {
         let resource = self.resource;
         let answer = self.session.call_with(with, |guest, store, with| call(guest, store, resource, with)).await?;
-        answer.map_err(|refusal| Error::from_refusal(refusal.into()).of(self.session.subject()))
+        answer.map_err(|refusal| {
+            let mut refusal = Refusal::from(refusal);
+            if let (Refusal::Other(problem), Some(fault)) = (&mut refusal, self.session.refused_growth()) {
+                problem.message = format!("{} (it {fault})", problem.message);
+            }
+            Error::from_refusal(refusal).of(self.session.subject())
+        })
     }
 }
 
