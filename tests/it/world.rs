@@ -58,7 +58,8 @@ pub(crate) fn guest(name: &str) -> Source {
 
 /// One of the example plugins.
 pub(crate) fn example(name: &str) -> Source {
-    let path = plugwork_tests::target().join("plugins").join(format!("{name}.wasm"));
+    // Always below the repository: pipelines name them by that path, whatever `CARGO_TARGET_DIR` is.
+    let path = plugwork_tests::root().join("target/plugins").join(format!("{name}.wasm"));
     Source::file(&path).unwrap_or_else(|error| panic!("{error}; run `cargo xtask guests`"))
 }
 

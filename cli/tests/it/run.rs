@@ -313,10 +313,8 @@ fn ctrl_c_stops_cleanly_and_leaves_no_torn_output() {
 #[test]
 fn limits_out_of_their_range_are_refused() {
     for (limits, part) in [("deadline-ms = 0", "limits.deadline-ms"), ("memory-bytes = 99999999999999", "limits.memory-bytes")] {
-        let rest = format!(
-            "[[analyzer]]\nname = \"rate\"\nfrom = \"quakes\"\nplugin = \"{}\"\nlimits = {{ {limits} }}\n",
-            plugin("hourly-rate")
-        );
+        let rest =
+            format!("[[analyzer]]\nname = \"rate\"\nfrom = \"quakes\"\nplugin = \"{}\"\nlimits = {{ {limits} }}\n", plugin("hourly-rate"));
         let output = Case::new(&earthquakes_by_file(&data(), "earthquakes.json", &rest)).run();
         let text = stderr(&output);
         assert!(output.status.code() == Some(2) && text.contains(part), "{text}");

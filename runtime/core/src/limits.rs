@@ -22,6 +22,8 @@ pub const MANIFEST_BYTES_MAX: usize = 64 << 10;
 pub const DESCRIPTOR_BYTES_MAX: usize = 64 << 10;
 /// Bytes that a `plugwork:host/fetch` response may have.
 pub const FETCH_BODY_BYTES_MAX: usize = 8 << 20;
+/// Bytes of all responses to one call of `plugwork:host/fetch` together: what the host holds before the guest takes them.
+pub const FETCH_HELD_BYTES_MAX: usize = 16 << 20;
 /// Requests in one `send-all`.
 pub const FETCH_REQUESTS_MAX: usize = 64;
 /// Bytes of random data one call of `wasi:random` may ask for. An ungranted plugin needs a hash seed, not a key stream.

@@ -1,12 +1,13 @@
 //! `plugwork:host/fetch`: buffered requests over the instance's HTTP client, the same one that `wasi:http` uses.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::join_all;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use plugwork_core::limits::{FETCH_BODY_BYTES_MAX, FETCH_REQUESTS_MAX};
+use http_body_util::{BodyExt, Full};
+use plugwork_core::limits::{FETCH_BODY_BYTES_MAX, FETCH_HELD_BYTES_MAX, FETCH_REQUESTS_MAX};
 use plugwork_core::{Denial, Issue, Refusal};
 use wasmtime::component::{HasSelf, Linker};
 
@@ -31,7 +32,7 @@ pub fn link_fetch(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 impl fetch::Host for State {
     async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, WireRefusal>> {
-        Ok(send_one(self.hooks.client.clone(), request).await.map_err(Into::into))
+        Ok(send_one(self.hooks.client.clone(), request, &AtomicUsize::new(0)).await.map_err(Into::into))
     }
 
     async fn send_all(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Response, WireRefusal>>> {
@@ -39,7 +40,8 @@ impl fetch::Host for State {
             let refusal = invalid("requests", format!("{} requests", requests.len()), "at most 64");
             return Ok(requests.iter().map(|_| Err(refusal.clone().into())).collect());
         }
-        let answers = requests.into_iter().map(|request| send_one(self.hooks.client.clone(), request));
+        let held = AtomicUsize::new(0);
+        let answers = requests.into_iter().map(|request| send_one(self.hooks.client.clone(), request, &held));
         Ok(join_all(answers).await.into_iter().map(|answer| answer.map_err(Into::into)).collect())
     }
 }
@@ -48,7 +50,7 @@ fn invalid(at: &str, what: String, expected: &str) -> Refusal {
     Refusal::Invalid(Issue { what, at: at.to_owned(), expected: expected.to_owned() })
 }
 
-async fn send_one(client: Option<Arc<dyn HttpClient>>, request: Request) -> Result<Response, Refusal> {
+async fn send_one(client: Option<Arc<dyn HttpClient>>, request: Request, held: &AtomicUsize) -> Result<Response, Refusal> {
     let Some(client) = client else {
         return Err(Refusal::Denied(Denial {
             code: "E-CAP-NOT-GRANTED".to_owned(),
@@ -65,7 +67,7 @@ async fn send_one(client: Option<Arc<dyn HttpClient>>, request: Request) -> Resu
     let request = checked(request)?;
     let exchange = async {
         let response = client.send(request, timeout).await?;
-        collect(response).await
+        collect(response, held).await
     };
     match tokio::time::timeout(timeout, exchange).await {
         Ok(answer) => answer,
@@ -99,19 +101,27 @@ fn checked(request: Request) -> Result<http::Request<wasmtime_wasi_http::WasiBod
     builder.body(body).map_err(|error| invalid("request", error.to_string(), "a method, an absolute URL and headers of RFC 9110"))
 }
 
-async fn collect(response: http::Response<wasmtime_wasi_http::WasiBody>) -> Result<Response, Refusal> {
+async fn collect(response: http::Response<wasmtime_wasi_http::WasiBody>, held: &AtomicUsize) -> Result<Response, Refusal> {
     let (head, body) = response.into_parts();
     let headers = head
         .headers
         .iter()
         .filter_map(|(name, value)| Some(Header { name: name.as_str().to_owned(), value: value.to_str().ok()?.to_owned() }))
         .collect();
-    let body = Limited::new(body, FETCH_BODY_BYTES_MAX).collect().await.map_err(|error| Refusal::Unavailable {
-        reason: if error.is::<LengthLimitError>() {
-            format!("the response body is longer than {FETCH_BODY_BYTES_MAX} bytes")
-        } else {
-            format!("the response body broke off: {error}")
-        },
-    })?;
-    Ok(Response { status: head.status.as_u16(), headers, body: body.to_bytes().into() })
+    let mut whole = Vec::new();
+    let mut body = body;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Refusal::Unavailable { reason: format!("the response body broke off: {error}") })?;
+        let Ok(data) = frame.into_data() else { continue };
+        let too_long = |limit: usize, what: &str| Err(Refusal::Unavailable { reason: format!("{what} longer than {limit} bytes") });
+        if whole.len() + data.len() > FETCH_BODY_BYTES_MAX {
+            return too_long(FETCH_BODY_BYTES_MAX, "the response body is");
+        }
+        // Taken before it is kept: what the host holds for one call is bounded, however many servers answer at once.
+        if held.fetch_add(data.len(), Ordering::Relaxed) + data.len() > FETCH_HELD_BYTES_MAX {
+            return too_long(FETCH_HELD_BYTES_MAX, "the responses to one call are together");
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(Response { status: head.status.as_u16(), headers, body: whole })
 }
