@@ -105,10 +105,13 @@ fn queues(loaded: &[Loaded]) -> Vec<(Inlet, Outlet)> {
 fn tell(loaded: &Loaded, done: &Done) {
     print::end_progress();
     let place = plan::place(loaded.step.kind, &loaded.step.raw);
-    #[expect(clippy::cast_precision_loss, reason = "megabytes for people")]
-    let memory = done.spend.memory_peak_bytes as f64 / f64::from(1 << 20);
+    #[expect(clippy::cast_precision_loss, reason = "megabytes and rates for people")]
+    let (memory, rate) = (
+        done.spend.memory_peak_bytes as f64 / f64::from(1 << 20),
+        done.rows_in.max(done.rows_out) as f64 / (done.wall_ms / 1000.0).max(0.001),
+    );
     print::narrate(format_args!(
-        "{place:<28} {:>9} rows in {:>9} out {:>5} batches  guest {:>8.1} ms  peak {memory:>6.1} MiB",
+        "{place:<26} {:>8} rows in {:>8} out {:>4} batches {rate:>9.0} rows/s  guest {:>7.1} ms  peak {memory:>5.1} MiB",
         done.rows_in,
         done.rows_out,
         done.batches,
