@@ -115,3 +115,16 @@ async fn check_options(plugin: &Plugin, point: &str, options: &Value) -> Result<
         .collect();
     Ok(if issues.is_empty() { Ok(()) } else { Err(issues) })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    #[test]
+    fn a_plugins_schema_cannot_make_the_host_fetch_or_open_anything() {
+        for reference in ["http://127.0.0.1:9/schema.json", "https://example.com/schema.json", "file:///etc/passwd"] {
+            let schema = json!({ "type": "object", "properties": { "a": { "$ref": reference } } });
+            assert!(jsonschema::validator_for(&schema).is_err(), "{reference}");
+        }
+    }
+}
