@@ -195,7 +195,7 @@ async fn a_server_that_never_answers_ends_at_the_calls_deadline() {
     for interface in INTERFACES {
         for path in ["/never", "/stalls"] {
             let error = try_probe(&plugin, &[interface, "GET", &server.url(path)]).await.unwrap_err();
-            assert_eq!(error.fault(), Some(&Fault::Deadline { limit_ms: 150 }), "{interface} {path}: {error}");
+            assert!(matches!(error.fault(), Some(Fault::Deadline { limit_ms: 150, .. })), "{interface} {path}: {error}");
         }
     }
 }

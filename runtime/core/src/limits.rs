@@ -29,7 +29,8 @@ pub const FETCH_REQUESTS_MAX: usize = 64;
 /// Bytes of random data one call of `wasi:random` may ask for. An ungranted plugin needs a hash seed, not a key stream.
 pub const RANDOM_BYTES_MAX: u64 = 64 << 10;
 
-/// What one instance may use. Two presets: [`Limits::interactive`] and [`Limits::batch`].
+/// What one plugin may use: some limits hold for each of its instances, the others for all of them together. Two presets:
+/// [`Limits::interactive`] and [`Limits::batch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Limits {
@@ -44,6 +45,42 @@ pub struct Limits {
     /// Summed over all linear memories and tables (16 bytes an element). Past it growth fails and the call ends with
     /// [`crate::Fault::Memory`].
     pub memory_bytes: u64,
+    /// Memory of all instances of a plugin and of what the host holds on its behalf (bodies and values under way). Bytes; 256 MiB
+    /// (`interactive`) or 1 GiB (`batch`). Past it growth fails with [`crate::Fault::PluginMemory`], and a host call is denied.
+    pub plugin_memory_bytes: u64,
+    /// Processor time of all instances together. Percent of one core, 1 to 10,000; 50 (`interactive`) or none (`batch`).
+    ///
+    /// A bucket that holds one second: after a rest a plugin may run at full speed for a second of processor time, then at its share. A
+    /// guest beyond it waits, and its deadline goes on; a call whose deadline passes while it waits ends with [`crate::Fault::Cpu`].
+    /// Measured to within a millisecond for each time a call is taken up again, of wall time for the first and of the thread's
+    /// processor time for the rest.
+    pub cpu_percent: Option<u32>,
+    /// Instructions of one guest call, as the engine counts them (about one for each wasm operator). None by default: with it the plugin is
+    /// compiled with counters in it, and runs slower. The same input then spends the same fuel on every machine. Past it the call ends with
+    /// [`crate::Fault::Fuel`].
+    pub fuel: Option<u64>,
+    /// Calls from the guest into the host, all instances together. 200,000 a second (`interactive`) or no limit (`batch`).
+    ///
+    /// A bucket that holds one second; checked once a millisecond and between calls. Past it the call ends with
+    /// [`crate::Fault::HostCalls`].
+    pub host_calls_per_second: Option<u64>,
+    /// Bytes that leave by outgoing requests. 1,250,000 a second, which is 10 Mbit/s (`interactive`), or no limit (`batch`). A bucket that
+    /// holds one second; beyond it sending waits.
+    pub egress_bytes_per_second: Option<u64>,
+    /// Outgoing requests that may be open at once; 16 (`interactive`) or 64 (`batch`). One more is denied.
+    pub requests: u32,
+    /// What a plugin may keep in each kind of storage (key-value stores, containers, files). Bytes; 100 MiB or 1 GiB.
+    pub storage_bytes: u64,
+    /// Keys, objects or files in each kind of storage; 10,000 or 1,000,000.
+    pub storage_keys: u64,
+    /// Log text of all instances together. Bytes a second, in a bucket that holds four seconds; 64 KiB or 1 MiB. Records beyond it are
+    /// counted and dropped.
+    pub log_bytes_per_second: u64,
+    /// Log records of all instances together, likewise; 500 or 10,000 a second.
+    pub log_records_per_second: u64,
+    /// Random bytes of all instances together, in a bucket that holds one second; 1 MiB or 16 MiB a second. Past it the call ends with a
+    /// trap that names the limit.
+    pub random_bytes_per_second: u64,
     /// Data that one host call may copy out of the guest. Bytes; 9 MiB: an 8 MiB answer and its frame.
     pub call_data_bytes: u64,
     /// Handles (resources) that the host keeps for one instance; 10,000.
@@ -62,6 +99,17 @@ impl Limits {
         Self {
             deadline_ms: 1_000,
             memory_bytes: 64 << 20,
+            plugin_memory_bytes: 256 << 20,
+            cpu_percent: Some(50),
+            fuel: None,
+            host_calls_per_second: Some(200_000),
+            egress_bytes_per_second: Some(1_250_000),
+            requests: 16,
+            storage_bytes: 100 << 20,
+            storage_keys: 10_000,
+            log_bytes_per_second: 64 << 10,
+            log_records_per_second: 500,
+            random_bytes_per_second: 1 << 20,
             call_data_bytes: 9 << 20,
             handles: 10_000,
             core_instances: 64,
@@ -72,18 +120,44 @@ impl Limits {
 
     /// For a plugin in a pipeline: one call takes a whole batch.
     pub const fn batch() -> Self {
-        Self { deadline_ms: 60_000, memory_bytes: 256 << 20, ..Self::interactive() }
+        Self {
+            deadline_ms: 60_000,
+            memory_bytes: 256 << 20,
+            plugin_memory_bytes: 1 << 30,
+            cpu_percent: None,
+            host_calls_per_second: None,
+            egress_bytes_per_second: None,
+            requests: 64,
+            storage_bytes: 1 << 30,
+            storage_keys: 1_000_000,
+            log_bytes_per_second: 1 << 20,
+            log_records_per_second: 10_000,
+            random_bytes_per_second: 16 << 20,
+            ..Self::interactive()
+        }
     }
 
     /// Whether each lies in its range.
     pub fn check(&self) -> Result<(), Issue> {
-        let issue =
-            |at: &str, value: u64, expected: &str| Issue { what: value.to_string(), at: at.to_owned(), expected: expected.to_owned() };
-        if !(1..=3_600_000).contains(&self.deadline_ms) {
-            return Err(issue("deadline-ms", self.deadline_ms, "1 to 3600000 milliseconds"));
-        }
-        if !((64 << 10)..=(4 << 30)).contains(&self.memory_bytes) {
-            return Err(issue("memory-bytes", self.memory_bytes, "65536 to 4294967296 bytes"));
+        const SECOND_MAX: u64 = 1 << 40;
+        let ranges = [
+            ("deadline-ms", Some(self.deadline_ms), 1, 3_600_000),
+            ("memory-bytes", Some(self.memory_bytes), 64 << 10, 4 << 30),
+            ("plugin-memory-bytes", Some(self.plugin_memory_bytes), 64 << 10, 1 << 40),
+            ("cpu-percent", self.cpu_percent.map(u64::from), 1, 10_000),
+            ("fuel", self.fuel, 1, 1 << 62),
+            ("host-calls-per-second", self.host_calls_per_second, 1, SECOND_MAX),
+            ("egress-bytes-per-second", self.egress_bytes_per_second, 1, SECOND_MAX),
+            ("storage-bytes", Some(self.storage_bytes), 0, 1 << 50),
+            ("storage-keys", Some(self.storage_keys), 0, SECOND_MAX),
+            ("log-bytes-per-second", Some(self.log_bytes_per_second), 0, SECOND_MAX),
+            ("log-records-per-second", Some(self.log_records_per_second), 0, SECOND_MAX),
+            ("random-bytes-per-second", Some(self.random_bytes_per_second), 0, SECOND_MAX),
+        ];
+        for (at, value, min, max) in ranges {
+            if let Some(value) = value.filter(|value| !(min..=max).contains(value)) {
+                return Err(Issue { what: value.to_string(), at: at.to_owned(), expected: format!("{min} to {max}") });
+            }
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use plugwork_core::Fault;
 use tokio::time::Sleep;
 use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
 
+use crate::account::Account;
 use crate::error::{Error, ErrorKind, Result};
 use crate::state::State;
 use crate::ticker::{TICK, Ticker};
@@ -22,36 +23,71 @@ use crate::ticker::{TICK, Ticker};
 /// A boxed future that may borrow the guest and its store.
 pub type Running<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
+/// Why a running guest was stopped from outside: what the epoch callback answers.
 #[derive(Debug)]
-struct DeadlinePassed;
+struct Stopped(Fault);
 
-impl std::fmt::Display for DeadlinePassed {
+impl std::fmt::Display for Stopped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("deadline passed")
+        self.0.fmt(f)
     }
 }
 
-impl std::error::Error for DeadlinePassed {}
+impl std::error::Error for Stopped {}
 
-/// Sets up a new store: limits, and the callback that ends a call past its deadline.
+/// Sets up a new store: limits, and the callback that looks after a running guest once a tick.
 pub(crate) fn arm_store(store: &mut Store<State>, ticker: &Arc<Ticker>) {
     store.limiter(|state| &mut state.ledger);
     let fuel = usize::try_from(store.data().ledger.limits().call_data_bytes).unwrap_or(usize::MAX);
     store.set_hostcall_fuel(fuel);
     let ticker = ticker.clone();
-    store.epoch_deadline_callback(move |context| {
-        if ticker.now() >= context.data().deadline_tick {
-            return Err(DeadlinePassed.into());
-        }
-        // Once a tick the guest gives way to whatever else runs on its thread.
-        Ok(UpdateDeadline::Yield(1))
-    });
+    store.epoch_deadline_callback(move |mut context| tick(context.data_mut(), ticker.now()).map_err(|fault| Stopped(fault).into()));
+}
+
+/// One tick in a running guest: whether it may go on. Once a tick it gives way to whatever else runs on its thread.
+fn tick(state: &mut State, now: u64) -> std::result::Result<UpdateDeadline, Fault> {
+    state.ledger.hand_over_at(now);
+    let account = &state.ledger.account;
+    if account.revoked() {
+        return Err(Fault::Revoked);
+    }
+    if now >= state.deadline_tick {
+        return Err(overrun(state));
+    }
+    if let Some(limit_per_second) = account.host_calls_passed() {
+        let made = state.ledger.spend.host_calls - state.host_calls_before;
+        return Err(Fault::HostCalls { limit_per_second, made });
+    }
+    let wait = account.cpu_wait();
+    if wait.is_zero() {
+        return Ok(UpdateDeadline::Yield(1));
+    }
+    // Never longer than its deadline, which goes on meanwhile.
+    let wait = wait.min(Duration::from_millis(state.deadline_tick - now));
+    account.waited(wait);
+    state.waited += wait;
+    Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::time::sleep(wait))))
+}
+
+/// What a call past its deadline died of: its own doing, or the wait for its plugin's share of the processor.
+fn overrun(state: &State) -> Fault {
+    let limits = state.ledger.limits();
+    let ran = state.began.elapsed();
+    match limits.cpu_percent {
+        Some(limit_percent) if state.waited * 2 >= ran => Fault::Cpu { limit_percent, waited_ms: milliseconds(state.waited) },
+        _ => Fault::Deadline { limit_ms: limits.deadline_ms, ran_ms: milliseconds(ran) },
+    }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Runs one call. On a fault the store must not be used again.
 pub(crate) async fn guarded<W, R>(
     store: &mut Store<State>,
     ticker: &Arc<Ticker>,
+    account: &Account,
     with: &W,
     call: impl for<'a> FnOnce(&'a W, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
 ) -> Result<R> {
@@ -60,59 +96,150 @@ pub(crate) async fn guarded<W, R>(
     state.ledger.begin_call();
     // Words of an earlier call, which did not trap after all, explain nothing.
     state.last_words = None;
+    state.host_calls_before = state.ledger.spend.host_calls;
     let limit_ms = state.ledger.limits().deadline_ms;
-    // One tick more: the first may end at once.
-    state.deadline_tick = ticker.now().saturating_add(limit_ms).saturating_add(1);
+    state.waited = Duration::ZERO;
+    if !account.may_run_at_once() {
+        state.waited = admit(account, limit_ms).await.map_err(Error::from_fault)?;
+    }
+    // One tick more: the first may end at once. What it waited for is part of its time.
+    state.deadline_tick = ticker.now().saturating_add(limit_ms - milliseconds(state.waited).min(limit_ms)).saturating_add(1);
     store.set_epoch_deadline(1);
     let started = Instant::now();
+    let state = store.data_mut();
+    state.began = started - state.waited;
+    let limit = Duration::from_millis(limit_ms).saturating_sub(state.waited) + 2 * TICK;
+    let mut first_stretch = Duration::ZERO;
+    let mut later_cpu = Duration::ZERO;
     let outcome = {
         let running = AssertUnwindSafe(call(with, wasmtime::AsContextMut::as_context_mut(store))).catch_unwind();
-        Timed { running, limit: Duration::from_millis(limit_ms) + 2 * TICK, timer: None }.await
+        Timed { running, limit, started, account, walls: None, first_stretch: &mut first_stretch, later_cpu: &mut later_cpu }.await
     };
-    store.data_mut().ledger.spend.time += started.elapsed();
+    let state = store.data_mut();
+    state.ledger.spend.time += if later_cpu.is_zero() { first_stretch } else { started.elapsed() };
+    state.ledger.spend_cpu(first_stretch);
+    state.ledger.spend.cpu += later_cpu;
+    state.ledger.hand_over_at(ticker.now());
     match outcome {
-        Some(Ok(Ok(value))) => Ok(value),
-        Some(Ok(Err(error))) if error.is::<PoolConcurrencyLimitError>() => {
+        Outcome::Done(Ok(Ok(value))) => Ok(value),
+        Outcome::Done(Ok(Err(error))) if error.is::<PoolConcurrencyLimitError>() => {
             Err(Error::new(ErrorKind::Engine, format!("no free instance: {error:#}; allow more with `Allocation::Pooling`")))
         }
         // A system call of the host's own failed (out of descriptors, of address space): not the guest's doing.
-        Some(Ok(Err(error))) if error.is::<std::io::Error>() || error.is::<rustix::io::Errno>() => {
+        Outcome::Done(Ok(Err(error))) if error.is::<std::io::Error>() || error.is::<rustix::io::Errno>() => {
             Err(Error::new(ErrorKind::Engine, format!("the host could not do its part: {error:#}")))
         }
-        Some(Ok(Err(error))) => Err(Error::from_fault(fault_of(&error, store.data()))),
-        Some(Err(panic)) => Err(Error::from_fault(Fault::HostPanic { message: panic_message(&*panic) })),
-        None => Err(Error::from_fault(Fault::Deadline { limit_ms })),
+        Outcome::Done(Ok(Err(error))) => Err(Error::from_fault(fault_of(&error, store.data()))),
+        Outcome::Done(Err(panic)) => Err(Error::from_fault(Fault::HostPanic { message: panic_message(&*panic) })),
+        Outcome::TimedOut => Err(Error::from_fault(overrun(store.data()))),
+        Outcome::Revoked => Err(Error::from_fault(Fault::Revoked)),
     }
 }
 
-struct Timed<F> {
-    running: F,
-    limit: Duration,
-    timer: Option<Pin<Box<Sleep>>>,
+/// Before a call of a plugin that was revoked or is in debt: says no, or waits until it may run. Gives the time waited.
+#[cold]
+async fn admit(account: &Account, limit_ms: u64) -> std::result::Result<Duration, Fault> {
+    let started = Instant::now();
+    let limit = Duration::from_millis(limit_ms);
+    loop {
+        if account.revoked() {
+            return Err(Fault::Revoked);
+        }
+        if let Some(limit_per_second) = account.host_calls_passed() {
+            return Err(Fault::HostCalls { limit_per_second, made: 0 });
+        }
+        let waited = started.elapsed();
+        let wait = account.cpu_wait();
+        if wait.is_zero() {
+            account.waited(waited);
+            return Ok(waited);
+        }
+        if waited >= limit {
+            account.waited(waited);
+            let limit_percent = account.limits().cpu_percent.unwrap_or_default();
+            return Err(Fault::Cpu { limit_percent, waited_ms: milliseconds(waited) });
+        }
+        tokio::select! {
+            () = tokio::time::sleep(wait.min(limit - waited)) => {}
+            () = account.revocation() => {}
+        }
+    }
 }
 
-impl<F: Future + Unpin> Future for Timed<F> {
-    type Output = Option<F::Output>;
+enum Outcome<T> {
+    Done(T),
+    TimedOut,
+    Revoked,
+}
+
+/// What ends a call that waits in the host, where no epoch reaches it.
+struct Walls<'a> {
+    timer: Pin<Box<Sleep>>,
+    revocation: Pin<Box<dyn Future<Output = ()> + Send + 'a>>,
+}
+
+/// A call with its walls and its meter. The meter reads the wall clock for the first stretch, whose two readings are needed anyway, and the
+/// thread's own clock (ten times dearer) from then on.
+struct Timed<'a, F> {
+    running: F,
+    limit: Duration,
+    started: Instant,
+    account: &'a Account,
+    /// Made only when the future first waits, so that a call that answers at once never pays for them.
+    walls: Option<Walls<'a>>,
+    first_stretch: &'a mut Duration,
+    later_cpu: &'a mut Duration,
+}
+
+impl<F: Future + Unpin> Future for Timed<'_, F> {
+    type Output = Outcome<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        if let Poll::Ready(output) = Pin::new(&mut this.running).poll(context) {
-            return Poll::Ready(Some(output));
+        let polled = if this.walls.is_none() {
+            let polled = Pin::new(&mut this.running).poll(context);
+            *this.first_stretch = this.started.elapsed();
+            polled
+        } else {
+            let before = thread_time();
+            let polled = Pin::new(&mut this.running).poll(context);
+            let spent = thread_time().saturating_sub(before);
+            *this.later_cpu += spent;
+            this.account.spend_cpu(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
+            polled
+        };
+        if let Poll::Ready(output) = polled {
+            return Poll::Ready(Outcome::Done(output));
         }
-        let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(this.limit)));
-        timer.as_mut().poll(context).map(|()| None)
+        let walls = this.walls.get_or_insert_with(|| Walls {
+            timer: Box::pin(tokio::time::sleep(this.limit)),
+            revocation: Box::pin(this.account.revocation()),
+        });
+        if walls.revocation.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Outcome::Revoked);
+        }
+        walls.timer.as_mut().poll(context).map(|()| Outcome::TimedOut)
     }
 }
 
+/// Processor time of this thread.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
 fn fault_of(error: &wasmtime::Error, state: &State) -> Fault {
-    if error.downcast_ref::<DeadlinePassed>().is_some() {
-        return Fault::Deadline { limit_ms: state.ledger.limits().deadline_ms };
+    if let Some(Stopped(fault)) = error.downcast_ref() {
+        return fault.clone();
     }
     if let Some(exit) = error.downcast_ref::<wasmtime_wasi::I32Exit>() {
         return Fault::Exit { code: exit.0 };
     }
     if let Some(Trap::StackOverflow) = error.downcast_ref::<Trap>() {
         return Fault::Stack;
+    }
+    if let (Some(Trap::OutOfFuel), Some(limit)) = (error.downcast_ref::<Trap>(), state.ledger.limits().fuel) {
+        return Fault::Fuel { limit };
     }
     // A guest that is refused memory aborts, and its allocator may say so first: memory is the cause, the words are not.
     if let Some(fault) = state.ledger.memory_fault() {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use wasmtime::component::Linker;
 use wasmtime_wasi::WasiCtxBuilder;
 
+use crate::account::Account;
 use crate::interfaces::http::HttpClient;
 use crate::state::{Prepared, State};
 
@@ -45,12 +46,18 @@ pub trait Configured: Send + Sync + 'static {
 pub struct Prepare<'a> {
     pub(crate) wasi: &'a mut WasiCtxBuilder,
     pub(crate) prepared: &'a mut Prepared,
+    pub(crate) account: &'a Arc<Account>,
 }
 
 impl Prepare<'_> {
     /// The WASI context under construction: preopened folders, environment, clocks, randomness.
     pub fn wasi(&mut self) -> &mut WasiCtxBuilder {
         self.wasi
+    }
+
+    /// What all instances of its plugin hold and spend together: charge it before you allocate, send or store.
+    pub fn account(&self) -> &Arc<Account> {
+        self.account
     }
 
     /// Gives it an HTTP client, for `wasi:http` and `plugwork:host/fetch` alike.

@@ -2,10 +2,14 @@
 //!
 //! A refused growth is remembered until the next call, because the guest usually answers it with a bare trap.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use plugwork_core::{Fault, Limits};
 use wasmtime::ResourceLimiter;
+
+use crate::account::{Account, Pending};
+use crate::usage::HostInterface;
 
 /// Bytes charged for one table element: a pointer and what it points to.
 const TABLE_ELEMENT_BYTES: u64 = 16;
@@ -18,6 +22,9 @@ pub struct Spend {
     pub calls: u64,
     /// Wall time inside calls, host functions included.
     pub time: Duration,
+    /// Processor time inside calls, host functions on the same thread included. Wall time until a call first waits, the thread's own clock
+    /// from then on: too large by at most what the thread was made to wait for a processor in that first stretch.
+    pub cpu: Duration,
     /// Bytes held now, over all memories and tables.
     pub memory_bytes: u64,
     /// The most it ever held.
@@ -34,6 +41,7 @@ impl Spend {
         Self {
             calls: self.calls + other.calls,
             time: self.time + other.time,
+            cpu: self.cpu + other.cpu,
             memory_bytes: self.memory_bytes + other.memory_bytes,
             memory_peak_bytes: self.memory_peak_bytes.max(other.memory_peak_bytes),
             host_calls: self.host_calls + other.host_calls,
@@ -42,15 +50,21 @@ impl Spend {
     }
 }
 
+/// One instance's ledger. It writes without a lock and hands its counts over to the account of its plugin once a tick.
 pub(crate) struct Ledger {
     limits: Limits,
+    pub(crate) account: Arc<Account>,
     pub(crate) spend: Spend,
-    refused: Option<u64>,
+    pub(crate) pending: Pending,
+    /// The tick at which it last handed over.
+    handed_over_tick: u64,
+    refused: Option<Fault>,
 }
 
 impl Ledger {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, spend: Spend::default(), refused: None }
+    pub(crate) fn new(limits: Limits, account: Arc<Account>) -> Self {
+        account.instance_made();
+        Self { limits, account, spend: Spend::default(), pending: Pending::default(), handed_over_tick: 0, refused: None }
     }
 
     #[inline]
@@ -61,12 +75,41 @@ impl Ledger {
     #[inline]
     pub(crate) fn begin_call(&mut self) {
         self.spend.calls += 1;
+        self.pending.calls += 1;
         self.refused = None;
+    }
+
+    #[inline]
+    pub(crate) fn count_host_call(&mut self, interface: HostInterface) {
+        self.spend.host_calls += 1;
+        let count = &mut self.pending.host_calls[interface as usize];
+        *count = count.saturating_add(1);
+        self.pending.any_host_call = true;
+    }
+
+    /// Notes processor time of this instance that the account does not know yet.
+    #[inline]
+    pub(crate) fn spend_cpu(&mut self, time: Duration) {
+        self.spend.cpu += time;
+        self.pending.cpu_ns += u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    }
+
+    /// Hands over to the account, at most once a tick: several writes that every instance shares are too dear for every call.
+    #[inline]
+    pub(crate) fn hand_over_at(&mut self, tick: u64) {
+        if tick != self.handed_over_tick {
+            self.handed_over_tick = tick;
+            self.hand_over();
+        }
+    }
+
+    pub(crate) fn hand_over(&mut self) {
+        self.account.hand_over(&mut self.pending);
     }
 
     /// The fault behind a growth that was refused in this call.
     pub(crate) fn memory_fault(&self) -> Option<Fault> {
-        self.refused.map(|asked_bytes| Fault::Memory { limit_bytes: self.limits.memory_bytes, asked_bytes })
+        self.refused.clone()
     }
 
     /// Whether it may grow to `desired_bytes`; `fits` is whether the memory's or table's own declared maximum allows it. Where that says no
@@ -74,15 +117,27 @@ impl Ledger {
     fn charge(&mut self, current_bytes: u64, desired_bytes: u64, fits: bool) -> bool {
         let total = (self.spend.memory_bytes - current_bytes.min(self.spend.memory_bytes)).saturating_add(desired_bytes);
         if total > self.limits.memory_bytes {
-            self.refused = Some(total);
+            self.refused = Some(Fault::Memory { limit_bytes: self.limits.memory_bytes, asked_bytes: total });
             return false;
         }
         if !fits {
             return false;
         }
+        if let Err(fault) = self.account.charge_memory(total.saturating_sub(self.spend.memory_bytes)) {
+            self.refused = Some(fault);
+            return false;
+        }
         self.spend.memory_bytes = total;
         self.spend.memory_peak_bytes = self.spend.memory_peak_bytes.max(total);
         true
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        self.hand_over();
+        self.account.release_memory(self.spend.memory_bytes);
+        self.account.instance_gone();
     }
 }
 
@@ -114,7 +169,22 @@ mod tests {
     use super::*;
 
     fn ledger(memory_bytes: u64) -> Ledger {
-        Ledger::new(Limits { memory_bytes, ..Limits::interactive() })
+        let limits = Limits { memory_bytes, plugin_memory_bytes: 250, ..Limits::interactive() };
+        let package = "test:plugin".parse().unwrap();
+        let digest = plugwork_core::Digest::of(b"x");
+        let subject = plugwork_core::Subject { tenant: "default".to_owned(), instance: String::new(), package, digest };
+        Ledger::new(limits, Arc::new(Account::open(subject, limits)))
+    }
+
+    #[test]
+    fn instances_of_one_plugin_are_summed_and_give_back_what_they_held() {
+        let mut first = ledger(200);
+        let mut second = Ledger::new(*first.limits(), first.account.clone());
+        assert!(first.memory_growing(0, 150, None).unwrap() && second.memory_growing(0, 100, None).unwrap());
+        assert!(!second.memory_growing(100, 101, None).unwrap());
+        assert_eq!(second.memory_fault(), Some(Fault::PluginMemory { limit_bytes: 250, asked_bytes: 251 }));
+        drop(first);
+        assert!(second.memory_growing(100, 200, None).unwrap());
     }
 
     #[test]

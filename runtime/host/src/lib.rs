@@ -6,6 +6,8 @@
 //!
 //! This crate owns wasmtime. An application that binds its own WIT uses the re-exported [`wasmtime`], so that there is one copy.
 
+mod account;
+mod bucket;
 pub mod cache;
 mod call;
 pub mod capability;
@@ -28,7 +30,9 @@ mod session;
 mod source;
 mod state;
 mod ticker;
+mod usage;
 
+pub use account::{Account, Hold, OpenRequest};
 pub use call::Running;
 pub use capability::{Bounds, Capability, Configured};
 pub use dispatch::{Answer, Dispatch, Every, Outcome};
@@ -46,6 +50,7 @@ pub use runtime::{Builder, Runtime};
 pub use session::Session;
 pub use source::Source;
 pub use state::State;
+pub use usage::{HostInterface, Storage, Usage};
 pub use wasmtime;
 pub use wasmtime_wasi;
 pub use wasmtime_wasi_http;

@@ -163,6 +163,7 @@ impl Offer {
             grants,
             reach,
             limits,
+            account: runtime.account(&self.subject, limits),
             profile,
             component,
             pre,

@@ -10,6 +10,7 @@ use plugwork_core::{Grants, InterfaceName, Limits, Manifest, Subject};
 use wasmtime::Store;
 use wasmtime::component::{Component, InstancePre};
 
+use crate::account::Account;
 use crate::capability::{Configured, Prepare};
 use crate::dispatch::call_fresh;
 use crate::engine::Profile;
@@ -39,6 +40,7 @@ pub(crate) struct Generation {
     pub(crate) grants: Grants,
     pub(crate) reach: Vec<Reach>,
     pub(crate) limits: Limits,
+    pub(crate) account: Arc<Account>,
     pub(crate) profile: Profile,
     pub(crate) component: Component,
     pub(crate) pre: InstancePre<State>,
@@ -62,16 +64,18 @@ impl Generation {
         let context = if self.uses_wasi || !self.configured.is_empty() {
             let mut context = wasi::inert_context(&log);
             for (name, configured) in &self.configured {
-                configured.prepare(&mut Prepare { wasi: &mut context, prepared: &mut prepared }).map_err(|error| {
-                    Error::new(ErrorKind::Io, format!("cannot prepare capability `{name}` for `{}`: {error:#}", self.subject))
-                        .of(&self.subject)
-                })?;
+                configured.prepare(&mut Prepare { wasi: &mut context, prepared: &mut prepared, account: &self.account }).map_err(
+                    |error| {
+                        Error::new(ErrorKind::Io, format!("cannot prepare capability `{name}` for `{}`: {error:#}", self.subject))
+                            .of(&self.subject)
+                    },
+                )?;
             }
             Some(context.build())
         } else {
             None
         };
-        let state = State::new(self.subject.clone(), log, self.limits, context, prepared);
+        let state = State::new(self.subject.clone(), log, self.limits, self.account.clone(), context, prepared);
         let mut store = Store::new(self.pre.engine(), state);
         crate::call::arm_store(&mut store, &self.ticker);
         Ok(store)
@@ -116,6 +120,11 @@ impl Plugin {
     /// The limits that each of its instances keeps.
     pub fn limits(&self) -> &Limits {
         &self.0.limits
+    }
+
+    /// What all its instances hold and spend together, live.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.0.account
     }
 
     /// The engine profile it runs in.

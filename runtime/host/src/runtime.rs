@@ -1,11 +1,13 @@
 //! The runtime: engines, cache, capabilities and limits of one host, and the plugins attached to its points.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock, Weak};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use plugwork_core::reach::Offered;
 use plugwork_core::{Limits, Permission, Subject};
 
+use crate::account::Account;
 use crate::cache::{Cache, CacheCounts, Disk};
 use crate::capability::Capability;
 use crate::dispatch::Dispatch;
@@ -16,6 +18,7 @@ use crate::offer::Offer;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
 use crate::source::Source;
+use crate::usage::Usage;
 
 /// A plugin host. Cheap to clone; its clones are one runtime.
 #[derive(Clone)]
@@ -30,6 +33,7 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) hint: Hint,
+    accounts: Mutex<HashMap<Subject, Weak<Account>>>,
     attached: RwLock<Arc<Vec<Plugin>>>,
 }
 
@@ -84,6 +88,7 @@ impl Builder {
             limits: self.limits,
             sink: self.sink,
             hint: self.hint,
+            accounts: Mutex::default(),
             attached: RwLock::default(),
         })))
     }
@@ -132,6 +137,14 @@ impl Runtime {
         self.0.cache.counts()
     }
 
+    /// What each loaded plugin holds now and has spent, in the order of their subjects.
+    pub fn usage(&self) -> Vec<Usage> {
+        let mut accounts: Vec<Arc<Account>> =
+            self.0.accounts.lock().expect("no panic happens under this lock").values().filter_map(Weak::upgrade).collect();
+        accounts.sort_by(|a, b| a.subject().cmp(b.subject()));
+        accounts.iter().map(|account| account.snapshot()).collect()
+    }
+
     /// Detaches every plugin. Sessions that are still held keep working until they are dropped.
     pub async fn close(self) -> Result<()> {
         *self.0.attached.write().expect("no panic happens under this lock") = Arc::default();
@@ -156,6 +169,19 @@ impl Shared {
     pub(crate) fn capability_names(&self) -> String {
         let names: Vec<_> = self.capabilities.iter().map(|capability| format!("`{}`", capability.name())).collect();
         if names.is_empty() { "no grant: it offers none".to_owned() } else { format!("one of {}", names.join(", ")) }
+    }
+
+    /// The account of a subject: the one it has, with these limits from now on, or a new one.
+    pub(crate) fn account(&self, subject: &Subject, limits: Limits) -> Arc<Account> {
+        let mut accounts = self.accounts.lock().expect("no panic happens under this lock");
+        if let Some(account) = accounts.get(subject).and_then(Weak::upgrade) {
+            account.set_limits(limits);
+            return account;
+        }
+        accounts.retain(|_, account| account.strong_count() > 0);
+        let account = Arc::new(Account::open(subject.clone(), limits));
+        accounts.insert(subject.clone(), Arc::downgrade(&account));
+        account
     }
 
     pub(crate) fn attach(&self, plugin: &Plugin) {

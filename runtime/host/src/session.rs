@@ -30,7 +30,7 @@ impl Live {
     pub(crate) async fn start(plugin: &Plugin) -> Result<Self> {
         let generation = plugin.generation();
         let mut store = generation.new_store()?;
-        let instantiate = call::guarded(&mut store, &generation.ticker, &generation.pre, |pre, store| {
+        let instantiate = call::guarded(&mut store, &generation.ticker, &generation.account, &generation.pre, |pre, store| {
             Box::pin(async move { pre.instantiate_async(store).await })
         });
         let started = instantiate.await;
@@ -60,8 +60,8 @@ impl Live {
         }
         // Set before the call and cleared after it: a caller that drops this future leaves a session that knows it was cancelled.
         self.fault = Some(Fault::Cancelled);
-        let ticker = &self.plugin.generation().ticker;
-        match call::guarded(&mut self.store, ticker, with, call).await {
+        let generation = self.plugin.generation();
+        match call::guarded(&mut self.store, &generation.ticker, &generation.account, with, call).await {
             Ok(value) => {
                 self.fault = None;
                 Ok(value)

@@ -3,16 +3,19 @@
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use plugwork_core::{Limits, Subject};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::account::Account;
 use crate::interfaces::http::Hooks;
 use crate::interfaces::wasi::inert_context;
 use crate::ledger::{Ledger, Spend};
 use crate::log::Log;
+use crate::usage::HostInterface;
 
 /// One instance's data.
 pub struct State {
@@ -27,13 +30,26 @@ pub struct State {
     pub(crate) config: Option<Arc<plugwork_core::policy::config::ConfigBounds>>,
     /// The tick at which the running call ends.
     pub(crate) deadline_tick: u64,
+    /// When it began.
+    pub(crate) began: Instant,
+    /// How long it was made to wait for its plugin's share of the processor.
+    pub(crate) waited: Duration,
+    /// Host calls of this instance before the running call.
+    pub(crate) host_calls_before: u64,
     /// Message and stack of a guest that is about to trap in the running call.
     pub(crate) last_words: Option<(String, String)>,
     slots: Vec<(TypeId, Box<dyn Any + Send>)>,
 }
 
 impl State {
-    pub(crate) fn new(subject: Arc<Subject>, log: Arc<Log>, limits: Limits, wasi: Option<WasiCtx>, prepared: Prepared) -> Self {
+    pub(crate) fn new(
+        subject: Arc<Subject>,
+        log: Arc<Log>,
+        limits: Limits,
+        account: Arc<Account>,
+        wasi: Option<WasiCtx>,
+        prepared: Prepared,
+    ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize);
         let mut http = WasiHttpCtx::new();
@@ -42,12 +58,15 @@ impl State {
             hooks: Hooks::new(log.clone(), prepared.http),
             subject,
             log,
-            ledger: Ledger::new(limits),
+            ledger: Ledger::new(limits, account),
             table,
             wasi,
             http,
             config: prepared.config,
             deadline_tick: 0,
+            began: Instant::now(),
+            waited: Duration::ZERO,
+            host_calls_before: 0,
             last_words: None,
             slots: prepared.slots,
         }
@@ -73,15 +92,26 @@ impl State {
         self.slots.iter_mut().find(|(id, _)| *id == TypeId::of::<T>()).and_then(|(_, value)| value.downcast_mut())
     }
 
-    /// Counts a call into the host. Host functions of an application call it first.
-    pub fn count_host_call(&mut self) {
-        self.ledger.spend.host_calls += 1;
+    /// What all instances of its plugin hold and spend together.
+    pub fn account(&self) -> &Arc<Account> {
+        &self.ledger.account
     }
 
-    /// Itself, counted: what the shipped interfaces are linked with.
-    pub(crate) fn counted(&mut self) -> &mut Self {
-        self.count_host_call();
+    /// Counts a call into the host. Host functions of an application call it first.
+    pub fn count_host_call(&mut self) {
+        self.ledger.count_host_call(HostInterface::Application);
+    }
+
+    /// Itself, with a call counted: what the shipped interfaces are linked with.
+    #[inline]
+    pub(crate) fn counted_as(&mut self, interface: HostInterface) -> &mut Self {
+        self.ledger.count_host_call(interface);
         self
+    }
+
+    /// Itself, with a call of no family counted.
+    pub(crate) fn counted(&mut self) -> &mut Self {
+        self.counted_as(HostInterface::Application)
     }
 }
 

@@ -1,0 +1,434 @@
+//! What all instances of one plugin hold and spend together, live: one account for each subject of a runtime.
+//!
+//! An instance keeps its own counts without a lock and hands them over here once a millisecond (see `ledger`), so what is read here may be a
+//! millisecond old. Memory, requests and what is taken from a bucket are exact: they are charged before the fact.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
+
+use plugwork_core::{Denial, Fault, Limits, Subject};
+use tokio::sync::Notify;
+
+use crate::bucket::{Bucket, Rate};
+use crate::usage::{HostInterface, Storage, Usage};
+
+/// Seconds of log that may come at once.
+const LOG_SECONDS: u64 = 4;
+
+/// The account of one subject, shared by all its instances and by the capabilities that serve them.
+pub struct Account {
+    subject: Subject,
+    limits: RwLock<Limits>,
+    memory_bytes: AtomicU64,
+    memory_peak_bytes: AtomicU64,
+    held_bytes: AtomicU64,
+    instances: AtomicU32,
+    requests: AtomicU32,
+    counts: Counts,
+    storage: Mutex<BTreeMap<&'static str, Storage>>,
+    cpu: Bucket,
+    host_calls: Bucket,
+    egress: Bucket,
+    log_bytes: Bucket,
+    log_records: Bucket,
+    random: Bucket,
+    revoked: AtomicBool,
+    revocation: Notify,
+}
+
+/// Sums since the account was opened.
+#[derive(Default)]
+struct Counts {
+    calls: AtomicU64,
+    faults: AtomicU64,
+    denials: AtomicU64,
+    cpu_ns: AtomicU64,
+    waited_ns: AtomicU64,
+    host_calls: [AtomicU64; HostInterface::COUNT],
+    egress_bytes: AtomicU64,
+    ingress_bytes: AtomicU64,
+    log_records: AtomicU64,
+    log_bytes: AtomicU64,
+    log_dropped: AtomicU64,
+}
+
+/// What one instance has counted and not yet handed over.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Pending {
+    pub(crate) calls: u64,
+    pub(crate) cpu_ns: u64,
+    pub(crate) host_calls: [u32; HostInterface::COUNT],
+    pub(crate) any_host_call: bool,
+}
+
+fn add(counter: &AtomicU64, amount: u64) {
+    counter.fetch_add(amount, Ordering::Relaxed);
+}
+
+impl Account {
+    pub(crate) fn open(subject: Subject, limits: Limits) -> Self {
+        Self {
+            subject,
+            memory_bytes: AtomicU64::new(0),
+            memory_peak_bytes: AtomicU64::new(0),
+            held_bytes: AtomicU64::new(0),
+            instances: AtomicU32::new(0),
+            requests: AtomicU32::new(0),
+            counts: Counts::default(),
+            storage: Mutex::default(),
+            cpu: Bucket::full(cpu_rate(&limits)),
+            host_calls: Bucket::full(limits.host_calls_per_second.map(Rate::of)),
+            egress: Bucket::full(limits.egress_bytes_per_second.map(Rate::of)),
+            log_bytes: Bucket::full(Some(Rate::holding_seconds(limits.log_bytes_per_second, LOG_SECONDS))),
+            log_records: Bucket::full(Some(Rate::holding_seconds(limits.log_records_per_second, LOG_SECONDS))),
+            random: Bucket::full(Some(Rate::of(limits.random_bytes_per_second))),
+            revoked: AtomicBool::new(false),
+            revocation: Notify::new(),
+            limits: RwLock::new(limits),
+        }
+    }
+
+    /// Whose account it is.
+    pub fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    /// The limits in force: those of the latest acceptance.
+    pub fn limits(&self) -> Limits {
+        *self.limits.read().expect("no panic happens under this lock")
+    }
+
+    pub(crate) fn set_limits(&self, limits: Limits) {
+        *self.limits.write().expect("no panic happens under this lock") = limits;
+    }
+
+    // ---- memory -----------------------------------------------------------------------------------------------------------------------
+
+    /// Holds host memory on the plugin's behalf: bodies, values, queues. Counts against `plugin-memory-bytes` until the result is dropped.
+    /// Ask before allocating.
+    pub fn hold(self: &Arc<Self>, bytes: u64) -> Result<Hold, Denial> {
+        let mut hold = Hold { account: self.clone(), bytes: 0 };
+        hold.grow(bytes)?;
+        Ok(hold)
+    }
+
+    /// Whether instances may grow by this much together; it is charged if they may.
+    pub(crate) fn charge_memory(&self, bytes: u64) -> Result<(), Fault> {
+        self.charge(&self.memory_bytes, bytes).map_err(|(limit_bytes, asked_bytes)| Fault::PluginMemory { limit_bytes, asked_bytes })
+    }
+
+    pub(crate) fn release_memory(&self, bytes: u64) {
+        self.memory_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn charge(&self, gauge: &AtomicU64, bytes: u64) -> Result<(), (u64, u64)> {
+        let limit = self.limits().plugin_memory_bytes;
+        gauge.fetch_add(bytes, Ordering::Relaxed);
+        // Both gauges after the addition: of two that race for the last bytes both may be refused, never both be let through.
+        let total = self.memory_bytes.load(Ordering::SeqCst).saturating_add(self.held_bytes.load(Ordering::SeqCst));
+        if total > limit {
+            gauge.fetch_sub(bytes, Ordering::Relaxed);
+            return Err((limit, total));
+        }
+        self.memory_peak_bytes.fetch_max(total, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(crate) fn instance_made(&self) {
+        self.instances.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn instance_gone(&self) {
+        self.instances.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    // ---- processor and host calls -----------------------------------------------------------------------------------------------------
+
+    pub(crate) fn hand_over(&self, pending: &mut Pending) {
+        if pending.calls > 0 {
+            add(&self.counts.calls, pending.calls);
+            pending.calls = 0;
+        }
+        if pending.cpu_ns > 0 {
+            self.spend_cpu(pending.cpu_ns);
+            pending.cpu_ns = 0;
+        }
+        if pending.any_host_call {
+            pending.any_host_call = false;
+            let mut sum = 0;
+            for (mine, all) in pending.host_calls.iter_mut().zip(&self.counts.host_calls).filter(|(mine, _)| **mine > 0) {
+                sum += u64::from(*mine);
+                add(all, u64::from(*mine));
+                *mine = 0;
+            }
+            self.host_calls.spend(sum);
+        }
+    }
+
+    pub(crate) fn spend_cpu(&self, nanoseconds: u64) {
+        add(&self.counts.cpu_ns, nanoseconds);
+        self.cpu.spend(nanoseconds);
+    }
+
+    /// Whether a call may begin without looking closer: two relaxed loads.
+    #[inline]
+    pub(crate) fn may_run_at_once(&self) -> bool {
+        !self.revoked.load(Ordering::Relaxed) && !self.cpu.is_in_debt() && !self.host_calls.is_in_debt()
+    }
+
+    /// How long until the plugin has processor time again; zero where it has, or where its share is not limited.
+    pub(crate) fn cpu_wait(&self) -> Duration {
+        if !self.cpu.is_in_debt() {
+            return Duration::ZERO;
+        }
+        // A bucket without a limit starts with two hundred years.
+        cpu_rate(&self.limits()).map_or(Duration::ZERO, |rate| self.cpu.wait(rate))
+    }
+
+    pub(crate) fn waited(&self, time: Duration) {
+        add(&self.counts.waited_ns, u64::try_from(time.as_nanos()).unwrap_or(u64::MAX));
+    }
+
+    /// The limit of calls into the host, where it is passed.
+    pub(crate) fn host_calls_passed(&self) -> Option<u64> {
+        if !self.host_calls.is_in_debt() {
+            return None;
+        }
+        let per_second = self.limits().host_calls_per_second?;
+        (!self.host_calls.wait(Rate::of(per_second)).is_zero()).then_some(per_second)
+    }
+
+    // ---- the outside ------------------------------------------------------------------------------------------------------------------
+
+    /// Takes one of the plugin's slots for outgoing requests, until the result is dropped.
+    pub fn open_request(self: &Arc<Self>) -> Result<OpenRequest, Denial> {
+        let limit = self.limits().requests;
+        let taken = self.requests.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| (open < limit).then_some(open + 1));
+        match taken {
+            Ok(_) => Ok(OpenRequest(self.clone())),
+            Err(open) => {
+                Err(self.beyond("E-LIMIT-REQUESTS", "requests", format!("{open} requests are open, its limit is {limit}"), open + 1))
+            }
+        }
+    }
+
+    /// Charges bytes that leave. The result says how long to wait before sending more: zero within the limit.
+    pub fn egress(&self, bytes: u64) -> Duration {
+        add(&self.counts.egress_bytes, bytes);
+        match self.limits().egress_bytes_per_second {
+            Some(per_second) => {
+                self.egress.spend(bytes);
+                self.egress.wait(Rate::of(per_second))
+            }
+            None => Duration::ZERO,
+        }
+    }
+
+    /// Counts bytes that came in.
+    pub fn received(&self, bytes: u64) {
+        add(&self.counts.ingress_bytes, bytes);
+    }
+
+    /// Says how much one kind of storage holds now, such as `keyvalue`.
+    pub fn storage(&self, kind: &'static str, bytes: u64, keys: u64) {
+        self.storage.lock().expect("no panic happens under this lock").insert(kind, Storage { bytes, keys });
+    }
+
+    /// Counts something that policy denied.
+    pub fn denied(&self) {
+        add(&self.counts.denials, 1);
+    }
+
+    pub(crate) fn faulted(&self) {
+        add(&self.counts.faults, 1);
+    }
+
+    /// Whether a log record of so many bytes may be written now; a record that may not is counted as dropped.
+    pub fn may_log(&self, bytes: u64) -> bool {
+        let limits = self.limits();
+        add(&self.counts.log_records, 1);
+        add(&self.counts.log_bytes, bytes);
+        let may = self.log_records.try_spend(1, Rate::holding_seconds(limits.log_records_per_second, LOG_SECONDS))
+            && self.log_bytes.try_spend(bytes, Rate::holding_seconds(limits.log_bytes_per_second, LOG_SECONDS));
+        if !may {
+            add(&self.counts.log_dropped, 1);
+        }
+        may
+    }
+
+    /// Whether so many random bytes may be drawn now.
+    pub fn may_draw_random(&self, bytes: u64) -> Result<(), Denial> {
+        let limit = self.limits().random_bytes_per_second;
+        if self.random.try_spend(bytes, Rate::of(limit)) {
+            return Ok(());
+        }
+        let rule = format!("{bytes} random bytes would be more than {limit} a second");
+        Err(self.beyond("E-LIMIT-RANDOM", "random-bytes-per-second", rule, limit.saturating_mul(2)))
+    }
+
+    /// A denial by a limit, counted.
+    fn beyond(&self, code: &str, limit: &str, rule: String, enough: impl std::fmt::Display) -> Denial {
+        self.denied();
+        Denial {
+            code: code.to_owned(),
+            permission: limit.to_owned(),
+            rule: format!("{rule} (plugin `{}`)", self.subject),
+            hint: format!("limits.{limit} = {enough}"),
+        }
+    }
+
+    // ---- revocation -------------------------------------------------------------------------------------------------------------------
+
+    /// Whether consent was revoked: no call starts any more, and those under way are stopped.
+    #[inline]
+    pub fn revoked(&self) -> bool {
+        self.revoked.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn revoke(&self) {
+        self.revoked.store(true, Ordering::SeqCst);
+        self.revocation.notify_waiters();
+    }
+
+    /// Consent was given anew.
+    pub(crate) fn restore(&self) {
+        self.revoked.store(false, Ordering::SeqCst);
+    }
+
+    /// Resolves when consent is revoked.
+    pub(crate) async fn revocation(&self) {
+        let notified = self.revocation.notified();
+        let mut notified = std::pin::pin!(notified);
+        // Listening first, looking second: a revocation between the two is heard.
+        notified.as_mut().enable();
+        if !self.revoked() {
+            notified.await;
+        }
+    }
+
+    /// Everything, as of now.
+    pub fn snapshot(&self) -> Usage {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counts = &self.counts;
+        let by_interface = HostInterface::ALL
+            .iter()
+            .map(|interface| (interface.name(), read(&counts.host_calls[*interface as usize])))
+            .filter(|(_, calls)| *calls > 0)
+            .collect::<BTreeMap<_, _>>();
+        Usage {
+            subject: self.subject.clone(),
+            limits: self.limits(),
+            instances: self.instances.load(Ordering::Relaxed),
+            calls: read(&counts.calls),
+            faults: read(&counts.faults),
+            denials: read(&counts.denials),
+            cpu_ms: read(&counts.cpu_ns) / 1_000_000,
+            cpu_waited_ms: read(&counts.waited_ns) / 1_000_000,
+            memory_bytes: read(&self.memory_bytes),
+            held_bytes: read(&self.held_bytes),
+            memory_peak_bytes: read(&self.memory_peak_bytes),
+            host_calls: by_interface.values().sum(),
+            host_calls_by_interface: by_interface,
+            requests: self.requests.load(Ordering::Relaxed),
+            egress_bytes: read(&counts.egress_bytes),
+            ingress_bytes: read(&counts.ingress_bytes),
+            log_records: read(&counts.log_records),
+            log_bytes: read(&counts.log_bytes),
+            log_dropped: read(&counts.log_dropped),
+            storage: self.storage.lock().expect("no panic happens under this lock").clone(),
+            revoked: self.revoked(),
+        }
+    }
+}
+
+fn cpu_rate(limits: &Limits) -> Option<Rate> {
+    // Nanoseconds of processor time a second, and one second of it saved up.
+    limits.cpu_percent.map(|percent| Rate { per_second: u64::from(percent) * 10_000_000, capacity: 1_000_000_000 })
+}
+
+/// Host memory held on a plugin's behalf; given back when it is dropped.
+pub struct Hold {
+    account: Arc<Account>,
+    bytes: u64,
+}
+
+impl Hold {
+    /// Holds more.
+    pub fn grow(&mut self, bytes: u64) -> Result<(), Denial> {
+        self.account.charge(&self.account.held_bytes, bytes).map_err(|(limit, asked)| {
+            let rule = format!("the host would hold {asked} bytes for it with its own memory, its limit is {limit}");
+            self.account.beyond("E-LIMIT-PLUGIN-MEMORY", "plugin-memory-bytes", rule, asked)
+        })?;
+        self.bytes += bytes;
+        Ok(())
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.account.held_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+/// A slot for an outgoing request; given back when it is dropped.
+pub struct OpenRequest(Arc<Account>);
+
+impl Drop for OpenRequest {
+    fn drop(&mut self) {
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(limits: Limits) -> Arc<Account> {
+        let digest = plugwork_core::Digest::of(b"x");
+        let package = "test:plugin".parse().unwrap();
+        Arc::new(Account::open(Subject { tenant: "default".to_owned(), instance: String::new(), package, digest }, limits))
+    }
+
+    #[test]
+    fn what_the_host_holds_and_what_instances_hold_are_one_sum() {
+        let account = account(Limits { plugin_memory_bytes: 100, ..Limits::interactive() });
+        account.charge_memory(60).unwrap();
+        let hold = account.hold(40).unwrap();
+        let denial = account.hold(1).err().unwrap();
+        assert_eq!((denial.code.as_str(), denial.hint.as_str()), ("E-LIMIT-PLUGIN-MEMORY", "limits.plugin-memory-bytes = 101"));
+        assert_eq!(account.charge_memory(1), Err(Fault::PluginMemory { limit_bytes: 100, asked_bytes: 101 }));
+        drop(hold);
+        account.charge_memory(40).unwrap();
+        assert_eq!(account.snapshot().memory_peak_bytes, 100);
+    }
+
+    #[test]
+    fn one_request_too_many_is_denied_and_a_closed_one_makes_room() {
+        let account = account(Limits { requests: 2, ..Limits::interactive() });
+        let (first, _second) = (account.open_request().unwrap(), account.open_request().unwrap());
+        assert_eq!(account.open_request().err().unwrap().code, "E-LIMIT-REQUESTS");
+        drop(first);
+        assert!(account.open_request().is_ok());
+    }
+
+    #[test]
+    fn egress_beyond_the_rate_waits_and_within_it_does_not() {
+        let account = account(Limits { egress_bytes_per_second: Some(1_000), ..Limits::interactive() });
+        assert_eq!(account.egress(900), Duration::ZERO);
+        assert!(account.egress(1_100) > Duration::from_millis(500));
+    }
+
+    #[tokio::test]
+    async fn a_revocation_is_heard_by_who_waits_and_by_who_comes_later() {
+        let account = account(Limits::interactive());
+        let theirs = account.clone();
+        let waiting = tokio::spawn(async move { theirs.revocation().await });
+        tokio::task::yield_now().await;
+        account.revoke();
+        waiting.await.unwrap();
+        account.revocation().await;
+        assert!(!account.may_run_at_once());
+    }
+}
