@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod digest;
 pub mod fault;
 pub mod grant;
@@ -15,10 +16,12 @@ pub mod name;
 pub mod permission;
 pub mod policy;
 pub mod reach;
+pub mod record;
 pub mod refusal;
 pub mod subject;
 pub mod table;
 
+pub use clock::Clock;
 pub use digest::{Digest, Hasher};
 pub use fault::Fault;
 pub use grant::{Grant, Grants};
