@@ -1,8 +1,8 @@
 //! Files: one virtual root, read-only unless said.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
+pub use super::Access;
 use super::Side;
 use crate::Issue;
 
@@ -16,17 +16,12 @@ pub struct FilesystemBounds {
     /// The host folder that the plugin sees as `/`. Only a grant names it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root: Option<String>,
-}
-
-/// Reading, or reading and writing.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Access {
-    /// Open, read, list.
-    #[default]
-    Read,
-    /// Also create, change and remove.
-    Write,
+    /// Bytes that may lie below the root. Without it: the host's own limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<u64>,
+    /// Files and folders that may lie below the root. Without it: the host's own limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
 }
 
 impl FilesystemBounds {
@@ -39,9 +34,4 @@ impl FilesystemBounds {
             _ => Ok(()),
         }
     }
-}
-
-pub(super) fn covers(asked: &Value, granted: &Value) -> bool {
-    let read = |value: &Value| serde_json::from_value::<Access>(value.clone());
-    matches!((read(asked), read(granted)), (Ok(asked), Ok(granted)) if granted <= asked)
 }

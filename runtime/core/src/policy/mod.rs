@@ -3,14 +3,26 @@
 //! The bounds of the shipped capabilities are typed here too, so that a manifest, a grant and a decision cannot
 //! disagree about their shape. A capability of an application brings its own and gets the general rules below.
 
+mod access;
+pub mod blob;
 pub mod clock;
 pub mod config;
+pub mod engine;
 pub mod environment;
+pub mod events;
 pub mod filesystem;
+pub mod header;
+mod host;
 pub mod http;
+pub mod keyvalue;
+mod names;
 mod network;
+pub(crate) mod order;
 pub mod random;
+pub mod secrets;
+pub mod topic;
 
+pub use access::Access;
 pub use network::Network;
 
 use serde::de::DeserializeOwned;
@@ -47,12 +59,17 @@ pub enum Decision {
 /// it checks when it is configured.
 pub fn check_bounds(capability: &str, bounds: &Map<String, Value>, side: Side) -> Result<(), Issue> {
     match capability {
-        "http" => parse::<http::HttpBounds>(bounds).map(drop),
+        "http" => parse::<http::HttpBounds>(bounds)?.check(),
         "filesystem" => parse::<filesystem::FilesystemBounds>(bounds)?.check(side),
         "config" => parse::<config::ConfigBounds>(bounds)?.check(side),
         "environment" => parse::<environment::EnvironmentBounds>(bounds)?.check(),
         "clock" => parse::<clock::ClockBounds>(bounds)?.check(),
         "random" => parse::<random::RandomBounds>(bounds)?.check(),
+        "engine" => parse::<engine::EngineBounds>(bounds).map(drop),
+        "keyvalue" => parse::<keyvalue::KeyValueBounds>(bounds)?.check(),
+        "blob" => parse::<blob::BlobBounds>(bounds)?.check(),
+        "secrets" => parse::<secrets::SecretsBounds>(bounds)?.check(),
+        "events" => parse::<events::EventsBounds>(bounds)?.check(),
         _ => Ok(()),
     }
 }
@@ -83,21 +100,14 @@ pub fn parse<T: DeserializeOwned>(bounds: &Map<String, Value>) -> Result<T, Issu
 /// What was asked is compared with its defaults filled in: who asks for hosts and says nothing of methods asks for `GET` and `HEAD`, and
 /// cannot be given `DELETE`.
 pub fn narrow(capability: &str, asked: Option<&Map<String, Value>>, granted: &Map<String, Value>) -> Result<Map<String, Value>, Issue> {
-    let asked = asked.map(|asked| with_defaults(capability, asked)).transpose()?.map(|asked| askable(capability, &asked));
+    let asked = asked.map(|asked| order::with_defaults(capability, asked)).transpose()?.map(|asked| askable(capability, &asked));
     let effective = overlay(asked.as_ref(), granted);
     check_bounds(capability, &effective, Side::Granted)?;
     let Some(asked) = asked else { return Ok(effective) };
     for (key, value) in granted {
-        // A key that an application's own capability did not ask for is a further bound; its meaning is that capability's.
+        // What was not asked for is a limit on top, or the host's own part; for an application's own capability its meaning is that capability's.
         let Some(limit) = asked.get(key) else { continue };
-        let covered = match (capability, key.as_str()) {
-            ("http", "hosts") => http::covers(limit, value),
-            ("filesystem", "access") => filesystem::covers(limit, value),
-            // Finer is more.
-            ("clock", "resolution-ns") => covers(value, limit),
-            _ => covers(limit, value),
-        };
-        if !covered {
+        if !order::asks_for(capability, key, limit, value) {
             return Err(Issue { what: format!("more granted than asked: {value}"), at: key.clone(), expected: format!("within {limit}") });
         }
     }
@@ -111,40 +121,10 @@ pub fn askable(capability: &str, asked: &Map<String, Value>) -> Map<String, Valu
     asked.iter().filter(|(key, _)| !of_the_host(key)).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// Bounds with the defaults of their type written out; those of an application's own capability as they are.
-fn with_defaults(capability: &str, bounds: &Map<String, Value>) -> Result<Map<String, Value>, Issue> {
-    let written = match capability {
-        "http" => serde_json::to_value(parse::<http::HttpBounds>(bounds)?),
-        "filesystem" => serde_json::to_value(parse::<filesystem::FilesystemBounds>(bounds)?),
-        "config" => serde_json::to_value(parse::<config::ConfigBounds>(bounds)?),
-        _ => return Ok(bounds.clone()),
-    };
-    match written {
-        Ok(Value::Object(written)) => Ok(written),
-        Ok(_) | Err(_) => Ok(bounds.clone()),
-    }
-}
-
 fn overlay(asked: Option<&Map<String, Value>>, granted: &Map<String, Value>) -> Map<String, Value> {
     let mut effective = asked.cloned().unwrap_or_default();
     effective.extend(granted.clone());
     effective
-}
-
-/// The general rule for bounds of any shape: a list may lose members (`"*"` asked for all), a number may fall, `true` may become
-/// `false`, anything else stays as it is.
-fn covers(asked: &Value, granted: &Value) -> bool {
-    match (asked, granted) {
-        (Value::Array(asked), Value::Array(granted)) => {
-            asked.iter().any(|value| value == "*") || granted.iter().all(|value| asked.contains(value))
-        }
-        (Value::Number(asked), Value::Number(granted)) => granted.as_f64() <= asked.as_f64(),
-        (Value::Bool(asked), Value::Bool(granted)) => *asked || !granted,
-        (Value::Object(asked), Value::Object(granted)) => {
-            granted.iter().all(|(key, value)| asked.get(key).is_some_and(|asked| covers(asked, value)))
-        }
-        _ => asked == granted,
-    }
 }
 
 #[cfg(test)]
@@ -153,26 +133,11 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_general_rule_only_narrows() {
-        for (asked, granted, fits) in [
-            (json!(["a", "b"]), json!(["a"]), true),
-            (json!(["a"]), json!(["b"]), false),
-            (json!(["*"]), json!(["b"]), true),
-            (json!(5), json!(4), true),
-            (json!(5), json!(6), false),
-            (json!(false), json!(true), false),
-            (json!("x"), json!("y"), false),
-        ] {
-            assert_eq!(covers(&asked, &granted), fits, "{asked} {granted}");
-        }
-    }
-
-    #[test]
     fn networks_are_in_force_only_where_the_grant_names_them() {
         let object = |value: Value| value.as_object().unwrap().clone();
         let asked = object(json!({ "hosts": ["*"], "methods": ["GET"], "networks": ["0.0.0.0/0"] }));
         let effective = narrow("http", Some(&asked), &object(json!({ "hosts": ["a.example"] }))).unwrap();
-        assert_eq!(Value::from(effective), json!({ "hosts": ["a.example"], "methods": ["GET"] }));
+        assert_eq!(Value::from(effective), json!({ "hosts": ["a.example"], "methods": ["GET"], "redirects": false }));
         let named = object(json!({ "networks": ["10.0.0.0/8"] }));
         assert_eq!(narrow("http", Some(&asked), &named).unwrap()["networks"], json!(["10.0.0.0/8"]));
     }

@@ -23,6 +23,16 @@ impl Network {
             _ => false,
         }
     }
+
+    /// Whether every address of `narrower` lies in `self`. A range written in mapped form lies in no IPv4 range.
+    pub fn covers(&self, narrower: &Self) -> bool {
+        let (mine, other) = match (self.address, narrower.address) {
+            (IpAddr::V4(mine), IpAddr::V4(other)) => ((u128::from(mine.to_bits()), 32), u128::from(other.to_bits())),
+            (IpAddr::V6(mine), IpAddr::V6(other)) => ((mine.to_bits(), 128), other.to_bits()),
+            _ => return false,
+        };
+        self.bits <= narrower.bits && prefix_equal(mine.0, other, mine.1, self.bits)
+    }
 }
 
 fn prefix_equal(a: u128, b: u128, width: u8, bits: u8) -> bool {

@@ -1,0 +1,26 @@
+//! Reading, or reading and writing: shared by every capability that holds something.
+//!
+//! The order is the one of rights: what may be written may be read, so `Read < Write`.
+
+use serde::{Deserialize, Serialize};
+
+/// Reading, or reading and writing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Access {
+    /// Open, read, list.
+    #[default]
+    Read,
+    /// Also create, change and remove.
+    Write,
+}
+
+impl Access {
+    /// As it stands in a grant.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Write => "write",
+        }
+    }
+}

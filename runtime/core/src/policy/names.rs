@@ -1,0 +1,19 @@
+//! Names that stand in bounds: stores, containers, secrets. One grammar for all, the one of package names.
+
+use crate::Issue;
+use crate::name::is_label;
+
+/// Whether there is at least one name and each is a label.
+pub(super) fn check_labels(at: &str, names: &[String]) -> Result<(), Issue> {
+    let issue = |what: String, expected: &str| Err(Issue { what, at: at.to_owned(), expected: expected.to_owned() });
+    if names.is_empty() {
+        return issue("empty".to_owned(), "at least one name");
+    }
+    match names.iter().find(|name| !is_label(name)) {
+        None => Ok(()),
+        Some(name) => issue(
+            format!("`{}` is not a name", name.escape_debug()),
+            "names, one by one: lower case words joined by `-`, at most 64 characters",
+        ),
+    }
+}
