@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod consent;
 pub mod digest;
 pub mod fault;
 pub mod grant;
@@ -22,6 +23,7 @@ pub mod subject;
 pub mod table;
 
 pub use clock::Clock;
+pub use consent::Standing;
 pub use digest::{Digest, Hasher};
 pub use fault::Fault;
 pub use grant::{Grant, Grants};

@@ -12,6 +12,9 @@ use serde_json::{Map, Value};
 use crate::limits::{MANIFEST_BYTES_MAX, Promised};
 use crate::{InterfaceName, Issue, PackageName, Permission, policy};
 
+/// Bytes of each line that is shown to people.
+const LINE_BYTES_MAX: usize = 256;
+
 /// A parsed and checked manifest.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Manifest {
@@ -154,9 +157,8 @@ impl Manifest {
         if !self.version.build.is_empty() {
             issues.push(issue("version", format!("`{}` has build metadata", self.version), "a version without `+`"));
         }
-        if self.description.len() > 256 || self.description.contains('\n') {
-            issues.push(issue("description", "too long".to_owned(), "one line of at most 256 bytes"));
-        }
+        issues.extend(one_line("description", &self.description));
+        issues.extend(one_line("license", &self.license));
         if self.limits.deadline_ms == Some(0) {
             issues.push(issue("limits.deadline-ms", "0".to_owned(), "at least 1 ms"));
         }
@@ -169,6 +171,10 @@ impl Manifest {
             if !crate::name::is_label(&permission.capability) {
                 issues.push(issue(&at, "not a capability's name".to_owned(), "lower case words joined by `-`"));
             }
+            issues.extend(one_line(&format!("{at}.reason"), &permission.reason));
+            if permission.bounds.keys().any(|key| !crate::name::is_label(key)) {
+                issues.push(issue(&at, "a bound's name is none".to_owned(), "lower case words joined by `-`"));
+            }
             if let Err(mut found) = policy::check_bounds(&permission.capability, &permission.bounds, policy::Side::Asked) {
                 found.at = if found.at.is_empty() { at } else { format!("{at}.{}", found.at) };
                 issues.push(found);
@@ -176,6 +182,23 @@ impl Manifest {
         }
         issues
     }
+}
+
+/// What is shown to the person who consents has to be one plain line: a newline could forge a permission, an override hide one.
+fn one_line(at: &str, text: &str) -> Option<Issue> {
+    let what = if text.len() > LINE_BYTES_MAX {
+        format!("{} bytes", text.len())
+    } else {
+        let unprintable = text.chars().find(|character| character.is_control() || is_invisible(*character))?;
+        format!("it has the character {}", unprintable.escape_unicode())
+    };
+    Some(Issue { what, at: at.to_owned(), expected: format!("one plain line of at most {LINE_BYTES_MAX} bytes") })
+}
+
+/// Characters without a shape of their own that change how others are shown: zero-width, bidirectional, tags.
+pub fn is_invisible(character: char) -> bool {
+    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{2028}' | '\u{2029}')
 }
 
 impl Build {
@@ -234,6 +257,18 @@ mod tests {
         let error = Manifest::parse(text).unwrap_err();
         let places: Vec<_> = error.issues.iter().map(|issue| issue.at.as_str()).collect();
         assert_eq!(places, ["version", "limits.deadline-ms", "permissions.http.hosts"]);
+    }
+
+    #[test]
+    fn what_people_read_cannot_forge_a_line_or_hide_one() {
+        for text in ["reads the feed\\nrandom (optional)", "\\u001b[2J", "a\\u202eb", "a\\u2028b", &"x".repeat(257)] {
+            for line in [format!("description = \"{text}\""), format!("[permissions.http]\nhosts = ['*']\nreason = \"{text}\"")] {
+                let manifest = format!("name = \"a:b\"\nversion = \"1.0.0\"\n{line}");
+                assert_eq!(Manifest::parse(&manifest).unwrap_err().issues.len(), 1, "{line}");
+            }
+        }
+        let bound = "name = \"a:b\"\nversion = \"1.0.0\"\n[permissions.own]\n\"a\\nb\" = 1";
+        assert!(Manifest::parse(bound).is_err());
     }
 
     #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use plugwork_core::{Denial, Fault, Limits, Subject};
 use tokio::sync::Notify;
 
+use crate::audit::Audit;
 use crate::bucket::{Bucket, Rate};
 use crate::usage::{HostInterface, Storage, Usage};
 
@@ -20,6 +21,9 @@ const LOG_SECONDS: u64 = 4;
 /// The account of one subject, shared by all its instances and by the capabilities that serve them.
 pub struct Account {
     subject: Subject,
+    /// The record that its consent rests on: later revocations end it, earlier ones do not. 0 where nothing is recorded.
+    since: u64,
+    audit: Option<Arc<Audit>>,
     limits: RwLock<Limits>,
     memory_bytes: AtomicU64,
     memory_peak_bytes: AtomicU64,
@@ -68,9 +72,11 @@ fn add(counter: &AtomicU64, amount: u64) {
 }
 
 impl Account {
-    pub(crate) fn open(subject: Subject, limits: Limits) -> Self {
+    pub(crate) fn open(subject: Subject, since: u64, limits: Limits, audit: Option<Arc<Audit>>) -> Self {
         Self {
             subject,
+            since,
+            audit,
             memory_bytes: AtomicU64::new(0),
             memory_peak_bytes: AtomicU64::new(0),
             held_bytes: AtomicU64::new(0),
@@ -236,13 +242,19 @@ impl Account {
         self.storage.lock().expect("no panic happens under this lock").insert(kind, Storage { bytes, keys });
     }
 
-    /// Counts something that policy denied.
-    pub fn denied(&self) {
+    /// Counts something that policy denied, and notes it for the records.
+    pub fn denied(&self, denial: &Denial) {
         add(&self.counts.denials, 1);
+        if let Some(audit) = &self.audit {
+            audit.denial(&self.subject, denial);
+        }
     }
 
-    pub(crate) fn faulted(&self) {
+    pub(crate) fn faulted(&self, fault: &Fault) {
         add(&self.counts.faults, 1);
+        if let Some(audit) = &self.audit {
+            audit.fault(&self.subject, fault);
+        }
     }
 
     /// Whether a log record of so many bytes may be written now; a record that may not is counted as dropped.
@@ -270,13 +282,14 @@ impl Account {
 
     /// A denial by a limit, counted.
     fn beyond(&self, code: &str, limit: &str, rule: String, enough: impl std::fmt::Display) -> Denial {
-        self.denied();
-        Denial {
+        let denial = Denial {
             code: code.to_owned(),
             permission: limit.to_owned(),
             rule: format!("{rule} (plugin `{}`)", self.subject),
             hint: format!("limits.{limit} = {enough}"),
-        }
+        };
+        self.denied(&denial);
+        denial
     }
 
     // ---- revocation -------------------------------------------------------------------------------------------------------------------
@@ -287,14 +300,12 @@ impl Account {
         self.revoked.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn revoke(&self) {
-        self.revoked.store(true, Ordering::SeqCst);
-        self.revocation.notify_waiters();
-    }
-
-    /// Consent was given anew.
-    pub(crate) fn restore(&self) {
-        self.revoked.store(false, Ordering::SeqCst);
+    /// Ends it for good, if its consent is older than the record that takes it back. Consent that is given anew opens another account.
+    pub(crate) fn revoke(&self, sequence: u64) {
+        if self.since < sequence {
+            self.revoked.store(true, Ordering::SeqCst);
+            self.revocation.notify_waiters();
+        }
     }
 
     /// Resolves when consent is revoked.
@@ -388,7 +399,7 @@ mod tests {
     fn account(limits: Limits) -> Arc<Account> {
         let digest = plugwork_core::Digest::of(b"x");
         let package = "test:plugin".parse().unwrap();
-        Arc::new(Account::open(Subject { tenant: "default".to_owned(), instance: String::new(), package, digest }, limits))
+        Arc::new(Account::open(Subject { tenant: "default".to_owned(), instance: String::new(), package, digest }, 4, limits, None))
     }
 
     #[test]
@@ -426,7 +437,9 @@ mod tests {
         let theirs = account.clone();
         let waiting = tokio::spawn(async move { theirs.revocation().await });
         tokio::task::yield_now().await;
-        account.revoke();
+        account.revoke(4);
+        assert!(account.may_run_at_once(), "consent was given after this");
+        account.revoke(5);
         waiting.await.unwrap();
         account.revocation().await;
         assert!(!account.may_run_at_once());

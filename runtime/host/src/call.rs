@@ -40,6 +40,7 @@ pub(crate) fn arm_store(store: &mut Store<State>, ticker: &Arc<Ticker>) {
     store.limiter(|state| &mut state.ledger);
     let fuel = usize::try_from(store.data().ledger.limits().call_data_bytes).unwrap_or(usize::MAX);
     store.set_hostcall_fuel(fuel);
+    store.set_max_component_handles(store.data().ledger.limits().handles as usize);
     let ticker = ticker.clone();
     store.epoch_deadline_callback(move |mut context| tick(context.data_mut(), ticker.now()).map_err(|fault| Stopped(fault).into()));
 }
@@ -93,7 +94,7 @@ pub(crate) async fn guarded<W, R>(
 ) -> Result<R> {
     let _armed = ticker.arm();
     let state = store.data_mut();
-    state.ledger.begin_call();
+    state.ledger.forget_refused();
     // Words of an earlier call, which did not trap after all, explain nothing.
     state.last_words = None;
     state.host_calls_before = state.ledger.spend.host_calls;

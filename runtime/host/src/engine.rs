@@ -39,6 +39,8 @@ const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 const WASM_STACK_BYTES: usize = 512 << 10;
 /// Stacks beyond one for each instance.
 const SPARE_STACKS: u32 = 16;
+/// Instances that a pool may have.
+const INSTANCES_MAX: u32 = 2_500;
 /// The largest single memory; the ledger limits the sum far below it.
 const MEMORY_BYTES_MAX: usize = 4 << 30;
 
@@ -51,6 +53,11 @@ pub(crate) struct Engines {
 
 impl Engines {
     pub(crate) fn start(allocation: Allocation) -> Result<Self> {
+        if let Allocation::Pooling { instances } = allocation
+            && !(1..=INSTANCES_MAX).contains(&instances)
+        {
+            return Err(Error::new(ErrorKind::Invalid, format!("a pool of {instances} instances: expected 1 to {INSTANCES_MAX}")));
+        }
         let ticker = Ticker::start().map_err(|error| Error::io("cannot start the ticker thread", &error))?;
         let hardened = engine(Profile::Hardened, allocation)?;
         ticker.watch(&hardened);
@@ -123,6 +130,8 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .max_component_instance_size(4 << 20)
         .max_core_instance_size(4 << 20)
         .max_memory_size(MEMORY_BYTES_MAX)
+        // What the component reader lets through must fit in a slot, or it would fail only here.
+        .table_elements(table_entries_max())
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES)
         .max_unused_warm_slots(instances);
@@ -131,6 +140,10 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         pool.pagemap_scan(Enabled::Yes);
     }
     pool
+}
+
+fn table_entries_max() -> usize {
+    usize::try_from(plugwork_component::StructureLimits::default().table_entries_count).unwrap_or(usize::MAX)
 }
 
 fn swap_enabled() -> bool {

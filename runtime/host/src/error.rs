@@ -11,7 +11,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A file could not be read or written.
+    /// A file, or the records, could not be read or written.
     Io,
     /// The bytes are not a component that plugwork accepts.
     Component,
@@ -103,6 +103,11 @@ impl Error {
         let mut error = Self::new(kind, message);
         error.0.issues = issues;
         error
+    }
+
+    /// Records that could not be kept or read.
+    pub(crate) fn records(error: plugwork_core::record::RecordsError) -> Self {
+        Self::new(ErrorKind::Io, error.to_string())
     }
 
     /// A fault of the plugin as an error.

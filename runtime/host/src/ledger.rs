@@ -73,9 +73,14 @@ impl Ledger {
     }
 
     #[inline]
-    pub(crate) fn begin_call(&mut self) {
+    pub(crate) fn count_call(&mut self) {
         self.spend.calls += 1;
         self.pending.calls += 1;
+    }
+
+    /// A growth that was refused before explains nothing from here on.
+    #[inline]
+    pub(crate) fn forget_refused(&mut self) {
         self.refused = None;
     }
 
@@ -173,7 +178,7 @@ mod tests {
         let package = "test:plugin".parse().unwrap();
         let digest = plugwork_core::Digest::of(b"x");
         let subject = plugwork_core::Subject { tenant: "default".to_owned(), instance: String::new(), package, digest };
-        Ledger::new(limits, Arc::new(Account::open(subject, limits)))
+        Ledger::new(limits, Arc::new(Account::open(subject, 0, limits, None)))
     }
 
     #[test]

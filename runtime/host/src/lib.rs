@@ -7,6 +7,7 @@
 //! This crate owns wasmtime. An application that binds its own WIT uses the re-exported [`wasmtime`], so that there is one copy.
 
 mod account;
+mod audit;
 mod bucket;
 pub mod cache;
 mod call;
@@ -31,6 +32,7 @@ mod source;
 mod state;
 mod ticker;
 mod usage;
+mod watch;
 
 pub use account::{Account, Hold, OpenRequest};
 pub use call::Running;
@@ -44,7 +46,7 @@ pub use offer::Offer;
 pub use plugin::Plugin;
 pub use plugwork_component as component;
 pub use plugwork_core as core;
-pub use plugwork_core::{Fault, Grants, Limits, Refusal, Subject};
+pub use plugwork_core::{Fault, Grants, Limits, Refusal, Standing, Subject};
 pub use point::{Call, Point};
 pub use runtime::{Builder, Runtime};
 pub use session::Session;

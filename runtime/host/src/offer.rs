@@ -6,8 +6,11 @@ use std::sync::{Arc, RwLock};
 use plugwork_component::Report;
 use plugwork_core::limits::OPTIONS_BYTES_MAX;
 use plugwork_core::reach::{self, Kind, Reach};
-use plugwork_core::{Denial, Digest, Grants, InterfaceName, Issue, Limits, Manifest, PackageName, Permission, Subject};
+use plugwork_core::record::{Consent, ConsentKey, Event};
+use plugwork_core::{Denial, Digest, Grants, InterfaceName, Issue, Limits, Manifest, PackageName, Permission, Standing, Subject};
 use serde_json::{Map, Value};
+use wasmtime::Engine;
+use wasmtime::component::{Component, InstancePre};
 
 use crate::engine::Profile;
 use crate::error::{Error, ErrorKind, Result};
@@ -17,6 +20,7 @@ use crate::link::Parts;
 use crate::plugin::{ConfiguredByName, Generation, Plugin};
 use crate::runtime::Runtime;
 use crate::source::Source;
+use crate::state::State;
 
 /// The capability that lets a plugin run in the full profile.
 const ENGINE: &str = "engine";
@@ -30,6 +34,15 @@ pub struct Offer {
     subject: Subject,
     configuration: Value,
     limits: Option<Limits>,
+    approval: Approval,
+}
+
+/// How consent to an offer is put on record.
+struct Approval {
+    by: String,
+    reason: String,
+    expires_ms: Option<u64>,
+    recorded: bool,
 }
 
 impl fmt::Debug for Offer {
@@ -48,7 +61,8 @@ impl Offer {
         };
         let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: source.digest() };
         let configuration = Value::Object(Map::new());
-        Ok(Self { runtime: runtime.clone(), source: source.clone(), facts, manifest, subject, configuration, limits: None })
+        let approval = Approval { by: "application".to_owned(), reason: String::new(), expires_ms: None, recorded: true };
+        Ok(Self { runtime: runtime.clone(), source: source.clone(), facts, manifest, subject, configuration, limits: None, approval })
     }
 
     /// For one of several tenants: state never crosses them. Default `default`.
@@ -73,6 +87,52 @@ impl Offer {
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(limits);
         self
+    }
+
+    /// Who consents (or declines), and why: for the records. Default: `application`, without a reason.
+    pub fn by(mut self, approver: &str, reason: &str) -> Self {
+        approver.clone_into(&mut self.approval.by);
+        reason.clone_into(&mut self.approval.reason);
+        self
+    }
+
+    /// Until when the consent lasts, in Unix milliseconds. Default: until it is revoked.
+    pub fn expires_ms(mut self, expires_ms: u64) -> Self {
+        self.approval.expires_ms = Some(expires_ms);
+        self
+    }
+
+    /// Consent for the life of this process only: it is not put on record, and changes nothing that is. It can be revoked all the same.
+    pub fn unrecorded(mut self) -> Self {
+        self.approval.recorded = false;
+        self
+    }
+
+    /// What stands on record for this package in this tenant and instance. `None` also where the runtime keeps no records.
+    pub async fn standing(&self) -> Result<Standing> {
+        let runtime = self.runtime.shared();
+        let Some(audit) = &runtime.audit else { return Ok(Standing::None) };
+        let latest = audit.records.consent(&ConsentKey::from(&self.subject)).await.map_err(Error::records)?;
+        let event = latest.map(|record| record.event()).transpose().map_err(Error::records)?;
+        Ok(Standing::of(event.as_ref(), self.digest(), runtime.clock.now_ms()))
+    }
+
+    /// Puts on record that somebody looked at it and said no. Nothing of it stays; an earlier consent to another file stands.
+    pub async fn decline(self) -> Result<()> {
+        let Approval { by, reason, .. } = self.approval;
+        self.runtime.shared().record(vec![Event::Declined { subject: self.subject, by, reason }]).await.map(drop)
+    }
+
+    /// Accepts it with the grants that are on record for exactly this file, and with no others. An error of kind `Refused` says why there
+    /// are none: never given, given to another file, expired, revoked.
+    pub async fn resume(mut self) -> Result<Plugin> {
+        let standing = self.standing().await?;
+        let consent = standing
+            .consent(&self.subject.to_string(), self.digest())
+            .map_err(|denial| Error::refused(format!("cannot load `{}`:", self.subject), vec![denial]).of(&self.subject))?;
+        self.limits = self.limits.or(consent.limits);
+        let grants = consent.grants.clone();
+        self.unrecorded().accept_only(grants).await
     }
 
     /// Whose plugin it would be.
@@ -141,14 +201,15 @@ impl Offer {
         let mut denials = self.denials(&reach);
         let profile = self.profile(&grants, &mut denials);
         if !denials.is_empty() {
+            if let Some(audit) = &runtime.audit {
+                denials.iter().for_each(|denial| audit.denial(subject, denial));
+            }
             return Err(Error::refused(format!("cannot accept `{subject}`: it needs what was not granted:"), denials).of(subject));
         }
         let configured = self.configure(&grants).map_err(wrong)?;
         let engine = runtime.engines.get(profile)?;
         let component = runtime.cache.component(engine, profile, &self.source).await.map_err(|error| error.of(subject))?;
-        let denial = |reach: &Reach| reach.denial(&subject.to_string(), &self.hint(reach));
-        let parts = Parts { engine, component: &component, subject, reach: &reach, configured: &configured, denial: &denial };
-        let pre = parts.link()?;
+        let pre = self.link(engine, &component, &reach, &configured)?;
         let lifecycle = match self.facts.has_lifecycle() {
             true => Some(lifecycle::find(&pre).map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(subject))?),
             false => None,
@@ -156,6 +217,7 @@ impl Offer {
         let limits = self.limits.unwrap_or(runtime.limits);
         limits.check().map_err(|issue| Error::invalid(ErrorKind::Invalid, format!("the limits of `{subject}` are wrong:"), vec![issue]))?;
         let limits = self.manifest.as_ref().map_or(limits, |manifest| limits.tightened_by(&manifest.limits));
+        let since = self.consented(&grants).await?;
         let uses_wasi = reach.iter().any(|reach| reach.kind != Kind::Types && reach.interface.path().starts_with("wasi:"));
         Ok(Plugin::new(Generation {
             subject: Arc::new(self.subject.clone()),
@@ -163,7 +225,7 @@ impl Offer {
             grants,
             reach,
             limits,
-            account: runtime.account(&self.subject, limits),
+            account: runtime.account(&self.subject, since, limits),
             profile,
             component,
             pre,
@@ -177,6 +239,46 @@ impl Offer {
             indices: RwLock::default(),
             manifest: self.manifest,
         }))
+    }
+
+    /// Puts the consent on record, unless exactly that stands there already. Gives the record that the plugin's account rests on.
+    async fn consented(&self, grants: &Grants) -> Result<u64> {
+        let runtime = self.runtime.shared();
+        let Some(audit) = &runtime.audit else { return Ok(0) };
+        if !self.approval.recorded {
+            return Ok(audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence));
+        }
+        let latest = audit.records.consent(&ConsentKey::from(&self.subject)).await.map_err(Error::records)?;
+        let consent = Consent {
+            subject: self.subject.clone(),
+            version: self.manifest.as_ref().map(|manifest| manifest.version.clone()),
+            grants: grants.clone(),
+            approver: self.approval.by.clone(),
+            reason: self.approval.reason.clone(),
+            expires_ms: self.approval.expires_ms,
+            limits: self.limits,
+        };
+        let mut events = Vec::new();
+        if let Some(record) = latest {
+            let event = record.event().map_err(Error::records)?;
+            match Standing::of(Some(&event), self.digest(), runtime.clock.now_ms()) {
+                Standing::Given(standing) if standing.covers(&consent) => return Ok(record.sequence),
+                // Other rights for the same file: what runs with the earlier ones ends.
+                Standing::Given(standing) if standing.grants != consent.grants => events.push(Event::Revoked {
+                    subject: self.subject.clone(),
+                    by: consent.approver.clone(),
+                    reason: "other rights were given".to_owned(),
+                }),
+                _ => {}
+            }
+        }
+        events.push(Event::Granted(consent));
+        let ends_earlier = events.len() > 1;
+        let sequence = runtime.record(events).await?;
+        if ends_earlier {
+            runtime.revoke(&ConsentKey::from(&self.subject), sequence);
+        }
+        Ok(sequence)
     }
 
     /// The line that would grant what an import needs.
@@ -223,6 +325,12 @@ impl Offer {
             });
         }
         Profile::Hardened
+    }
+
+    fn link(&self, engine: &Engine, component: &Component, reach: &[Reach], configured: &ConfiguredByName) -> Result<InstancePre<State>> {
+        let subject = &self.subject;
+        let denial = |reach: &Reach| reach.denial(&subject.to_string(), &self.hint(reach));
+        Parts { engine, component, subject, reach, configured, denial: &denial }.link()
     }
 
     fn configure(&self, grants: &Grants) -> Result<ConfiguredByName, Vec<Issue>> {

@@ -5,26 +5,39 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock, Weak};
 
 use plugwork_core::reach::Offered;
-use plugwork_core::{Limits, Permission, Subject};
+use plugwork_core::record::{ConsentKey, Event, Records};
+use plugwork_core::{Clock, Digest, Limits, Permission, Subject, consent};
 
 use crate::account::Account;
+use crate::audit::Audit;
 use crate::cache::{Cache, CacheCounts, Disk};
 use crate::capability::Capability;
 use crate::dispatch::Dispatch;
 use crate::engine::{Allocation, Engines};
-use crate::error::Result;
-use crate::log::Sink;
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::{Level, Sink};
 use crate::offer::Offer;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
 use crate::source::Source;
 use crate::usage::Usage;
+use crate::watch;
 
 /// A plugin host. Cheap to clone; its clones are one runtime.
 #[derive(Clone)]
 pub struct Runtime(Arc<Shared>);
 
 type Hint = Box<dyn Fn(&Subject, &Permission) -> String + Send + Sync>;
+
+/// The system's clock.
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now_ms(&self) -> u64 {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    }
+}
 
 pub(crate) struct Shared {
     pub(crate) engines: Engines,
@@ -33,7 +46,10 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) sink: Option<Arc<dyn Sink>>,
     pub(crate) hint: Hint,
-    accounts: Mutex<HashMap<Subject, Weak<Account>>>,
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Present where the runtime keeps records.
+    pub(crate) audit: Option<Arc<Audit>>,
+    accounts: Mutex<HashMap<(Subject, u64), Weak<Account>>>,
     attached: RwLock<Arc<Vec<Plugin>>>,
 }
 
@@ -45,6 +61,8 @@ pub struct Builder {
     limits: Limits,
     sink: Option<Arc<dyn Sink>>,
     hint: Hint,
+    clock: Arc<dyn Clock>,
+    records: Option<Arc<dyn Records>>,
 }
 
 impl Builder {
@@ -78,19 +96,42 @@ impl Builder {
         self
     }
 
+    /// Where consent is kept and what happens to plugins is written down. Without it consent lasts as long as the process.
+    pub fn records(mut self, records: Arc<dyn Records>) -> Self {
+        self.records = Some(records);
+        self
+    }
+
+    /// The clock that records and the expiry of consent go by. Default: the system's.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
     /// Starts the engine and opens the cache. Needs a tokio runtime with time enabled from the first call on.
     pub async fn open(self) -> Result<Runtime> {
         let disk = self.state.as_deref().map(Disk::open).transpose()?;
-        Ok(Runtime(Arc::new(Shared {
+        let audit = self.records.map(|records| Arc::new(Audit::new(records, self.clock.clone())));
+        let seen = match &audit {
+            Some(audit) => audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence),
+            None => 0,
+        };
+        let runtime = Runtime(Arc::new(Shared {
             engines: Engines::start(self.allocation)?,
             cache: Cache::new(disk),
             capabilities: self.capabilities,
             limits: self.limits,
             sink: self.sink,
             hint: self.hint,
+            clock: self.clock,
+            audit: audit.clone(),
             accounts: Mutex::default(),
             attached: RwLock::default(),
-        })))
+        }));
+        if let Some(audit) = audit {
+            watch::start(runtime.downgrade(), audit, seen);
+        }
+        Ok(runtime)
     }
 }
 
@@ -108,6 +149,8 @@ impl Runtime {
             capabilities: Vec::new(),
             limits: Limits::interactive(),
             sink: None,
+            clock: Arc::new(SystemClock),
+            records: None,
             hint: Box::new(|_, permission| {
                 let bounds = permission.to_string();
                 let bounds = bounds.strip_prefix(&permission.capability).unwrap_or_default().trim();
@@ -145,10 +188,31 @@ impl Runtime {
         accounts.iter().map(|account| account.snapshot()).collect()
     }
 
-    /// Detaches every plugin. Sessions that are still held keep working until they are dropped.
+    /// Takes back consent: of one instance of a package, or with the instance [`consent::EVERY_INSTANCE`] of all of them. It is on record
+    /// when this resolves; no call starts any more and those under way are stopped, here at once, in other processes that keep the same
+    /// records within a second. The error is of kind `Invalid` where this runtime keeps no records.
+    pub async fn revoke(&self, subject: &Subject, by: &str, reason: &str) -> Result<()> {
+        let standing = match &self.0.audit {
+            Some(audit) => audit.records.consents().await.map_err(Error::records)?,
+            None => Vec::new(),
+        };
+        let sequence = self.0.record(consent::revocation(&standing, subject, by, reason)).await?;
+        self.0.revoke(&ConsentKey::from(subject), sequence);
+        Ok(())
+    }
+
+    /// Waits until what was noted of faults and denials is on record.
+    pub async fn audited(&self) -> Result<()> {
+        match &self.0.audit {
+            Some(audit) => audit.write(true).await.map_err(Error::records),
+            None => Ok(()),
+        }
+    }
+
+    /// Detaches every plugin and finishes the records. Sessions that are still held keep working until they are dropped.
     pub async fn close(self) -> Result<()> {
         *self.0.attached.write().expect("no panic happens under this lock") = Arc::default();
-        Ok(())
+        self.audited().await
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -171,17 +235,48 @@ impl Shared {
         if names.is_empty() { "no grant: it offers none".to_owned() } else { format!("one of {}", names.join(", ")) }
     }
 
-    /// The account of a subject: the one it has, with these limits from now on, or a new one.
-    pub(crate) fn account(&self, subject: &Subject, limits: Limits) -> Arc<Account> {
+    /// The account of a subject and its consent: the one it has, with these limits from now on, or a new one.
+    pub(crate) fn account(&self, subject: &Subject, since: u64, limits: Limits) -> Arc<Account> {
         let mut accounts = self.accounts.lock().expect("no panic happens under this lock");
-        if let Some(account) = accounts.get(subject).and_then(Weak::upgrade) {
+        let key = (subject.clone(), since);
+        if let Some(account) = accounts.get(&key).and_then(Weak::upgrade).filter(|account| !account.revoked()) {
             account.set_limits(limits);
             return account;
         }
         accounts.retain(|_, account| account.strong_count() > 0);
-        let account = Arc::new(Account::open(subject.clone(), limits));
-        accounts.insert(subject.clone(), Arc::downgrade(&account));
+        let account = Arc::new(Account::open(subject.clone(), since, limits, self.audit.clone()));
+        accounts.insert(key, Arc::downgrade(&account));
         account
+    }
+
+    /// Stops every plugin whose consent is older than the record that takes it back.
+    pub(crate) fn revoke(&self, key: &ConsentKey, sequence: u64) {
+        let accounts = self.accounts.lock().expect("no panic happens under this lock");
+        for account in accounts.values().filter_map(Weak::upgrade) {
+            let subject = account.subject();
+            let same = subject.tenant == key.tenant && subject.package == key.package;
+            if same && (key.instance == consent::EVERY_INSTANCE || key.instance == subject.instance) {
+                account.revoke(sequence);
+            }
+        }
+    }
+
+    /// Puts events on record, all or none; gives the sequence of the last.
+    pub(crate) async fn record(&self, events: Vec<Event>) -> Result<u64> {
+        let Some(audit) = &self.audit else {
+            return Err(Error::new(ErrorKind::Invalid, "this runtime keeps no records: give it some with `Builder::records`"));
+        };
+        let records = audit.records.append(self.clock.now_ms(), events).await.map_err(Error::records)?;
+        Ok(records.last().map_or(0, |record| record.sequence))
+    }
+
+    /// Says something of the host's own where its plugins' records go, since nobody waits for an answer.
+    pub(crate) fn complain(&self, level: Level, message: &str) {
+        if let Some(sink) = &self.sink {
+            let package = "plugwork:host".parse().expect("a namespace and a label");
+            let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: Digest::of(b"") };
+            sink.record(&subject, level, message);
+        }
     }
 
     pub(crate) fn attach(&self, plugin: &Plugin) {

@@ -8,6 +8,7 @@ use plugwork_core::{Fault, Subject};
 use wasmtime::component::Instance;
 use wasmtime::{Store, StoreContextMut};
 
+use crate::account::Account;
 use crate::call::{self, Running};
 use crate::error::{Error, ErrorKind, Result};
 use crate::interfaces;
@@ -30,11 +31,13 @@ impl Live {
     pub(crate) async fn start(plugin: &Plugin) -> Result<Self> {
         let generation = plugin.generation();
         let mut store = generation.new_store()?;
+        // Instantiating runs guest code too: a start function, at least.
+        store.data_mut().ledger.count_call();
         let instantiate = call::guarded(&mut store, &generation.ticker, &generation.account, &generation.pre, |pre, store| {
             Box::pin(async move { pre.instantiate_async(store).await })
         });
         let started = instantiate.await;
-        let instance = started.map_err(|error| error.of(plugin.subject()))?;
+        let instance = started.map_err(|error| noted(&generation.account, error).of(plugin.subject()))?;
         let mut live = Self { store, instance, plugin: plugin.clone(), lifecycle: None, fault: None };
         if let Some(indices) = &generation.lifecycle {
             let guest = interfaces::lifecycle::load(indices, &mut live.store, &instance)
@@ -60,6 +63,7 @@ impl Live {
         }
         // Set before the call and cleared after it: a caller that drops this future leaves a session that knows it was cancelled.
         self.fault = Some(Fault::Cancelled);
+        self.store.data_mut().ledger.count_call();
         let generation = self.plugin.generation();
         match call::guarded(&mut self.store, &generation.ticker, &generation.account, with, call).await {
             Ok(value) => {
@@ -67,8 +71,9 @@ impl Live {
                 Ok(value)
             }
             Err(error) => {
-                self.fault = error.fault().cloned();
-                Err(error.of(self.plugin.subject()))
+                // Also where the host failed in the middle of it: whatever the guest was doing, it did not finish.
+                self.fault = Some(error.fault().cloned().unwrap_or(Fault::Cancelled));
+                Err(noted(&generation.account, error).of(self.plugin.subject()))
             }
         }
     }
@@ -96,6 +101,14 @@ impl Live {
     pub(crate) fn store(&mut self) -> &mut Store<State> {
         &mut self.store
     }
+}
+
+/// Counts the fault within an error, if one is.
+fn noted(account: &Account, error: Error) -> Error {
+    if let Some(fault) = error.fault() {
+        account.faulted(fault);
+    }
+    error
 }
 
 /// One instance of a plugin, seen through the point `P`.

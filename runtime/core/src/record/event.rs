@@ -91,6 +91,12 @@ pub struct Consent {
 }
 
 impl Consent {
+    /// Whether it says the same as another, by whomever and for whatever reason.
+    pub fn covers(&self, other: &Self) -> bool {
+        let what = |consent: &Self| (consent.subject.clone(), consent.grants.clone(), consent.expires_ms, consent.limits);
+        what(self) == what(other)
+    }
+
     /// Whether it is over: the moment it names is already past it.
     pub fn expired(&self, now_ms: u64) -> bool {
         self.expires_ms.is_some_and(|expires_ms| now_ms >= expires_ms)

@@ -5,8 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
+mod accounts;
 mod allocation;
 mod cache;
+mod consent;
 mod denials;
 mod dispatch;
 mod dynamic;

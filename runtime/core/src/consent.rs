@@ -1,0 +1,197 @@
+//! What a recorded consent is worth for the package at hand: pure rules over the latest record, the digest and the time.
+//!
+//! Easily got wrong: consent belongs to one digest. Another file of the same name and version has none, whoever vouches for it.
+
+use serde_json::{Map, Value};
+
+use crate::record::{Consent, Event, Record};
+use crate::{Denial, Digest, Grants, Manifest, Subject, policy};
+
+/// What stands on record for the package that is offered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Standing {
+    /// Nobody consented yet.
+    None,
+    /// Somebody consented to exactly this file.
+    Given(Consent),
+    /// Somebody consented to another file of this package: this one would be an update.
+    Other(Consent),
+    /// The consent is past its time.
+    Expired(Consent),
+    /// Consent was taken back, or the plugin was removed.
+    Ended {
+        /// By whom.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
+    },
+}
+
+impl Standing {
+    /// What the latest record of a consent key means for the file with this digest.
+    pub fn of(latest: Option<&Event>, digest: Digest, now_ms: u64) -> Self {
+        match latest {
+            None | Some(Event::Declined { .. } | Event::Faulted { .. } | Event::Refused { .. }) => Self::None,
+            Some(Event::Granted(consent)) if consent.expired(now_ms) => Self::Expired(consent.clone()),
+            Some(Event::Granted(consent)) if consent.subject.digest == digest => Self::Given(consent.clone()),
+            Some(Event::Granted(consent)) => Self::Other(consent.clone()),
+            Some(Event::Revoked { by, reason, .. }) => Self::Ended { by: by.clone(), reason: reason.clone() },
+            Some(Event::Removed { by, .. }) => Self::Ended { by: by.clone(), reason: "removed".to_owned() },
+        }
+    }
+
+    /// The consent to run with, or why there is none. `name` is how the host calls the plugin.
+    pub fn consent(&self, name: &str, digest: Digest) -> Result<&Consent, Denial> {
+        let deny = |code: &str, rule: String, hint: String| {
+            Err(Denial { code: code.to_owned(), permission: "consent".to_owned(), rule: format!("{rule} (plugin `{name}`)"), hint })
+        };
+        match self {
+            Self::Given(consent) => Ok(consent),
+            Self::None => deny("E-CONSENT-NONE", "nobody consented to it".to_owned(), "plugwork add FILE".to_owned()),
+            Self::Other(consent) => deny(
+                "E-CONSENT-DIGEST",
+                format!("consent was given to {}, this file is {digest}", consent.subject.digest),
+                format!("plugwork update {} FILE", consent.subject.package),
+            ),
+            Self::Expired(consent) => deny(
+                "E-CONSENT-EXPIRED",
+                format!("the consent of `{}` has expired", consent.approver),
+                format!("plugwork add FILE --expires DAYS (again: {})", consent.subject.package),
+            ),
+            Self::Ended { by, reason } => {
+                let why = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                deny("E-CONSENT-REVOKED", format!("consent was taken back by `{by}`{why}"), "plugwork add FILE".to_owned())
+            }
+        }
+    }
+}
+
+/// In a revocation: every instance of the package in its tenant, also those that run without consent on record.
+pub const EVERY_INSTANCE: &str = "*";
+
+/// The events that take consent back: of one instance, or with [`EVERY_INSTANCE`] of each that stands on record and of all that run.
+pub fn revocation(standing: &[Record], subject: &Subject, by: &str, reason: &str) -> Vec<Event> {
+    let revoked = |subject: Subject| Event::Revoked { subject, by: by.to_owned(), reason: reason.to_owned() };
+    let mut events = Vec::new();
+    if subject.instance == EVERY_INSTANCE {
+        let granted = standing.iter().filter_map(|record| match record.event() {
+            Ok(Event::Granted(consent)) => Some(consent.subject),
+            _ => None,
+        });
+        let same = |other: &Subject| other.tenant == subject.tenant && other.package == subject.package;
+        events.extend(granted.filter(same).map(revoked));
+    }
+    events.push(revoked(subject.clone()));
+    events
+}
+
+/// What an update keeps without asking: of the earlier grants those that the new manifest still asks for, each bound as it was granted or, where
+/// less is asked for now, as it is asked for. A grant that fits neither way is not carried over: it needs consent anew.
+pub fn carried_over(earlier: &Grants, manifest: Option<&Manifest>) -> Grants {
+    let Some(manifest) = manifest else { return earlier.clone() };
+    let carried = earlier.iter().filter_map(|grant| {
+        let asked = &manifest.permissions.get(&grant.capability)?.bounds;
+        Some((grant.capability.clone(), carry(&grant.capability, &grant.bounds, asked)?))
+    });
+    carried.fold(Grants::none(), |grants, (capability, bounds)| grants.with(&capability, bounds))
+}
+
+fn carry(capability: &str, granted: &Map<String, Value>, asked: &Map<String, Value>) -> Option<Map<String, Value>> {
+    let mut bounds = granted.clone();
+    for (key, now) in policy::askable(capability, asked) {
+        let Some(value) = granted.get(&key) else { continue };
+        let within =
+            |outer: &Map<String, Value>, value: &Value| policy::narrow(capability, Some(outer), &alone(granted, &key, value)).is_ok();
+        if !within(asked, value) {
+            if !within(granted, &now) {
+                return None;
+            }
+            bounds.insert(key, now);
+        }
+    }
+    Some(bounds)
+}
+
+/// The host's own part of the bounds and one key of the rest: what decides about that key alone.
+fn alone(bounds: &Map<String, Value>, key: &str, value: &Value) -> Map<String, Value> {
+    let mut alone = bounds.clone();
+    alone.retain(|other, _| matches!(other.as_str(), "root" | "values" | "networks"));
+    alone.insert(key.to_owned(), value.clone());
+    alone
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn grants(capability: &str, bounds: Value) -> Grants {
+        Grants::none().with(capability, bounds.as_object().unwrap().clone())
+    }
+
+    fn consent(digest: Digest, expires_ms: Option<u64>) -> Event {
+        let subject =
+            crate::Subject { tenant: "default".to_owned(), instance: String::new(), package: "acme:reader".parse().unwrap(), digest };
+        Event::Granted(Consent {
+            subject,
+            version: None,
+            grants: Grants::none(),
+            approver: "ada".to_owned(),
+            reason: String::new(),
+            expires_ms,
+            limits: None,
+        })
+    }
+
+    fn code(latest: Option<&Event>, digest: Digest, now_ms: u64) -> String {
+        match Standing::of(latest, digest, now_ms).consent("acme:reader", digest) {
+            Ok(_) => "ok".to_owned(),
+            Err(denial) => denial.code,
+        }
+    }
+
+    #[test]
+    fn only_the_file_that_was_approved_runs_and_only_in_time() {
+        let (one, other) = (Digest::of(b"one"), Digest::of(b"other"));
+        let given = consent(one, Some(10));
+        assert_eq!(code(None, one, 0), "E-CONSENT-NONE");
+        assert_eq!(code(Some(&given), one, 9), "ok");
+        assert_eq!(code(Some(&given), one, 10), "E-CONSENT-EXPIRED");
+        assert_eq!(code(Some(&given), other, 9), "E-CONSENT-DIGEST");
+        let subject = given.subject().clone();
+        let revoked = Event::Revoked { subject: subject.clone(), by: "ada".to_owned(), reason: "leak".to_owned() };
+        assert_eq!(code(Some(&revoked), one, 0), "E-CONSENT-REVOKED");
+        assert_eq!(code(Some(&Event::Removed { subject, by: "ada".to_owned() }), one, 0), "E-CONSENT-REVOKED");
+    }
+
+    #[test]
+    fn an_update_carries_over_what_it_still_asks_for_and_no_more_than_it_asks() {
+        let earlier = grants("http", json!({"hosts": ["a.example.com", "b.example.com"], "methods": ["GET", "POST"]}))
+            .with("random", json!({"call-bytes": 9}).as_object().unwrap().clone());
+        let manifest =
+            Manifest::parse("name='a:b'\nversion='1.0.0'\n[permissions.http]\nhosts=['*.example.com']\nmethods=['GET']").unwrap();
+        let carried = carried_over(&earlier, Some(&manifest));
+        assert_eq!(carried.get("http").unwrap()["methods"], json!(["GET"]));
+        assert_eq!(carried.get("http").unwrap()["hosts"], json!(["a.example.com", "b.example.com"]));
+        assert!(carried.get("random").is_none());
+        assert!(carried.narrowing(Some(&manifest)).is_ok());
+    }
+
+    #[test]
+    fn an_update_that_asks_for_other_hosts_carries_nothing_over() {
+        let earlier = grants("http", json!({"hosts": ["a.example.com"]}));
+        for asked in ["evil.example.net", "*.example.net"] {
+            let manifest = format!("name='a:b'\nversion='1.0.0'\n[permissions.http]\nhosts=['{asked}']");
+            assert!(carried_over(&earlier, Some(&Manifest::parse(&manifest).unwrap())).is_empty(), "{asked}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_the_host_named_is_carried_over() {
+        let earlier = grants("filesystem", json!({"access": "write", "root": "/srv"}));
+        let manifest = Manifest::parse("name='a:b'\nversion='1.0.0'\n[permissions.filesystem]\naccess='read'").unwrap();
+        let carried = carried_over(&earlier, Some(&manifest));
+        assert_eq!(carried.get("filesystem").unwrap()["root"], json!("/srv"));
+        assert_eq!(carried.get("filesystem").unwrap()["access"], json!("read"));
+    }
+}
