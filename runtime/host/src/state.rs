@@ -55,7 +55,7 @@ impl State {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(64 << 10);
         Self {
-            hooks: Hooks::new(log.clone(), prepared.http),
+            hooks: Hooks::new(log.clone(), account.clone(), prepared.http),
             subject,
             log,
             ledger: Ledger::new(limits, account),

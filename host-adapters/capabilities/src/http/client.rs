@@ -78,7 +78,9 @@ impl Inner {
             *request.headers_mut() = headers.clone();
             let response = self.wire()?.request(request).await.map_err(|error| explain(&error))?;
             let next = match redirect::location(&response) {
-                Some(location) if self.decider.bounds.redirects => redirect::method(response.status(), &method, had_body).map(|next| (next, location)),
+                Some(location) if self.decider.bounds.redirects => {
+                    redirect::method(response.status(), &method, had_body).map(|next| (next, location))
+                }
                 _ => None,
             };
             let Some((next_method, location)) = next else {
@@ -153,7 +155,11 @@ fn explain(error: &PoolError) -> HttpError {
         }
         if let Some(own) = source.downcast_ref::<WireError>() {
             // The plugin's own body broke the rules: the host's guard stopped it.
-            return HttpError::Invalid(Issue { what: own.to_string(), at: "body".to_owned(), expected: "the bytes that were announced".to_owned() });
+            return HttpError::Invalid(Issue {
+                what: own.to_string(),
+                at: "body".to_owned(),
+                expected: "the bytes that were announced".to_owned(),
+            });
         }
         if source.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::TimedOut) {
             return HttpError::TimedOut;
