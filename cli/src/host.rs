@@ -40,7 +40,7 @@ pub(crate) async fn open(place: &Place, base: &Path, limits: Limits, sink: impl 
         // A command makes few instances: reserving a pool would cost more than it saves.
         .allocation(Allocation::OnDemand)
         .limits(limits)
-        .provide(Http)
+        .provide(Http::default())
         .provide(Filesystem::new(base))
         .provide(Config)
         .provide(Environment)
@@ -59,7 +59,7 @@ pub(crate) fn offered() -> Vec<plugwork_core::reach::Offered<'static>> {
     fn one(capability: &impl Capability) -> plugwork_core::reach::Offered<'static> {
         plugwork_core::reach::Offered { capability: capability.name(), interfaces: capability.interfaces() }
     }
-    vec![one(&Http), one(&Filesystem::default()), one(&Config), one(&Environment), one(&Clock), one(&Random)]
+    vec![one(&Http::default()), one(&Filesystem::default()), one(&Config), one(&Environment), one(&Clock), one(&Random)]
 }
 
 /// A tokio runtime for I/O: guests run on threads of their own.

@@ -78,7 +78,7 @@ pub(crate) async fn runtime(allocation: Allocation) -> Runtime {
         let state = plugwork_tests::target().join("plugins-tests").join("state");
         std::fs::create_dir_all(state.parent().unwrap()).unwrap();
         let builder = Runtime::builder(state).allocation(allocation).limits(LIMITS).log(Recorder);
-        let builder = builder.provide(Http).provide(Filesystem::default()).provide(Config).provide(Environment);
+        let builder = builder.provide(Http::default()).provide(Filesystem::default()).provide(Config).provide(Environment);
         builder.provide(Clock).provide(Random).open().await.unwrap()
     };
     cell.get_or_init(open).await.clone()

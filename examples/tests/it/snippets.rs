@@ -57,7 +57,7 @@ fn a_batch_is_made_and_read() -> Result<(), Box<dyn std::error::Error>> {
 async fn a_runtime_with_everything_said() -> plugwork::Result<()> {
     let state = repository().join("target/readme-state");
     let runtime = Runtime::builder(&state) // keeps compiled plugins; `Runtime::in_memory()` keeps nothing
-        .provide(Http)
+        .provide(Http::default())
         .provide(Filesystem::new("/srv")) // relative roots are taken from here
         .limits(Limits { deadline_ms: 50, memory_bytes: 32 << 20, ..Limits::interactive() })
         .allocation(Allocation::Pooling { instances: 64 })

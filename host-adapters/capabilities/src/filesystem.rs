@@ -1,10 +1,13 @@
 //! `filesystem`: one host folder, seen by the plugin as `/`, read-only unless the grant says `write`.
 //!
 //! Paths are resolved by `wasmtime-wasi` over directory handles: `..`, absolute paths and links cannot leave the folder. One folder only,
-//! because two roots with different rights over one file system have been a way around the narrower one.
+//! because two roots with different rights over one file system have been a way around the narrower one. What may lie in it is counted by
+//! the host (`plugwork::interfaces::filesystem`), over all instances of the plugin.
 
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
+use plugwork::interfaces::filesystem::{Folder, FolderQuota};
 use plugwork::wasmtime::component::Linker;
 use plugwork::wasmtime_wasi::FsPerms;
 use plugwork::{Capability, Configured, State, Subject, capability::Prepare, wasmtime};
@@ -12,7 +15,8 @@ use plugwork_core::policy::filesystem::{Access, FilesystemBounds};
 use plugwork_core::{InterfaceName, Issue, policy};
 use serde_json::{Map, Value};
 
-/// Offers folders. Which one is in each grant: `{ root = "/srv/data", access = "read" }`.
+/// Offers folders. Which one is in each grant: `{ root = "/srv/data", access = "read" }`, and what may lie in it: `bytes`, `files` (without
+/// them: the plugin's `storage-bytes` and `storage-keys`).
 ///
 /// Relative roots are taken from the folder given here.
 #[derive(Debug, Clone, Default)]
@@ -30,6 +34,10 @@ impl Filesystem {
 struct Root {
     folder: PathBuf,
     permissions: FsPerms,
+    bytes: Option<u64>,
+    files: Option<u64>,
+    /// One for all instances: made with the first.
+    shared: OnceLock<Arc<Folder>>,
 }
 
 impl Capability for Filesystem {
@@ -56,16 +64,25 @@ impl Capability for Filesystem {
             Access::Read => FsPerms::ReadOnly,
             Access::Write => FsPerms::ReadWrite,
         };
-        Ok(Box::new(Root { folder, permissions }))
+        Ok(Box::new(Root { folder, permissions, bytes: bounds.bytes, files: bounds.files, shared: OnceLock::new() }))
     }
 }
 
 impl Configured for Root {
-    fn link(&self, _: &InterfaceName, _: &mut Linker<State>) -> wasmtime::Result<()> {
+    fn link(&self, interface: &InterfaceName, _: &mut Linker<State>) -> wasmtime::Result<()> {
+        if interface.version().is_some_and(|version| version.minor == 3) {
+            // Its writes are streams of the engine's own that nothing here could count.
+            return Err(wasmtime::format_err!("`filesystem` is granted for WASI 0.2 only, `{interface}` would have no quota"));
+        }
         Ok(())
     }
 
     fn prepare(&self, instance: &mut Prepare<'_>) -> wasmtime::Result<()> {
-        instance.wasi().preopened_dir(&self.folder, "/", self.permissions).map(drop)
+        let shared = self.shared.get_or_init(|| {
+            let limits = instance.account().limits();
+            let quota = FolderQuota { bytes: self.bytes.unwrap_or(limits.storage_bytes), files: self.files.unwrap_or(limits.storage_keys) };
+            Arc::new(Folder::new(self.folder.clone(), quota, instance.account().clone()))
+        });
+        instance.folder(&self.folder, self.permissions, shared.clone())
     }
 }

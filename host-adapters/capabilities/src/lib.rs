@@ -16,5 +16,5 @@ pub use clock::Clock;
 pub use config::Config;
 pub use environment::Environment;
 pub use filesystem::Filesystem;
-pub use http::Http;
+pub use http::{Http, Resolve, Resolved, SystemResolver};
 pub use random::Random;

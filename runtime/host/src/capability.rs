@@ -4,6 +4,7 @@
 //! A capability whose grant is absent is never configured, so it cannot be linked.
 
 use std::any::{Any, TypeId};
+use std::path::Path;
 use std::sync::Arc;
 
 use plugwork_core::policy::config::ConfigBounds;
@@ -11,9 +12,10 @@ use plugwork_core::{InterfaceName, Issue, Subject};
 use serde_json::Value;
 
 use wasmtime::component::Linker;
-use wasmtime_wasi::WasiCtxBuilder;
+use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
 
 use crate::account::Account;
+use crate::interfaces::filesystem::Folder;
 use crate::interfaces::http::HttpClient;
 use crate::state::{Prepared, State};
 
@@ -63,6 +65,13 @@ impl Prepare<'_> {
     /// Gives it an HTTP client, for `wasi:http` and `plugwork:host/fetch` alike.
     pub fn http(&mut self, client: Arc<dyn HttpClient>) {
         self.prepared.http = Some(client);
+    }
+
+    /// Gives it a folder, seen as `/`, whose quota all instances share.
+    pub fn folder(&mut self, path: &Path, access: FsPerms, folder: Arc<Folder>) -> wasmtime::Result<()> {
+        self.wasi.preopened_dir(path, "/", access)?;
+        self.prepared.folder = Some(folder);
+        Ok(())
     }
 
     /// Gives it configuration values, for `wasi:config`.

@@ -7,10 +7,12 @@ use std::time::{Duration, Instant};
 
 use plugwork_core::{Limits, Subject};
 use wasmtime::component::ResourceTable;
+use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::account::Account;
+use crate::interfaces::filesystem::{Files, Folder, Opened};
 use crate::interfaces::http::Hooks;
 use crate::interfaces::wasi::inert_context;
 use crate::ledger::{Ledger, Spend};
@@ -27,6 +29,7 @@ pub struct State {
     wasi: Option<WasiCtx>,
     pub(crate) http: WasiHttpCtx,
     pub(crate) hooks: Hooks,
+    opened: Opened,
     pub(crate) config: Option<Arc<plugwork_core::policy::config::ConfigBounds>>,
     /// The tick at which the running call ends.
     pub(crate) deadline_tick: u64,
@@ -55,13 +58,14 @@ impl State {
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(64 << 10);
         Self {
-            hooks: Hooks::new(log.clone(), prepared.http),
+            hooks: Hooks::new(log.clone(), account.clone(), prepared.http),
             subject,
             log,
             ledger: Ledger::new(limits, account),
             table,
             wasi,
             http,
+            opened: Opened::new(prepared.folder),
             config: prepared.config,
             deadline_tick: 0,
             began: Instant::now(),
@@ -115,11 +119,20 @@ impl State {
     }
 }
 
+impl State {
+    pub(crate) fn files(&mut self) -> Files<'_> {
+        let ctx = self.wasi.get_or_insert_with(|| inert_context(&self.log).build());
+        let inner = WasiFilesystemCtxView { ctx: ctx.filesystem(), table: &mut self.table };
+        Files { inner, opened: &mut self.opened, log: &self.log }
+    }
+}
+
 /// What the capabilities prepared for one instance.
 #[derive(Default)]
 pub(crate) struct Prepared {
     pub(crate) http: Option<Arc<dyn crate::interfaces::http::HttpClient>>,
     pub(crate) config: Option<Arc<plugwork_core::policy::config::ConfigBounds>>,
+    pub(crate) folder: Option<Arc<Folder>>,
     pub(crate) slots: Vec<(TypeId, Box<dyn Any + Send>)>,
 }
 

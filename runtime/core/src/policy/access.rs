@@ -4,6 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Decision;
+
 /// Reading, or reading and writing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -21,6 +23,18 @@ impl Access {
         match self {
             Self::Read => "read",
             Self::Write => "write",
+        }
+    }
+
+    /// Whether this may be done where `granted` is.
+    pub(super) fn decide(self, granted: Self, code: &'static str) -> Decision {
+        if self <= granted {
+            return Decision::Allow;
+        }
+        Decision::Deny {
+            code,
+            rule: format!("`{}` is not granted, only `{}`", self.as_str(), granted.as_str()),
+            hint: format!("access = \"{}\"", self.as_str()),
         }
     }
 }

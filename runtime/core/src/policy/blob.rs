@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Access, names};
+use super::{Access, Decision, key, names};
 use crate::Issue;
 
 /// The bounds of the `blob` capability.
@@ -27,5 +27,28 @@ pub struct BlobBounds {
 impl BlobBounds {
     pub(super) fn check(&self) -> Result<(), Issue> {
         names::check_labels("containers", &self.containers)
+    }
+
+    /// Whether an object of a container may be read or written.
+    pub fn decide_object(&self, container: &str, name: &str, access: Access) -> Decision {
+        match (self.decide_container(container, access), key::complaint(name)) {
+            (Decision::Allow, None) => Decision::Allow,
+            (Decision::Allow, Some(complaint)) => {
+                Decision::Deny { code: "E-CAP-BLOB-NAME", rule: format!("the object's name {complaint}"), hint: String::new() }
+            }
+            (denied, _) => denied,
+        }
+    }
+
+    /// Whether a container may be opened to be read or written.
+    pub fn decide_container(&self, container: &str, access: Access) -> Decision {
+        if !self.containers.iter().any(|granted| granted == container) {
+            return Decision::Deny {
+                code: "E-CAP-BLOB-CONTAINER",
+                rule: format!("container `{}` is not granted", names::shown(container)),
+                hint: names::hint("containers", container),
+            };
+        }
+        access.decide(self.access, "E-CAP-BLOB-ACCESS")
     }
 }

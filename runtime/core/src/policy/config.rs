@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::Side;
+use super::{Decision, Side, names};
 use crate::Issue;
 
 /// The bounds of the `config` capability.
@@ -32,7 +32,19 @@ impl ConfigBounds {
 
     /// The value of a key, if it was granted and has one.
     pub fn get(&self, key: &str) -> Option<&str> {
-        let granted = self.keys.iter().any(|granted| granted == key || granted == "*");
-        if granted { self.values.get(key).and_then(Value::as_str) } else { None }
+        if self.is_granted(key) { self.values.get(key).and_then(Value::as_str) } else { None }
+    }
+
+    /// Whether a key may be read. The interface has no word for "denied": there, a key that may not be read has no value.
+    pub fn decide_key(&self, key: &str) -> Decision {
+        if self.is_granted(key) {
+            return Decision::Allow;
+        }
+        let shown = names::shown(key);
+        Decision::Deny { code: "E-CAP-CONFIG-KEY", rule: format!("key `{shown}` is not granted"), hint: format!("keys = [\"{shown}\"]") }
+    }
+
+    fn is_granted(&self, key: &str) -> bool {
+        self.keys.iter().any(|granted| granted == key || granted == "*")
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{Decision, names};
 use crate::Issue;
 
 /// The bounds of the `environment` capability.
@@ -23,6 +24,19 @@ impl EnvironmentBounds {
                 at: "variables".to_owned(),
                 expected: "names, one by one".to_owned(),
             }),
+        }
+    }
+
+    /// Whether a variable may be read. The interface has no word for "denied": there, a variable that may not be read does not exist.
+    pub fn decide_variable(&self, name: &str) -> Decision {
+        if self.variables.iter().any(|granted| granted == name) {
+            return Decision::Allow;
+        }
+        let shown = names::shown(name);
+        Decision::Deny {
+            code: "E-CAP-ENVIRONMENT-VARIABLE",
+            rule: format!("variable `{shown}` is not granted"),
+            hint: format!("variables = [\"{shown}\"]"),
         }
     }
 }

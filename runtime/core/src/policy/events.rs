@@ -4,7 +4,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::topic::TopicPattern;
+use super::topic::{TopicPattern, is_topic};
+use super::{Decision, names};
 use crate::Issue;
 
 /// The bounds of the `events` capability, which no host offers yet.
@@ -35,4 +36,36 @@ impl EventsBounds {
             Some(other) => Err(Issue { what: other.to_string(), at: "hops".to_owned(), expected: "1 to 8".to_owned() }),
         }
     }
+
+    /// Whether an event may be published that came, through whatever chain, from one which had passed `hops` plugins; 0 for one of its own.
+    pub fn decide_publish(&self, topic: &str, hops: u32) -> Decision {
+        let limit = self.hops.unwrap_or(HOPS_MAX);
+        match decide_topic(topic, &self.outgoing, "out", "E-CAP-EVENTS-OUT") {
+            Decision::Allow if hops >= limit => Decision::Deny {
+                code: "E-CAP-EVENTS-HOPS",
+                rule: format!("the event it answers has passed {hops} plugins, the limit is {limit}"),
+                hint: if hops < HOPS_MAX { format!("hops = {}", hops + 1) } else { String::new() },
+            },
+            decision => decision,
+        }
+    }
+
+    /// Whether an event of this topic may be received.
+    pub fn decide_receive(&self, topic: &str) -> Decision {
+        decide_topic(topic, &self.incoming, "in", "E-CAP-EVENTS-IN")
+    }
+}
+
+fn decide_topic(topic: &str, patterns: &[TopicPattern], bound: &str, code: &'static str) -> Decision {
+    if !is_topic(topic) {
+        return Decision::Deny {
+            code: "E-CAP-EVENTS-TOPIC",
+            rule: format!("`{}` is not a topic", names::shown(topic)),
+            hint: String::new(),
+        };
+    }
+    if patterns.iter().any(|pattern| pattern.matches(topic)) {
+        return Decision::Allow;
+    }
+    Decision::Deny { code, rule: format!("topic `{topic}` is not granted"), hint: format!("{bound} = [\"{topic}\"]") }
 }

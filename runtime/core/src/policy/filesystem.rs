@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::Access;
-use super::Side;
+use super::{Decision, Side, path};
 use crate::Issue;
 
 /// The bounds of the `filesystem` capability.
@@ -31,7 +31,20 @@ impl FilesystemBounds {
             (Side::Asked, Some(_)) => Err(issue("a plugin cannot choose a folder of the host", "no `root` in a manifest")),
             (Side::Granted, None) => Err(issue("missing", "the host folder that the plugin sees as `/`")),
             (Side::Granted, Some(root)) if root.is_empty() => Err(issue("empty", "a folder")),
+            // Below them lie the host's own memory and devices, which no file permission of the plugin would stop.
+            (Side::Granted, Some(root)) if path::holds_the_system(root) => {
+                Err(issue("it holds `/proc`, `/sys` or `/dev`, or lies in one of them", "a folder of files"))
+            }
             _ => Ok(()),
+        }
+    }
+
+    /// Whether a path may be opened, judged by its letters alone: the second wall behind the folder's handle, which knows about links.
+    /// Absolute and relative paths both begin at the root; a relative one that begins at another folder is judged joined to it.
+    pub fn decide_path(&self, text: &str, access: Access) -> Decision {
+        match path::decide(text) {
+            Decision::Allow => access.decide(self.access, "E-CAP-FILESYSTEM-ACCESS"),
+            denied => denied,
         }
     }
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 pub use super::host::{HostPattern, Scheme};
 use super::network::is_public;
-use super::{Decision, Network};
+use super::{Decision, Network, Target, names};
 use crate::Issue;
 
 /// The bounds of the `http` capability.
@@ -52,8 +52,24 @@ pub struct RequestFacts<'a> {
     pub method: &'a str,
 }
 
+impl RequestFacts<'_> {
+    /// Scheme, host and port, as they would stand in a grant.
+    pub(super) fn place(&self) -> String {
+        let port = if self.port == self.scheme.default_port() { String::new() } else { format!(":{}", self.port) };
+        let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.to_owned() };
+        format!("{}://{host}{port}", self.scheme)
+    }
+}
+
 impl HttpBounds {
     pub(super) fn check(&self) -> Result<(), Issue> {
+        if let Some(method) = self.methods.iter().find(|method| *method != "*" && !is_sendable(method)) {
+            return Err(Issue {
+                what: format!("`{}`", names::shown(method)),
+                at: "methods".to_owned(),
+                expected: "methods in upper case but CONNECT and TRACE, or `*`".to_owned(),
+            });
+        }
         let none = [("bytes-per-minute", self.bytes_per_minute), ("concurrency", self.concurrency.map(u64::from))];
         match none.iter().find(|(_, limit)| *limit == Some(0)) {
             None => Ok(()),
@@ -61,24 +77,34 @@ impl HttpBounds {
         }
     }
 
+    /// Whether a request may be made to this target. Where the URL names an address, that is judged too; where it names a host, each address
+    /// that the name leads to must be judged by [`Self::decide_address`] before it is dialled.
+    pub fn decide_target(&self, method: &str, target: &Target) -> Decision {
+        let facts = RequestFacts { scheme: target.scheme(), host: target.host(), port: target.port(), method };
+        match (self.decide_request(&facts), target.address()) {
+            (Decision::Allow, Some(address)) => self.decide_address(address),
+            (decision, _) => decision,
+        }
+    }
+
     /// Whether the request may be made at all.
     pub fn decide_request(&self, facts: &RequestFacts<'_>) -> Decision {
-        if !self.methods.iter().any(|method| method == facts.method || method == "*") {
+        let sendable = is_sendable(facts.method);
+        if !sendable || !self.methods.iter().any(|method| method == facts.method || method == "*") {
             return Decision::Deny {
                 code: "E-CAP-HTTP-METHOD",
-                rule: format!("method `{}` is not granted", facts.method),
-                hint: format!("methods = [\"{}\"]", facts.method),
+                rule: format!("method `{}` is not granted", names::shown(facts.method)),
+                hint: if sendable { format!("methods = [\"{}\"]", facts.method) } else { String::new() },
             };
         }
         if self.hosts.iter().any(|pattern| pattern.matches(facts)) {
             return Decision::Allow;
         }
-        let port = if facts.port == facts.scheme.default_port() { String::new() } else { format!(":{}", facts.port) };
-        let host = if facts.host.contains(':') { format!("[{}]", facts.host) } else { facts.host.to_owned() };
+        let place = facts.place();
         Decision::Deny {
             code: "E-CAP-HTTP-HOST",
-            rule: format!("`{}://{host}{port}` is not among the granted hosts", facts.scheme),
-            hint: format!("hosts = [\"{}://{host}{port}\"]", facts.scheme),
+            rule: format!("`{place}` is not among the granted hosts"),
+            hint: format!("hosts = [\"{place}\"]"),
         }
     }
 
@@ -93,6 +119,14 @@ impl HttpBounds {
             hint: format!("networks = [\"{}\"]", address.to_canonical()),
         }
     }
+}
+
+/// Whether a plugin can be granted the method: a word in upper case, but not CONNECT, which opens a tunnel past every later decision, and not
+/// TRACE, which answers with the headers it was sent, secrets among them.
+fn is_sendable(method: &str) -> bool {
+    (1..=32).contains(&method.len())
+        && method.bytes().all(|byte| matches!(byte, b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_'))
+        && !matches!(method, "CONNECT" | "TRACE")
 }
 
 #[cfg(test)]

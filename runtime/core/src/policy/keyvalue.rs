@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Access, names};
+use super::{Access, Decision, key, names};
 use crate::Issue;
 
 /// The bounds of the `keyvalue` capability.
@@ -28,5 +28,28 @@ pub struct KeyValueBounds {
 impl KeyValueBounds {
     pub(super) fn check(&self) -> Result<(), Issue> {
         names::check_labels("stores", &self.stores)
+    }
+
+    /// Whether a key of a store may be read or written. Listing a store is reading it: its key is judged when it is read.
+    pub fn decide_key(&self, store: &str, key: &str, access: Access) -> Decision {
+        match (self.decide_store(store, access), key::complaint(key)) {
+            (Decision::Allow, None) => Decision::Allow,
+            (Decision::Allow, Some(complaint)) => {
+                Decision::Deny { code: "E-CAP-KV-KEY", rule: format!("the key {complaint}"), hint: String::new() }
+            }
+            (denied, _) => denied,
+        }
+    }
+
+    /// Whether a store may be opened to be read or written.
+    pub fn decide_store(&self, store: &str, access: Access) -> Decision {
+        if !self.stores.iter().any(|granted| granted == store) {
+            return Decision::Deny {
+                code: "E-CAP-KV-STORE",
+                rule: format!("store `{}` is not granted", names::shown(store)),
+                hint: names::hint("stores", store),
+            };
+        }
+        access.decide(self.access, "E-CAP-KV-ACCESS")
     }
 }

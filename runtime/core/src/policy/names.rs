@@ -17,3 +17,13 @@ pub(super) fn check_labels(at: &str, names: &[String]) -> Result<(), Issue> {
         ),
     }
 }
+
+/// A bound that would allow the name, or nothing where no grant could.
+pub(super) fn hint(bound: &str, name: &str) -> String {
+    if is_label(name) { format!("{bound} = [\"{name}\"]") } else { String::new() }
+}
+
+/// A name that a plugin gave, fit for a message: escaped, and at most 64 characters of it.
+pub(super) fn shown(name: &str) -> String {
+    name.chars().take(64).flat_map(char::escape_debug).collect()
+}

@@ -45,7 +45,7 @@ impl FromStr for Network {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let refused = || format!("`{text}` is not an address range: expected such as `10.0.0.0/8` or `127.0.0.1`");
         let (address, bits) = match text.split_once('/') {
-            Some((address, bits)) => (address, Some(bits.parse::<u8>().map_err(|_| refused())?)),
+            Some((address, bits)) => (address, Some(bits.parse::<u8>().ok().filter(|read| read.to_string() == bits).ok_or_else(refused)?)),
             None => (text, None),
         };
         let address: IpAddr = address.parse().map_err(|_| refused())?;
@@ -79,7 +79,7 @@ impl TryFrom<String> for Network {
 }
 
 /// Whether an address is on the public internet: not private, loopback, link-local, shared, multicast, reserved or unspecified, nor a form of IPv6
-/// (mapped, NAT64, 6to4, Teredo) that may reach such a one. Registries: RFC 6890, RFC 4193, RFC 6052, RFC 3056, RFC 4380.
+/// (mapped, NAT64, 6to4, Teredo, ISATAP) that may reach such a one. Registries: RFC 6890, RFC 4193, RFC 6052, RFC 3056, RFC 4380, RFC 5214.
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => is_public_v4(address),
@@ -105,13 +105,14 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
-    let [a, b, ..] = address.segments();
+    let [a, b, _, _, e, f, ..] = address.segments();
     // Global unicast is 2000::/3; everything else (loopback, unique local, link-local, multicast, NAT64) is not.
     (a & 0xe000) == 0x2000
         && !(a == 0x2001 && b < 0x0200) // IETF protocol assignments, Teredo among them
         && !(a == 0x2001 && b == 0x0db8)
         && a != 0x2002 // 6to4 carries an IPv4 address
         && !(a == 0x3fff && b < 0x1000)
+        && !((e & 0xfdff) == 0 && f == 0x5efe) // ISATAP carries an IPv4 address in its lower half
 }
 
 #[cfg(test)]
@@ -156,7 +157,7 @@ mod tests {
         assert!(net.contains("10.255.255.255".parse().unwrap()) && net.contains("::ffff:10.0.0.0".parse().unwrap()));
         assert!(!net.contains("11.0.0.0".parse().unwrap()) && !net.contains("9.255.255.255".parse().unwrap()));
         assert!("0.0.0.0/0".parse::<Network>().unwrap().contains("8.8.8.8".parse().unwrap()));
-        for bad in ["10.0.0.0/33", "x", "10.0.0/8", "::1/129", "10.0.0.0/"] {
+        for bad in ["10.0.0.0/33", "x", "10.0.0/8", "::1/129", "10.0.0.0/", "10.0.0.0/+8", "10.0.0.0/08"] {
             assert!(bad.parse::<Network>().is_err(), "{bad}");
         }
     }

@@ -4,6 +4,7 @@ pub mod bindings;
 pub(crate) mod config;
 pub(crate) mod deny;
 mod fetch;
+pub mod filesystem;
 pub mod http;
 pub(crate) mod lifecycle;
 pub(crate) mod log;

@@ -38,7 +38,7 @@ pub(crate) fn link(interface: &InterfaceName, l: &mut Linker<State>) -> wasmtime
 }
 
 fn link_p2(path: &str, l: &mut Linker<State>) -> wasmtime::Result<bool> {
-    use wasmtime_wasi::p2::bindings::{cli, clocks, filesystem, io, random};
+    use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
     match path {
         "wasi:io/error" => io::error::add_to_linker::<State, HasTable>(l, |s| s.counted().ctx().table),
         "wasi:io/poll" => io::poll::add_to_linker::<State, HasTable>(l, |s| s.counted().ctx().table),
@@ -58,8 +58,8 @@ fn link_p2(path: &str, l: &mut Linker<State>) -> wasmtime::Result<bool> {
         "wasi:cli/terminal-stdin" => cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
         "wasi:cli/terminal-stdout" => cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
         "wasi:cli/terminal-stderr" => cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:filesystem/types" => filesystem::types::add_to_linker::<State, WasiFilesystem>(l, |s| s.counted().filesystem()),
-        "wasi:filesystem/preopens" => filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, |s| s.counted().filesystem()),
+        "wasi:filesystem/types" => super::filesystem::link_types(l),
+        "wasi:filesystem/preopens" => super::filesystem::link_preopens(l),
         "wasi:http/types" => {
             use wasmtime_wasi_http::p2::bindings::{LinkOptions, http};
             http::types::add_to_linker::<State, WasiHttp>(l, &(&LinkOptions::default()).into(), |s| s.counted().http())

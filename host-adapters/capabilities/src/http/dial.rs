@@ -1,0 +1,204 @@
+//! The connector: every connection of a client begins here, and none goes to an address that was not decided on a line before.
+//!
+//! Literal addresses take the same way as resolved ones. There is no other place in this crate that opens a socket.
+
+use std::future::Future;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::Uri;
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use hyper_util::rt::TokioIo;
+use plugwork_core::policy::Decision;
+use plugwork_core::policy::http::HttpBounds;
+use plugwork_core::{Denial, Subject};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower_service::Service;
+
+use super::resolve::Resolve;
+
+/// Connections of one grant, in use or idle. Idle ones close by themselves, so a plugin that visits many hosts gets room again.
+pub(super) const CONNECTIONS_MAX: usize = 256;
+/// Addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 8;
+/// Time for one address.
+const DIAL_TIMEOUT: Duration = Duration::from_secs(4);
+
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Turns decisions of the policy into denials with a subject and a hint.
+pub(super) struct Decider {
+    pub(super) bounds: HttpBounds,
+    plugin: String,
+}
+
+impl Decider {
+    pub(super) fn new(bounds: HttpBounds, subject: &Subject) -> Self {
+        Self { bounds, plugin: subject.to_string() }
+    }
+
+    pub(super) fn obey(&self, decision: Decision) -> Result<(), Denial> {
+        match decision {
+            Decision::Allow => Ok(()),
+            Decision::Deny { code, rule, hint } => Err(self.denial(code, &rule, &hint)),
+        }
+    }
+
+    /// A denial by a bound of this grant.
+    pub(super) fn denial(&self, code: &str, rule: &str, hint: &str) -> Denial {
+        Denial {
+            code: code.to_owned(),
+            permission: "http".to_owned(),
+            rule: format!("{rule} (plugin `{}`)", self.plugin),
+            hint: format!("add to the plugin's `http` grant: {hint}"),
+        }
+    }
+
+    fn address(&self, address: IpAddr) -> Result<(), Denial> {
+        self.obey(self.bounds.decide_address(address))
+    }
+}
+
+/// A denial on its way through the client's errors.
+#[derive(Debug)]
+pub(super) struct AddressDenied(pub(super) Denial);
+
+impl std::fmt::Display for AddressDenied {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for AddressDenied {}
+
+/// Dials for one grant.
+#[derive(Clone)]
+pub(super) struct Dialler {
+    decider: Arc<Decider>,
+    resolver: Arc<dyn Resolve>,
+    connections: Arc<Semaphore>,
+}
+
+impl Dialler {
+    pub(super) fn new(decider: Arc<Decider>, resolver: Arc<dyn Resolve>) -> Self {
+        Self { decider, resolver, connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+    }
+
+    async fn dial(self, uri: Uri) -> Result<TokioIo<Dialled>, BoxError> {
+        let permit = self.connections.clone().try_acquire_owned().map_err(|_| format!("more than {CONNECTIONS_MAX} connections"))?;
+        let host = uri.host().ok_or("no host")?;
+        let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("http") { 80 } else { 443 });
+        let mut denied = None;
+        let mut failed = None;
+        for address in self.addresses(host).await?.into_iter().take(ADDRESSES_MAX) {
+            if let Err(denial) = self.decider.address(address) {
+                denied = Some(denial);
+                continue;
+            }
+            match tokio::time::timeout(DIAL_TIMEOUT, TcpStream::connect(SocketAddr::new(address, port))).await {
+                Ok(Ok(stream)) => {
+                    // Small requests must not wait for the acknowledgement of the one before.
+                    stream.set_nodelay(true)?;
+                    return Ok(TokioIo::new(Dialled { stream, _permit: permit }));
+                }
+                Ok(Err(error)) => failed = Some(error),
+                Err(_) => failed = Some(io::Error::new(io::ErrorKind::TimedOut, format!("{address} did not answer"))),
+            }
+        }
+        Err(match (failed, denied) {
+            (Some(error), _) => error.into(),
+            (None, Some(denial)) => AddressDenied(denial).into(),
+            (None, None) => format!("`{host}` has no address").into(),
+        })
+    }
+
+    async fn addresses(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+        match literal.parse() {
+            Ok(address) => Ok(vec![address]),
+            Err(_) => self.resolver.resolve(host).await,
+        }
+    }
+}
+
+impl Service<Uri> for Dialler {
+    type Response = TokioIo<Dialled>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Box::pin(self.clone().dial(uri))
+    }
+}
+
+/// A connection to an address that was allowed.
+pub(super) struct Dialled {
+    stream: TcpStream,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Connection for Dialled {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for Dialled {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Dialled {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, slices)
+    }
+}
+
+/// A connector with a time limit over all of it: a handshake that never ends must not keep its place.
+#[derive(Clone)]
+pub(super) struct Limited<C>(pub(super) C, pub(super) Duration);
+
+impl<C> Service<Uri> for Limited<C>
+where
+    C: Service<Uri, Error = BoxError, Future: Send + 'static>,
+{
+    type Response = C::Response;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<C::Response, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let connecting = tokio::time::timeout(self.1, self.0.call(uri));
+        Box::pin(async move { connecting.await.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "connecting took too long"))? })
+    }
+}

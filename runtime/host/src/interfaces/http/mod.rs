@@ -1,0 +1,173 @@
+//! Outgoing HTTP, seen from the guest's side. What sends is an [`HttpClient`] that a capability gives to the instance; without one every request
+//! is denied.
+//!
+//! What holds for every client stands here: the request is checked again (`check`), its bodies are guarded (`body`), and the plugin's
+//! account is charged. A client decides by its grant, dials and sends.
+
+mod body;
+mod check;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use plugwork_core::{Denial, Issue, Refusal};
+use wasmtime::component::Linker;
+use wasmtime_wasi_http::{Error as WireError, RequestOptions, WasiBody, WasiHttp, WasiHttpHooks, WasiHttpView};
+
+use self::body::{Download, Place, Upload};
+use crate::account::Account;
+use crate::log::{Level, Log};
+use crate::state::State;
+use crate::usage::HostInterface;
+
+/// Sends requests for plugins. One client holds the bounds of one grant; it decides on each request and on each address.
+pub trait HttpClient: Send + Sync + 'static {
+    /// Sends one request. `timeout` bounds the time until the response's head has arrived.
+    fn send(&self, request: http::Request<WasiBody>, timeout: Duration) -> Sending;
+}
+
+/// A request under way.
+pub type Sending = Pin<Box<dyn Future<Output = Result<http::Response<WasiBody>, HttpError>> + Send>>;
+
+/// Why a request has no response.
+#[derive(Debug, Clone)]
+pub enum HttpError {
+    /// Policy said no.
+    Denied(Denial),
+    /// The request is not one.
+    Invalid(Issue),
+    /// Nobody answered within the time.
+    TimedOut,
+    /// The connection failed.
+    Unavailable(String),
+}
+
+impl From<HttpError> for Refusal {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Denied(denial) => Self::Denied(denial),
+            HttpError::Invalid(issue) => Self::Invalid(issue),
+            HttpError::TimedOut => Self::Unavailable { reason: "timed out".to_owned() },
+            HttpError::Unavailable(reason) => Self::Unavailable { reason },
+        }
+    }
+}
+
+/// Defines `wasi:http/outgoing-handler` over the instance's client.
+pub fn link_outgoing(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<State, WasiHttp>(linker, |state| {
+        state.counted_as(HostInterface::Http).http()
+    })
+}
+
+/// Time until a response's head where the guest names none.
+pub(crate) const FIRST_BYTE_TIMEOUT: Duration = Duration::from_secs(10);
+/// The most that a guest may name.
+const FIRST_BYTE_TIMEOUT_MAX: Duration = Duration::from_secs(60);
+/// Time between two frames of a body, either way, where the guest names none; it cannot name more.
+pub(crate) const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Host memory that one open request is charged for: heads, and what is read ahead of the guest.
+pub(crate) const REQUEST_HELD_BYTES: u64 = 384 << 10;
+
+/// How long a request may take, in parts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timeouts {
+    pub(crate) first_byte: Duration,
+    pub(crate) body_idle: Duration,
+}
+
+/// Sends one request within the plugin's account. The slot and the memory it takes are free when both bodies are done.
+pub(crate) async fn exchange(
+    client: Arc<dyn HttpClient>,
+    account: Arc<Account>,
+    mut request: http::Request<WasiBody>,
+    timeouts: Timeouts,
+) -> Result<http::Response<WasiBody>, HttpError> {
+    let announced = check::head(&mut request).map_err(HttpError::Invalid)?;
+    let slot = account.open_request().map_err(HttpError::Denied)?;
+    let memory = account.hold(REQUEST_HELD_BYTES).map_err(HttpError::Denied)?;
+    let place = Arc::new(Place { account: account.clone(), _slot: slot, _memory: memory });
+    let wait = account.egress(head_bytes(&request));
+    if !wait.is_zero() {
+        tokio::time::sleep(wait).await;
+    }
+    let request = request.map(|body| Upload::new(body, announced, place.clone(), timeouts.body_idle).boxed_unsync());
+    let response = client.send(request, timeouts.first_byte).await.inspect_err(|error| {
+        if matches!(error, HttpError::Denied(_)) {
+            account.denied();
+        }
+    })?;
+    let head: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    account.received(head as u64);
+    Ok(response.map(|body| Download::new(body, place, timeouts.body_idle).boxed_unsync()))
+}
+
+fn head_bytes(request: &http::Request<WasiBody>) -> u64 {
+    let fields: usize = request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    (fields + request.uri().path().len() + request.uri().query().map_or(0, str::len)) as u64
+}
+
+pub(crate) struct Hooks {
+    log: Arc<Log>,
+    account: Arc<Account>,
+    pub(crate) client: Option<Arc<dyn HttpClient>>,
+}
+
+impl Hooks {
+    pub(crate) fn new(log: Arc<Log>, account: Arc<Account>, client: Option<Arc<dyn HttpClient>>) -> Self {
+        Self { log, account, client }
+    }
+}
+
+type Io = Box<dyn Future<Output = Result<(), WireError>> + Send>;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        request: http::Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _response_errors: Io,
+    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Io), WireError>> + Send> {
+        let Some(client) = self.client.clone() else {
+            return Box::new(async { Err(WireError::HttpRequestDenied) });
+        };
+        let (log, account) = (self.log.clone(), self.account.clone());
+        Box::new(async move {
+            match exchange(client, account, request, timeouts(options)).await {
+                Ok(response) => Ok((response, Box::new(async { Ok(()) }) as Io)),
+                Err(error) => Err(told(&log, error)),
+            }
+        })
+    }
+}
+
+fn timeouts(options: Option<RequestOptions>) -> Timeouts {
+    let first_byte = options.and_then(|options| options.first_byte_timeout).unwrap_or(FIRST_BYTE_TIMEOUT).min(FIRST_BYTE_TIMEOUT_MAX);
+    let between = options.and_then(|options| options.between_bytes_timeout).unwrap_or(BODY_IDLE_TIMEOUT);
+    Timeouts { first_byte, body_idle: between.min(BODY_IDLE_TIMEOUT) }
+}
+
+/// The error code nearest to it. wasi:http has no room for a reason: without a record nobody would learn which rule decided.
+fn told(log: &Log, error: HttpError) -> WireError {
+    match error {
+        HttpError::Denied(denial) => {
+            log.write(Level::Warn, &denial.to_string());
+            if denial.code == "E-LIMIT-REQUESTS" { WireError::ConnectionLimitReached } else { WireError::HttpRequestDenied }
+        }
+        HttpError::Invalid(issue) => {
+            log.write(Level::Warn, &issue.to_string());
+            match issue.at.as_str() {
+                "url" => WireError::HttpRequestUriInvalid,
+                "method" => WireError::HttpRequestMethodInvalid,
+                "headers" => WireError::HttpRequestHeaderSectionSize(None),
+                "content-length" | "body" => WireError::HttpRequestBodySize(None),
+                _ => WireError::HttpProtocolError,
+            }
+        }
+        HttpError::TimedOut => WireError::ConnectionReadTimeout,
+        HttpError::Unavailable(_) => WireError::DestinationUnavailable,
+    }
+}
