@@ -11,7 +11,7 @@ use plugwork::{ErrorKind, Fault, Grants, Limits, Runtime};
 use serde_json::json;
 
 use crate::guest::{CALLS, ECHO, Guest};
-use crate::world::{self, Calls, Number, fault, grant};
+use crate::world::{Calls, Number, fault, grant};
 
 const LOOP: &str = r#"(func (export "run") (param i32) (result i32) (loop $again (br $again)) i32.const 0)"#;
 const MANIFEST: &str = "[permissions.calls]\nstart = 1\n";

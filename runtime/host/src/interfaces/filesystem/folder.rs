@@ -150,7 +150,6 @@ impl Folder {
 
     /// The denial that says so, counted.
     pub(super) fn denial(&self, full: Full) -> Denial {
-        self.account.denied();
         let (code, rule, bound) = match full {
             Full::Bytes => ("E-CAP-FILES-BYTES", format!("its folder may hold {} bytes", self.quota.bytes), "bytes"),
             Full::Files => ("E-CAP-FILES-COUNT", format!("its folder may hold {} files and folders", self.quota.files), "files"),
@@ -163,7 +162,9 @@ impl Folder {
             bound => format!("add to the plugin's `filesystem` grant: {bound} = {enough}"),
         };
         let rule = format!("{rule} (plugin `{}`)", self.account.subject());
-        Denial { code: code.to_owned(), permission: "filesystem".to_owned(), rule, hint }
+        let denial = Denial { code: code.to_owned(), permission: "filesystem".to_owned(), rule, hint };
+        self.account.denied(&denial);
+        denial
     }
 
     fn fits(&self, books: &Books, bytes: u64, files: u64) -> Result<(), Full> {

@@ -96,8 +96,8 @@ pub(crate) async fn exchange(
     }
     let request = request.map(|body| Upload::new(body, announced, place.clone(), timeouts.body_idle).boxed_unsync());
     let response = client.send(request, timeouts.first_byte).await.inspect_err(|error| {
-        if matches!(error, HttpError::Denied(_)) {
-            account.denied();
+        if let HttpError::Denied(denial) = error {
+            account.denied(denial);
         }
     })?;
     let head: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
