@@ -1,13 +1,19 @@
-//! Where plugins speak: `plugwork:host/log`, `wasi:logging`, stdout and stderr all end in one limited log per instance.
+//! Where plugins speak: `plugwork:host/log`, `wasi:logging`, stdout and stderr all end in one limited log per instance, within the rate of
+//! its plugin's account.
 //!
-//! A sink gets whole records with their subject. Text is as the guest wrote it: whoever shows it must [`escape`] it.
+//! A sink gets whole records with their subject. Text is as the guest wrote it: whoever shows it must [`escape`] it, or write it with
+//! [`JsonLines`].
 
-use std::fmt;
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+use std::io::Write;
 use std::sync::{Arc, Mutex};
 
 use plugwork_core::Subject;
 use plugwork_core::limits::{LOG_BYTES_MAX, LOG_RECORD_BYTES_MAX, LOG_RECORDS_MAX};
 use serde::Serialize;
+
+use crate::account::Account;
 
 /// Severity, rising.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -39,7 +45,7 @@ impl fmt::Display for Level {
 
 /// Takes log records. Called from guest threads: it must not block for long.
 pub trait Sink: Send + Sync + 'static {
-    /// One record; `message` is at most 8 KiB and may hold any characters.
+    /// One record; `message` is at most 8 KiB, with a note of what was cut behind it, and may hold any characters.
     fn record(&self, subject: &Subject, level: Level, message: &str);
 }
 
@@ -56,9 +62,7 @@ pub fn escape(text: &str) -> String {
     for character in text.chars() {
         match character {
             '\n' | '\t' => shown.push(character),
-            '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}' => {
-                shown.extend(character.escape_unicode());
-            }
+            _ if is_unseen(character) => shown.extend(character.escape_unicode()),
             _ if character.is_control() => shown.extend(character.escape_default()),
             _ => shown.push(character),
         }
@@ -66,10 +70,86 @@ pub fn escape(text: &str) -> String {
     shown
 }
 
+/// As [`escape`], in one line: newline and tab become visible too.
+pub fn escape_line(text: &str) -> String {
+    escape(text).replace('\n', "\\n").replace('\t', "\\t")
+}
+
+/// Characters that show nothing themselves and change how others are read: direction, joining, tags, line and paragraph separators, fillers.
+fn is_unseen(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{115f}'
+            | '\u{1160}'
+            | '\u{180e}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff9}'..='\u{fffb}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
+}
+
+/// A sink that writes one JSON object a line: `tenant`, `plugin`, `instance`, `digest`, `level`, `message`.
+///
+/// Whatever a message holds, it is one line of printable text; a reader of JSON gets back what the guest wrote. What cannot be written is lost.
+pub struct JsonLines<W>(Mutex<W>);
+
+impl<W: Write + Send + 'static> JsonLines<W> {
+    /// Writes to `out`, a record at a time.
+    pub fn new(out: W) -> Self {
+        Self(Mutex::new(out))
+    }
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    tenant: &'a str,
+    plugin: String,
+    instance: &'a str,
+    digest: String,
+    level: Level,
+    message: &'a str,
+}
+
+impl<W: Write + Send + 'static> Sink for JsonLines<W> {
+    fn record(&self, subject: &Subject, level: Level, message: &str) {
+        let line = Line {
+            tenant: &subject.tenant,
+            plugin: subject.package.to_string(),
+            instance: &subject.instance,
+            digest: subject.digest.to_string(),
+            level,
+            message,
+        };
+        let Ok(json) = serde_json::to_string(&line) else { return };
+        let mut text = String::with_capacity(json.len() + 1);
+        for character in json.chars() {
+            // JSON escapes the first 32 itself; these would be raw.
+            if is_unseen(character) || character.is_control() {
+                for unit in character.encode_utf16(&mut [0; 2]) {
+                    let _ = write!(text, "\\u{unit:04x}");
+                }
+            } else {
+                text.push(character);
+            }
+        }
+        text.push('\n');
+        let mut out = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _ = out.write_all(text.as_bytes());
+    }
+}
+
 /// One instance's log.
 pub(crate) struct Log {
     subject: Arc<Subject>,
     sink: Option<Arc<dyn Sink>>,
+    account: Arc<Account>,
     spent: Mutex<Spent>,
 }
 
@@ -81,23 +161,29 @@ struct Spent {
 }
 
 impl Log {
-    pub(crate) fn new(subject: Arc<Subject>, sink: Option<Arc<dyn Sink>>) -> Self {
-        Self { subject, sink, spent: Mutex::default() }
+    pub(crate) fn new(subject: Arc<Subject>, sink: Option<Arc<dyn Sink>>, account: Arc<Account>) -> Self {
+        Self { subject, sink, account, spent: Mutex::default() }
     }
 
     pub(crate) fn write(&self, level: Level, message: &str) {
-        let message = cut(message, LOG_RECORD_BYTES_MAX);
+        let kept = cut(message, LOG_RECORD_BYTES_MAX);
         {
             let mut spent = self.spent.lock().expect("no panic happens under this lock");
             spent.records += 1;
-            if spent.records > LOG_RECORDS_MAX || spent.bytes + message.len() as u64 > LOG_BYTES_MAX {
+            let within = spent.records <= LOG_RECORDS_MAX && spent.bytes + kept.len() as u64 <= LOG_BYTES_MAX;
+            // The rate is asked last: a record that the instance may not write anyway takes nothing from its neighbours.
+            if !within || !self.account.may_log(kept.len() as u64) {
                 spent.dropped += 1;
                 return;
             }
-            spent.bytes += message.len() as u64;
+            spent.bytes += kept.len() as u64;
         }
         if let Some(sink) = &self.sink {
-            sink.record(&self.subject, level, message);
+            let message = match message.len() - kept.len() {
+                0 => Cow::Borrowed(kept),
+                cut => Cow::Owned(format!("{kept} [{cut} bytes more were cut]")),
+            };
+            sink.record(&self.subject, level, &message);
         }
     }
 
@@ -113,7 +199,12 @@ impl Drop for Log {
             sink.record(
                 &self.subject,
                 Level::Warn,
-                &format!("{dropped} log records were dropped: past {LOG_RECORDS_MAX} records or {LOG_BYTES_MAX} bytes"),
+                &format!(
+                    "{dropped} log records were dropped: past {LOG_RECORDS_MAX} records or {LOG_BYTES_MAX} bytes of an instance, or past {} records \
+                     or {} bytes a second of its plugin",
+                    self.account.limits().log_records_per_second,
+                    self.account.limits().log_bytes_per_second,
+                ),
             );
         }
     }
@@ -135,6 +226,51 @@ mod tests {
     #[test]
     fn escapes_what_could_fool_a_terminal_or_a_reader() {
         assert_eq!(escape("a\x1b[2Jb\rc\u{202e}d\u{0}\n\te"), "a\\u{1b}[2Jb\\rc\\u{202e}d\\u{0}\n\te");
+    }
+
+    #[test]
+    fn every_character_that_shows_nothing_is_shown() {
+        for character in
+            ['\u{7f}', '\u{85}', '\u{9b}', '\u{61c}', '\u{200f}', '\u{2028}', '\u{2029}', '\u{2066}', '\u{feff}', '\u{e0041}', '\u{e0100}']
+        {
+            let shown = escape(&format!("a{character}b"));
+            assert!(shown.starts_with("a\\u{") && !shown.contains(character), "{shown}");
+        }
+        assert_eq!(escape("naïve – 日本 🎉"), "naïve – 日本 🎉");
+        assert_eq!(escape_line("a\nb\tc\rd"), "a\\nb\\tc\\rd");
+    }
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_record_is_one_line_of_json_whatever_it_holds() {
+        let package = "test:plugin".parse().unwrap();
+        let digest = plugwork_core::Digest::of(b"x");
+        let subject = Subject { tenant: "default".to_owned(), instance: "\u{202e}\"}".to_owned(), package, digest };
+        let out = Shared::default();
+        let sink = JsonLines::new(out.clone());
+        let hostile = "a\n{\"level\":\"error\"}\r\u{1b}]0;x\u{7}\u{9b}31m\u{202e}\u{e0041}\u{2028}\0%s {} 🎉";
+        for _ in 0..2 {
+            sink.record(&subject, Level::Info, hostile);
+        }
+        let written = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
+        assert_eq!(written.lines().count(), 2);
+        assert!(written.chars().all(|character| character == '\n' || !(character.is_control() || is_unseen(character))), "{written}");
+        for line in written.lines() {
+            let record: serde_json::Value = serde_json::from_str(line).unwrap();
+            assert_eq!((&record["message"], &record["level"]), (&hostile.into(), &"info".into()));
+        }
     }
 
     #[test]

@@ -58,7 +58,7 @@ pub(crate) struct Generation {
 impl Generation {
     /// A store for one instance, with what its capabilities prepared.
     pub(crate) fn new_store(&self) -> Result<Store<State>> {
-        let log = Arc::new(Log::new(self.subject.clone(), self.sink.clone()));
+        let log = Arc::new(Log::new(self.subject.clone(), self.sink.clone(), self.account.clone()));
         let mut prepared = Prepared::default();
         // A WASI context seeds its random generators: most of a microsecond, which a plugin without WASI need not pay.
         let context = if self.uses_wasi || !self.configured.is_empty() {

@@ -14,6 +14,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::account::Account;
 use crate::interfaces::filesystem::{Files, Folder, Opened};
 use crate::interfaces::http::Hooks;
+use crate::interfaces::random::Drawing;
 use crate::interfaces::wasi::inert_context;
 use crate::ledger::{Ledger, Spend};
 use crate::log::Log;
@@ -124,6 +125,11 @@ impl State {
         let ctx = self.wasi.get_or_insert_with(|| inert_context(&self.log).build());
         let inner = WasiFilesystemCtxView { ctx: ctx.filesystem(), table: &mut self.table };
         Files { inner, opened: &mut self.opened, log: &self.log }
+    }
+
+    pub(crate) fn random(&mut self) -> Drawing<'_> {
+        let ctx = self.wasi.get_or_insert_with(|| inert_context(&self.log).build());
+        Drawing { inner: ctx.random(), account: &self.ledger.account }
     }
 }
 

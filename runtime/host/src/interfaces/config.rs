@@ -4,9 +4,10 @@ use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::wasi::config::store;
 use crate::state::State;
+use crate::usage::HostInterface;
 
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    store::add_to_linker::<State, HasSelf<State>>(linker, State::counted)
+    store::add_to_linker::<State, HasSelf<State>>(linker, |state| state.counted_as(HostInterface::Config))
 }
 
 impl store::Host for State {

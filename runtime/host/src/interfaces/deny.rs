@@ -12,6 +12,7 @@ use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceA
 use wasmtime::{AsContextMut, Engine, StoreContextMut, format_err};
 
 use crate::state::State;
+use crate::usage::HostInterface;
 
 /// What stands behind a handle that a stub hands out or defines: nothing.
 pub(crate) struct Nothing;
@@ -95,7 +96,7 @@ impl Stub {
         params: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
-        store.data_mut().count_host_call();
+        store.data_mut().counted_as(HostInterface::Denied);
         let refused = || format_err!("`{}` is denied: {}", self.label, self.denial.rule);
         if results.is_empty() {
             return Err(refused());

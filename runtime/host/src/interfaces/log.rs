@@ -7,13 +7,14 @@ use super::bindings::plugwork::host::log as own;
 use super::bindings::wasi::logging::logging as wasi;
 use crate::log::{Level, cut};
 use crate::state::State;
+use crate::usage::HostInterface;
 
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    own::add_to_linker::<State, HasSelf<State>>(linker, State::counted)
+    own::add_to_linker::<State, HasSelf<State>>(linker, |state| state.counted_as(HostInterface::Log))
 }
 
 pub(crate) fn link_wasi(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    wasi::add_to_linker::<State, HasSelf<State>>(linker, State::counted)
+    wasi::add_to_linker::<State, HasSelf<State>>(linker, |state| state.counted_as(HostInterface::Log))
 }
 
 impl own::Host for State {

@@ -4,24 +4,22 @@
 //! Sockets are not here: without a grant their stubs come from `deny`, so there is no socket code behind them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
 
 use plugwork_core::InterfaceName;
 use plugwork_core::limits::RANDOM_BYTES_MAX;
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
-use wasmtime_wasi::clocks::{HostMonotonicClock, HostWallClock, WasiClocks, WasiClocksView};
+use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
-use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtxBuilder, WasiView};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
+use super::clocks::{CoarseMonotonic, CoarseWall};
+use super::random::HasRandom;
 use super::stdio::LogStream;
 use crate::log::{Level, Log};
 use crate::state::State;
-
-/// What a clock without a grant can tell: whole milliseconds.
-const COARSE: Duration = Duration::from_millis(1);
+use crate::usage::HostInterface;
 
 struct HasTable;
 
@@ -40,29 +38,37 @@ pub(crate) fn link(interface: &InterfaceName, l: &mut Linker<State>) -> wasmtime
 fn link_p2(path: &str, l: &mut Linker<State>) -> wasmtime::Result<bool> {
     use wasmtime_wasi::p2::bindings::{cli, clocks, io, random};
     match path {
-        "wasi:io/error" => io::error::add_to_linker::<State, HasTable>(l, |s| s.counted().ctx().table),
-        "wasi:io/poll" => io::poll::add_to_linker::<State, HasTable>(l, |s| s.counted().ctx().table),
-        "wasi:io/streams" => io::streams::add_to_linker::<State, HasTable>(l, |s| s.counted().ctx().table),
-        "wasi:clocks/wall-clock" => clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, |s| s.counted().clocks()),
-        "wasi:clocks/monotonic-clock" => clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, |s| s.counted().clocks()),
-        "wasi:random/random" => random::random::add_to_linker::<State, WasiRandom>(l, |s| s.counted().ctx().ctx.random()),
-        "wasi:random/insecure" => random::insecure::add_to_linker::<State, WasiRandom>(l, |s| s.counted().ctx().ctx.random()),
-        "wasi:random/insecure-seed" => random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |s| s.counted().ctx().ctx.random()),
-        "wasi:cli/environment" => cli::environment::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/exit" => cli::exit::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/stdin" => cli::stdin::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/stdout" => cli::stdout::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/stderr" => cli::stderr::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/terminal-input" => cli::terminal_input::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/terminal-output" => cli::terminal_output::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/terminal-stdin" => cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/terminal-stdout" => cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/terminal-stderr" => cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
+        "wasi:io/error" => io::error::add_to_linker::<State, HasTable>(l, |s| s.counted_as(HostInterface::Io).ctx().table),
+        "wasi:io/poll" => io::poll::add_to_linker::<State, HasTable>(l, |s| s.counted_as(HostInterface::Io).ctx().table),
+        "wasi:io/streams" => io::streams::add_to_linker::<State, HasTable>(l, |s| s.counted_as(HostInterface::Io).ctx().table),
+        "wasi:clocks/wall-clock" => {
+            clocks::wall_clock::add_to_linker::<State, WasiClocks>(l, |s| s.counted_as(HostInterface::Clocks).clocks())
+        }
+        "wasi:clocks/monotonic-clock" => {
+            clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, |s| s.counted_as(HostInterface::Clocks).clocks())
+        }
+        "wasi:random/random" => random::random::add_to_linker::<State, HasRandom>(l, |s| s.counted_as(HostInterface::Random).random()),
+        "wasi:random/insecure" => random::insecure::add_to_linker::<State, HasRandom>(l, |s| s.counted_as(HostInterface::Random).random()),
+        "wasi:random/insecure-seed" => {
+            random::insecure_seed::add_to_linker::<State, HasRandom>(l, |s| s.counted_as(HostInterface::Random).random())
+        }
+        "wasi:cli/environment" => cli::environment::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/exit" => cli::exit::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/stdin" => cli::stdin::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/stdout" => cli::stdout::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/stderr" => cli::stderr::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/terminal-input" => cli::terminal_input::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/terminal-output" => cli::terminal_output::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/terminal-stdin" => cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/terminal-stdout" => cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/terminal-stderr" => cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
         "wasi:filesystem/types" => super::filesystem::link_types(l),
         "wasi:filesystem/preopens" => super::filesystem::link_preopens(l),
         "wasi:http/types" => {
             use wasmtime_wasi_http::p2::bindings::{LinkOptions, http};
-            http::types::add_to_linker::<State, WasiHttp>(l, &(&LinkOptions::default()).into(), |s| s.counted().http())
+            http::types::add_to_linker::<State, WasiHttp>(l, &(&LinkOptions::default()).into(), |s| {
+                s.counted_as(HostInterface::Http).http()
+            })
         }
         _ => return Ok(false),
     }?;
@@ -72,23 +78,33 @@ fn link_p2(path: &str, l: &mut Linker<State>) -> wasmtime::Result<bool> {
 fn link_p3(path: &str, l: &mut Linker<State>) -> wasmtime::Result<bool> {
     use wasmtime_wasi::p3::bindings::{cli, clocks, filesystem, random};
     match path {
-        "wasi:clocks/system-clock" => clocks::system_clock::add_to_linker::<State, WasiClocks>(l, |s| s.counted().clocks()),
-        "wasi:clocks/monotonic-clock" => clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, |s| s.counted().clocks()),
-        "wasi:random/random" => random::random::add_to_linker::<State, WasiRandom>(l, |s| s.counted().ctx().ctx.random()),
-        "wasi:random/insecure" => random::insecure::add_to_linker::<State, WasiRandom>(l, |s| s.counted().ctx().ctx.random()),
-        "wasi:random/insecure-seed" => random::insecure_seed::add_to_linker::<State, WasiRandom>(l, |s| s.counted().ctx().ctx.random()),
-        "wasi:cli/environment" => cli::environment::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/exit" => cli::exit::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/stdin" => cli::stdin::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/stdout" => cli::stdout::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/stderr" => cli::stderr::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/terminal-input" => cli::terminal_input::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/terminal-output" => cli::terminal_output::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/terminal-stdin" => cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/terminal-stdout" => cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:cli/terminal-stderr" => cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, |s| s.counted().cli()),
-        "wasi:filesystem/types" => filesystem::types::add_to_linker::<State, WasiFilesystem>(l, |s| s.counted().filesystem()),
-        "wasi:filesystem/preopens" => filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, |s| s.counted().filesystem()),
+        "wasi:clocks/system-clock" => {
+            clocks::system_clock::add_to_linker::<State, WasiClocks>(l, |s| s.counted_as(HostInterface::Clocks).clocks())
+        }
+        "wasi:clocks/monotonic-clock" => {
+            clocks::monotonic_clock::add_to_linker::<State, WasiClocks>(l, |s| s.counted_as(HostInterface::Clocks).clocks())
+        }
+        "wasi:random/random" => random::random::add_to_linker::<State, HasRandom>(l, |s| s.counted_as(HostInterface::Random).random()),
+        "wasi:random/insecure" => random::insecure::add_to_linker::<State, HasRandom>(l, |s| s.counted_as(HostInterface::Random).random()),
+        "wasi:random/insecure-seed" => {
+            random::insecure_seed::add_to_linker::<State, HasRandom>(l, |s| s.counted_as(HostInterface::Random).random())
+        }
+        "wasi:cli/environment" => cli::environment::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/exit" => cli::exit::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/stdin" => cli::stdin::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/stdout" => cli::stdout::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/stderr" => cli::stderr::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/terminal-input" => cli::terminal_input::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/terminal-output" => cli::terminal_output::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/terminal-stdin" => cli::terminal_stdin::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/terminal-stdout" => cli::terminal_stdout::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:cli/terminal-stderr" => cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
+        "wasi:filesystem/types" => {
+            filesystem::types::add_to_linker::<State, WasiFilesystem>(l, |s| s.counted_as(HostInterface::Filesystem).filesystem())
+        }
+        "wasi:filesystem/preopens" => {
+            filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, |s| s.counted_as(HostInterface::Filesystem).filesystem())
+        }
         _ => return Ok(false),
     }?;
     Ok(true)
@@ -101,33 +117,7 @@ pub(crate) fn inert_context(log: &Arc<Log>) -> WasiCtxBuilder {
         .stdout(LogStream::new(log.clone(), Level::Info))
         .stderr(LogStream::new(log.clone(), Level::Warn))
         .max_random_size(RANDOM_BYTES_MAX)
-        .wall_clock(CoarseClock { start: None })
-        .monotonic_clock(CoarseClock { start: Some(Instant::now()) });
+        .wall_clock(CoarseWall)
+        .monotonic_clock(CoarseMonotonic::start());
     context
-}
-
-struct CoarseClock {
-    start: Option<Instant>,
-}
-
-impl HostWallClock for CoarseClock {
-    fn resolution(&self) -> Duration {
-        COARSE
-    }
-
-    fn now(&self) -> Duration {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        Duration::from_millis(u64::try_from(now.as_millis()).unwrap_or(u64::MAX))
-    }
-}
-
-impl HostMonotonicClock for CoarseClock {
-    fn resolution(&self) -> u64 {
-        u64::try_from(COARSE.as_nanos()).unwrap_or(u64::MAX)
-    }
-
-    fn now(&self) -> u64 {
-        let elapsed_ms = self.start.map_or(0, |start| u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX));
-        elapsed_ms.saturating_mul(1_000_000)
-    }
 }
