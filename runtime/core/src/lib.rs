@@ -21,6 +21,7 @@ pub mod record;
 pub mod refusal;
 pub mod subject;
 pub mod table;
+pub mod text;
 
 pub use clock::Clock;
 pub use consent::Standing;

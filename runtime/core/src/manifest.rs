@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::limits::{MANIFEST_BYTES_MAX, Promised};
+use crate::text::is_unseen;
 use crate::{InterfaceName, Issue, PackageName, Permission, policy};
 
 /// Bytes of each line that is shown to people.
@@ -189,16 +190,10 @@ fn one_line(at: &str, text: &str) -> Option<Issue> {
     let what = if text.len() > LINE_BYTES_MAX {
         format!("{} bytes", text.len())
     } else {
-        let unprintable = text.chars().find(|character| character.is_control() || is_invisible(*character))?;
+        let unprintable = text.chars().find(|character| character.is_control() || is_unseen(*character))?;
         format!("it has the character {}", unprintable.escape_unicode())
     };
     Some(Issue { what, at: at.to_owned(), expected: format!("one plain line of at most {LINE_BYTES_MAX} bytes") })
-}
-
-/// Characters without a shape of their own that change how others are shown: zero-width, bidirectional, tags.
-pub fn is_invisible(character: char) -> bool {
-    matches!(character, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
-        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{2028}' | '\u{2029}')
 }
 
 impl Build {

@@ -259,15 +259,20 @@ impl Account {
 
     /// Whether a log record of so many bytes may be written now; a record that may not is counted as dropped.
     pub fn may_log(&self, bytes: u64) -> bool {
-        let limits = self.limits();
         add(&self.counts.log_records, 1);
         add(&self.counts.log_bytes, bytes);
-        let may = self.log_records.try_spend(1, Rate::holding_seconds(limits.log_records_per_second, LOG_SECONDS))
-            && self.log_bytes.try_spend(bytes, Rate::holding_seconds(limits.log_bytes_per_second, LOG_SECONDS));
+        let may = self.has_room_in_log(bytes);
         if !may {
             add(&self.counts.log_dropped, 1);
         }
         may
+    }
+
+    /// Takes room in the plugin's log for a record of the host's own about it, which is not counted as the plugin's.
+    pub(crate) fn has_room_in_log(&self, bytes: u64) -> bool {
+        let limits = self.limits();
+        self.log_records.try_spend(1, Rate::holding_seconds(limits.log_records_per_second, LOG_SECONDS))
+            && self.log_bytes.try_spend(bytes, Rate::holding_seconds(limits.log_bytes_per_second, LOG_SECONDS))
     }
 
     /// Whether so many random bytes may be drawn now.

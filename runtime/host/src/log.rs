@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use plugwork_core::Subject;
 use plugwork_core::limits::{LOG_BYTES_MAX, LOG_RECORD_BYTES_MAX, LOG_RECORDS_MAX};
+use plugwork_core::text::is_unseen;
 use serde::Serialize;
 
 use crate::account::Account;
@@ -73,26 +74,6 @@ pub fn escape(text: &str) -> String {
 /// As [`escape`], in one line: newline and tab become visible too.
 pub fn escape_line(text: &str) -> String {
     escape(text).replace('\n', "\\n").replace('\t', "\\t")
-}
-
-/// Characters that show nothing themselves and change how others are read: direction, joining, tags, line and paragraph separators, fillers.
-fn is_unseen(character: char) -> bool {
-    matches!(
-        character,
-        '\u{ad}'
-            | '\u{61c}'
-            | '\u{115f}'
-            | '\u{1160}'
-            | '\u{180e}'
-            | '\u{200b}'..='\u{200f}'
-            | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}'
-            | '\u{3164}'
-            | '\u{feff}'
-            | '\u{ffa0}'
-            | '\u{fff9}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}'
-    )
 }
 
 /// A sink that writes one JSON object a line: `tenant`, `plugin`, `instance`, `digest`, `level`, `message`.
@@ -183,7 +164,7 @@ impl Log {
                 0 => Cow::Borrowed(kept),
                 cut => Cow::Owned(format!("{kept} [{cut} bytes more were cut]")),
             };
-            sink.record(&self.subject, level, &message);
+            record(sink, &self.subject, level, &message);
         }
     }
 
@@ -195,8 +176,10 @@ impl Log {
 impl Drop for Log {
     fn drop(&mut self) {
         let dropped = self.spent.get_mut().map_or(0, |spent| spent.dropped);
-        if let (Some(sink), true) = (&self.sink, dropped > 0) {
-            sink.record(
+        // Within the rate too: who floods the log from a thousand instances must not flood it with a thousand of these.
+        if let (Some(sink), true) = (&self.sink, dropped > 0 && self.account.has_room_in_log(256)) {
+            record(
+                sink,
                 &self.subject,
                 Level::Warn,
                 &format!(
@@ -208,6 +191,11 @@ impl Drop for Log {
             );
         }
     }
+}
+
+/// Hands over a record. A sink that panics loses it and harms nobody: this is called under locks and while stores are dropped.
+fn record(sink: &Arc<dyn Sink>, subject: &Subject, level: Level, message: &str) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink.record(subject, level, message)));
 }
 
 /// The longest beginning of a text that fits, between characters.

@@ -113,11 +113,6 @@ impl State {
         self.ledger.count_host_call(interface);
         self
     }
-
-    /// Itself, with a call of no family counted.
-    pub(crate) fn counted(&mut self) -> &mut Self {
-        self.counted_as(HostInterface::Application)
-    }
 }
 
 impl State {

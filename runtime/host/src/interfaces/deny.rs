@@ -96,7 +96,7 @@ impl Stub {
         params: &[Val],
         results: &mut [Val],
     ) -> wasmtime::Result<()> {
-        store.data_mut().counted_as(HostInterface::Denied);
+        store.data_mut().counted_as(HostInterface::Denied).account().denied(&self.denial);
         let refused = || format_err!("`{}` is denied: {}", self.label, self.denial.rule);
         if results.is_empty() {
             return Err(refused());

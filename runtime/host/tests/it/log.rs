@@ -2,14 +2,16 @@
 
 use plugwork::core::limits::{LAST_WORDS_BYTES_MAX, LOG_RECORD_BYTES_MAX, LOG_RECORDS_MAX};
 use plugwork::log::Level;
-use plugwork::{Fault, Plugin};
+use plugwork::{Fault, Limits, Plugin};
 
 use crate::guest::Guest;
 use crate::world::{self, Number, Recorder, fault};
 
 async fn logged(guest: &Guest) -> (Plugin, Recorder) {
     let log = Recorder::default();
-    let runtime = world::builder().log(log.clone()).open().await.unwrap();
+    // Rates of the plugin are another matter: here an instance's own bounds are looked at.
+    let limits = Limits { log_bytes_per_second: 1 << 30, log_records_per_second: 1 << 30, ..Limits::batch() };
+    let runtime = world::builder().log(log.clone()).limits(limits).open().await.unwrap();
     (runtime.offer(&guest.source()).await.unwrap().accept().await.unwrap(), log)
 }
 
@@ -26,7 +28,9 @@ async fn a_record_is_cut_after_its_limit() {
     let (plugin, log) = logged(&Guest::new(WRITES).with_log()).await;
     for (written, kept) in [(1, 1), (8192, LOG_RECORD_BYTES_MAX), (8193, LOG_RECORD_BYTES_MAX), (30_000, LOG_RECORD_BYTES_MAX)] {
         plugin.call::<Number>(&written).await.unwrap();
-        assert_eq!(log.records().pop().unwrap(), (Level::Info, "x".repeat(kept)));
+        let cut = written as usize - kept;
+        let note = if cut == 0 { String::new() } else { format!(" [{cut} bytes more were cut]") };
+        assert_eq!(log.records().pop().unwrap(), (Level::Info, "x".repeat(kept) + &note));
     }
 }
 
@@ -194,4 +198,30 @@ async fn what_a_guest_writes_reaches_the_sink_raw_and_is_shown_escaped() {
     let (_, message) = log.records().remove(0);
     assert_eq!(message, "\u{1b}[2J\u{202e}evil");
     assert_eq!(plugwork::log::escape(&message), "\\u{1b}[2J\\u{202e}evil");
+}
+
+#[tokio::test]
+async fn a_sink_that_panics_loses_its_record_and_harms_nobody() {
+    let sink = |_: &plugwork::Subject, _: Level, _: &str| panic!("the sink broke");
+    let runtime = crate::world::builder().log(sink).open().await.unwrap();
+    let code = r#"(import "host" "write" (func $write (param i32 i32 i32)))
+        (func (export "run") (param i32) (result i32) (call $write (i32.const 0) (i32.const 0) (i32.const 4)) i32.const 7)"#;
+    let guest = Guest::new(code).with_log();
+    let plugin = runtime.offer(&guest.source()).await.unwrap().accept().await.unwrap();
+    assert_eq!(plugin.call::<Number>(&0).await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_plugin_that_floods_from_many_instances_is_held_to_its_rate() {
+    let log = Recorder::default();
+    let limits = Limits { log_records_per_second: 10, ..Limits::interactive() };
+    let runtime = world::builder().log(log.clone()).limits(limits).open().await.unwrap();
+    let plugin = runtime.offer(&Guest::new(CHATTERS).with_log().source()).await.unwrap().accept().await.unwrap();
+    for _ in 0..50 {
+        plugin.call::<Number>(&100).await.unwrap();
+    }
+    // Four seconds' worth at once, and what came in while the test ran: not even the notes of what was dropped are more.
+    let written = log.records().len();
+    assert!((40..80).contains(&written), "{written}");
+    assert_eq!(plugin.account().snapshot().log_records as usize, 5_000);
 }
