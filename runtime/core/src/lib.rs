@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod difference;
 pub mod digest;
 pub mod fault;
 pub mod grant;
@@ -19,6 +20,7 @@ pub mod refusal;
 pub mod subject;
 pub mod table;
 
+pub use difference::Difference;
 pub use digest::{Digest, Hasher};
 pub use fault::Fault;
 pub use grant::{Grant, Grants};
