@@ -63,6 +63,20 @@ impl Grants {
         Self(manifest.permissions.iter().map(asked).collect())
     }
 
+    /// What would be in force if everything that the manifest asks for were granted to a plugin that runs under these grants now: what is asked,
+    /// with the host's own part and the limits on top carried over. The difference to it is what an update shows.
+    pub fn carried(&self, manifest: &Manifest) -> Self {
+        let carry = |(name, asked): (&String, &crate::Permission)| {
+            let asked = policy::order::with_defaults(name, &asked.bounds).unwrap_or_else(|_| asked.bounds.clone());
+            let mut bounds = policy::askable(name, &asked);
+            for (key, value) in self.get(name).into_iter().flatten() {
+                bounds.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+            (name.clone(), bounds)
+        };
+        Self(manifest.permissions.iter().map(carry).collect())
+    }
+
     /// What is in force when these are given to a plugin with this manifest: each narrows what was asked and takes over the bounds
     /// it does not mention. All complaints at once. A component without a manifest asks for nothing by name, so any grant stands.
     pub fn narrowing(&self, manifest: Option<&Manifest>) -> Result<Self, Vec<Issue>> {

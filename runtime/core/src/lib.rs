@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod consent;
+pub mod difference;
 pub mod digest;
 pub mod fault;
 pub mod grant;
@@ -25,6 +26,7 @@ pub mod text;
 
 pub use clock::Clock;
 pub use consent::Standing;
+pub use difference::Difference;
 pub use digest::{Digest, Hasher};
 pub use fault::Fault;
 pub use grant::{Grant, Grants};

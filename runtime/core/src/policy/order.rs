@@ -6,16 +6,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{Access, Network, blob, config, engine, events, filesystem, host, http, keyvalue, parse, secrets, topic};
+use super::{
+    Access, Network, blob, clock, config, engine, environment, events, filesystem, host, http, keyvalue, parse, random, secrets, topic,
+};
 use crate::Issue;
-
-/// Whether the capability is one whose bounds are typed here.
-pub(crate) fn is_shipped(capability: &str) -> bool {
-    matches!(
-        capability,
-        "http" | "filesystem" | "config" | "environment" | "clock" | "random" | "engine" | "keyvalue" | "blob" | "secrets" | "events"
-    )
-}
 
 /// Bounds with the defaults of their type written out; those of an application's own capability as they are.
 pub(crate) fn with_defaults(capability: &str, bounds: &Map<String, Value>) -> Result<Map<String, Value>, Issue> {
@@ -28,7 +22,9 @@ pub(crate) fn with_defaults(capability: &str, bounds: &Map<String, Value>) -> Re
         "blob" => written::<blob::BlobBounds>(bounds),
         "secrets" => written::<secrets::SecretsBounds>(bounds),
         "events" => written::<events::EventsBounds>(bounds),
-        // Every bound of these must be written.
+        "environment" => written::<environment::EnvironmentBounds>(bounds),
+        "clock" => written::<clock::ClockBounds>(bounds),
+        "random" => written::<random::RandomBounds>(bounds),
         _ => Ok(bounds.clone()),
     }
 }
@@ -38,6 +34,26 @@ fn written<T: Serialize + DeserializeOwned>(bounds: &Map<String, Value>) -> Resu
         Ok(Value::Object(written)) => Ok(written),
         Ok(_) | Err(_) => Ok(bounds.clone()),
     }
+}
+
+/// Whether `inner` stays within `outer`, where either side may lack the bound.
+///
+/// Every bound of a shipped capability that can be missing is a limit, which is then not there; what an application's own bound says by being
+/// there or not, only the application knows.
+pub(crate) fn is_within(capability: &str, key: &str, outer: Option<&Value>, inner: Option<&Value>) -> bool {
+    match (outer, inner) {
+        (Some(outer), Some(inner)) => covers(capability, key, outer, inner),
+        (None, None) => true,
+        (None, Some(_)) => is_shipped(capability),
+        (Some(_), None) => false,
+    }
+}
+
+fn is_shipped(capability: &str) -> bool {
+    matches!(
+        capability,
+        "http" | "filesystem" | "config" | "environment" | "clock" | "random" | "engine" | "keyvalue" | "blob" | "secrets" | "events"
+    )
 }
 
 /// Whether `inner` stays within `outer`, for one bound of a capability.
