@@ -15,13 +15,14 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use plugwork::interfaces::http::{HttpClient, HttpError, Sending};
 use plugwork::wasmtime_wasi_http::{Error as WireError, WasiBody};
 use plugwork_core::Issue;
+use plugwork_core::policy::Target;
+use plugwork_core::policy::http::Scheme;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::budget::{Budget, Metered};
 use super::dial::{AddressDenied, Decider, Dialler, Limited};
 use super::redirect::{self, HOPS_MAX};
 use super::resolve::Resolve;
-use super::target::Target;
 
 /// Time for a connection to be there, TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -67,14 +68,15 @@ impl Inner {
     async fn exchange(&self, request: http::Request<WasiBody>) -> Result<http::Response<WasiBody>, HttpError> {
         let (head, body) = request.into_parts();
         let (mut method, mut headers) = (head.method, head.headers);
-        let mut target = Target::decide(&head.uri.to_string(), &method, &self.decider)?;
+        let read = Target::parse(&head.uri.to_string());
+        let mut target = self.decider.target(read, &method).map_err(HttpError::Denied)?;
         self.within_budget()?;
         let place = self.place().await;
         let had_body = !body.is_end_stream() && body.size_hint().exact() != Some(0);
         let mut body = Metered::new(body, self.budget.clone(), place.clone()).boxed_unsync();
         for _ in 0..=HOPS_MAX {
             let mut request = http::Request::new(body);
-            (*request.method_mut(), *request.uri_mut()) = (method.clone(), target.uri()?);
+            (*request.method_mut(), *request.uri_mut()) = (method.clone(), uri(&target)?);
             *request.headers_mut() = headers.clone();
             let response = self.wire()?.request(request).await.map_err(|error| explain(&error))?;
             let next = match redirect::location(&response) {
@@ -89,12 +91,12 @@ impl Inner {
                     Metered::new(body, self.budget.clone(), place).boxed_unsync()
                 }));
             };
-            let next_target = target.follow(location, &next_method, &self.decider)?;
-            if next_target.is_clear_text() && !target.is_clear_text() {
+            let next_target = self.decider.target(target.follow(location), &next_method).map_err(HttpError::Denied)?;
+            if next_target.scheme() == Scheme::Http && target.scheme() == Scheme::Https {
                 let rule = "a redirect from `https` to `http` is not followed, whatever is granted";
                 return Err(HttpError::Denied(self.decider.denial("E-CAP-HTTP-DOWNGRADE", rule, "redirects = false")));
             }
-            redirect::strip(&mut headers, target.same_origin(&next_target));
+            redirect::strip(&mut headers, target.is_same_origin(&next_target));
             (method, target) = (next_method, next_target);
             body = Empty::new().map_err(|never| match never {}).boxed_unsync();
         }
@@ -119,6 +121,15 @@ impl Inner {
         let wire = self.wire.get_or_init(|| wire(Dialler::new(self.decider.clone(), self.resolver.clone())));
         wire.clone().map_err(HttpError::Unavailable)
     }
+}
+
+fn uri(target: &Target) -> Result<http::Uri, HttpError> {
+    let invalid = |error: http::uri::InvalidUri| Issue {
+        what: error.to_string(),
+        at: "url".to_owned(),
+        expected: "an absolute `http` or `https` URL".to_owned(),
+    };
+    http::Uri::try_from(target.as_str()).map_err(|error| HttpError::Invalid(invalid(error)))
 }
 
 fn wire(dialler: Dialler) -> Result<Wire, String> {

@@ -14,6 +14,7 @@ use http::Uri;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::TokioIo;
 use plugwork_core::policy::Decision;
+use plugwork_core::policy::Target;
 use plugwork_core::policy::http::HttpBounds;
 use plugwork_core::{Denial, Subject};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -56,8 +57,22 @@ impl Decider {
             code: code.to_owned(),
             permission: "http".to_owned(),
             rule: format!("{rule} (plugin `{}`)", self.plugin),
-            hint: format!("add to the plugin's `http` grant: {hint}"),
+            hint: match hint {
+                "" => "nothing in a grant allows it: ask for something else".to_owned(),
+                hint => format!("add to the plugin's `http` grant: {hint}"),
+            },
         }
+    }
+
+    /// Reads a URL and decides on it: what comes out is what must be dialled.
+    pub(super) fn target(&self, read: Result<Target, Decision>, method: &http::Method) -> Result<Target, Denial> {
+        let target = match read {
+            Ok(target) => target,
+            Err(decision) => {
+                return Err(self.obey(decision).err().unwrap_or_else(|| self.denial("E-CAP-HTTP-URL", "the URL is refused", "")));
+            }
+        };
+        self.obey(self.bounds.decide_target(method.as_str(), &target)).map(|()| target)
     }
 
     fn address(&self, address: IpAddr) -> Result<(), Denial> {

@@ -9,7 +9,6 @@ mod client;
 mod dial;
 mod redirect;
 mod resolve;
-mod target;
 
 pub use resolve::{Resolve, Resolved, SystemResolver};
 

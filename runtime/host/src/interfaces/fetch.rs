@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use http_body_util::{BodyExt, Full};
 use plugwork_core::limits::{FETCH_BODY_BYTES_MAX, FETCH_HELD_BYTES_MAX, FETCH_REQUESTS_MAX};
+use plugwork_core::policy::URL_BYTES_MAX;
 use plugwork_core::policy::header::{FIELDS_MAX, NAME_BYTES_MAX, VALUE_BYTES_MAX, is_owned_by_host};
 use plugwork_core::{Denial, Issue, Refusal};
 use wasmtime::component::{HasSelf, Linker};
@@ -19,7 +20,6 @@ use crate::account::{Account, Hold};
 use crate::state::State;
 use crate::usage::HostInterface;
 
-const URL_BYTES_MAX: usize = 8 << 10;
 const TIMEOUT_MS_MAX: u32 = 60_000;
 /// Defines `plugwork:host/fetch` over the instance's client.
 pub fn link_fetch(linker: &mut Linker<State>) -> wasmtime::Result<()> {

@@ -5,15 +5,14 @@
 use http::header::{CONTENT_LENGTH, HOST};
 use http::{HeaderMap, Method, Version};
 use http_body::Body as _;
-use plugwork_core::Issue;
-use plugwork_core::policy::header::{FIELDS_BYTES_MAX, FIELDS_MAX, NAME_BYTES_MAX, VALUE_BYTES_MAX, is_owned_by_host};
+use plugwork_core::policy::{Decision, URL_BYTES_MAX, header};
+use plugwork_core::{Denial, Issue};
 use wasmtime_wasi_http::WasiBody;
 
-/// Bytes of a request's URL.
-const URL_BYTES_MAX: usize = 8 << 10;
+use super::HttpError;
 
 /// Checks the head and takes out what the host writes itself. The announced length of the body, if there is one.
-pub(super) fn head(request: &mut http::Request<WasiBody>) -> Result<Option<u64>, Issue> {
+pub(super) fn head(request: &mut http::Request<WasiBody>) -> Result<Option<u64>, HttpError> {
     if *request.method() == Method::CONNECT {
         return Err(issue("method", "`CONNECT` makes a tunnel".to_owned(), "a method that asks for something"));
     }
@@ -29,66 +28,38 @@ pub(super) fn head(request: &mut http::Request<WasiBody>) -> Result<Option<u64>,
         // An absolute form would ask the dialled server for another host's page (GHSA-5qpp-g3j2-8frx).
         return Err(issue("url", format!("the path `{}`", uri.path().escape_debug()), "a path that begins with `/`"));
     }
-    let announced = fields(request.headers_mut(), &authority)?;
     let exact = request.body().size_hint().exact();
-    if let (Some(announced), Some(exact)) = (announced, exact)
-        && announced != exact
-    {
-        return Err(issue("content-length", announced.to_string(), &format!("{exact}, the length of the body")));
-    }
+    let announced = fields(request.headers_mut(), &authority, exact)?;
     *request.version_mut() = Version::HTTP_11;
-    // Its length comes from what is announced and held, never from a header that was copied.
-    request.headers_mut().remove(CONTENT_LENGTH);
     Ok(announced.or(exact))
 }
 
-fn fields(headers: &mut HeaderMap, authority: &str) -> Result<Option<u64>, Issue> {
+fn fields(headers: &mut HeaderMap, authority: &str, exact: Option<u64>) -> Result<Option<u64>, HttpError> {
     // One `host` comes with wasi:http, made from the authority; anything else was the guest's wish.
     if headers.get_all(HOST).iter().any(|host| host.as_bytes() != authority.as_bytes()) {
-        return Err(issue("headers", "`host` names another host than the URL".to_owned(), "no `host` header"));
+        return Err(denied("`host` names another host than the URL".to_owned()));
     }
     headers.remove(HOST);
-    let announced = content_length(headers)?;
-    if headers.len() > FIELDS_MAX {
-        return Err(issue("headers", format!("{} headers", headers.len()), "at most 64"));
+    let fields: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes())).collect();
+    if let Decision::Deny { rule, .. } = header::decide(&fields, exact) {
+        return Err(denied(rule));
     }
-    let mut bytes = 0;
-    for (name, value) in headers.iter() {
-        if name != CONTENT_LENGTH && is_owned_by_host(name.as_str()) {
-            return Err(issue("headers", format!("`{name}` is the host's to set"), "an end-to-end header"));
-        }
-        if name.as_str().len() > NAME_BYTES_MAX || value.len() > VALUE_BYTES_MAX {
-            return Err(issue("headers", "too long".to_owned(), "at most 256 bytes of name and 8192 of value"));
-        }
-        if value.as_bytes().iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)) {
-            return Err(issue("headers", format!("the value of `{name}` has a line end or a zero byte"), "text"));
-        }
-        bytes += name.as_str().len() + value.len();
-    }
-    if bytes > FIELDS_BYTES_MAX {
-        return Err(issue("headers", format!("{bytes} bytes of headers"), "at most 65536 bytes"));
-    }
-    Ok(announced)
+    // Its length comes from what is announced and held, never from a header that was copied.
+    let announced = headers.remove(CONTENT_LENGTH);
+    Ok(announced.and_then(|value| value.to_str().ok()?.parse().ok()))
 }
 
-fn content_length(headers: &HeaderMap) -> Result<Option<u64>, Issue> {
-    let mut values = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    let refused = |what: String| issue("content-length", what, "one number of decimal digits");
-    if values.next().is_some() {
-        return Err(refused("more than one".to_owned()));
-    }
-    // Digits only: `parse` alone would take a sign, and a server behind a proxy may read `+5` as something else.
-    match value.to_str() {
-        Ok(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            text.parse().map(Some).map_err(|_| refused(text.to_owned()))
-        }
-        _ => Err(refused(format!("{value:?}"))),
-    }
+fn denied(rule: String) -> HttpError {
+    HttpError::Denied(Denial {
+        code: "E-CAP-HTTP-HEADER".to_owned(),
+        permission: "http".to_owned(),
+        rule,
+        hint: "leave framing, routing and connection headers to the host".to_owned(),
+    })
 }
 
-fn issue(at: &str, what: String, expected: &str) -> Issue {
-    Issue { what, at: at.to_owned(), expected: expected.to_owned() }
+fn issue(at: &str, what: String, expected: &str) -> HttpError {
+    HttpError::Invalid(Issue { what, at: at.to_owned(), expected: expected.to_owned() })
 }
 
 #[cfg(test)]
@@ -105,63 +76,68 @@ mod tests {
         builder.body(Full::new(Bytes::from_static(body)).map_err(|never| match never {}).boxed_unsync()).unwrap()
     }
 
+    /// Why it is refused: the place of an issue, or the rule of a denial.
     fn refused(url: &str, headers: &[(&str, &str)]) -> String {
-        let Err(issue) = head(&mut request(url, headers, b"12345")) else { panic!("{url} {headers:?} was let through") };
-        format!("{}: {}", issue.at, issue.what)
+        match head(&mut request(url, headers, b"12345")) {
+            Err(HttpError::Invalid(issue)) => format!("{}: {}", issue.at, issue.what),
+            Err(HttpError::Denied(denial)) => format!("{} {}", denial.code, denial.rule),
+            other => panic!("{url} {headers:?}: {other:?}"),
+        }
     }
 
     #[test]
-    fn framing_that_two_servers_could_read_differently_is_refused() {
+    fn framing_that_two_servers_could_read_differently_is_denied() {
         let url = "http://a.example/";
-        for (headers, at) in [
-            (&[("content-length", "5"), ("content-length", "5")][..], "content-length"),
-            (&[("content-length", "5"), ("content-length", "6")], "content-length"),
-            (&[("content-length", "+5")], "content-length"),
-            (&[("content-length", "5, 5")], "content-length"),
-            (&[("content-length", "")], "content-length"),
-            (&[("content-length", "99999999999999999999")], "content-length"),
-            (&[("content-length", "4")], "content-length"),
-            (&[("content-length", "5"), ("transfer-encoding", "chunked")], "headers"),
-            (&[("transfer-encoding", "identity")], "headers"),
-            (&[("connection", "close")], "headers"),
-            (&[("te", "trailers")], "headers"),
-            (&[("trailer", "x")], "headers"),
-            (&[("upgrade", "h2c")], "headers"),
-            (&[("proxy-authorization", "x")], "headers"),
-            (&[("expect", "100-continue")], "headers"),
-            (&[("host", "b.example")], "headers"),
-            (&[("host", "a.example"), ("host", "b.example")], "headers"),
+        for headers in [
+            &[("content-length", "5"), ("content-length", "5")][..],
+            &[("content-length", "5"), ("content-length", "6")],
+            &[("content-length", "+5")],
+            &[("content-length", "05")],
+            &[("content-length", "5, 5")],
+            &[("content-length", "")],
+            &[("content-length", "99999999999999999999")],
+            &[("content-length", "4")],
+            &[("content-length", "5"), ("transfer-encoding", "chunked")],
+            &[("transfer-encoding", "identity")],
+            &[("connection", "close")],
+            &[("te", "trailers")],
+            &[("trailer", "x")],
+            &[("upgrade", "h2c")],
+            &[("proxy-authorization", "x")],
+            &[("expect", "100-continue")],
+            &[("host", "b.example")],
+            &[("host", "a.example"), ("host", "b.example")],
         ] {
             let told = refused(url, headers);
-            assert!(told.starts_with(at), "{headers:?}: {told}");
+            assert!(told.starts_with("E-CAP-HTTP-HEADER "), "{headers:?}: {told}");
         }
     }
 
     #[test]
     fn what_is_sound_goes_on_without_the_hosts_own_headers() {
-        let mut sound =
-            request("http://a.example:81/x?y", &[("host", "a.example:81"), ("content-length", "5"), ("accept", "*/*")], b"12345");
+        let headers = [("host", "a.example:81"), ("content-length", "5"), ("accept", "*/*")];
+        let mut sound = request("http://a.example:81/x?y", &headers, b"12345");
         assert_eq!(head(&mut sound).unwrap(), Some(5));
         assert_eq!(sound.headers().keys().collect::<Vec<_>>(), ["accept"]);
     }
 
     #[test]
     fn the_limits_of_a_head_are_exact() {
-        let names: Vec<_> = (0..65).map(|number| format!("x-{number}")).collect();
+        let names: Vec<_> = (0..=header::FIELDS_MAX).map(|number| format!("x-{number}")).collect();
         let headers = |count: usize| names[..count].iter().map(|name| (name.as_str(), "v")).collect::<Vec<_>>();
-        head(&mut request("http://a.example/", &headers(64), b"")).unwrap();
-        assert!(refused("http://a.example/", &headers(65)).contains("65 headers"));
-        let long = "v".repeat(VALUE_BYTES_MAX + 1);
+        head(&mut request("http://a.example/", &headers(header::FIELDS_MAX), b"")).unwrap();
+        assert!(refused("http://a.example/", &headers(names.len())).contains("65 header"));
+        let long = "v".repeat(header::VALUE_BYTES_MAX + 1);
         head(&mut request("http://a.example/", &[("x", &long[1..])], b"")).unwrap();
         refused("http://a.example/", &[("x", &long)]);
         refused(&format!("http://a.example/{}", "x".repeat(URL_BYTES_MAX)), &[]);
     }
 
     #[test]
-    fn a_path_that_is_a_url_and_a_tunnel_are_refused() {
+    fn a_path_without_host_and_a_tunnel_are_refused() {
         refused("/relative", &[]);
         let mut tunnel = request("http://a.example/", &[], b"");
         *tunnel.method_mut() = Method::CONNECT;
-        assert_eq!(head(&mut tunnel).unwrap_err().at, "method");
+        assert!(head(&mut tunnel).is_err());
     }
 }

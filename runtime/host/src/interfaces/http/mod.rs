@@ -86,7 +86,7 @@ pub(crate) async fn exchange(
     mut request: http::Request<WasiBody>,
     timeouts: Timeouts,
 ) -> Result<http::Response<WasiBody>, HttpError> {
-    let announced = check::head(&mut request).map_err(HttpError::Invalid)?;
+    let announced = check::head(&mut request).inspect_err(|error| count(&account, error))?;
     let slot = account.open_request().map_err(HttpError::Denied)?;
     let memory = account.hold(REQUEST_HELD_BYTES).map_err(HttpError::Denied)?;
     let place = Arc::new(Place { account: account.clone(), _slot: slot, _memory: memory });
@@ -95,14 +95,17 @@ pub(crate) async fn exchange(
         tokio::time::sleep(wait).await;
     }
     let request = request.map(|body| Upload::new(body, announced, place.clone(), timeouts.body_idle).boxed_unsync());
-    let response = client.send(request, timeouts.first_byte).await.inspect_err(|error| {
-        if let HttpError::Denied(denial) = error {
-            account.denied(denial);
-        }
-    })?;
+    let response = client.send(request, timeouts.first_byte).await.inspect_err(|error| count(&account, error))?;
     let head: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     account.received(head as u64);
     Ok(response.map(|body| Download::new(body, place, timeouts.body_idle).boxed_unsync()))
+}
+
+/// Counts what policy denied. What the account itself denied it has counted.
+fn count(account: &Account, error: &HttpError) {
+    if let HttpError::Denied(denial) = error {
+        account.denied(denial);
+    }
 }
 
 fn head_bytes(request: &http::Request<WasiBody>) -> u64 {
@@ -162,8 +165,7 @@ fn told(log: &Log, error: HttpError) -> WireError {
             match issue.at.as_str() {
                 "url" => WireError::HttpRequestUriInvalid,
                 "method" => WireError::HttpRequestMethodInvalid,
-                "headers" => WireError::HttpRequestHeaderSectionSize(None),
-                "content-length" | "body" => WireError::HttpRequestBodySize(None),
+                "body" => WireError::HttpRequestBodySize(None),
                 _ => WireError::HttpProtocolError,
             }
         }
