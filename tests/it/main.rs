@@ -11,6 +11,7 @@ mod filesystem;
 mod http;
 mod languages;
 mod plugins;
+mod reach;
 mod server;
 mod tables;
 mod world;
