@@ -19,7 +19,7 @@ async fn plugin(instance: &str, bounds: Value) -> Plugin {
 
 /// Accepted with what reaches the server's root, by GET.
 async fn granted(instance: &str, server: &Server) -> Plugin {
-    plugin(instance, json!({ "hosts": [server.url("")], "methods": ["GET"], "networks": ["127.0.0.1"] })).await
+    plugin(instance, json!({ "hosts": [server.url("")], "methods": ["GET"], "networks": ["127.0.0.1"], "redirects": false })).await
 }
 
 /// Both interfaces deny it, with this code: `fetch` in its answer, wasi:http in the plugin's log.

@@ -9,6 +9,7 @@ mod analyses;
 mod features;
 mod filesystem;
 mod http;
+mod http_contract;
 mod languages;
 mod plugins;
 mod reach;

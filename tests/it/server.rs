@@ -13,37 +13,70 @@ pub(crate) const BIG_BYTES: usize = 3 << 20;
 /// A server; it ends when it is dropped.
 pub(crate) struct Server {
     pub(crate) port: u16,
-    asked: Arc<Mutex<Vec<String>>>,
+    host: Ipv4Addr,
+    seen: Arc<Mutex<Seen>>,
     accepting: JoinHandle<()>,
+}
+
+/// What a server has seen.
+#[derive(Default)]
+struct Seen {
+    connections: usize,
+    asked: Vec<String>,
+    heads: Vec<String>,
+    at_once: usize,
+    at_once_most: usize,
 }
 
 impl Server {
     /// Starts on a free port.
     pub(crate) async fn start() -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self::start_at(Ipv4Addr::LOCALHOST, 0).await
+    }
+
+    /// Starts on a port of one loopback address; 0: a free one.
+    pub(crate) async fn start_at(host: Ipv4Addr, port: u16) -> Self {
+        let listener = TcpListener::bind((host, port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = asked.clone();
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let log = seen.clone();
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let log = log.clone();
+                log.lock().unwrap().connections += 1;
                 tokio::spawn(async move {
+                    let mut stream = BufReader::new(stream);
                     // A client that goes away in the middle is what some tests are about.
-                    let _ = serve(stream, port, &log).await;
+                    while serve(&mut stream, port, &log).await.is_ok_and(|more| more) {}
                 });
             }
         });
-        Self { port, asked, accepting }
+        Self { port, host, seen, accepting }
     }
 
     /// The address of one of its paths.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        format!("http://{}:{}{path}", self.host, self.port)
     }
 
     /// What was asked for so far: `GET /hello`.
     pub(crate) fn asked(&self) -> Vec<String> {
-        self.asked.lock().unwrap().clone()
+        self.seen.lock().unwrap().asked.clone()
+    }
+
+    /// The heads of all requests so far, as they came.
+    pub(crate) fn heads(&self) -> Vec<String> {
+        self.seen.lock().unwrap().heads.clone()
+    }
+
+    /// How many connections were made.
+    pub(crate) fn connections(&self) -> usize {
+        self.seen.lock().unwrap().connections
+    }
+
+    /// The most requests that were served at the same time.
+    pub(crate) fn at_once(&self) -> usize {
+        self.seen.lock().unwrap().at_once_most
     }
 }
 
@@ -53,17 +86,28 @@ impl Drop for Server {
     }
 }
 
-async fn serve(stream: TcpStream, port: u16, asked: &Mutex<Vec<String>>) -> std::io::Result<()> {
-    let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    stream.read_line(&mut line).await?;
-    let mut words = line.split_whitespace();
+/// One request less is being served, however it ended.
+struct Served<'a>(&'a Mutex<Seen>);
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.0.lock().unwrap().at_once -= 1;
+    }
+}
+
+/// Serves one request; whether the connection stays.
+async fn serve(stream: &mut BufReader<TcpStream>, port: u16, seen: &Mutex<Seen>) -> std::io::Result<bool> {
+    let mut head = String::new();
+    if stream.read_line(&mut head).await? == 0 {
+        return Ok(false);
+    }
+    let mut words = head.split_whitespace();
     let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default().to_owned());
-    asked.lock().unwrap().push(format!("{method} {path}"));
     let mut body = Body::None;
     loop {
         let mut header = String::new();
         stream.read_line(&mut header).await?;
+        head.push_str(&header);
         let (name, value) = header.split_once(':').unwrap_or_default();
         match name.to_ascii_lowercase().as_str() {
             "" => break,
@@ -72,13 +116,25 @@ async fn serve(stream: TcpStream, port: u16, asked: &Mutex<Vec<String>>) -> std:
             _ => {}
         }
     }
+    {
+        let mut seen = seen.lock().unwrap();
+        seen.asked.push(format!("{method} {path}"));
+        seen.heads.push(head);
+        seen.at_once += 1;
+        seen.at_once_most = seen.at_once_most.max(seen.at_once);
+    }
+    let _served = Served(seen);
+    if path == "/kept" {
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nkept").await?;
+        return Ok(true);
+    }
     let answer = |status: &str, more: &str, length: usize| {
         format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{more}\r\n")
     };
     match path.as_str() {
         "/hello" => stream.write_all(format!("{}hello", answer("200 OK", "", 5)).as_bytes()).await?,
         "/count" => {
-            let count = body.count(&mut stream).await?.to_string();
+            let count = body.count(stream).await?.to_string();
             stream.write_all(format!("{}{count}", answer("200 OK", "", count.len())).as_bytes()).await?;
         }
         "/redirect" => {
@@ -89,6 +145,15 @@ async fn serve(stream: TcpStream, port: u16, asked: &Mutex<Vec<String>>) -> std:
             stream.write_all(answer("200 OK", "", BIG_BYTES).as_bytes()).await?;
             stream.write_all(&vec![b'x'; BIG_BYTES]).await?;
         }
+        path if path.starts_with("/to?") => {
+            let location = format!("location: {}\r\n", &path["/to?".len()..]);
+            stream.write_all(answer("302 Found", &location, 0).as_bytes()).await?;
+        }
+        "/head-of-a-megabyte" => stream.write_all(answer("200 OK", &format!("x: {}\r\n", "v".repeat(1 << 20)), 0).as_bytes()).await?,
+        "/many-headers" => stream.write_all(answer("200 OK", &"x: v\r\n".repeat(500), 0).as_bytes()).await?,
+        "/two-lengths" => stream.write_all(answer("200 OK", "content-length: 7\r\n", 5).as_bytes()).await?,
+        "/switches" => stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n").await?,
+        "/zipped" => stream.write_all(format!("{}\x1f\u{8}zip", answer("200 OK", "content-encoding: gzip\r\n", 5)).as_bytes()).await?,
         // A body that never ends, a byte at a time would be a test that sleeps: this one begins and waits.
         "/stalls" => {
             stream.write_all(format!("{}half", answer("200 OK", "", 8)).as_bytes()).await?;
@@ -98,7 +163,8 @@ async fn serve(stream: TcpStream, port: u16, asked: &Mutex<Vec<String>>) -> std:
         "/never" => std::future::pending().await,
         _ => stream.write_all(answer("404 Not Found", "", 0).as_bytes()).await?,
     }
-    stream.shutdown().await
+    stream.shutdown().await?;
+    Ok(false)
 }
 
 /// How the body of a request is delimited.

@@ -74,14 +74,20 @@ pub(crate) async fn runtime(allocation: Allocation) -> Runtime {
         Allocation::OnDemand => &ON_DEMAND,
         Allocation::Pooling { .. } => &POOLING,
     };
-    let open = || async {
-        let state = plugwork_tests::target().join("plugins-tests").join("state");
-        std::fs::create_dir_all(state.parent().unwrap()).unwrap();
-        let builder = Runtime::builder(state).allocation(allocation).limits(LIMITS).log(Recorder);
-        let builder = builder.provide(Http::default()).provide(Filesystem::default()).provide(Config).provide(Environment);
-        builder.provide(Clock).provide(Random).open().await.unwrap()
-    };
-    cell.get_or_init(open).await.clone()
+    cell.get_or_init(|| open(allocation, Http::default())).await.clone()
+}
+
+/// A runtime of its own, with this HTTP.
+pub(crate) async fn runtime_with(http: Http) -> Runtime {
+    open(Allocation::OnDemand, http).await
+}
+
+async fn open(allocation: Allocation, http: Http) -> Runtime {
+    let state = plugwork_tests::target().join("plugins-tests").join("state");
+    std::fs::create_dir_all(state.parent().unwrap()).unwrap();
+    let builder = Runtime::builder(state).allocation(allocation).limits(LIMITS).log(Recorder);
+    let builder = builder.provide(http).provide(Filesystem::default()).provide(Config).provide(Environment);
+    builder.provide(Clock).provide(Random).open().await.unwrap()
 }
 
 /// Generous with time, because the machine may be busy.

@@ -220,6 +220,11 @@ impl Account {
         }
     }
 
+    /// Whether one more request could be opened now. To take the slot is another step: somebody else may be faster.
+    pub(crate) fn has_free_request(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) < self.limits().requests
+    }
+
     /// Charges bytes that leave. The result says how long to wait before sending more: zero within the limit.
     pub fn egress(&self, bytes: u64) -> Duration {
         add(&self.counts.egress_bytes, bytes);

@@ -72,13 +72,16 @@ impl Inner {
         let mut target = self.decider.target(read, &method).map_err(HttpError::Denied)?;
         self.within_budget()?;
         let place = self.place().await;
-        let had_body = !body.is_end_stream() && body.size_hint().exact() != Some(0);
+        let had_body = has_body(&method, &body);
         let mut body = Metered::new(body, self.budget.clone(), place.clone()).boxed_unsync();
         for _ in 0..=HOPS_MAX {
             let mut request = http::Request::new(body);
             (*request.method_mut(), *request.uri_mut()) = (method.clone(), uri(&target)?);
             *request.headers_mut() = headers.clone();
             let response = self.wire()?.request(request).await.map_err(|error| explain(&error))?;
+            if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+                return Err(HttpError::Unavailable("the server wants to speak another protocol".to_owned()));
+            }
             let next = match redirect::location(&response) {
                 Some(location) if self.decider.bounds.redirects => {
                     redirect::method(response.status(), &method, had_body).map(|next| (next, location))
@@ -121,6 +124,12 @@ impl Inner {
         let wire = self.wire.get_or_init(|| wire(Dialler::new(self.decider.clone(), self.resolver.clone())));
         wire.clone().map_err(HttpError::Unavailable)
     }
+}
+
+/// Whether a body goes with the request. One of unknown length does not go with a GET or HEAD: the client sends none then.
+fn has_body(method: &http::Method, body: &WasiBody) -> bool {
+    let unasked = matches!(*method, http::Method::GET | http::Method::HEAD) && body.size_hint().exact().is_none();
+    !unasked && !body.is_end_stream() && body.size_hint().exact() != Some(0)
 }
 
 fn uri(target: &Target) -> Result<http::Uri, HttpError> {

@@ -7,10 +7,16 @@ use plugwork::{Fault, Limits, Plugin};
 use crate::guest::Guest;
 use crate::world::{self, Number, Recorder, fault};
 
+/// A rate that no test here comes near.
+const UNHURRIED: Limits =
+    Limits { log_records_per_second: 1_000_000, log_bytes_per_second: 1 << 30, deadline_ms: 20_000, ..Limits::interactive() };
+
 async fn logged(guest: &Guest) -> (Plugin, Recorder) {
+    logged_within(guest, UNHURRIED).await
+}
+
+async fn logged_within(guest: &Guest, limits: Limits) -> (Plugin, Recorder) {
     let log = Recorder::default();
-    // Rates of the plugin are another matter: here an instance's own bounds are looked at.
-    let limits = Limits { log_bytes_per_second: 1 << 30, log_records_per_second: 1 << 30, ..Limits::batch() };
     let runtime = world::builder().log(log.clone()).limits(limits).open().await.unwrap();
     (runtime.offer(&guest.source()).await.unwrap().accept().await.unwrap(), log)
 }
@@ -26,11 +32,11 @@ const WRITES: &str = r#"
 #[tokio::test]
 async fn a_record_is_cut_after_its_limit() {
     let (plugin, log) = logged(&Guest::new(WRITES).with_log()).await;
-    for (written, kept) in [(1, 1), (8192, LOG_RECORD_BYTES_MAX), (8193, LOG_RECORD_BYTES_MAX), (30_000, LOG_RECORD_BYTES_MAX)] {
+    for (written, cut) in [(1, 0), (8192, 0), (8193, 1), (30_000, 30_000 - 8192)] {
         plugin.call::<Number>(&written).await.unwrap();
-        let cut = written as usize - kept;
+        let kept = "x".repeat(LOG_RECORD_BYTES_MAX.min(written as usize));
         let note = if cut == 0 { String::new() } else { format!(" [{cut} bytes more were cut]") };
-        assert_eq!(log.records().pop().unwrap(), (Level::Info, "x".repeat(kept) + &note));
+        assert_eq!(log.records().pop().unwrap(), (Level::Info, format!("{kept}{note}")));
     }
 }
 
@@ -91,6 +97,17 @@ async fn every_instance_has_a_budget_of_its_own() {
         plugin.call::<Number>(&u32::try_from(LOG_RECORDS_MAX).unwrap()).await.unwrap();
     }
     assert_eq!(log.records().len() as u64, 2 * LOG_RECORDS_MAX);
+}
+
+#[tokio::test]
+async fn a_flood_of_bytes_is_dropped_before_one_of_records_is() {
+    let limits = Limits { log_bytes_per_second: 4 << 10, ..UNHURRIED };
+    let (plugin, log) = logged_within(&Guest::new(WRITES).with_log(), limits).await;
+    let mut session = plugin.session::<Number>().await.unwrap();
+    for _ in 0..20 {
+        session.call_input(&4_000).await.unwrap();
+    }
+    assert!((4..=6).contains(&log.records().len()), "{}", log.records().len());
 }
 
 #[tokio::test]

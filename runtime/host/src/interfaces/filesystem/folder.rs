@@ -167,6 +167,18 @@ impl Folder {
         denial
     }
 
+    /// The denial for a device, or a pipe that would keep the host waiting for its other end; counted.
+    pub(super) fn kind_denial(&self, path: &str) -> Denial {
+        let denial = Denial {
+            code: "E-CAP-FILES-KIND".to_owned(),
+            permission: "filesystem".to_owned(),
+            rule: format!("`{}` is neither a file nor a folder (plugin `{}`)", path.escape_debug(), self.account.subject()),
+            hint: "put devices, pipes and sockets outside the granted folder".to_owned(),
+        };
+        self.account.denied(&denial);
+        denial
+    }
+
     fn fits(&self, books: &Books, bytes: u64, files: u64) -> Result<(), Full> {
         if books.walked_at.is_none() {
             return Err(Full::Unknown);

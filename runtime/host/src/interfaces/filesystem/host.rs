@@ -64,7 +64,7 @@ impl Files<'_> {
         if let Some(found) = &found
             && !matches!(found.stat.type_, DescriptorType::RegularFile | DescriptorType::Directory | DescriptorType::SymbolicLink)
         {
-            return self.deny_kind(&path);
+            return self.deny(ErrorCode::NotPermitted, &folder.kind_denial(&path));
         }
         let mut handle = match folder.handle() {
             Ok(handle) => handle,

@@ -109,17 +109,6 @@ impl Files<'_> {
             Err(full) => self.deny(ErrorCode::Quota, &folder.denial(full)),
         }
     }
-
-    /// Something that is neither a file nor a folder: a device, or a pipe that would keep the host waiting for its other end.
-    fn deny_kind<T>(&self, path: &str) -> FsResult<T> {
-        let denial = Denial {
-            code: "E-CAP-FILES-KIND".to_owned(),
-            permission: "filesystem".to_owned(),
-            rule: format!("`{}` is neither a file nor a folder", path.escape_debug()),
-            hint: "put devices, pipes and sockets outside the granted folder".to_owned(),
-        };
-        self.deny(ErrorCode::NotPermitted, &denial)
-    }
 }
 
 /// The same handle, for another call. Handles are numbers; the table checks them at each use.

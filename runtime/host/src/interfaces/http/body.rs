@@ -18,9 +18,9 @@ use crate::account::{Account, Hold, OpenRequest};
 /// Bytes sent at once: what may leave before the plugin's share of the network is looked at again.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// What an open request occupies of its plugin's account. Both bodies keep it; it is free when both are gone.
+/// What an open request occupies of its plugin's account, from its beginning until its answer has been read or dropped. Not kept by the
+/// request's body: that one is the client's, which may let go of it late.
 pub(super) struct Place {
-    pub(super) account: Arc<Account>,
     pub(super) _slot: OpenRequest,
     pub(super) _memory: Hold,
 }
@@ -50,7 +50,7 @@ impl Idle {
 /// A request's body, on its way from the guest.
 pub(super) struct Upload {
     body: WasiBody,
-    place: Arc<Place>,
+    account: Arc<Account>,
     /// Bytes that were announced and are still to come.
     left: Option<u64>,
     announced: Option<u64>,
@@ -61,15 +61,15 @@ pub(super) struct Upload {
 }
 
 impl Upload {
-    pub(super) fn new(body: WasiBody, announced: Option<u64>, place: Arc<Place>, idle: Duration) -> Self {
-        Self { body, place, left: announced, announced, piece: Bytes::new(), paid: false, waiting: None, idle: Idle::new(idle) }
+    pub(super) fn new(body: WasiBody, announced: Option<u64>, account: Arc<Account>, idle: Duration) -> Self {
+        Self { body, account, left: announced, announced, piece: Bytes::new(), paid: false, waiting: None, idle: Idle::new(idle) }
     }
 
     /// The next piece, as soon as it may leave.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         if !self.paid {
             self.paid = true;
-            let wait = self.place.account.egress(self.piece.len().min(PIECE_BYTES) as u64);
+            let wait = self.account.egress(self.piece.len().min(PIECE_BYTES) as u64);
             self.waiting = (!wait.is_zero()).then(|| Box::pin(tokio::time::sleep(wait)));
         }
         if let Some(waiting) = &mut self.waiting {
@@ -141,13 +141,14 @@ impl Body for Upload {
 /// A response's body, on its way to the guest.
 pub(super) struct Download {
     body: WasiBody,
-    place: Arc<Place>,
+    account: Arc<Account>,
+    _place: Place,
     idle: Idle,
 }
 
 impl Download {
-    pub(super) fn new(body: WasiBody, place: Arc<Place>, idle: Duration) -> Self {
-        Self { body, place, idle: Idle::new(idle) }
+    pub(super) fn new(body: WasiBody, account: Arc<Account>, place: Place, idle: Duration) -> Self {
+        Self { body, account, _place: place, idle: Idle::new(idle) }
     }
 }
 
@@ -163,7 +164,7 @@ impl Body for Download {
         };
         this.idle.reset();
         if let Some(Ok(frame)) = &frame {
-            this.place.account.received(frame.data_ref().map_or(0, |data| data.len() as u64));
+            this.account.received(frame.data_ref().map_or(0, |data| data.len() as u64));
         }
         Poll::Ready(frame)
     }

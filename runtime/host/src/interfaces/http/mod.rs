@@ -18,7 +18,7 @@ use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error as WireError, RequestOptions, WasiBody, WasiHttp, WasiHttpHooks, WasiHttpView};
 
 use self::body::{Download, Place, Upload};
-use crate::account::Account;
+use crate::account::{Account, OpenRequest};
 use crate::log::{Level, Log};
 use crate::state::State;
 use crate::usage::HostInterface;
@@ -87,18 +87,27 @@ pub(crate) async fn exchange(
     timeouts: Timeouts,
 ) -> Result<http::Response<WasiBody>, HttpError> {
     let announced = check::head(&mut request).inspect_err(|error| count(&account, error))?;
-    let slot = account.open_request().map_err(HttpError::Denied)?;
+    let slot = slot(&account).await.map_err(HttpError::Denied)?;
     let memory = account.hold(REQUEST_HELD_BYTES).map_err(HttpError::Denied)?;
-    let place = Arc::new(Place { account: account.clone(), _slot: slot, _memory: memory });
+    let place = Place { _slot: slot, _memory: memory };
     let wait = account.egress(head_bytes(&request));
     if !wait.is_zero() {
         tokio::time::sleep(wait).await;
     }
-    let request = request.map(|body| Upload::new(body, announced, place.clone(), timeouts.body_idle).boxed_unsync());
+    let request = request.map(|body| Upload::new(body, announced, account.clone(), timeouts.body_idle).boxed_unsync());
     let response = client.send(request, timeouts.first_byte).await.inspect_err(|error| count(&account, error))?;
     let head: usize = response.headers().iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     account.received(head as u64);
-    Ok(response.map(|body| Download::new(body, place, timeouts.body_idle).boxed_unsync()))
+    Ok(response.map(|body| Download::new(body, account, place, timeouts.body_idle).boxed_unsync()))
+}
+
+/// A slot of the plugin's open requests. Those of an instance that has just ended are free a moment later, when its tasks have been dropped:
+/// one that finds all taken looks again before it is denied.
+async fn slot(account: &Arc<Account>) -> Result<OpenRequest, Denial> {
+    if !account.has_free_request() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    account.open_request()
 }
 
 /// Counts what policy denied. What the account itself denied it has counted.

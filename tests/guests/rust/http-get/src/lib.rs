@@ -1,10 +1,11 @@
 //! Sends the requests that a test asks for: `wasi METHOD URL` through wasi:http, `fetch METHOD URL …` and `fetch-all URL …`
-//! through `plugwork:host/fetch`, and `wasi-upload URL BYTES`, `fetch-upload URL BYTES`.
+//! through `plugwork:host/fetch`, `wasi-upload URL BYTES`, `fetch-upload URL BYTES`, `wasi-open COUNT URL`, and `raw …` (see `raw`).
 //!
 //! Each answer is a line `status location bytes beginning`; an error is what the guest was told.
 
 plugwork_guest::bindings!("../../wit");
 
+mod raw;
 mod streaming;
 
 use plugwork_guest::fetch::{self, Request, Response};
@@ -33,12 +34,15 @@ impl probe::Guest for HttpGet {
                     .collect::<Vec<_>>()
                     .join("\n"))
             }
+            ["raw", "wasi", method, url, shape @ ..] => raw::wasi(method, url, shape),
+            ["raw", "fetch", method, url, shape @ ..] => raw::fetch(method, url, shape),
+            ["wasi-open", count, url] => raw::open(count.parse().unwrap_or(1), url),
             other => Err(format!("`{other:?}` is nothing this guest does")),
         }
     }
 }
 
-fn one(request: Request) -> Result<String, String> {
+pub(crate) fn one(request: Request) -> Result<String, String> {
     said(fetch::send(request))
 }
 

@@ -48,7 +48,8 @@ fn request(method: &str, url: &str) -> Result<(OutgoingRequest, OutgoingBody), S
     Ok((request, body))
 }
 
-fn answer(pending: &FutureIncomingResponse) -> Result<String, String> {
+/// Waits for the answer and reads it to its end.
+pub(crate) fn answer(pending: &FutureIncomingResponse) -> Result<String, String> {
     pending.subscribe().block();
     let response = match pending.get() {
         Some(Ok(Ok(response))) => response,
@@ -75,7 +76,8 @@ fn read(body: &IncomingBody) -> Result<Vec<u8>, String> {
     }
 }
 
-fn parsed(method: &str) -> Method {
+/// The method as wasi:http has it.
+pub(crate) fn parsed(method: &str) -> Method {
     match method {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
