@@ -164,9 +164,24 @@ fn the_two_presets_stand_in_the_book_with_their_numbers() {
         ("core-instances", u64::from(one.core_instances), u64::from(two.core_instances)),
         ("memories", u64::from(one.memories), u64::from(two.memories)),
         ("tables", u64::from(one.tables), u64::from(two.tables)),
+        ("plugin-memory-bytes", one.plugin_memory_bytes, two.plugin_memory_bytes),
+        ("requests", u64::from(one.requests), u64::from(two.requests)),
+        ("storage-bytes", one.storage_bytes, two.storage_bytes),
+        ("storage-keys", one.storage_keys, two.storage_keys),
+        ("log-bytes-per-second", one.log_bytes_per_second, two.log_bytes_per_second),
+        ("log-records-per-second", one.log_records_per_second, two.log_records_per_second),
+        ("random-bytes-per-second", one.random_bytes_per_second, two.random_bytes_per_second),
     ];
-    for (name, interactive, batch) in rows {
-        let row = format!("| `{name}` | {} | {} |", grouped(interactive), grouped(batch));
+    let optional = [
+        ("cpu-percent", one.cpu_percent.map(u64::from), two.cpu_percent.map(u64::from)),
+        ("fuel", one.fuel, two.fuel),
+        ("host-calls-per-second", one.host_calls_per_second, two.host_calls_per_second),
+        ("egress-bytes-per-second", one.egress_bytes_per_second, two.egress_bytes_per_second),
+    ];
+    let given = rows.map(|(name, one, two)| (name, Some(one), Some(two)));
+    let said = |number: Option<u64>| number.map_or("none".to_owned(), grouped);
+    for (name, interactive, batch) in given.into_iter().chain(optional) {
+        let row = format!("| `{name}` | {} | {} |", said(interactive), said(batch));
         assert!(page.contains(&row), "docs/limits.md lacks `{row}`");
     }
 }
