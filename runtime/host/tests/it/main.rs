@@ -8,6 +8,7 @@
 mod accounts;
 mod allocation;
 mod cache;
+mod compile;
 mod consent;
 mod denials;
 mod dispatch;
