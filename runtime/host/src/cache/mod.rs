@@ -5,6 +5,8 @@
 mod disk;
 mod load;
 mod refusal;
+#[cfg(test)]
+mod tests;
 mod wanted;
 
 use std::sync::Arc;

@@ -60,7 +60,7 @@ mod tests {
     #[test]
     fn what_follows_from_the_component_stands_for_ever_and_what_may_be_chance_ten_minutes() {
         let limits = CompileLimits::default();
-        let stands = |failure, age| Refusal { failure, at: 1_000_000 }.stands(&limits, 1_000_000 + age);
+        let stands = |failure, age: u64| Refusal { failure, at: 1_000_000 }.stands(&limits, 1_000_000 + age);
         assert!(stands(CompileFailure::Cpu { limit_ms: limits.cpu_ms }, 1 << 40));
         assert!(stands(CompileFailure::Crashed { signal: 11 }, 599));
         assert!(!stands(CompileFailure::Crashed { signal: 11 }, 600));

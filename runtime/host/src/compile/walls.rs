@@ -179,3 +179,68 @@ fn equal(argument: u8, value: u64) -> Option<SeccompCondition> {
 fn wide(argument: u8, value: u64) -> Option<SeccompCondition> {
     SeccompCondition::new(argument, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, value).ok()
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
+mod tests {
+    use std::fs::File;
+    use std::io::ErrorKind;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
+    use std::os::unix::net::{UnixListener, UnixStream};
+    use std::process::Command;
+
+    use super::*;
+
+    const INSIDE: &str = "PLUGWORK_TEST_INSIDE_THE_WALLS";
+    const CLAIM: &str = "compile::walls::tests::behind_the_walls_nothing_can_be_opened_connected_or_started";
+
+    /// The test runs itself again, as a process that puts up its walls and then tries.
+    #[test]
+    fn behind_the_walls_nothing_can_be_opened_connected_or_started() {
+        if std::env::var_os(INSIDE).is_some() {
+            return tries();
+        }
+        let program = std::env::current_exe().unwrap();
+        let ran = Command::new(program).args(["--exact", CLAIM, "--nocapture", "--test-threads=1"]).env(INSIDE, "1").output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout).into_owned() + &String::from_utf8_lossy(&ran.stderr);
+        assert!(ran.status.success() && said.contains("1 passed"), "{said}");
+    }
+
+    #[track_caller]
+    fn denied<T>(result: io::Result<T>) {
+        // `EMFILE` is the limit on descriptors: the same wall from the other side.
+        let error = result.err().expect("it must be denied");
+        assert!(error.kind() == ErrorKind::PermissionDenied || error.raw_os_error() == Some(libc::EMFILE), "{error:?}");
+    }
+
+    fn tries() {
+        let (folder, parent) = (std::env::temp_dir(), rustix::process::getppid().unwrap());
+        let walls = enclose(&CompileLimits { memory_bytes: 4 << 30, ..CompileLimits::default() }).unwrap();
+        assert!(walls.seccomp, "{walls:?}");
+        denied(File::open("/etc/passwd"));
+        denied(File::create(folder.join("plugwork-test-walls")));
+        denied(std::fs::remove_file("/nowhere"));
+        denied(std::fs::rename("/nowhere", "/elsewhere"));
+        denied(std::fs::create_dir(folder.join("plugwork-test-folder")));
+        denied(std::fs::read_dir("/"));
+        denied(TcpStream::connect("127.0.0.1:9"));
+        denied(TcpListener::bind("127.0.0.1:0"));
+        denied(UdpSocket::bind("127.0.0.1:0"));
+        denied(UnixStream::connect("/nowhere"));
+        denied(UnixListener::bind(folder.join("plugwork-test-socket")));
+        denied(UnixStream::pair());
+        denied(Command::new("/bin/true").spawn());
+        let denied_call = |result: rustix::io::Result<()>| denied(result.map_err(io::Error::from));
+        denied_call(rustix::process::kill_process(parent, rustix::process::Signal::TERM));
+        denied_call(rustix::fs::memfd_create("x", rustix::fs::MemfdFlags::empty()).map(drop));
+        denied_call(rustix::process::set_parent_process_death_signal(None));
+        // And what a compiler needs still works: memory, threads, panics that are caught.
+        let sum = std::thread::spawn(|| vec![1_u64; 1 << 20].iter().sum::<u64>()).join().unwrap();
+        assert_eq!(sum, 1 << 20);
+    }
+
+    #[test]
+    fn the_filter_can_be_made_on_this_machine() {
+        assert!(listed().and_then(|rules| program(rules, SeccompAction::Errno(1), SeccompAction::Allow)).is_some());
+    }
+}

@@ -58,7 +58,7 @@ async fn answers(runtime: &Runtime) {
 }
 
 /// The child that compiles this component, once it is there.
-async fn pid(digest: Digest) -> i32 {
+pub(crate) async fn pid(digest: Digest) -> i32 {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(pid) = find(digest) {
@@ -69,7 +69,7 @@ async fn pid(digest: Digest) -> i32 {
     }
 }
 
-fn find(digest: Digest) -> Option<i32> {
+pub(crate) fn find(digest: Digest) -> Option<i32> {
     let digest = digest.to_string();
     fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
         let pid: i32 = entry.file_name().to_str()?.parse().ok()?;

@@ -16,6 +16,7 @@ mod dynamic;
 mod faults;
 mod fuzz;
 mod guest;
+mod killed;
 mod limits;
 mod linking;
 mod log;
