@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use plugwork::log::Sink;
-use plugwork::{Allocation, Limits, Runtime};
+use plugwork::{Allocation, ChildCompiler, Compiler, Limits, Runtime};
 use plugwork_capabilities::{Clock, Config, Environment, Filesystem, Http, Random};
 use plugwork_core::{Permission, Subject};
 
@@ -39,6 +39,7 @@ pub(crate) async fn open(place: &Place, base: &Path, limits: Limits, sink: impl 
     let runtime = Runtime::builder(place.state()?)
         // A command makes few instances: reserving a pool would cost more than it saves.
         .allocation(Allocation::OnDemand)
+        .compiler(Compiler::Child(ChildCompiler::default()))
         .limits(limits)
         .provide(Http::default())
         .provide(Filesystem::new(base))

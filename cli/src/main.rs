@@ -34,6 +34,8 @@ enum Verb {
 }
 
 fn main() -> std::process::ExitCode {
+    // Before anything else: this program is its own compiler, in a child process that never gets past this line.
+    plugwork::compile::child_main_if_asked();
     let arguments = Arguments::parse();
     let place = host::Place::new(arguments.state);
     let outcome = match arguments.verb {

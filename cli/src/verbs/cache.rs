@@ -28,7 +28,7 @@ pub(crate) struct CacheVerb {
 
 #[derive(clap::Subcommand)]
 enum Action {
-    /// Lists the entries: for each component its code and a few facts about it.
+    /// Lists the entries: for each component a few facts about it, and its code or that it could not be compiled (a refusal).
     Ls {
         /// Prints JSON instead of a table: folder, bytes, entries (name, kind, digest, profile, bytes, modified_seconds since 1970).
         #[arg(long)]
@@ -49,10 +49,10 @@ struct Contents {
 #[derive(Serialize)]
 struct Entry {
     name: String,
-    /// `code`, `facts`, or `unknown` for a file that is no entry.
+    /// `code`, `facts`, `refusal`, or `unknown` for a file that is no entry.
     kind: String,
     digest: Option<String>,
-    /// Of code only.
+    /// Of code and refusals only.
     profile: Option<String>,
     bytes: u64,
     modified_seconds: Option<u64>,
@@ -107,11 +107,11 @@ fn age(modified_seconds: Option<u64>) -> String {
 }
 
 impl Entry {
-    /// Takes the header apart: `code sha256:… hardened engine:… plugwork:…` or `facts sha256:… plugwork:…`.
+    /// Takes the header apart: `code sha256:… hardened engine:… plugwork:…`, the same with `refusal`, or `facts sha256:… plugwork:…`.
     fn of(name: String, header: &str, bytes: u64, modified: Option<SystemTime>) -> Self {
         let words: Vec<&str> = header.split(' ').collect();
         let (kind, digest, profile) = match words.as_slice() {
-            ["code", digest, profile, ..] => ("code", Some(*digest), Some(*profile)),
+            [kind @ ("code" | "refusal"), digest, profile, ..] => (*kind, Some(*digest), Some(*profile)),
             ["facts", digest, ..] => ("facts", Some(*digest), None),
             _ => ("unknown", None, None),
         };

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod clock;
+pub mod compile_limits;
 pub mod consent;
 pub mod difference;
 pub mod digest;
@@ -25,6 +26,7 @@ pub mod table;
 pub mod text;
 
 pub use clock::Clock;
+pub use compile_limits::{CompileFailure, CompileLimits};
 pub use consent::Standing;
 pub use difference::Difference;
 pub use digest::{Digest, Hasher};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use plugwork_core::{Denial, Fault, Issue, Refusal, Subject};
+use plugwork_core::{CompileFailure, Denial, Digest, Fault, Issue, Refusal, Subject};
 
 /// Shorthand.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -25,7 +25,7 @@ pub enum ErrorKind {
     Refusal,
     /// The plugin failed: see [`Error::fault`].
     Fault,
-    /// The component could not be compiled or linked.
+    /// The component could not be compiled (see [`Error::compile_failure`]) or linked.
     Compile,
     /// The engine could not do its work (out of instances, of address space).
     Engine,
@@ -41,6 +41,7 @@ struct Inner {
     message: String,
     subject: Option<Subject>,
     fault: Option<Fault>,
+    compile: Option<CompileFailure>,
     refusal: Option<Refusal>,
     denials: Vec<Denial>,
     issues: Vec<Issue>,
@@ -60,6 +61,11 @@ impl Error {
     /// What happened inside the plugin ([`ErrorKind::Fault`]).
     pub fn fault(&self) -> Option<&Fault> {
         self.0.fault.as_ref()
+    }
+
+    /// Why there is no machine code ([`ErrorKind::Compile`]); `None` where linking failed.
+    pub fn compile_failure(&self) -> Option<&CompileFailure> {
+        self.0.compile.as_ref()
     }
 
     /// What the plugin answered ([`ErrorKind::Refusal`]).
@@ -83,6 +89,7 @@ impl Error {
             message: message.into(),
             subject: None,
             fault: None,
+            compile: None,
             refusal: None,
             denials: Vec::new(),
             issues: Vec::new(),
@@ -91,6 +98,12 @@ impl Error {
 
     pub(crate) fn io(doing: impl fmt::Display, error: &std::io::Error) -> Self {
         Self::new(ErrorKind::Io, format!("{doing}: {error}"))
+    }
+
+    pub(crate) fn compile(digest: Digest, failure: CompileFailure) -> Self {
+        let mut error = Self::new(ErrorKind::Compile, format!("cannot compile {digest}: {failure}"));
+        error.0.compile = Some(failure);
+        error
     }
 
     pub(crate) fn refused(message: impl Into<String>, denials: Vec<Denial>) -> Self {

@@ -12,6 +12,7 @@ use crate::account::Account;
 use crate::audit::Audit;
 use crate::cache::{Cache, CacheCounts, Disk};
 use crate::capability::Capability;
+use crate::compile::{Compiler, Walls};
 use crate::dispatch::Dispatch;
 use crate::engine::{Allocation, Engines};
 use crate::error::{Error, ErrorKind, Result};
@@ -57,6 +58,7 @@ pub(crate) struct Shared {
 pub struct Builder {
     state: Option<PathBuf>,
     allocation: Allocation,
+    compiler: Compiler,
     capabilities: Vec<Box<dyn Capability>>,
     limits: Limits,
     sink: Option<Arc<dyn Sink>>,
@@ -81,6 +83,12 @@ impl Builder {
     /// Where instances come from. Default: pooling with 256 instances.
     pub fn allocation(mut self, allocation: Allocation) -> Self {
         self.allocation = allocation;
+        self
+    }
+
+    /// Who compiles. Default: this process, without limits. [`Compiler::Child`] needs a state folder.
+    pub fn compiler(mut self, compiler: Compiler) -> Self {
+        self.compiler = compiler;
         self
     }
 
@@ -110,6 +118,7 @@ impl Builder {
 
     /// Starts the engine and opens the cache. Needs a tokio runtime with time enabled from the first call on.
     pub async fn open(self) -> Result<Runtime> {
+        let children = self.compiler.children(self.state.is_some())?;
         let disk = self.state.as_deref().map(Disk::open).transpose()?;
         let audit = self.records.map(|records| Arc::new(Audit::new(records, self.clock.clone())));
         let seen = match &audit {
@@ -118,7 +127,7 @@ impl Builder {
         };
         let runtime = Runtime(Arc::new(Shared {
             engines: Engines::start(self.allocation)?,
-            cache: Cache::new(disk),
+            cache: Cache::new(disk, children),
             capabilities: self.capabilities,
             limits: self.limits,
             sink: self.sink,
@@ -146,6 +155,7 @@ impl Runtime {
         Builder {
             state: None,
             allocation: Allocation::Pooling { instances: 256 },
+            compiler: Compiler::InProcess,
             capabilities: Vec::new(),
             limits: Limits::interactive(),
             sink: None,
@@ -207,6 +217,11 @@ impl Runtime {
             Some(audit) => audit.write(true).await.map_err(Error::records),
             None => Ok(()),
         }
+    }
+
+    /// Which walls stood around the child that compiled last; `None` before the first, and where this process compiles itself.
+    pub fn compile_walls(&self) -> Option<Walls> {
+        self.0.cache.compile_walls()
     }
 
     /// Detaches every plugin and finishes the records. Sessions that are still held keep working until they are dropped.

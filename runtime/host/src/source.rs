@@ -5,12 +5,13 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::Read;
+use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use plugwork_core::{Digest, Hasher};
 
+use crate::compile::{memory_file, seal};
 use crate::error::{Error, Result};
 
 /// Bytes that a component file may have.
@@ -36,15 +37,8 @@ impl Source {
         let path = path.as_ref();
         let failed = |error: &std::io::Error| Error::io(format_args!("cannot read component `{}`", path.display()), error);
         let mut file = open(path).map_err(|error| failed(&error))?;
-        let mut hasher = Hasher::default();
-        let mut chunk = vec![0; CHUNK_BYTES];
-        loop {
-            match file.read(&mut chunk).map_err(|error| failed(&error))? {
-                0 => break,
-                read => hasher.update(&chunk[..read]),
-            }
-        }
-        Ok(Self { digest: hasher.finish(), place: Place::File(path.to_owned()) })
+        let digest = digest_of(&mut file).map_err(|error| failed(&error))?;
+        Ok(Self { digest, place: Place::File(path.to_owned()) })
     }
 
     /// Takes bytes.
@@ -79,6 +73,40 @@ impl Source {
             return Err(failed(&std::io::Error::other("it changed since it was offered")));
         }
         Ok(Cow::Owned(bytes))
+    }
+
+    /// The bytes, with this digest and no other, in a memory file that cannot change any more. They are never in this process's own memory.
+    pub(crate) fn sealed(&self) -> Result<File> {
+        let failed = |error: &std::io::Error| match self.path() {
+            Some(path) => Error::io(format_args!("cannot read component `{}`", path.display()), error),
+            None => Error::io(format_args!("cannot copy component {}", self.digest), error),
+        };
+        let copy = || -> std::io::Result<File> {
+            let mut memory = memory_file("plugwork-component")?;
+            match &self.place {
+                Place::Memory(bytes) => memory.write_all(bytes)?,
+                Place::File(path) => _ = std::io::copy(&mut open(path)?, &mut memory)?,
+            }
+            seal(memory)
+        };
+        let mut sealed = copy().map_err(|error| failed(&error))?;
+        // Hashed after it was sealed: what has the digest is what will be read.
+        let digest = digest_of(&mut sealed).and_then(|digest| sealed.rewind().map(|()| digest)).map_err(|error| failed(&error))?;
+        if digest != self.digest {
+            return Err(failed(&std::io::Error::other("it changed since it was offered")));
+        }
+        Ok(sealed)
+    }
+}
+
+fn digest_of(file: &mut impl Read) -> std::io::Result<Digest> {
+    let mut hasher = Hasher::default();
+    let mut chunk = vec![0; CHUNK_BYTES];
+    loop {
+        match file.read(&mut chunk)? {
+            0 => return Ok(hasher.finish()),
+            read => hasher.update(&chunk[..read]),
+        }
     }
 }
 

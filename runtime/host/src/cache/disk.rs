@@ -6,9 +6,10 @@
 
 use std::fmt;
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read, Write};
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use plugwork_core::Digest;
 use rustix::fs::{MemfdFlags, OFlags, SealFlags};
@@ -22,6 +23,8 @@ const MAC_BYTES: usize = 32;
 const HEADER_BYTES_MAX: usize = 4096;
 const PAYLOAD_BYTES_MAX: u64 = 2 << 30;
 const CHUNK_BYTES: usize = 256 << 10;
+/// No write takes so long.
+const STAGED_AGE_MAX: Duration = Duration::from_secs(3_600);
 
 /// A folder of cache entries and the key that vouches for them.
 pub struct Disk {
@@ -38,18 +41,31 @@ pub struct Entry {
 
 impl Entry {
     pub(crate) fn code(digest: Digest, profile: Profile, compatibility: u64) -> Self {
-        let profile = match profile {
-            Profile::Hardened => "hardened",
-            Profile::Full => "full",
-        };
+        let profile = word(profile);
         Self {
             name: format!("{}.{profile}", digest.hex()),
             header: format!("code {digest} {profile} engine:{compatibility:016x} plugwork:{}", env!("CARGO_PKG_VERSION")),
         }
     }
 
+    /// Why there is no code. Another engine may compile what this one could not, so its number belongs to it as to the code.
+    pub(crate) fn refusal(digest: Digest, profile: Profile, compatibility: u64) -> Self {
+        let profile = word(profile);
+        Self {
+            name: format!("{}.{profile}.refusal", digest.hex()),
+            header: format!("refusal {digest} {profile} engine:{compatibility:016x} plugwork:{}", env!("CARGO_PKG_VERSION")),
+        }
+    }
+
     pub(crate) fn facts(digest: Digest) -> Self {
         Self { name: format!("{}.facts", digest.hex()), header: format!("facts {digest} plugwork:{}", env!("CARGO_PKG_VERSION")) }
+    }
+}
+
+fn word(profile: Profile) -> &'static str {
+    match profile {
+        Profile::Hardened => "hardened",
+        Profile::Full => "full",
     }
 }
 
@@ -117,7 +133,11 @@ impl Disk {
         make.map_err(|error| failed("cannot make the cache folder", &folder, &error))?;
         let key_path = state.join("cache.key");
         let key = key(&key_path).map_err(|error| failed("cannot use the cache key", &key_path, &error))?;
-        Ok(Self { folder, key })
+        let disk = Self { folder, key };
+        if disk.is_ours() {
+            disk.sweep();
+        }
+        Ok(disk)
     }
 
     /// Where the entries are.
@@ -203,19 +223,26 @@ impl Disk {
 
     /// Writes an entry in one piece or not at all.
     pub(crate) fn write(&self, entry: &Entry, payload: &[u8]) -> Result<(), Rejection> {
+        self.write_from(entry, &mut std::io::Cursor::new(payload))
+    }
+
+    /// As [`Disk::write`], from a file that does not change meanwhile: it is read twice, for the MAC comes before the payload.
+    pub(crate) fn write_from(&self, entry: &Entry, payload: &mut (impl Read + Seek)) -> Result<(), Rejection> {
         self.check_folder()?;
         let mut hasher = self.hasher(entry);
-        hasher.update(payload);
+        payload.rewind()?;
+        std::io::copy(payload, &mut hasher)?;
+        payload.rewind()?;
         let mut nonce = [0; 8];
         getrandom::fill(&mut nonce).map_err(|error| std::io::Error::other(error.to_string()))?;
         let staged = self.folder.join(format!(".{}.{:016x}", entry.name, u64::from_le_bytes(nonce)));
-        let write = || -> std::io::Result<()> {
+        let mut write = || -> std::io::Result<()> {
             let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged)?;
             file.write_all(MAGIC)?;
             file.write_all(&u32::try_from(entry.header.len()).unwrap_or(u32::MAX).to_le_bytes())?;
             file.write_all(entry.header.as_bytes())?;
             file.write_all(hasher.finalize().as_bytes())?;
-            file.write_all(payload)?;
+            std::io::copy(payload, &mut file)?;
             file.sync_all()?;
             fs::rename(&staged, self.folder.join(&entry.name))
         };
@@ -223,6 +250,22 @@ impl Disk {
             let _ = fs::remove_file(&staged);
             error.into()
         })
+    }
+
+    /// Removes an entry, whether or not there is one.
+    pub(crate) fn remove(&self, entry: &Entry) {
+        let _ = fs::remove_file(self.folder.join(&entry.name));
+    }
+
+    /// Removes what crashes left half written: entries that nobody has finished within the hour.
+    fn sweep(&self) {
+        let Ok(files) = fs::read_dir(&self.folder) else { return };
+        for file in files.flatten().filter(|file| file.file_name().as_encoded_bytes().starts_with(b".")) {
+            let modified = file.metadata().and_then(|metadata| metadata.modified()).ok();
+            if modified.and_then(|modified| modified.elapsed().ok()).is_some_and(|age| age > STAGED_AGE_MAX) {
+                let _ = fs::remove_file(file.path());
+            }
+        }
     }
 
     /// Opens an entry, checks everything but its MAC, and stands at the payload: file, MAC, payload length.

@@ -4,6 +4,10 @@
 
 mod disk;
 mod load;
+mod refusal;
+#[cfg(test)]
+mod tests;
+mod wanted;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +19,10 @@ use wasmtime::component::Component;
 
 pub use disk::{Disk, Entry, Listed, Rejection};
 
-use crate::compile;
-use crate::engine::{Profile, compatibility};
+use wanted::Wanted;
+
+use crate::compile::{Children, Walls};
+use crate::engine::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::Facts;
 use crate::source::Source;
@@ -34,8 +40,10 @@ pub struct CacheCounts {
     pub memory_hits: u64,
     /// Loaded from disk.
     pub disk_hits: u64,
-    /// Compiled.
+    /// Compiled, or tried to.
     pub compiled: u64,
+    /// Not even tried, because an earlier try failed for a reason that still stands.
+    pub refused: u64,
     /// Entries on disk that were refused: broken, foreign, or in a place others can write.
     pub rejected: u64,
 }
@@ -43,8 +51,11 @@ pub struct CacheCounts {
 #[derive(Default)]
 struct Counters {
     requests: AtomicU64,
+    /// Requests that memory could not answer.
+    misses: AtomicU64,
     disk_hits: AtomicU64,
     compiled: AtomicU64,
+    refused: AtomicU64,
     rejected: AtomicU64,
 }
 
@@ -52,11 +63,13 @@ pub(crate) struct Cache {
     code: Memory<(Digest, Profile), Component>,
     facts: Memory<Digest, Arc<Facts>>,
     disk: Option<Arc<Disk>>,
+    children: Option<Arc<Children>>,
     counters: Arc<Counters>,
 }
 
 impl Cache {
-    pub(crate) fn new(disk: Option<Disk>) -> Self {
+    /// `children` compile where there are any; they need a disk.
+    pub(crate) fn new(disk: Option<Disk>, children: Option<Children>) -> Self {
         let weigh = |_: &(Digest, Profile), component: &Component| {
             let range = component.image_range();
             u32::try_from(range.end as usize - range.start as usize).unwrap_or(u32::MAX)
@@ -65,6 +78,7 @@ impl Cache {
             code: Memory::builder().max_capacity(CODE_BYTES_MAX).weigher(weigh).build(),
             facts: Memory::new(FACTS_MAX),
             disk: disk.map(Arc::new),
+            children: children.map(Arc::new),
             counters: Arc::default(),
         }
     }
@@ -72,11 +86,11 @@ impl Cache {
     pub(crate) fn counts(&self) -> CacheCounts {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let counters = &self.counters;
-        let (disk_hits, compiled) = (read(&counters.disk_hits), read(&counters.compiled));
         CacheCounts {
-            memory_hits: read(&counters.requests).saturating_sub(disk_hits + compiled),
-            disk_hits,
-            compiled,
+            memory_hits: read(&counters.requests).saturating_sub(read(&counters.misses)),
+            disk_hits: read(&counters.disk_hits),
+            compiled: read(&counters.compiled),
+            refused: read(&counters.refused),
             rejected: read(&counters.rejected),
         }
     }
@@ -91,11 +105,27 @@ impl Cache {
 
     /// The compiled component: compiled or loaded once for each digest and profile, however many ask at the same time.
     pub(crate) async fn component(&self, engine: &Engine, profile: Profile, source: &Source) -> Result<Component> {
-        let (disk, counters) = (self.disk.clone(), self.counters.clone());
-        counters.requests.fetch_add(1, Ordering::Relaxed);
-        let (engine, theirs) = (engine.clone(), source.clone());
-        let make = async move { blocking(move || component(disk.as_deref(), &counters, &engine, profile, &theirs)).await };
+        self.counters.requests.fetch_add(1, Ordering::Relaxed);
+        let wanted =
+            Wanted { disk: self.disk.clone(), counters: self.counters.clone(), engine: engine.clone(), profile, source: source.clone() };
+        let children = self.children.clone();
+        let make = async move {
+            wanted.counters.misses.fetch_add(1, Ordering::Relaxed);
+            let Some(children) = children else { return blocking(move || wanted.in_process()).await };
+            let wanted = Arc::new(wanted);
+            let (theirs, limits) = (wanted.clone(), children.limits);
+            if let Some(component) = blocking(move || theirs.kept(&limits)).await? {
+                return Ok(component);
+            }
+            let place = children.enter().await.map_err(|failure| Error::compile(wanted.source.digest(), failure))?;
+            blocking(move || wanted.in_a_child(&children, &place)).await
+        };
         self.code.try_get_with((source.digest(), profile), make).await.map_err(|error| (*error).clone())
+    }
+
+    /// What stood around the child that compiled last.
+    pub(crate) fn compile_walls(&self) -> Option<Walls> {
+        self.children.as_ref().and_then(|children| children.walls())
     }
 }
 
@@ -125,34 +155,4 @@ fn facts(disk: Option<&Disk>, counters: &Counters, source: &Source) -> Result<Fa
         let _ = disk.write(&entry, &bytes);
     }
     Ok(facts)
-}
-
-fn component(disk: Option<&Disk>, counters: &Counters, engine: &Engine, profile: Profile, source: &Source) -> Result<Component> {
-    let Some(disk) = disk else {
-        counters.compiled.fetch_add(1, Ordering::Relaxed);
-        return compile::compile(engine, source);
-    };
-    let entry = Entry::code(source.digest(), profile, compatibility(engine));
-    match load::component(disk, &entry, engine) {
-        Ok(Some(component)) => {
-            counters.disk_hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(component);
-        }
-        Ok(None) => {}
-        Err(_) => {
-            counters.rejected.fetch_add(1, Ordering::Relaxed);
-            if !disk.is_ours() {
-                // Nothing may be kept there either.
-                counters.compiled.fetch_add(1, Ordering::Relaxed);
-                return compile::compile(engine, source);
-            }
-        }
-    }
-    counters.compiled.fetch_add(1, Ordering::Relaxed);
-    let code = compile::precompile(engine, source)?;
-    match disk.write(&entry, &code).and_then(|()| load::component(disk, &entry, engine)) {
-        Ok(Some(component)) => Ok(component),
-        // Nothing can be kept here: compile once more, for memory only.
-        Ok(None) | Err(_) => compile::compile(engine, source),
-    }
 }

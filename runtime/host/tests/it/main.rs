@@ -8,6 +8,7 @@
 mod accounts;
 mod allocation;
 mod cache;
+mod compile;
 mod consent;
 mod denials;
 mod dispatch;
@@ -15,6 +16,7 @@ mod dynamic;
 mod faults;
 mod fuzz;
 mod guest;
+mod killed;
 mod limits;
 mod linking;
 mod log;

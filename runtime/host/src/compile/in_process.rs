@@ -1,9 +1,10 @@
-//! Compiling a component to machine code. Slow (about 0.75 s of one core a megabyte) and done once: see `cache`.
+//! Compiling in this process: nothing bounds what it costs. For hosts that chose their plugins themselves, and for tests.
 
+use plugwork_core::CompileFailure;
 use wasmtime::Engine;
 use wasmtime::component::Component;
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::source::Source;
 
 /// Machine code to keep.
@@ -17,5 +18,5 @@ pub(crate) fn compile(engine: &Engine, source: &Source) -> Result<Component> {
 }
 
 fn failed(source: &Source, error: &wasmtime::Error) -> Error {
-    Error::new(ErrorKind::Compile, format!("cannot compile {}: {error:#}", source.digest()))
+    Error::compile(source.digest(), CompileFailure::Invalid { message: format!("{error:#}") })
 }
