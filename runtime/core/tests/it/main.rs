@@ -5,8 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
+mod bounds;
 mod difference;
 mod grants;
+mod hints;
 mod manifests;
 mod oracle;
 mod patterns;
