@@ -14,3 +14,6 @@ mod oracle;
 mod patterns;
 mod policy;
 mod vectors;
+
+/// How long a property may take. Its inputs are counted, not timed: on a busy machine as many are tried as on an idle one.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
