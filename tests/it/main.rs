@@ -15,4 +15,5 @@ mod plugins;
 mod reach;
 mod server;
 mod tables;
+mod vectors;
 mod world;

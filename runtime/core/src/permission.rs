@@ -5,6 +5,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::text::is_unseen;
+
 /// What a plugin asks for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Permission {
@@ -49,20 +51,10 @@ struct Visible<'a>(&'a str);
 impl fmt::Display for Visible<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for letter in self.0.chars() {
-            match letter {
-                '\u{61c}'
-                | '\u{ad}'
-                | '\u{180e}'
-                | '\u{200b}'..='\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2060}'..='\u{206f}'
-                | '\u{feff}' => {
-                    write!(f, "\\u{:04x}", u32::from(letter))?;
-                }
-                letter if letter.is_control() || ('\u{e0000}'..='\u{e0fff}').contains(&letter) => {
-                    letter.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(f, "\\u{unit:04x}"))?;
-                }
-                letter => write!(f, "{letter}")?,
+            if letter.is_control() || is_unseen(letter) {
+                letter.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(f, "\\u{unit:04x}"))?;
+            } else {
+                write!(f, "{letter}")?;
             }
         }
         Ok(())

@@ -41,7 +41,7 @@ impl ConfigBounds {
             return Decision::Allow;
         }
         let shown = names::shown(key);
-        Decision::Deny { code: "E-CAP-CONFIG-KEY", rule: format!("key `{shown}` is not granted"), hint: format!("keys = [\"{shown}\"]") }
+        Decision::Deny { code: "E-CAP-CONFIG-KEY", rule: format!("key `{shown}` is not granted"), hint: names::hint_of_words("keys", key) }
     }
 
     fn is_granted(&self, key: &str) -> bool {

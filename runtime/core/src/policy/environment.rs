@@ -36,7 +36,7 @@ impl EnvironmentBounds {
         Decision::Deny {
             code: "E-CAP-ENVIRONMENT-VARIABLE",
             rule: format!("variable `{shown}` is not granted"),
-            hint: format!("variables = [\"{shown}\"]"),
+            hint: names::hint_of_words("variables", name),
         }
     }
 }

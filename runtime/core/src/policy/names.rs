@@ -23,6 +23,13 @@ pub(super) fn hint(bound: &str, name: &str) -> String {
     if is_label(name) { format!("{bound} = [\"{name}\"]") } else { String::new() }
 }
 
+/// As [`hint`], for names that are not labels: of keys and variables. A plugin that asks for `*` must not talk anybody into granting all.
+pub(super) fn hint_of_words(bound: &str, name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:@".contains(&byte);
+    let fits = (1..=64).contains(&name.len()) && name.bytes().all(plain);
+    if fits { format!("{bound} = [\"{name}\"]") } else { String::new() }
+}
+
 /// A name that a plugin gave, fit for a message: escaped, and at most 64 characters of it.
 pub(super) fn shown(name: &str) -> String {
     name.chars().take(64).flat_map(char::escape_debug).collect()

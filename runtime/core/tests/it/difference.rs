@@ -6,6 +6,7 @@ use plugwork_core::difference::Change;
 use plugwork_core::{Difference, Grants};
 use serde_json::{Map, Value, json};
 
+use crate::PATIENCE;
 use crate::grants::{Drawn, can_do, keeps_limits, manifest};
 
 fn object(value: Value) -> Map<String, Value> {
@@ -15,7 +16,7 @@ fn object(value: Value) -> Map<String, Value> {
 #[test]
 fn what_passes_without_consent_can_do_no_more() {
     let (passed, asked) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    bolero::check!().with_type::<[(Drawn, Drawn, u8); 2]>().for_each(|drawn| {
+    bolero::check!().with_iterations(150).with_test_time(PATIENCE).with_type::<[(Drawn, Drawn, u8); 2]>().for_each(|drawn| {
         let from: Vec<Drawn> = drawn.iter().filter(|(.., side)| side % 8 != 0).map(|(from, ..)| from.clone()).collect();
         let to: Vec<Drawn> = drawn
             .iter()
@@ -41,7 +42,7 @@ fn what_passes_without_consent_can_do_no_more() {
 
 #[test]
 fn consent_is_needed_exactly_where_the_new_is_no_narrower_grant_of_the_old() {
-    bolero::check!().with_type::<(Drawn, Drawn)>().for_each(|(from, to)| {
+    bolero::check!().with_iterations(3000).with_test_time(PATIENCE).with_type::<(Drawn, Drawn)>().for_each(|(from, to)| {
         let to = to.like(from);
         let (capability, from, to) = (from.capability(), from.bounds(), to.bounds());
         // Complete on both sides: what a grant leaves out it takes over from what was asked, what a later one leaves out is gone.
@@ -55,7 +56,7 @@ fn consent_is_needed_exactly_where_the_new_is_no_narrower_grant_of_the_old() {
 
 #[test]
 fn the_same_grants_are_the_same_and_the_way_back_is_the_mirror() {
-    bolero::check!().with_type::<([Drawn; 3], [Drawn; 3])>().for_each(|(from, to)| {
+    bolero::check!().with_iterations(300).with_test_time(PATIENCE).with_type::<([Drawn; 3], [Drawn; 3])>().for_each(|(from, to)| {
         let (from, to) = (Drawn::grants(from), Drawn::grants(to));
         let same = Difference::between(&from, &from);
         assert!(same.is_empty() && !same.needs_consent() && same.to_string().is_empty());

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::PATIENCE;
 use bolero::TypeGenerator;
 use plugwork_core::policy::{Access, Decision, Facts, Side, check_bounds, decide};
 use plugwork_core::{Grants, Manifest, Permission};
@@ -147,7 +148,7 @@ pub(crate) fn manifest(grants: &Grants) -> Manifest {
 #[test]
 fn nothing_can_be_done_under_a_grant_that_was_not_asked_for() {
     let (narrowed, refused) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    bolero::check!().with_type::<(Drawn, Drawn)>().for_each(|(asked, granted)| {
+    bolero::check!().with_iterations(400).with_test_time(PATIENCE).with_type::<(Drawn, Drawn)>().for_each(|(asked, granted)| {
         let granted = granted.like(asked);
         let capability = asked.capability();
         let (asked, granted) = (Drawn::grants(std::slice::from_ref(asked)), Drawn::grants(&[granted]));
@@ -168,7 +169,7 @@ fn nothing_can_be_done_under_a_grant_that_was_not_asked_for() {
 
 #[test]
 fn granting_nothing_in_particular_grants_what_was_asked() {
-    bolero::check!().with_type::<Drawn>().for_each(|asked| {
+    bolero::check!().with_iterations(300).with_test_time(PATIENCE).with_type::<Drawn>().for_each(|asked| {
         let grants = Drawn::grants(std::slice::from_ref(asked));
         let manifest = manifest(&grants);
         let mut empty = Map::new();

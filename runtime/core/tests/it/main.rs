@@ -5,10 +5,15 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
+mod bounds;
 mod difference;
 mod grants;
+mod hints;
 mod manifests;
 mod oracle;
 mod patterns;
 mod policy;
 mod vectors;
+
+/// How long a property may take. Its inputs are counted, not timed: on a busy machine as many are tried as on an idle one.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);

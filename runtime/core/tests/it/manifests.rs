@@ -4,6 +4,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use crate::PATIENCE;
 use bolero::TypeGenerator;
 use plugwork_core::limits::MANIFEST_BYTES_MAX;
 use plugwork_core::{Grants, Manifest, policy};
@@ -42,7 +43,10 @@ fn judge(text: &str, accepted: &AtomicUsize) {
 #[test]
 fn any_text_is_a_manifest_or_refused() {
     let accepted = AtomicUsize::new(0);
-    bolero::check!().for_each(|bytes: &[u8]| judge(&String::from_utf8_lossy(bytes), &accepted));
+    bolero::check!()
+        .with_iterations(2000)
+        .with_test_time(PATIENCE)
+        .for_each(|bytes: &[u8]| judge(&String::from_utf8_lossy(bytes), &accepted));
     assert!(accepted.into_inner() >= 3, "the seeds among them must be accepted");
 }
 
@@ -95,7 +99,7 @@ struct Lines(Vec<u8>, Option<String>);
 #[test]
 fn manifests_made_of_likely_lines_are_parsed_or_refused() {
     let accepted = AtomicUsize::new(0);
-    bolero::check!().with_type::<Lines>().for_each(|Lines(lines, more)| {
+    bolero::check!().with_iterations(3000).with_test_time(PATIENCE).with_type::<Lines>().for_each(|Lines(lines, more)| {
         let mut text = "name = 'acme:reader'\nversion = '1.0.0'\n".to_owned();
         let mut section = [""; 1];
         for index in lines.iter().take(12) {

@@ -8,6 +8,7 @@ use plugwork_core::policy::Network;
 use plugwork_core::policy::http::{HostPattern, RequestFacts, Scheme};
 use plugwork_core::policy::topic::{TopicPattern, is_topic};
 
+use crate::PATIENCE;
 use crate::oracle;
 
 const HOSTS: [&str; 20] = [
@@ -58,7 +59,7 @@ fn matches(pattern: &HostPattern, (scheme, host, port): (Scheme, &str, u16)) -> 
 #[test]
 fn a_host_pattern_means_what_its_sentence_says_and_covers_only_what_it_matches() {
     let covering = AtomicUsize::new(0);
-    bolero::check!().with_type::<(Host, Host)>().for_each(|(wide, narrow)| {
+    bolero::check!().with_iterations(2000).with_test_time(PATIENCE).with_type::<(Host, Host)>().for_each(|(wide, narrow)| {
         let (Ok(wide), Ok(narrow)) = (HostPattern::try_from(wide.text()), HostPattern::try_from(narrow.text())) else { return };
         let text = String::from(wide.clone());
         assert_eq!(HostPattern::try_from(text.clone()), Ok(wide.clone()), "read again");
@@ -96,7 +97,7 @@ fn what_covers_less_than_all_is_not_called_covering_and_the_rest_is() {
 
 #[test]
 fn a_pattern_from_any_text_is_refused_or_reads_back() {
-    bolero::check!().for_each(|bytes: &[u8]| {
+    bolero::check!().with_iterations(3000).with_test_time(PATIENCE).for_each(|bytes: &[u8]| {
         let all = String::from_utf8_lossy(bytes).into_owned();
         for text in all.lines().chain([all.as_str()]).map(str::to_owned) {
             if let Ok(pattern) = HostPattern::try_from(text.clone()) {
@@ -125,22 +126,24 @@ impl Topic {
 #[test]
 fn a_topic_pattern_means_what_it_says_and_covers_only_what_it_matches() {
     let matching = AtomicUsize::new(0);
-    bolero::check!().with_type::<(Topic, Topic, Topic)>().for_each(|(wide, narrow, topic)| {
-        let words = ["a", "b", "*", "*", "*", "**", "a", ""];
-        let (wide, narrow, topic) = (wide.text(&words), narrow.text(&words), topic.text(&["a", "b", "a", "b", "a", "b", "c", "*"]));
-        let (Ok(wider), Ok(narrower)) = (TopicPattern::try_from(wide.clone()), TopicPattern::try_from(narrow.clone())) else { return };
-        let split = |text: &'_ str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
-        let (pattern, topic_words) = (split(&wide), split(&topic));
-        let pattern: Vec<&str> = pattern.iter().map(String::as_str).collect();
-        let topic_words: Vec<&str> = topic_words.iter().map(String::as_str).collect();
-        let fits = is_topic(&topic) && oracle::topic_fits(&pattern, &topic_words);
-        assert_eq!(wider.matches(&topic), fits, "{wide} {topic}");
-        assert!(wider.covers(&wider));
-        if wider.covers(&narrower) && narrower.matches(&topic) {
-            matching.fetch_add(1, Ordering::Relaxed);
-            assert!(fits, "{wide} covers {narrow} but not {topic}");
-        }
-    });
+    bolero::check!().with_iterations(4000).with_test_time(PATIENCE).with_type::<(Topic, Topic, Topic)>().for_each(
+        |(wide, narrow, topic)| {
+            let words = ["a", "b", "*", "*", "*", "**", "a", ""];
+            let (wide, narrow, topic) = (wide.text(&words), narrow.text(&words), topic.text(&["a", "b", "a", "b", "a", "b", "c", "*"]));
+            let (Ok(wider), Ok(narrower)) = (TopicPattern::try_from(wide.clone()), TopicPattern::try_from(narrow.clone())) else { return };
+            let split = |text: &'_ str| text.split('/').map(str::to_owned).collect::<Vec<_>>();
+            let (pattern, topic_words) = (split(&wide), split(&topic));
+            let pattern: Vec<&str> = pattern.iter().map(String::as_str).collect();
+            let topic_words: Vec<&str> = topic_words.iter().map(String::as_str).collect();
+            let fits = is_topic(&topic) && oracle::topic_fits(&pattern, &topic_words);
+            assert_eq!(wider.matches(&topic), fits, "{wide} {topic}");
+            assert!(wider.covers(&wider));
+            if wider.covers(&narrower) && narrower.matches(&topic) {
+                matching.fetch_add(1, Ordering::Relaxed);
+                assert!(fits, "{wide} covers {narrow} but not {topic}");
+            }
+        },
+    );
     assert!(matching.into_inner() > 10, "the order must be tried");
 }
 
@@ -188,24 +191,26 @@ fn the_order_of_topics_is_exact() {
 
 #[test]
 fn a_network_holds_what_its_bits_say() {
-    bolero::check!().with_type::<(bool, u8, [u8; 16], u8, [u8; 16], u8)>().for_each(|(four, bits, net, flip, address, narrower)| {
-        let address_of =
-            |octets: &[u8; 16]| if *four { IpAddr::from([octets[0], octets[1], octets[2], octets[3]]) } else { IpAddr::from(*octets) };
-        let width = if *four { 32 } else { 128 };
-        // One bit apart, or anywhere.
-        let mut near = *net;
-        near[usize::from(flip / 8) % 16] ^= 1 << (flip % 8);
-        let (bits, narrower) = (bits % (width + 1), narrower % (width + 1));
-        let text = format!("{}/{bits}", address_of(net));
-        let network: Network = text.parse().unwrap();
-        for address in [address_of(net), address_of(&near), address_of(address)] {
-            // A mapped address is judged as the IPv4 address that it reaches.
-            let expected = address.to_canonical() == address && oracle::lies_in(address, &text);
-            assert_eq!(network.contains(address), expected, "{text} {address}");
-            let inner: Network = format!("{address}/{narrower}").parse().unwrap();
-            assert_eq!(network.covers(&inner), bits <= narrower && oracle::lies_in(address, &text), "{text} {inner}");
-        }
-    });
+    bolero::check!().with_iterations(4000).with_test_time(PATIENCE).with_type::<(bool, u8, [u8; 16], u8, [u8; 16], u8)>().for_each(
+        |(four, bits, net, flip, address, narrower)| {
+            let address_of =
+                |octets: &[u8; 16]| if *four { IpAddr::from([octets[0], octets[1], octets[2], octets[3]]) } else { IpAddr::from(*octets) };
+            let width = if *four { 32 } else { 128 };
+            // One bit apart, or anywhere.
+            let mut near = *net;
+            near[usize::from(flip / 8) % 16] ^= 1 << (flip % 8);
+            let (bits, narrower) = (bits % (width + 1), narrower % (width + 1));
+            let text = format!("{}/{bits}", address_of(net));
+            let network: Network = text.parse().unwrap();
+            for address in [address_of(net), address_of(&near), address_of(address)] {
+                // A mapped address is judged as the IPv4 address that it reaches.
+                let expected = address.to_canonical() == address && oracle::lies_in(address, &text);
+                assert_eq!(network.contains(address), expected, "{text} {address}");
+                let inner: Network = format!("{address}/{narrower}").parse().unwrap();
+                assert_eq!(network.covers(&inner), bits <= narrower && oracle::lies_in(address, &text), "{text} {inner}");
+            }
+        },
+    );
     for (wide, narrow, covers) in
         [("0.0.0.0/0", "::/0", false), ("::/0", "1.2.3.4", false), ("::/0", "::1", true), ("10.0.0.0/8", "10.0.0.0/7", false)]
     {

@@ -10,6 +10,7 @@ use plugwork_core::policy::http::HttpBounds;
 use plugwork_core::policy::{Access, Decision, Facts, Target, decide, header};
 use serde_json::{Map, Value, json};
 
+use crate::PATIENCE;
 use crate::oracle;
 
 fn bounds(value: Value) -> Map<String, Value> {
@@ -24,7 +25,7 @@ fn is_allowed(capability: &Value, facts: &Facts<'_>) -> bool {
 fn an_address_that_is_special_is_never_dialled_without_its_network() {
     let http: HttpBounds = serde_json::from_value(json!({ "hosts": ["*"] })).unwrap();
     let allowed = AtomicUsize::new(0);
-    bolero::check!().with_type::<(u8, [u8; 4], [u8; 16])>().for_each(|(form, v4, v6)| {
+    bolero::check!().with_iterations(5000).with_test_time(PATIENCE).with_type::<(u8, [u8; 4], [u8; 16])>().for_each(|(form, v4, v6)| {
         let [a, b, c, d] = *v4;
         let high = |prefix: [u8; 2]| {
             let mut octets = *v6;
@@ -108,14 +109,18 @@ impl Place {
 #[test]
 fn no_spelling_of_a_url_reaches_what_was_not_granted() {
     let allowed = AtomicUsize::new(0);
-    bolero::check!().with_type::<Place>().for_each(|place| judge_url(&place.url(), &allowed));
+    bolero::check!()
+        .with_iterations(5000)
+        .with_test_time(PATIENCE)
+        .with_type::<Place>()
+        .for_each(|place| judge_url(&place.url(), &allowed));
     assert!(allowed.into_inner() > 5, "some must be allowed");
 }
 
 #[test]
 fn no_text_as_a_url_reaches_what_was_not_granted() {
     let allowed = AtomicUsize::new(0);
-    bolero::check!().for_each(|bytes: &[u8]| {
+    bolero::check!().with_iterations(3000).with_test_time(PATIENCE).for_each(|bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         text.lines().for_each(|line| judge_url(line, &allowed));
         judge_url(&text, &allowed);
@@ -161,7 +166,7 @@ struct Path(Vec<u8>, String);
 fn no_path_above_the_root_is_allowed() {
     let read = json!({ "root": "/srv" });
     let allowed = AtomicUsize::new(0);
-    bolero::check!().with_type::<Path>().for_each(|Path(steps, text)| {
+    bolero::check!().with_iterations(3000).with_test_time(PATIENCE).with_type::<Path>().for_each(|Path(steps, text)| {
         let steps: Vec<&str> = steps
             .iter()
             .map(|step| ["..", "..", ".", "", "a", "b", "...", "..a", " ..", "proc", "\u{0}", "..\\..", text][usize::from(*step) % 13])
@@ -186,7 +191,7 @@ fn no_path_above_the_root_is_allowed() {
 fn no_key_and_no_name_leaves_what_was_granted() {
     let keyvalue = json!({ "stores": ["cache"] });
     let blob = json!({ "containers": ["cache"] });
-    bolero::check!().with_type::<(u8, String, String)>().for_each(|(place, store, key)| {
+    bolero::check!().with_iterations(3000).with_test_time(PATIENCE).with_type::<(u8, String, String)>().for_each(|(place, store, key)| {
         let store = if *place < 200 { "cache" } else { store.as_str() };
         let fits = store == "cache" && (1..=1024).contains(&key.len()) && !key.chars().any(char::is_control);
         assert_eq!(is_allowed(&keyvalue, &Facts::Key { store, key, access: Access::Read }), fits, "{store:?} {key:?}");
@@ -215,35 +220,38 @@ fn no_header_ends_its_line_or_frames_the_body() {
         "\u{e9}",
     ];
     let allowed = AtomicUsize::new(0);
-    bolero::check!().with_type::<(Vec<(u8, u8, Vec<u8>)>, Option<u8>)>().for_each(|(fields, body)| {
-        let owned: Vec<(String, Vec<u8>)> = fields
-            .iter()
-            .map(|(name, form, value)| {
-                let name = NAMES[usize::from(*name) % NAMES.len()].to_owned();
-                (name, if form % 3 == 0 { value.clone() } else { form.to_string().into_bytes() })
-            })
-            .collect();
-        let fields: Vec<(&str, &[u8])> = owned.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-        if header::decide(&fields, body.map(u64::from)) != Decision::Allow {
-            return;
-        }
-        allowed.fetch_add(1, Ordering::Relaxed);
-        // Written out as HTTP/1.1 and read again by lines, there are exactly these fields and at most one true length.
-        let wire: Vec<u8> = fields.iter().flat_map(|(name, value)| [name.as_bytes(), b": ", value, b"\r\n"].concat()).collect();
-        let lines: Vec<&[u8]> = wire.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_empty()).collect();
-        assert_eq!(lines.len(), fields.len());
-        let is =
-            |wanted: &str| fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value).collect::<Vec<_>>();
-        for refused in ["transfer-encoding", "host", "te", "connection", ":status", "proxy-x", "x-forwarded-for"] {
-            assert!(is(refused).is_empty(), "{refused}");
-        }
-        match (is("content-length").as_slice(), body) {
-            ([], _) => {}
-            ([length], Some(body)) => assert_eq!(*length, body.to_string().as_bytes()),
-            ([length], None) => assert!(length.iter().all(u8::is_ascii_digit) && !length.is_empty()),
-            (more, _) => panic!("{} lengths", more.len()),
-        }
-    });
+    bolero::check!().with_iterations(3000).with_test_time(PATIENCE).with_type::<(Vec<(u8, u8, Vec<u8>)>, Option<u8>)>().for_each(
+        |(fields, body)| {
+            let owned: Vec<(String, Vec<u8>)> = fields
+                .iter()
+                .map(|(name, form, value)| {
+                    let name = NAMES[usize::from(*name) % NAMES.len()].to_owned();
+                    (name, if form % 3 == 0 { value.clone() } else { form.to_string().into_bytes() })
+                })
+                .collect();
+            let fields: Vec<(&str, &[u8])> = owned.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+            if header::decide(&fields, body.map(u64::from)) != Decision::Allow {
+                return;
+            }
+            allowed.fetch_add(1, Ordering::Relaxed);
+            // Written out as HTTP/1.1 and read again by lines, there are exactly these fields and at most one true length.
+            let wire: Vec<u8> = fields.iter().flat_map(|(name, value)| [name.as_bytes(), b": ", value, b"\r\n"].concat()).collect();
+            let lines: Vec<&[u8]> = wire.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_empty()).collect();
+            assert_eq!(lines.len(), fields.len());
+            let is = |wanted: &str| {
+                fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value).collect::<Vec<_>>()
+            };
+            for refused in ["transfer-encoding", "host", "te", "connection", ":status", "proxy-x", "x-forwarded-for"] {
+                assert!(is(refused).is_empty(), "{refused}");
+            }
+            match (is("content-length").as_slice(), body) {
+                ([], _) => {}
+                ([length], Some(body)) => assert_eq!(*length, body.to_string().as_bytes()),
+                ([length], None) => assert!(length.iter().all(u8::is_ascii_digit) && !length.is_empty()),
+                (more, _) => panic!("{} lengths", more.len()),
+            }
+        },
+    );
     assert!(allowed.into_inner() > 5, "some must be allowed");
 }
 
