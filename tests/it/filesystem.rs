@@ -6,17 +6,17 @@
 use std::fs;
 use std::path::Path;
 
-use plugwork::{Fault, Grants, Plugin};
+use plugwork::{Fault, Grants, Limits, Plugin};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{grant, guest, offer, probe, try_probe};
+use crate::world::{LIMITS, grant, guest, offer, probe, try_probe};
 
 /// `root/` with a few files, and `outside/` beside it with a secret.
-struct Folders(TempDir);
+pub(crate) struct Folders(TempDir);
 
 impl Folders {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let folders = Self(tempfile::tempdir().unwrap());
         for folder in ["root/inner", "outside", "root-beside"] {
             fs::create_dir_all(folders.path(folder)).unwrap();
@@ -34,7 +34,7 @@ impl Folders {
         folders
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
         self.0.path().join(name)
     }
 
@@ -43,7 +43,7 @@ impl Folders {
     }
 
     /// Every path below the folder with its content, links by what they name.
-    fn content(&self, name: &str) -> Vec<(String, String)> {
+    pub(crate) fn content(&self, name: &str) -> Vec<(String, String)> {
         let mut found = Vec::new();
         walk(&self.path(name), &mut found);
         found.sort();
@@ -72,7 +72,7 @@ async fn accepted(grants: Grants) -> Plugin {
 }
 
 /// The kinds of error that mean "you may not": all that WASI answers for a path that leaves the root or a right that is missing.
-fn is_denial(error: &str) -> bool {
+pub(crate) fn is_denial(error: &str) -> bool {
     // The last is WASI's own name, where the guest asks WASI and not `std`.
     error.starts_with("PermissionDenied") || error.starts_with("ReadOnlyFilesystem") || error.contains("\"not-permitted\"")
 }
@@ -246,6 +246,34 @@ async fn variables_are_those_that_the_grant_names() {
     assert_eq!(probe(&plugin, &["arguments"]).await.unwrap(), "");
     let plugin = accepted(grant("environment", json!({ "variables": [SEEN, "PLUGWORK_TESTS_ABSENT"] }))).await;
     assert_eq!(probe(&plugin, &["environment"]).await.unwrap(), format!("{SEEN}={}", std::env::var(SEEN).unwrap()));
+}
+
+/// E6 of the attack catalogue: no two readings differ by less than a step, however often it asks.
+#[tokio::test]
+async fn no_two_readings_are_closer_than_a_millisecond() {
+    let plugin = accepted(Grants::none()).await;
+    for clock in ["monotonic", "wall"] {
+        let text = probe(&plugin, &[clock, "20000"]).await.unwrap();
+        let times: Vec<u64> = text.lines().map(|line| line.parse().unwrap()).collect();
+        assert!(times.is_sorted(), "{clock}");
+        let steps: Vec<_> = times.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step > 0).collect();
+        assert!(steps.iter().all(|step| step % 1_000_000 == 0), "{clock}: {steps:?}");
+    }
+}
+
+#[tokio::test]
+async fn randomness_of_a_second_is_limited_over_all_instances() {
+    let limits = Limits { random_bytes_per_second: 100_000, ..LIMITS };
+    let offer = offer(&guest("host-reach"), "reach-random").await.limits(limits);
+    let plugin = offer.accept_only(Grants::none()).await.unwrap();
+    let mut told = None;
+    for _ in 0..4 {
+        if let Err(error) = try_probe(&plugin, &["random", "60000"]).await {
+            told = Some(error.to_string());
+        }
+    }
+    let told = told.expect("240,000 bytes are more than fit");
+    assert!(told.contains("E-LIMIT-RANDOM") && told.contains("limits.random-bytes-per-second"), "{told}");
 }
 
 async fn readings(plugin: &Plugin, clock: &str) -> Vec<u64> {

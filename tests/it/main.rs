@@ -12,6 +12,7 @@ mod http;
 mod http_contract;
 mod languages;
 mod plugins;
+mod quota;
 mod reach;
 mod server;
 mod tables;

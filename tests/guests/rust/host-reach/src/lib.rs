@@ -5,6 +5,7 @@
 plugwork_guest::bindings!("../../wit");
 
 mod config;
+mod storage;
 
 use std::fmt::Display;
 use std::fs::{self, OpenOptions};
@@ -55,7 +56,7 @@ fn file(arguments: &[&str]) -> io::Result<String> {
         ["remove", path] => fs::remove_file(path).map(|()| String::new()),
         ["create-dir", path] => fs::create_dir(path).map(|()| String::new()),
         ["remove-dir", path] => fs::remove_dir(path).map(|()| String::new()),
-        other => Err(io::Error::other(format!("`{other:?}` is nothing this guest does"))),
+        other => storage::run(other),
     }
 }
 
