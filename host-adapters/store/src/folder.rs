@@ -18,7 +18,7 @@ use rustix::process::geteuid;
 use crate::LOCK_WAIT_MS;
 use crate::error::{Result, StoreError, StoreErrorKind};
 
-/// A folder that only its owner can look into.
+/// A folder that only its owner can change.
 #[derive(Debug, Clone)]
 pub(crate) struct Folder(PathBuf);
 
@@ -27,11 +27,12 @@ pub(crate) struct Folder(PathBuf);
 pub(crate) struct Identity(u64, u64);
 
 impl Folder {
-    /// Makes the folder (mode 0700) where it is missing; refuses one that others may look into.
+    /// Makes the folder (mode 0700) where it is missing; refuses one that others may write to.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| StoreError::io(path, &error))?;
         let metadata = fs::metadata(path).map_err(|error| StoreError::io(path, &error))?;
-        ours(path, &metadata, "700")?;
+        // Readable by others is allowed for a folder that was there before: they learn names, since every file in it is 0600.
+        ours(path, &metadata, 0o022, "go-w")?;
         Ok(Self(path.to_owned()))
     }
 
@@ -144,16 +145,16 @@ fn open_ours(path: &Path, options: &mut OpenOptions) -> Result<File> {
     if !metadata.is_file() {
         return Err(not_ours(path, "it is not a file".to_owned(), "move it away".to_owned()));
     }
-    ours(path, &metadata, "600")?;
+    ours(path, &metadata, 0o077, "600")?;
     Ok(file)
 }
 
 /// Whether it belongs to us and is closed to everybody else.
-fn ours(path: &Path, metadata: &fs::Metadata, mode: &str) -> Result<()> {
+fn ours(path: &Path, metadata: &fs::Metadata, closed: u32, mode: &str) -> Result<()> {
     if metadata.uid() != geteuid().as_raw() {
         return Err(not_ours(path, "it belongs to another user".to_owned(), "use a folder of your own".to_owned()));
     }
-    if metadata.mode() & 0o077 != 0 {
+    if metadata.mode() & closed != 0 {
         let why = format!("others may use it (its mode is {:03o})", metadata.mode() & 0o777);
         return Err(not_ours(path, why, format!("if nobody did, run `chmod {mode} {}`", path.display())));
     }

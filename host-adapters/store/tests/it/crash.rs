@@ -61,10 +61,10 @@ fn child(folder: &Path, appends: u64) -> Child {
         .unwrap()
 }
 
-/// The acknowledged records among a child's lines.
+/// The acknowledged records among a child's lines; the first stands behind the name of the test.
 fn acknowledged(lines: impl Iterator<Item = String>) -> impl Iterator<Item = (u64, String)> {
     lines.filter_map(|line| {
-        let (sequence, digest) = line.strip_prefix("acknowledged ")?.split_once(' ')?;
+        let (sequence, digest) = line.split_once("acknowledged ")?.1.split_once(' ')?;
         Some((sequence.parse().ok()?, digest.to_owned()))
     })
 }

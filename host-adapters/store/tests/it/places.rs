@@ -42,7 +42,7 @@ async fn the_key_is_made_once_and_signs_for_ever() {
 #[tokio::test]
 async fn a_folder_a_key_or_a_database_open_to_others_is_refused_and_says_how_to_mend() {
     for (name, loose, mended) in [
-        ("", 0o750, "chmod 700"),
+        ("", 0o770, "chmod go-w"),
         ("records.key", 0o640, "chmod 600"),
         ("records.db", 0o606, "chmod 600"),
         ("values.db", 0o660, "chmod 600"),

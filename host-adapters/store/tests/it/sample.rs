@@ -10,9 +10,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tempfile::TempDir;
 
 /// The clock of the tests.
-pub const AT_MS: u64 = 1_790_000_000_000;
+pub(crate) const AT_MS: u64 = 1_790_000_000_000;
 
-pub fn subject(tenant: &str, instance: &str) -> Subject {
+pub(crate) fn subject(tenant: &str, instance: &str) -> Subject {
     Subject {
         tenant: tenant.to_owned(),
         instance: instance.to_owned(),
@@ -21,7 +21,7 @@ pub fn subject(tenant: &str, instance: &str) -> Subject {
     }
 }
 
-pub fn granted(subject: Subject, reason: &str) -> Event {
+pub(crate) fn granted(subject: Subject, reason: &str) -> Event {
     let bounds = serde_json::json!({"hosts": ["api.example.com"]}).as_object().unwrap().clone();
     Event::Granted(Consent {
         subject,
@@ -34,26 +34,26 @@ pub fn granted(subject: Subject, reason: &str) -> Event {
     })
 }
 
-pub fn faulted(message: &str) -> Event {
+pub(crate) fn faulted(message: &str) -> Event {
     Event::Faulted { subject: subject("default", ""), code: "E-FAULT-TRAP".to_owned(), message: message.to_owned(), count: 1 }
 }
 
-pub fn declined(subject: Subject) -> Event {
+pub(crate) fn declined(subject: Subject) -> Event {
     Event::Declined { subject, by: "ana".to_owned(), reason: String::new() }
 }
 
-pub fn revoked(subject: Subject) -> Event {
+pub(crate) fn revoked(subject: Subject) -> Event {
     Event::Revoked { subject, by: "ana".to_owned(), reason: "no longer".to_owned() }
 }
 
-pub fn removed(subject: Subject) -> Event {
+pub(crate) fn removed(subject: Subject) -> Event {
     Event::Removed { subject, by: "ana".to_owned() }
 }
 
 /// A store in a folder of its own, which goes with it.
-pub struct Temporary {
+pub(crate) struct Temporary {
     store: Store,
-    pub folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 impl Deref for Temporary {
@@ -64,17 +64,17 @@ impl Deref for Temporary {
     }
 }
 
-pub async fn temporary() -> Temporary {
+pub(crate) async fn temporary() -> Temporary {
     let folder = tempfile::tempdir().unwrap();
     Temporary { store: Store::open(folder.path()).await.unwrap(), folder }
 }
 
 /// A connection past all our code: what somebody with the folder and `sqlite3` has.
-pub async fn raw(folder: &TempDir, name: &str) -> SqliteConnection {
+pub(crate) async fn raw(folder: &TempDir, name: &str) -> SqliteConnection {
     let options = SqliteConnectOptions::new().filename(folder.path().join(name)).foreign_keys(false);
     SqliteConnection::connect_with(&options).await.unwrap()
 }
 
-pub async fn execute(connection: &mut SqliteConnection, sql: &str) {
+pub(crate) async fn execute(connection: &mut SqliteConnection, sql: &str) {
     sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).execute(connection).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
