@@ -75,6 +75,19 @@ impl Record {
         hasher.finish()
     }
 
+    /// Whether it is by itself what the key signed. Says nothing of its place: an old record is genuine too; that is for [`check`].
+    pub fn genuine(&self, key: &PublicKey) -> Result<(), Broken> {
+        let broken = |why| Err(Broken { sequence: self.sequence, why });
+        let computed = self.content();
+        if computed != self.digest {
+            return broken(Why::Changed { stored: self.digest, computed });
+        }
+        if !key.signed_digest(&self.digest, &self.signature) {
+            return broken(Why::Signature);
+        }
+        Ok(())
+    }
+
     /// This record as the end of the chain.
     pub fn head(&self) -> Head {
         Head { sequence: self.sequence, digest: self.digest }
@@ -128,15 +141,9 @@ pub fn check(previous: Option<&Head>, record: &Record, key: &PublicKey) -> Resul
     if Some(record.sequence) != follows.checked_add(1) {
         return broken(Why::Order { follows });
     }
-    let computed = record.content();
-    if computed != record.digest {
-        return broken(Why::Changed { stored: record.digest, computed });
-    }
+    record.genuine(key)?;
     if record.previous != previous.map_or_else(Record::beginning, |head| head.digest) {
         return broken(Why::Link { follows });
-    }
-    if !key.signed_digest(&record.digest, &record.signature) {
-        return broken(Why::Signature);
     }
     Ok(record.head())
 }

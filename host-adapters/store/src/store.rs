@@ -1,0 +1,87 @@
+//! Opening and closing a node's folder: `records.db`, `records.key`, `records.head`, `values.db`, `store.lock`.
+//!
+//! A broken chain can be opened, so that it can be looked at and `verify` can name the bad record; nothing can be appended to it.
+
+use std::path::Path;
+
+use plugwork_core::record::PublicKey;
+use sqlx::sqlite::SqlitePool;
+
+use crate::database::{Database, utf8};
+use crate::error::{Result, StoreError, StoreErrorKind};
+use crate::folder::Folder;
+use crate::head;
+use crate::records::{SCHEMA, Writer};
+use crate::values::{self, Values};
+
+/// A node's records and values. Cheap to share in an `Arc`; every method may be called from many tasks at once.
+pub struct Store {
+    pub(crate) folder: Folder,
+    pub(crate) database: Database,
+    pub(crate) readers: SqlitePool,
+    pub(crate) writer: Writer,
+    pub(crate) public_key: PublicKey,
+    values: Values,
+}
+
+impl Store {
+    /// Opens the folder, made where it is missing (mode 0700), with a new key on first use.
+    ///
+    /// # Errors
+    /// When the folder or a file in it is not ours alone, the key is missing although records exist, a database is damaged, foreign or
+    /// of a later schema, or another process holds the folder's lock for longer than [`crate::LOCK_WAIT_MS`].
+    pub async fn open(folder: &Path) -> Result<Self> {
+        utf8(folder)?;
+        let path = folder.to_owned();
+        let (folder, lock) = blocking(move || {
+            let folder = Folder::open(&path)?;
+            let lock = folder.lock()?;
+            Ok((folder, lock))
+        })
+        .await?;
+        let database = Database::open(&folder, &SCHEMA).await?;
+        let values = Database::open(&folder, &values::SCHEMA).await?;
+        let readers = database.readers();
+        let records: Option<i64> = sqlx::query_scalar("SELECT sequence FROM record LIMIT 1")
+            .fetch_optional(&readers)
+            .await
+            .map_err(|error| database.error(&error))?;
+        let key = folder.key(records.is_some())?;
+        // Without records and without a head this is a new chain. With records, a head that is missing stays missing: `verify` and
+        // `append` say so.
+        if records.is_none() && !folder.path(head::NAME).exists() {
+            head::begin(&folder, &key)?;
+        }
+        folder.sync()?;
+        drop(lock);
+        let public_key = key.public();
+        let writer = Writer::start(folder.clone(), database.clone(), key)?;
+        let values = Values::start(values)?;
+        Ok(Self { folder, database, readers, writer, public_key, values })
+    }
+
+    /// The values of plugins.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Ends the writers after what they were given, and closes the databases. Later calls get [`StoreErrorKind::Closed`]. Dropping
+    /// does the same in the background.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.values.close().await;
+        self.readers.close().await;
+    }
+}
+
+/// Runs what blocks outside the threads that drive tasks.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        // Cancelled by a runtime that shuts down; a panic is passed on as one.
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(StoreError::new(StoreErrorKind::Closed)),
+        },
+    }
+}

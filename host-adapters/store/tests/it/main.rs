@@ -1,0 +1,11 @@
+//! What `plugwork-store` promises, by its public interface: the contract of records, what tampering and crashes do, and the values.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod contract;
+mod crash;
+mod disk;
+mod places;
+mod sample;
+mod tamper;
+mod values;
