@@ -99,7 +99,7 @@ struct Lines(Vec<u8>, Option<String>);
 #[test]
 fn manifests_made_of_likely_lines_are_parsed_or_refused() {
     let accepted = AtomicUsize::new(0);
-    bolero::check!().with_iterations(3000).with_test_time(PATIENCE).with_type::<Lines>().for_each(|Lines(lines, more)| {
+    bolero::check!().with_iterations(6000).with_test_time(PATIENCE).with_type::<Lines>().for_each(|Lines(lines, more)| {
         let mut text = "name = 'acme:reader'\nversion = '1.0.0'\n".to_owned();
         let mut section = [""; 1];
         for index in lines.iter().take(12) {

@@ -220,7 +220,7 @@ fn no_header_ends_its_line_or_frames_the_body() {
         "\u{e9}",
     ];
     let allowed = AtomicUsize::new(0);
-    bolero::check!().with_iterations(3000).with_test_time(PATIENCE).with_type::<(Vec<(u8, u8, Vec<u8>)>, Option<u8>)>().for_each(
+    bolero::check!().with_iterations(12_000).with_test_time(PATIENCE).with_type::<(Vec<(u8, u8, Vec<u8>)>, Option<u8>)>().for_each(
         |(fields, body)| {
             let owned: Vec<(String, Vec<u8>)> = fields
                 .iter()
