@@ -10,7 +10,7 @@ use plugwork::{Fault, Grants, Limits, Plugin};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::world::{LIMITS, grant, guest, offer, probe, try_probe};
+use crate::world::{LIMITS, grant, guest, offer, probe, said, try_probe};
 
 /// `root/` with a few files, and `outside/` beside it with a secret.
 pub(crate) struct Folders(TempDir);
@@ -135,6 +135,8 @@ async fn no_path_leads_out_of_the_root() {
 async fn a_path_that_leaves_is_denied_as_such() {
     let folders = Folders::new();
     let plugin = folders.plugin("read").await;
+    let escape = probe(&plugin, &["read", "../outside/secret"]).await.unwrap_err();
+    assert!(is_denial(&escape) && said("reach").iter().any(|(_, text)| text.contains("E-CAP-FILESYSTEM-ESCAPE")), "{escape}");
     for path in ["../outside/secret", "to-secret", "absolute-to-secret", "to-outside/secret", "to-everything/etc/passwd"] {
         let told = probe(&plugin, &["read", path]).await.unwrap_err();
         assert!(is_denial(&told), "{path}: {told}");

@@ -25,7 +25,7 @@ async fn plugin_within(instance: &str, folders: &Folders, more: Value, limits: L
 
 /// Told as a quota, with this code in the plugin's log. Of a write the guest's own library makes an input/output error, whatever WASI said.
 fn is_full(plugin: &Plugin, told: &str, code: &str) {
-    assert!(told.contains("QuotaExceeded") || (code == "E-CAP-FILES-BYTES" && told.contains("os error 29")), "{told}");
+    assert!(told.contains("QuotaExceeded") || (code == "E-CAP-FILESYSTEM-BYTES" && told.contains("os error 29")), "{told}");
     let instance = &plugin.subject().instance;
     let records = said(instance);
     assert!(records.iter().any(|(level, text)| *level == Level::Warn && text.contains(code) && text.contains("\nhint: ")), "{records:?}");
@@ -47,8 +47,8 @@ async fn what_lies_there_before_counts() {
     assert_eq!(used(&folders), (BYTES_BEFORE, FILES_BEFORE));
     let plugin = plugin("quota-before", &folders, json!({ "bytes": BYTES_BEFORE + 100, "files": FILES_BEFORE + 2 })).await;
     probe(&plugin, &["fill", "/a", "100"]).await.unwrap();
-    is_full(&plugin, &probe(&plugin, &["fill", "/b", "1"]).await.unwrap_err(), "E-CAP-FILES-BYTES");
-    is_full(&plugin, &probe(&plugin, &["create-dir", "/c"]).await.unwrap_err(), "E-CAP-FILES-COUNT");
+    is_full(&plugin, &probe(&plugin, &["fill", "/b", "1"]).await.unwrap_err(), "E-CAP-FILESYSTEM-BYTES");
+    is_full(&plugin, &probe(&plugin, &["create-dir", "/c"]).await.unwrap_err(), "E-CAP-FILESYSTEM-FILES");
     assert_eq!(used(&folders), (BYTES_BEFORE + 100, FILES_BEFORE + 2));
     let storage = plugin.account().snapshot().storage["filesystem"];
     assert_eq!((storage.bytes, storage.keys), used(&folders));
@@ -118,7 +118,7 @@ async fn a_second_name_costs_a_file_and_no_bytes_and_gives_none_back() {
     probe(&plugin, &["fill", "/a", "1000"]).await.unwrap();
     assert_eq!(probe(&plugin, &["make-links", "/a", "5"]).await.unwrap(), "2 QuotaExceeded");
     probe(&plugin, &["remove", "/a"]).await.unwrap();
-    is_full(&plugin, &probe(&plugin, &["fill", "/b", "1"]).await.unwrap_err(), "E-CAP-FILES-BYTES");
+    is_full(&plugin, &probe(&plugin, &["fill", "/b", "1"]).await.unwrap_err(), "E-CAP-FILESYSTEM-BYTES");
     probe(&plugin, &["remove", "/b"]).await.unwrap();
     probe(&plugin, &["remove", "/a.0"]).await.unwrap();
     probe(&plugin, &["remove", "/a.1"]).await.unwrap();
@@ -144,7 +144,7 @@ async fn files_and_folders_are_counted_alike() {
     assert_eq!(probe(&plugin, &["make-folders", "/inner", "15"]).await.unwrap(), "5 QuotaExceeded");
     // Those that are there may be opened and changed.
     probe(&plugin, &["write", "/inner/3", "text"]).await.unwrap();
-    is_full(&plugin, &probe(&plugin, &["write", "/inner/new", "text"]).await.unwrap_err(), "E-CAP-FILES-COUNT");
+    is_full(&plugin, &probe(&plugin, &["write", "/inner/new", "text"]).await.unwrap_err(), "E-CAP-FILESYSTEM-FILES");
     assert!(!folders.path("root/inner/new").exists());
 }
 
@@ -154,8 +154,8 @@ async fn without_numbers_in_the_grant_the_plugins_limits_hold() {
     let limits = Limits { storage_bytes: BYTES_BEFORE + 10, storage_keys: FILES_BEFORE + 1, ..LIMITS };
     let plugin = plugin_within("quota-limits", &folders, json!({}), limits).await;
     probe(&plugin, &["fill", "/a", "10"]).await.unwrap();
-    is_full(&plugin, &probe(&plugin, &["fill-on", "/a", "1"]).await.unwrap_err(), "E-CAP-FILES-BYTES");
-    is_full(&plugin, &probe(&plugin, &["create-new", "/b"]).await.unwrap_err(), "E-CAP-FILES-COUNT");
+    is_full(&plugin, &probe(&plugin, &["fill-on", "/a", "1"]).await.unwrap_err(), "E-CAP-FILESYSTEM-BYTES");
+    is_full(&plugin, &probe(&plugin, &["create-new", "/b"]).await.unwrap_err(), "E-CAP-FILESYSTEM-FILES");
 }
 
 #[tokio::test]
@@ -168,7 +168,7 @@ async fn open_handles_are_limited_and_free_again_with_the_instance() {
             let told = probe(&plugin, &["open-many", "/file", "100000"]).await.unwrap();
             assert_eq!(told, format!("{max} QuotaExceeded"));
         }
-        is_full(&plugin, "QuotaExceeded", "E-CAP-FILES-HANDLES");
+        is_full(&plugin, "QuotaExceeded", "E-CAP-FILESYSTEM-HANDLES");
         assert_eq!(probe(&plugin, &["read", "/file"]).await.unwrap(), "inside");
     }
 }
@@ -189,7 +189,7 @@ async fn pipes_and_sockets_are_neither_opened_nor_waited_for() {
             }
         }
         let denied = said(&plugin.subject().instance);
-        assert!(denied.iter().any(|(_, text)| text.contains("E-CAP-FILES-KIND")), "{denied:?}");
+        assert!(denied.iter().any(|(_, text)| text.contains("E-CAP-FILESYSTEM-KIND")), "{denied:?}");
     }
 }
 

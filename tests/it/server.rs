@@ -75,7 +75,7 @@ impl Server {
     }
 
     /// The most requests that were served at the same time.
-    pub(crate) fn at_once(&self) -> usize {
+    pub(crate) fn most_at_once(&self) -> usize {
         self.seen.lock().unwrap().at_once_most
     }
 }

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use plugwork::interfaces::filesystem::{Folder, FolderQuota};
+use plugwork::interfaces::filesystem::Folder;
 use plugwork::wasmtime::component::Linker;
 use plugwork::wasmtime_wasi::FsPerms;
 use plugwork::{Capability, Configured, State, Subject, capability::Prepare, wasmtime};
@@ -34,8 +34,7 @@ impl Filesystem {
 struct Root {
     folder: PathBuf,
     permissions: FsPerms,
-    bytes: Option<u64>,
-    files: Option<u64>,
+    bounds: FilesystemBounds,
     /// One for all instances: made with the first.
     shared: OnceLock<Arc<Folder>>,
 }
@@ -51,7 +50,7 @@ impl Capability for Filesystem {
 
     fn configure(&self, _: &Subject, bounds: &Map<String, Value>) -> Result<Box<dyn Configured>, Issue> {
         let bounds: FilesystemBounds = policy::parse(bounds)?;
-        let root = bounds.root.unwrap_or_default();
+        let root = bounds.root.clone().unwrap_or_default();
         let folder = self.base.join(&root);
         if root.is_empty() || !folder.is_dir() {
             return Err(Issue {
@@ -64,7 +63,7 @@ impl Capability for Filesystem {
             Access::Read => FsPerms::ReadOnly,
             Access::Write => FsPerms::ReadWrite,
         };
-        Ok(Box::new(Root { folder, permissions, bytes: bounds.bytes, files: bounds.files, shared: OnceLock::new() }))
+        Ok(Box::new(Root { folder, permissions, bounds, shared: OnceLock::new() }))
     }
 }
 
@@ -78,11 +77,8 @@ impl Configured for Root {
     }
 
     fn prepare(&self, instance: &mut Prepare<'_>) -> wasmtime::Result<()> {
-        let shared = self.shared.get_or_init(|| {
-            let limits = instance.account().limits();
-            let quota = FolderQuota { bytes: self.bytes.unwrap_or(limits.storage_bytes), files: self.files.unwrap_or(limits.storage_keys) };
-            Arc::new(Folder::new(self.folder.clone(), quota, instance.account().clone()))
-        });
+        let shared =
+            self.shared.get_or_init(|| Arc::new(Folder::new(self.folder.clone(), self.bounds.clone(), instance.account().clone())));
         instance.folder(&self.folder, self.permissions, shared.clone())
     }
 }

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use plugwork_core::Denial;
+use plugwork_core::policy::filesystem::FilesystemBounds;
+use plugwork_core::policy::{Access, Decision};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
@@ -22,19 +24,17 @@ const WALK_ENTRIES_MAX: u64 = 2_000_000;
 const WALK_DEPTH_MAX: usize = 64;
 const WALK_AGAIN: Duration = Duration::from_secs(1);
 
-/// How much may lie below a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FolderQuota {
-    /// Bytes of all files.
-    pub bytes: u64,
-    /// Files, folders and links.
-    pub files: u64,
+/// How much may lie below a folder: bytes of all files; files, folders and links.
+struct Quota {
+    bytes: u64,
+    files: u64,
 }
 
 /// One granted folder, shared by all instances of its plugin.
 pub struct Folder {
     path: PathBuf,
-    quota: FolderQuota,
+    bounds: FilesystemBounds,
+    quota: Quota,
     account: Arc<Account>,
     /// Held while something changes: what is there is looked at, changed and booked in one go.
     pub(super) turn: tokio::sync::Mutex<()>,
@@ -70,9 +70,11 @@ pub(super) enum Full {
 }
 
 impl Folder {
-    /// The folder at `path` with this quota; what it holds is told to `account`.
-    pub fn new(path: PathBuf, quota: FolderQuota, account: Arc<Account>) -> Self {
-        Self { path, quota, account, turn: tokio::sync::Mutex::new(()), books: Mutex::default() }
+    /// The folder at `path` as `bounds` grant it; what they leave open is the quota of the plugin's limits. What it holds is told to `account`.
+    pub fn new(path: PathBuf, bounds: FilesystemBounds, account: Arc<Account>) -> Self {
+        let limits = account.limits();
+        let quota = Quota { bytes: bounds.bytes.unwrap_or(limits.storage_bytes), files: bounds.files.unwrap_or(limits.storage_keys) };
+        Self { path, bounds, quota, account, turn: tokio::sync::Mutex::new(()), books: Mutex::default() }
     }
 
     /// Makes sure that it has been walked. Reads directories: for a thread that may block.
@@ -151,30 +153,38 @@ impl Folder {
     /// The denial that says so, counted.
     pub(super) fn denial(&self, full: Full) -> Denial {
         let (code, rule, bound) = match full {
-            Full::Bytes => ("E-CAP-FILES-BYTES", format!("its folder may hold {} bytes", self.quota.bytes), "bytes"),
-            Full::Files => ("E-CAP-FILES-COUNT", format!("its folder may hold {} files and folders", self.quota.files), "files"),
-            Full::Handles => ("E-CAP-FILES-HANDLES", format!("it has {FILE_HANDLES_MAX} files and folders open"), ""),
-            Full::Unknown => ("E-CAP-FILES-WALK", "what its folder holds could not be counted".to_owned(), ""),
+            Full::Bytes => ("E-CAP-FILESYSTEM-BYTES", format!("its folder may hold {} bytes", self.quota.bytes), "bytes"),
+            Full::Files => ("E-CAP-FILESYSTEM-FILES", format!("its folder may hold {} files and folders", self.quota.files), "files"),
+            Full::Handles => ("E-CAP-FILESYSTEM-HANDLES", format!("it has {FILE_HANDLES_MAX} files and folders open"), ""),
+            Full::Unknown => ("E-CAP-FILESYSTEM-COUNT", "what its folder holds could not be counted".to_owned(), ""),
         };
         let enough = if bound == "bytes" { self.quota.bytes } else { self.quota.files }.saturating_mul(2);
         let hint = match bound {
             "" => "close what is not in use, or give it a smaller folder".to_owned(),
             bound => format!("add to the plugin's `filesystem` grant: {bound} = {enough}"),
         };
-        let rule = format!("{rule} (plugin `{}`)", self.account.subject());
-        let denial = Denial { code: code.to_owned(), permission: "filesystem".to_owned(), rule, hint };
-        self.account.denied(&denial);
-        denial
+        self.counted(code, &rule, hint)
     }
 
     /// The denial for a device, or a pipe that would keep the host waiting for its other end; counted.
     pub(super) fn kind_denial(&self, path: &str) -> Denial {
-        let denial = Denial {
-            code: "E-CAP-FILES-KIND".to_owned(),
-            permission: "filesystem".to_owned(),
-            rule: format!("`{}` is neither a file nor a folder (plugin `{}`)", path.escape_debug(), self.account.subject()),
-            hint: "put devices, pipes and sockets outside the granted folder".to_owned(),
+        let rule = format!("`{}` is neither a file nor a folder", path.escape_debug());
+        self.counted("E-CAP-FILESYSTEM-KIND", &rule, "put devices, pipes and sockets outside the granted folder".to_owned())
+    }
+
+    /// What policy says of a path by its letters: the second wall behind the handles, which see links and races.
+    pub(super) fn judge(&self, path: &str, access: Access) -> Result<(), Denial> {
+        let Decision::Deny { code, rule, hint } = self.bounds.decide_path(path, access) else { return Ok(()) };
+        let hint = match hint.as_str() {
+            "" => "nothing in a grant allows it: use paths below the folder".to_owned(),
+            hint => format!("add to the plugin's `filesystem` grant: {hint}"),
         };
+        Err(self.counted(code, &rule, hint))
+    }
+
+    fn counted(&self, code: &str, rule: &str, hint: String) -> Denial {
+        let rule = format!("{rule} (plugin `{}`)", self.account.subject());
+        let denial = Denial { code: code.to_owned(), permission: "filesystem".to_owned(), rule, hint };
         self.account.denied(&denial);
         denial
     }

@@ -5,6 +5,7 @@
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
+use plugwork_core::policy::Access;
 use wasmtime::component::Resource;
 use wasmtime_wasi::filesystem::Descriptor;
 use wasmtime_wasi::p2::bindings::filesystem::preopens;
@@ -139,6 +140,8 @@ impl HostDescriptor for Files<'_> {
         open_flags: OpenFlags,
         flags: types::DescriptorFlags,
     ) -> FsResult<Fd> {
+        let writes = flags.contains(types::DescriptorFlags::WRITE) || open_flags.intersects(OpenFlags::CREATE | OpenFlags::TRUNCATE);
+        self.judge(&path, if writes { Access::Write } else { Access::Read })?;
         match self.folder() {
             Some(folder) => self.open_counted(folder, fd, path_flags, path, open_flags, flags).await,
             None => self.inner.open_at(fd, path_flags, path, open_flags, flags).await,
@@ -190,6 +193,7 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        self.judge(&path, Access::Write)?;
         let Some(folder) = self.folder() else { return self.inner.create_directory_at(fd, path).await };
         let _turn = folder.turn.lock().await;
         self.grow(&folder, 0, 1).await?;
@@ -197,6 +201,7 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn symlink_at(&mut self, fd: Fd, to: String, path: String) -> FsResult<()> {
+        self.judge(&path, Access::Write)?;
         let Some(folder) = self.folder() else { return self.inner.symlink_at(fd, to, path).await };
         let _turn = folder.turn.lock().await;
         self.grow(&folder, 0, 1).await?;
@@ -204,6 +209,8 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn link_at(&mut self, fd: Fd, old_flags: PathFlags, old: String, new_fd: Fd, new: String) -> FsResult<()> {
+        self.judge(&old, Access::Write)?;
+        self.judge(&new, Access::Write)?;
         let Some(folder) = self.folder() else { return self.inner.link_at(fd, old_flags, old, new_fd, new).await };
         let _turn = folder.turn.lock().await;
         self.grow(&folder, 0, 1).await?;
@@ -211,6 +218,8 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn rename_at(&mut self, fd: Fd, old: String, new_fd: Fd, new: String) -> FsResult<()> {
+        self.judge(&old, Access::Write)?;
+        self.judge(&new, Access::Write)?;
         match self.folder() {
             Some(folder) => self.rename_counted(&folder, fd, old, new_fd, new).await,
             None => self.inner.rename_at(fd, old, new_fd, new).await,
@@ -218,6 +227,7 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn unlink_file_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        self.judge(&path, Access::Write)?;
         let Some(folder) = self.folder() else { return self.inner.unlink_file_at(fd, path).await };
         let _turn = folder.turn.lock().await;
         let found = self.find(&fd, PathFlags::empty(), &path).await;
@@ -230,6 +240,7 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn remove_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
+        self.judge(&path, Access::Write)?;
         let Some(folder) = self.folder() else { return self.inner.remove_directory_at(fd, path).await };
         let _turn = folder.turn.lock().await;
         self.inner.remove_directory_at(fd, path).await?;
@@ -271,6 +282,7 @@ impl HostDescriptor for Files<'_> {
         accessed: types::NewTimestamp,
         modified: types::NewTimestamp,
     ) -> FsResult<()> {
+        self.judge(&path, Access::Write)?;
         self.inner.set_times_at(fd, flags, path, accessed, modified).await
     }
 
@@ -287,10 +299,12 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn stat_at(&mut self, fd: Fd, flags: PathFlags, path: String) -> FsResult<types::DescriptorStat> {
+        self.judge(&path, Access::Read)?;
         self.inner.stat_at(fd, flags, path).await
     }
 
     async fn readlink_at(&mut self, fd: Fd, path: String) -> FsResult<String> {
+        self.judge(&path, Access::Read)?;
         self.inner.readlink_at(fd, path).await
     }
 
@@ -303,6 +317,7 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn metadata_hash_at(&mut self, fd: Fd, flags: PathFlags, path: String) -> FsResult<types::MetadataHashValue> {
+        self.judge(&path, Access::Read)?;
         self.inner.metadata_hash_at(fd, flags, path).await
     }
 }

@@ -12,12 +12,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use plugwork_core::Denial;
+use plugwork_core::policy::Access;
 use wasmtime::component::{HasData, Linker, Resource};
 use wasmtime_wasi::filesystem::{Descriptor, WasiFilesystemCtxView};
 use wasmtime_wasi::p2::FsResult;
 use wasmtime_wasi::p2::bindings::filesystem::types::{self, DescriptorStat, DescriptorType, ErrorCode, HostDescriptor, PathFlags};
 
-pub use self::folder::{FILE_HANDLES_MAX, Folder, FolderQuota};
+pub use self::folder::{FILE_HANDLES_MAX, Folder};
 use self::folder::{Full, Handle, Identity};
 use crate::log::{Level, Log};
 use crate::state::State;
@@ -91,6 +92,14 @@ impl Files<'_> {
         // WASI has no room for a reason: without this record nobody would learn which rule decided.
         self.log.write(Level::Warn, &denial.to_string());
         Err(code.into())
+    }
+
+    /// Asks policy about a path, where there is a folder.
+    fn judge(&self, path: &str, access: Access) -> FsResult<()> {
+        match self.opened.folder.as_ref().map(|folder| folder.judge(path, access)) {
+            Some(Err(denial)) => self.deny(ErrorCode::NotPermitted, &denial),
+            _ => Ok(()),
+        }
     }
 
     /// Books growth; where it does not fit, looks once more at what is really there.
