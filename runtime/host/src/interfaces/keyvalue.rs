@@ -1,0 +1,310 @@
+//! `wasi:keyvalue`: the stores that a grant names, decided on here for every back end alike.
+//!
+//! A back end is a [`KeyValue`]; it keeps and counts, and never decides. Easy to get wrong: the standard's errors have no room for a reason,
+//! so a denial is `access-denied` for the guest and a record in the plugin's log for the one who reads it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use plugwork_core::limits::{KEYVALUE_BATCH_KEYS_MAX, KEYVALUE_HELD_BYTES_MAX, KEYVALUE_PAGE_KEYS_MAX, KEYVALUE_VALUE_BYTES_MAX};
+use plugwork_core::policy::Access;
+use plugwork_core::policy::keyvalue::KeyValueBounds;
+use plugwork_core::{Denial, Subject};
+use wasmtime::component::{HasSelf, Linker, Resource};
+
+use super::bindings::wasi::keyvalue::store::{Error as WireError, KeyResponse};
+use super::bindings::wasi::keyvalue::{atomics, batch, store};
+use super::storage::{Decider, Kept, Owner, Pending, Quota, StorageError, invalid};
+use crate::log::Level;
+use crate::state::State;
+
+/// Cursors that one open store remembers; older ones are no longer known.
+const CURSORS_MAX: usize = 64;
+
+/// Where values are kept. One for many plugins; everything is kept apart by owner and store.
+pub trait KeyValue: Send + Sync + 'static {
+    /// Opens one store of one owner; a store that was never written to is empty. The quota counts over all of the owner's stores.
+    fn open<'a>(&'a self, owner: &'a Owner, store: &'a str, quota: Quota) -> Pending<'a, Arc<dyn Values>>;
+}
+
+/// The values of one store. Keys are compared as bytes; a write that a later read of the same owner does not see is a bug.
+pub trait Values: Send + Sync + 'static {
+    /// The value of a key.
+    fn get<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Vec<u8>>>;
+    /// Sets one; counts before it keeps.
+    fn set<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Pending<'a, ()>;
+    /// Removes one; none is no error.
+    fn delete<'a>(&'a self, key: &'a str) -> Pending<'a, ()>;
+    /// Whether there is one.
+    fn exists<'a>(&'a self, key: &'a str) -> Pending<'a, bool>;
+    /// Up to `limit` keys in the order of their bytes, after the one given.
+    fn list<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Pending<'a, Vec<String>>;
+    /// Adds to a decimal number, an absent one being 0; gives the sum. `Invalid` where the value is none or the sum has no room in 64 bits.
+    fn increment<'a>(&'a self, key: &'a str, delta: u64) -> Pending<'a, u64>;
+    /// Sets all of them or none.
+    fn set_many(&self, values: Vec<(String, Vec<u8>)>) -> Pending<'_, ()>;
+    /// Removes all of them or none.
+    fn delete_many(&self, keys: Vec<String>) -> Pending<'_, ()>;
+    /// What the owner keeps in all stores.
+    fn kept(&self) -> Pending<'_, Kept>;
+}
+
+/// One plugin's stores, within the bounds of its grant. What an instance is prepared with.
+#[derive(Clone)]
+pub struct Stores(Arc<Granted>);
+
+struct Granted {
+    backend: Arc<dyn KeyValue>,
+    bounds: KeyValueBounds,
+    owner: Owner,
+    quota: Quota,
+    decider: Decider,
+}
+
+impl Stores {
+    /// Stores of this plugin in a back end. `quota` is in force where the bounds name none.
+    pub fn new(backend: Arc<dyn KeyValue>, subject: &Subject, bounds: KeyValueBounds, quota: Quota) -> Self {
+        let quota = Quota { bytes: bounds.bytes.unwrap_or(quota.bytes), entries: bounds.keys.unwrap_or(quota.entries) };
+        let decider = Decider { capability: "keyvalue", codes: "E-CAP-KV", entries: "keys", plugin: subject.to_string() };
+        Self(Arc::new(Granted { backend, bounds, owner: subject.into(), quota, decider }))
+    }
+
+    /// Opens a store that the grant names.
+    pub async fn open(&self, name: &str) -> Result<OpenStore, StorageError> {
+        let granted = &self.0;
+        granted.decider.obey(granted.bounds.decide_store(name, Access::Read))?;
+        let values = granted.backend.open(&granted.owner, name, granted.quota).await.map_err(|error| granted.decider.word(error))?;
+        Ok(OpenStore { granted: granted.clone(), name: name.to_owned(), values, cursors: VecDeque::new(), cursor_next: 1 })
+    }
+}
+
+/// A store that was opened. Each call is decided anew.
+pub struct OpenStore {
+    granted: Arc<Granted>,
+    name: String,
+    values: Arc<dyn Values>,
+    cursors: VecDeque<(u64, String)>,
+    cursor_next: u64,
+}
+
+impl OpenStore {
+    #[inline]
+    fn decide(&self, key: &str, access: Access) -> Result<(), StorageError> {
+        self.granted.decider.obey(self.granted.bounds.decide_key(&self.name, key, access))
+    }
+
+    fn word(&self, error: StorageError) -> StorageError {
+        self.granted.decider.word(error)
+    }
+
+    /// The value of a key.
+    pub async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+        self.decide(key, Access::Read)?;
+        self.values.get(key).await
+    }
+
+    /// Whether a key has a value.
+    pub async fn exists(&self, key: &str) -> Result<bool, StorageError> {
+        self.decide(key, Access::Read)?;
+        self.values.exists(key).await
+    }
+
+    /// Sets a value of at most 1 MiB.
+    pub async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), StorageError> {
+        self.decide(key, Access::Write)?;
+        fits(&value)?;
+        self.values.set(key, value).await.map_err(|error| self.word(error))
+    }
+
+    /// Removes a value.
+    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
+        self.decide(key, Access::Write)?;
+        self.values.delete(key).await
+    }
+
+    /// Adds to a decimal number and gives the sum.
+    pub async fn increment(&self, key: &str, delta: u64) -> Result<u64, StorageError> {
+        self.decide(key, Access::Write)?;
+        self.values.increment(key, delta).await.map_err(|error| self.word(error))
+    }
+
+    /// The next page of keys, at most 1,000, in the order of their bytes, and the cursor of the page after it.
+    ///
+    /// A cursor stands for the last key of its page, so keys removed meanwhile do not make others be skipped. It is known to this store
+    /// handle only, which remembers its last 64.
+    pub async fn list(&mut self, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), StorageError> {
+        self.granted.decider.obey(self.granted.bounds.decide_store(&self.name, Access::Read))?;
+        let after = match cursor {
+            None => None,
+            Some(number) => Some(self.cursors.iter().find(|(known, _)| *known == number).map(|(_, key)| key.as_str()).ok_or_else(|| {
+                invalid("cursor", format!("{number} is not known"), "one of the last 64 cursors of this store handle".to_owned())
+            })?),
+        };
+        let mut keys = self.values.list(after, KEYVALUE_PAGE_KEYS_MAX + 1).await?;
+        if keys.len() <= KEYVALUE_PAGE_KEYS_MAX {
+            return Ok((keys, None));
+        }
+        keys.truncate(KEYVALUE_PAGE_KEYS_MAX);
+        let number = self.cursor_next;
+        self.cursor_next += 1;
+        if self.cursors.len() == CURSORS_MAX {
+            self.cursors.pop_front();
+        }
+        self.cursors.extend(keys.last().map(|last| (number, last.clone())));
+        Ok((keys, Some(number)))
+    }
+
+    /// The values of at most 1,000 keys, together at most 16 MiB. `hold` is asked before each further value is kept.
+    pub async fn get_many(
+        &self,
+        keys: Vec<String>,
+        mut hold: impl FnMut(u64) -> Result<(), Denial>,
+    ) -> Result<Vec<Option<(String, Vec<u8>)>>, StorageError> {
+        self.batch(keys.iter().map(String::as_str), Access::Read)?;
+        let mut found = Vec::with_capacity(keys.len());
+        let mut held_bytes = 0;
+        for key in keys {
+            let value = self.values.get(&key).await?;
+            held_bytes += value.as_ref().map_or(0, Vec::len);
+            if held_bytes > KEYVALUE_HELD_BYTES_MAX {
+                return Err(invalid("keys", "the values are too much for one answer".to_owned(), format!("at most {KEYVALUE_HELD_BYTES_MAX} bytes")));
+            }
+            hold(value.as_ref().map_or(0, Vec::len) as u64).map_err(StorageError::Denied)?;
+            found.push(value.map(|value| (key, value)));
+        }
+        Ok(found)
+    }
+
+    /// Sets at most 1,000 values, all or none.
+    pub async fn set_many(&self, values: Vec<(String, Vec<u8>)>) -> Result<(), StorageError> {
+        self.batch(values.iter().map(|(key, _)| key.as_str()), Access::Write)?;
+        values.iter().try_for_each(|(_, value)| fits(value))?;
+        self.values.set_many(values).await.map_err(|error| self.word(error))
+    }
+
+    /// Removes at most 1,000 values, all or none.
+    pub async fn delete_many(&self, keys: Vec<String>) -> Result<(), StorageError> {
+        self.batch(keys.iter().map(String::as_str), Access::Write)?;
+        self.values.delete_many(keys).await
+    }
+
+    /// What the plugin keeps in all of its stores.
+    pub async fn kept(&self) -> Result<Kept, StorageError> {
+        self.values.kept().await
+    }
+
+    fn batch<'a>(&self, mut keys: impl ExactSizeIterator<Item = &'a str>, access: Access) -> Result<(), StorageError> {
+        // Asked of the store too: a batch without keys must not answer where a batch with one would not.
+        self.granted.decider.obey(self.granted.bounds.decide_store(&self.name, access))?;
+        if keys.len() > KEYVALUE_BATCH_KEYS_MAX {
+            return Err(invalid("keys", format!("{} keys", keys.len()), format!("at most {KEYVALUE_BATCH_KEYS_MAX}")));
+        }
+        keys.try_for_each(|key| self.decide(key, access))
+    }
+}
+
+fn fits(value: &[u8]) -> Result<(), StorageError> {
+    if value.len() <= KEYVALUE_VALUE_BYTES_MAX {
+        return Ok(());
+    }
+    Err(invalid("value", format!("{} bytes", value.len()), format!("at most {KEYVALUE_VALUE_BYTES_MAX} bytes")))
+}
+
+/// Defines one of the interfaces of `wasi:keyvalue` over the instance's [`Stores`]. An unknown one defines nothing, and the engine names it.
+pub fn link_keyvalue(interface: &plugwork_core::InterfaceName, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    match interface.interface() {
+        "store" => store::add_to_linker::<State, HasSelf<State>>(linker, State::counted),
+        "atomics" => atomics::add_to_linker::<State, HasSelf<State>>(linker, State::counted),
+        "batch" => batch::add_to_linker::<State, HasSelf<State>>(linker, State::counted),
+        _ => Ok(()),
+    }
+}
+
+impl State {
+    /// What the guest is told. A full quota or a wrong argument has a text; a denial has no room for one and goes to the log.
+    fn keyvalue_error(&self, error: StorageError) -> WireError {
+        match error {
+            StorageError::Denied(denial) if !denial.code.ends_with("-QUOTA") => {
+                self.log.write(Level::Warn, &denial.to_string());
+                WireError::AccessDenied
+            }
+            StorageError::Absent(_) => WireError::NoSuchStore,
+            other => WireError::Other(other.to_string()),
+        }
+    }
+
+    fn opened(&self, bucket: &Resource<OpenStore>) -> wasmtime::Result<&OpenStore> {
+        Ok(self.table.get(bucket)?)
+    }
+}
+
+impl store::Host for State {
+    async fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<OpenStore>, WireError>> {
+        let Some(stores) = self.get::<Stores>().cloned() else { return Ok(Err(WireError::AccessDenied)) };
+        match stores.open(&identifier).await {
+            Ok(open) => Ok(Ok(self.table.push(open)?)),
+            Err(error) => Ok(Err(self.keyvalue_error(error))),
+        }
+    }
+}
+
+impl store::HostBucket for State {
+    async fn get(&mut self, bucket: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, WireError>> {
+        Ok(self.opened(&bucket)?.get(&key).await.map_err(|error| self.keyvalue_error(error)))
+    }
+
+    async fn set(&mut self, bucket: Resource<OpenStore>, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), WireError>> {
+        Ok(self.opened(&bucket)?.set(&key, value).await.map_err(|error| self.keyvalue_error(error)))
+    }
+
+    async fn delete(&mut self, bucket: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<(), WireError>> {
+        Ok(self.opened(&bucket)?.delete(&key).await.map_err(|error| self.keyvalue_error(error)))
+    }
+
+    async fn exists(&mut self, bucket: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<bool, WireError>> {
+        Ok(self.opened(&bucket)?.exists(&key).await.map_err(|error| self.keyvalue_error(error)))
+    }
+
+    async fn list_keys(
+        &mut self,
+        bucket: Resource<OpenStore>,
+        cursor: Option<u64>,
+    ) -> wasmtime::Result<Result<KeyResponse, WireError>> {
+        let answer = self.table.get_mut(&bucket)?.list(cursor).await;
+        Ok(answer.map(|(keys, cursor)| KeyResponse { keys, cursor }).map_err(|error| self.keyvalue_error(error)))
+    }
+
+    async fn drop(&mut self, bucket: Resource<OpenStore>) -> wasmtime::Result<()> {
+        self.table.delete(bucket)?;
+        Ok(())
+    }
+}
+
+impl atomics::Host for State {
+    async fn increment(&mut self, bucket: Resource<OpenStore>, key: String, delta: u64) -> wasmtime::Result<Result<u64, WireError>> {
+        Ok(self.opened(&bucket)?.increment(&key, delta).await.map_err(|error| self.keyvalue_error(error)))
+    }
+}
+
+impl batch::Host for State {
+    async fn get_many(
+        &mut self,
+        bucket: Resource<OpenStore>,
+        keys: Vec<String>,
+    ) -> wasmtime::Result<Result<Vec<Option<(String, Vec<u8>)>>, WireError>> {
+        let answer = self.opened(&bucket)?.get_many(keys, |_| Ok(())).await;
+        Ok(answer.map_err(|error| self.keyvalue_error(error)))
+    }
+
+    async fn set_many(
+        &mut self,
+        bucket: Resource<OpenStore>,
+        values: Vec<(String, Vec<u8>)>,
+    ) -> wasmtime::Result<Result<(), WireError>> {
+        Ok(self.opened(&bucket)?.set_many(values).await.map_err(|error| self.keyvalue_error(error)))
+    }
+
+    async fn delete_many(&mut self, bucket: Resource<OpenStore>, keys: Vec<String>) -> wasmtime::Result<Result<(), WireError>> {
+        Ok(self.opened(&bucket)?.delete_many(keys).await.map_err(|error| self.keyvalue_error(error)))
+    }
+}
