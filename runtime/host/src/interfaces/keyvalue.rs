@@ -4,7 +4,7 @@
 //! so a denial is `access-denied` for the guest and a record in the plugin's log for the one who reads it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plugwork_core::limits::{KEYVALUE_BATCH_KEYS_MAX, KEYVALUE_HELD_BYTES_MAX, KEYVALUE_PAGE_KEYS_MAX, KEYVALUE_VALUE_BYTES_MAX};
 use plugwork_core::policy::Access;
@@ -17,6 +17,7 @@ use super::bindings::wasi::keyvalue::{atomics, batch, store};
 use super::storage::{Decider, Kept, Owner, Pending, Quota, StorageError, invalid};
 use crate::log::Level;
 use crate::state::State;
+use crate::usage::HostInterface;
 
 /// Cursors that one open store remembers; older ones are no longer known.
 const CURSORS_MAX: usize = 64;
@@ -74,7 +75,7 @@ impl Stores {
         let granted = &self.0;
         granted.decider.obey(granted.bounds.decide_store(name, Access::Read))?;
         let values = granted.backend.open(&granted.owner, name, granted.quota).await.map_err(|error| granted.decider.word(error))?;
-        Ok(OpenStore { granted: granted.clone(), name: name.to_owned(), values, cursors: VecDeque::new(), cursor_next: 1 })
+        Ok(OpenStore { granted: granted.clone(), name: name.to_owned(), values, cursors: Mutex::default() })
     }
 }
 
@@ -83,8 +84,30 @@ pub struct OpenStore {
     granted: Arc<Granted>,
     name: String,
     values: Arc<dyn Values>,
-    cursors: VecDeque<(u64, String)>,
-    cursor_next: u64,
+    cursors: Mutex<Cursors>,
+}
+
+#[derive(Default)]
+struct Cursors {
+    last: u64,
+    known: VecDeque<(u64, String)>,
+}
+
+impl Cursors {
+    fn remember(&mut self, key: String) -> u64 {
+        self.last += 1;
+        if self.known.len() == CURSORS_MAX {
+            self.known.pop_front();
+        }
+        self.known.push_back((self.last, key));
+        self.last
+    }
+
+    fn key(&self, cursor: u64) -> Result<String, StorageError> {
+        self.known.iter().find(|(known, _)| *known == cursor).map(|(_, key)| key.clone()).ok_or_else(|| {
+            invalid("cursor", format!("{cursor} is not known"), format!("one of the last {CURSORS_MAX} cursors of this store handle"))
+        })
+    }
 }
 
 impl OpenStore {
@@ -132,33 +155,23 @@ impl OpenStore {
     ///
     /// A cursor stands for the last key of its page, so keys removed meanwhile do not make others be skipped. It is known to this store
     /// handle only, which remembers its last 64.
-    pub async fn list(&mut self, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), StorageError> {
+    pub async fn list(&self, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), StorageError> {
         self.granted.decider.obey(self.granted.bounds.decide_store(&self.name, Access::Read))?;
-        let after = match cursor {
-            None => None,
-            Some(number) => Some(self.cursors.iter().find(|(known, _)| *known == number).map(|(_, key)| key.as_str()).ok_or_else(|| {
-                invalid("cursor", format!("{number} is not known"), "one of the last 64 cursors of this store handle".to_owned())
-            })?),
-        };
-        let mut keys = self.values.list(after, KEYVALUE_PAGE_KEYS_MAX + 1).await?;
+        let after = cursor.map(|cursor| lock(&self.cursors).key(cursor)).transpose()?;
+        let mut keys = self.values.list(after.as_deref(), KEYVALUE_PAGE_KEYS_MAX + 1).await?;
         if keys.len() <= KEYVALUE_PAGE_KEYS_MAX {
             return Ok((keys, None));
         }
         keys.truncate(KEYVALUE_PAGE_KEYS_MAX);
-        let number = self.cursor_next;
-        self.cursor_next += 1;
-        if self.cursors.len() == CURSORS_MAX {
-            self.cursors.pop_front();
-        }
-        self.cursors.extend(keys.last().map(|last| (number, last.clone())));
-        Ok((keys, Some(number)))
+        let next = keys.last().map(|last| lock(&self.cursors).remember(last.clone()));
+        Ok((keys, next))
     }
 
     /// The values of at most 1,000 keys, together at most 16 MiB. `hold` is asked before each further value is kept.
     pub async fn get_many(
         &self,
         keys: Vec<String>,
-        mut hold: impl FnMut(u64) -> Result<(), Denial>,
+        mut hold: impl FnMut(u64) -> Result<(), Denial> + Send,
     ) -> Result<Vec<Option<(String, Vec<u8>)>>, StorageError> {
         self.batch(keys.iter().map(String::as_str), Access::Read)?;
         let mut found = Vec::with_capacity(keys.len());
@@ -203,6 +216,10 @@ impl OpenStore {
     }
 }
 
+fn lock(cursors: &Mutex<Cursors>) -> MutexGuard<'_, Cursors> {
+    cursors.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn fits(value: &[u8]) -> Result<(), StorageError> {
     if value.len() <= KEYVALUE_VALUE_BYTES_MAX {
         return Ok(());
@@ -210,12 +227,16 @@ fn fits(value: &[u8]) -> Result<(), StorageError> {
     Err(invalid("value", format!("{} bytes", value.len()), format!("at most {KEYVALUE_VALUE_BYTES_MAX} bytes")))
 }
 
+/// Behind a `bucket` handle. Cloned out of the table before anything is waited for: an instance's state cannot be shared meanwhile.
+#[derive(Clone)]
+pub struct Bucket(Arc<OpenStore>);
+
 /// Defines one of the interfaces of `wasi:keyvalue` over the instance's [`Stores`]. An unknown one defines nothing, and the engine names it.
 pub fn link_keyvalue(interface: &plugwork_core::InterfaceName, linker: &mut Linker<State>) -> wasmtime::Result<()> {
     match interface.interface() {
-        "store" => store::add_to_linker::<State, HasSelf<State>>(linker, State::counted),
-        "atomics" => atomics::add_to_linker::<State, HasSelf<State>>(linker, State::counted),
-        "batch" => batch::add_to_linker::<State, HasSelf<State>>(linker, State::counted),
+        "store" => store::add_to_linker::<State, HasSelf<State>>(linker, |state| state.counted_as(HostInterface::KeyValue)),
+        "atomics" => atomics::add_to_linker::<State, HasSelf<State>>(linker, |state| state.counted_as(HostInterface::KeyValue)),
+        "batch" => batch::add_to_linker::<State, HasSelf<State>>(linker, |state| state.counted_as(HostInterface::KeyValue)),
         _ => Ok(()),
     }
 }
@@ -233,78 +254,85 @@ impl State {
         }
     }
 
-    fn opened(&self, bucket: &Resource<OpenStore>) -> wasmtime::Result<&OpenStore> {
-        Ok(self.table.get(bucket)?)
+    fn opened(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<Bucket> {
+        Ok(self.table.get(bucket)?.clone())
     }
 }
 
 impl store::Host for State {
-    async fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<OpenStore>, WireError>> {
+    async fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<Bucket>, WireError>> {
         let Some(stores) = self.get::<Stores>().cloned() else { return Ok(Err(WireError::AccessDenied)) };
         match stores.open(&identifier).await {
-            Ok(open) => Ok(Ok(self.table.push(open)?)),
+            Ok(open) => Ok(Ok(self.table.push(Bucket(Arc::new(open)))?)),
             Err(error) => Ok(Err(self.keyvalue_error(error))),
         }
     }
 }
 
 impl store::HostBucket for State {
-    async fn get(&mut self, bucket: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, WireError>> {
-        Ok(self.opened(&bucket)?.get(&key).await.map_err(|error| self.keyvalue_error(error)))
+    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, WireError>> {
+        let answer = self.opened(&bucket)?.0.get(&key).await;
+        Ok(answer.map_err(|error| self.keyvalue_error(error)))
     }
 
-    async fn set(&mut self, bucket: Resource<OpenStore>, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), WireError>> {
-        Ok(self.opened(&bucket)?.set(&key, value).await.map_err(|error| self.keyvalue_error(error)))
+    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), WireError>> {
+        let answer = self.opened(&bucket)?.0.set(&key, value).await;
+        Ok(answer.map_err(|error| self.keyvalue_error(error)))
     }
 
-    async fn delete(&mut self, bucket: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<(), WireError>> {
-        Ok(self.opened(&bucket)?.delete(&key).await.map_err(|error| self.keyvalue_error(error)))
+    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<(), WireError>> {
+        let answer = self.opened(&bucket)?.0.delete(&key).await;
+        Ok(answer.map_err(|error| self.keyvalue_error(error)))
     }
 
-    async fn exists(&mut self, bucket: Resource<OpenStore>, key: String) -> wasmtime::Result<Result<bool, WireError>> {
-        Ok(self.opened(&bucket)?.exists(&key).await.map_err(|error| self.keyvalue_error(error)))
+    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<bool, WireError>> {
+        let answer = self.opened(&bucket)?.0.exists(&key).await;
+        Ok(answer.map_err(|error| self.keyvalue_error(error)))
     }
 
     async fn list_keys(
         &mut self,
-        bucket: Resource<OpenStore>,
+        bucket: Resource<Bucket>,
         cursor: Option<u64>,
     ) -> wasmtime::Result<Result<KeyResponse, WireError>> {
-        let answer = self.table.get_mut(&bucket)?.list(cursor).await;
+        let answer = self.opened(&bucket)?.0.list(cursor).await;
         Ok(answer.map(|(keys, cursor)| KeyResponse { keys, cursor }).map_err(|error| self.keyvalue_error(error)))
     }
 
-    async fn drop(&mut self, bucket: Resource<OpenStore>) -> wasmtime::Result<()> {
+    async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {
         self.table.delete(bucket)?;
         Ok(())
     }
 }
 
 impl atomics::Host for State {
-    async fn increment(&mut self, bucket: Resource<OpenStore>, key: String, delta: u64) -> wasmtime::Result<Result<u64, WireError>> {
-        Ok(self.opened(&bucket)?.increment(&key, delta).await.map_err(|error| self.keyvalue_error(error)))
+    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> wasmtime::Result<Result<u64, WireError>> {
+        let answer = self.opened(&bucket)?.0.increment(&key, delta).await;
+        Ok(answer.map_err(|error| self.keyvalue_error(error)))
     }
 }
 
 impl batch::Host for State {
     async fn get_many(
         &mut self,
-        bucket: Resource<OpenStore>,
+        bucket: Resource<Bucket>,
         keys: Vec<String>,
     ) -> wasmtime::Result<Result<Vec<Option<(String, Vec<u8>)>>, WireError>> {
-        let answer = self.opened(&bucket)?.get_many(keys, |_| Ok(())).await;
+        let answer = self.opened(&bucket)?.0.get_many(keys, |_| Ok(())).await;
         Ok(answer.map_err(|error| self.keyvalue_error(error)))
     }
 
     async fn set_many(
         &mut self,
-        bucket: Resource<OpenStore>,
+        bucket: Resource<Bucket>,
         values: Vec<(String, Vec<u8>)>,
     ) -> wasmtime::Result<Result<(), WireError>> {
-        Ok(self.opened(&bucket)?.set_many(values).await.map_err(|error| self.keyvalue_error(error)))
+        let answer = self.opened(&bucket)?.0.set_many(values).await;
+        Ok(answer.map_err(|error| self.keyvalue_error(error)))
     }
 
-    async fn delete_many(&mut self, bucket: Resource<OpenStore>, keys: Vec<String>) -> wasmtime::Result<Result<(), WireError>> {
-        Ok(self.opened(&bucket)?.delete_many(keys).await.map_err(|error| self.keyvalue_error(error)))
+    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> wasmtime::Result<Result<(), WireError>> {
+        let answer = self.opened(&bucket)?.0.delete_many(keys).await;
+        Ok(answer.map_err(|error| self.keyvalue_error(error)))
     }
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use plugwork_core::limits::{SECRET_BYTES_MAX, SECRET_HEADERS_MAX};
 use plugwork_core::policy::secrets::SecretsBounds;
-use plugwork_core::policy::target::Target;
+use plugwork_core::policy::Target;
 use plugwork_core::{Denial, Issue, Refusal, Subject};
 use wasmtime::component::{HasSelf, Linker, Resource};
 use zeroize::Zeroizing;
@@ -17,8 +17,10 @@ use zeroize::Zeroizing;
 use super::bindings::plugwork::host::fetch::{Request, Response};
 use super::bindings::plugwork::host::secrets::{self, SecretHeader};
 use super::bindings::plugwork::plugin::refusal::Refusal as WireRefusal;
+use super::fetch::{SecretHeaders, Sender};
 use super::storage::{Decider, Owner, Pending, StorageError};
 use crate::state::State;
+use crate::usage::HostInterface;
 
 /// A secret's text. Its memory is overwritten when the last owner lets go of it; it can be read by [`Secret::expose`] only.
 #[derive(Clone)]
@@ -125,7 +127,7 @@ impl HeldSecret {
 
 /// Defines `plugwork:host/secrets` over the instance's [`GrantedSecrets`].
 pub fn link_secrets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    secrets::add_to_linker::<State, HasSelf<State>>(linker, State::counted)
+    secrets::add_to_linker::<State, HasSelf<State>>(linker, |state| state.counted_as(HostInterface::Secrets))
 }
 
 fn refusal(error: StorageError) -> Refusal {
@@ -139,7 +141,7 @@ fn refusal(error: StorageError) -> Refusal {
 
 impl secrets::Host for State {
     async fn get(&mut self, name: String) -> wasmtime::Result<Result<Resource<HeldSecret>, WireRefusal>> {
-        let Some(granted) = self.get::<GrantedSecrets>().cloned() else {
+        let Some(granted) = State::get::<GrantedSecrets>(self).cloned() else {
             let denial = Denial {
                 code: "E-CAP-NOT-GRANTED".to_owned(),
                 permission: "plugwork:host/secrets".to_owned(),
@@ -159,23 +161,23 @@ impl secrets::Host for State {
         Ok(revealed.map(|secret| secret.expose().to_owned()).map_err(|error| refusal(error).into()))
     }
 
-    async fn send(&mut self, request: Request, headers: Vec<SecretHeader>) -> wasmtime::Result<Result<Response, WireRefusal>> {
-        let headers = match self.secret_headers(&request, &headers)? {
+    async fn send(&mut self, mut request: Request, headers: Vec<SecretHeader>) -> wasmtime::Result<Result<Response, WireRefusal>> {
+        let headers = match self.secret_headers(&mut request, &headers)? {
             Ok(headers) => headers,
             Err(refusal) => return Ok(Err(refusal.into())),
         };
-        Ok(self.fetch_with(request, headers).await.map_err(Into::into))
+        let sender = Sender::of(self);
+        Ok(sender.send(request, headers).await.map_err(Into::into))
     }
 }
 
 impl State {
     /// The headers to add, each decided against where the request goes.
-    #[allow(clippy::type_complexity, reason = "a trap around a refusal, as everywhere in this folder")]
     fn secret_headers(
         &self,
-        request: &Request,
+        request: &mut Request,
         headers: &[SecretHeader],
-    ) -> wasmtime::Result<Result<Vec<(http::HeaderName, http::HeaderValue)>, Refusal>> {
+    ) -> wasmtime::Result<Result<SecretHeaders, Refusal>> {
         let invalid = |what: String, expected: String| {
             Ok(Err(Refusal::Invalid(Issue { what, at: "secrets".to_owned(), expected })))
         };
@@ -186,11 +188,13 @@ impl State {
             Ok(target) => target,
             Err(_) => return invalid("the URL cannot be read".to_owned(), "an absolute `http` or `https` URL".to_owned()),
         };
-        let mut made = Vec::with_capacity(headers.len());
+        // What was judged is what is sent: two readers of one odd URL can disagree about its host.
+        target.as_str().clone_into(&mut request.url);
+        let mut made = SecretHeaders::with_capacity(headers.len());
         for SecretHeader { name, prefix, secret } in headers {
             // Two fields of one name could be read as either: the guest's own, or another secret.
             let twice = request.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name))
-                || made.iter().any(|(earlier, _): &(http::HeaderName, _)| earlier.as_str().eq_ignore_ascii_case(name));
+                || made.iter().any(|(earlier, _)| earlier.as_str().eq_ignore_ascii_case(name));
             if twice {
                 return invalid(format!("header `{}` is set twice", name.escape_debug()), "each header once".to_owned());
             }
