@@ -6,7 +6,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use plugwork_core::InterfaceName;
+use plugwork_core::policy::KEY_BYTES_MAX;
+use plugwork_core::{Denial, InterfaceName};
 use plugwork_core::limits::{BLOB_CHUNK_BYTES_MAX, BLOB_NAMES_MAX, BLOB_WHOLE_BYTES_MAX};
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime::format_err;
@@ -16,6 +17,7 @@ use super::bindings::wasi::blobstore::types::{ContainerMetadata, ObjectId, Objec
 use super::bindings::wasi::blobstore::{blobstore, container, types};
 use super::blob::{GrantedContainers, Object, Open, Staged};
 use super::storage::{StorageError, invalid};
+use crate::log::Level;
 use crate::state::State;
 use crate::usage::HostInterface;
 
@@ -66,17 +68,51 @@ pub fn link_blobstore(interface: &InterfaceName, linker: &mut Linker<State>) -> 
 
 type Answer<T> = wasmtime::Result<Result<T, String>>;
 
-fn text(error: StorageError) -> String {
-    error.to_string()
-}
-
-fn absent(container: &str) -> String {
-    text(StorageError::Absent(format!("container `{container}`")))
+fn absent(container: &str) -> StorageError {
+    StorageError::Absent(format!("container `{}`", container.escape_debug()))
 }
 
 impl State {
-    fn containers(&self) -> Result<GrantedContainers, String> {
-        self.get::<GrantedContainers>().cloned().ok_or_else(|| "denied `wasi:blobstore` (E-CAP-NOT-GRANTED): no container was granted".to_owned())
+    fn containers(&self) -> Result<GrantedContainers, StorageError> {
+        self.get::<GrantedContainers>().cloned().ok_or_else(|| {
+            StorageError::Denied(Denial {
+                code: "E-CAP-NOT-GRANTED".to_owned(),
+                permission: "wasi:blobstore".to_owned(),
+                rule: "no container was granted".to_owned(),
+                hint: "grants.blob = { containers = [\"…\"] }".to_owned(),
+            })
+        })
+    }
+
+    /// What the guest is told: the standard's error is a text.
+    fn told<T>(&self, answer: Result<T, StorageError>) -> Result<T, String> {
+        answer.map_err(|error| {
+            if let StorageError::Denied(denial) = &error
+                && !denial.code.starts_with("E-LIMIT-")
+            {
+                // Those of limits the account has counted itself.
+                self.account().denied(denial);
+            }
+            error.to_string()
+        })
+    }
+
+    /// As `told`, after what may have changed how much is kept.
+    async fn told_changed(&mut self, containers: Result<GrantedContainers, StorageError>, done: Result<(), StorageError>) -> Result<(), String> {
+        if let Ok(containers) = containers
+            && let Ok(kept) = containers.kept().await
+        {
+            self.account().storage("blob", kept.bytes, kept.entries);
+        }
+        self.told(done)
+    }
+
+    /// A new handle, or the error.
+    fn handle<T: Send + 'static>(&mut self, answer: Result<T, StorageError>) -> Answer<Resource<T>> {
+        match self.told(answer) {
+            Ok(value) => Ok(Ok(self.table.push(value)?)),
+            Err(told) => Ok(Err(told)),
+        }
     }
 
     fn container_name(&self, handle: &Resource<ContainerHandle>) -> wasmtime::Result<String> {
@@ -86,52 +122,41 @@ impl State {
 
 impl blobstore::Host for State {
     async fn create_container(&mut self, name: String) -> Answer<Resource<ContainerHandle>> {
-        let created = match self.containers() {
-            Ok(containers) => containers.create(&name).await.map_err(text),
-            Err(denied) => Err(denied),
-        };
-        match created {
-            Ok(()) => Ok(Ok(self.table.push(ContainerHandle(name))?)),
-            Err(error) => Ok(Err(error)),
-        }
+        let containers = self.containers();
+        let created = async { containers?.create(&name).await }.await;
+        self.handle(created.map(|()| ContainerHandle(name)))
     }
 
     async fn get_container(&mut self, name: String) -> Answer<Resource<ContainerHandle>> {
-        match self.container_exists(name.clone()).await? {
-            Ok(true) => Ok(Ok(self.table.push(ContainerHandle(name))?)),
-            Ok(false) => Ok(Err(absent(&name))),
-            Err(error) => Ok(Err(error)),
-        }
+        let containers = self.containers();
+        let found = async { containers?.created_s(&name).await?.ok_or_else(|| absent(&name)) }.await;
+        self.handle(found.map(|_| ContainerHandle(name)))
     }
 
     async fn delete_container(&mut self, name: String) -> Answer<()> {
-        Ok(match self.containers() {
-            Ok(containers) => containers.remove(&name).await.map_err(text),
-            Err(denied) => Err(denied),
-        })
+        let containers = self.containers();
+        let done = async { containers.clone()?.remove(&name).await }.await;
+        Ok(self.told_changed(containers, done).await)
     }
 
     async fn container_exists(&mut self, name: String) -> Answer<bool> {
-        Ok(match self.containers() {
-            Ok(containers) => containers.created_s(&name).await.map(|created| created.is_some()).map_err(text),
-            Err(denied) => Err(denied),
-        })
+        let containers = self.containers();
+        let exists = async { Ok(containers?.created_s(&name).await?.is_some()) }.await;
+        Ok(self.told(exists))
     }
 
     async fn copy_object(&mut self, from: ObjectId, to: ObjectId) -> Answer<()> {
-        Ok(match self.containers() {
-            Ok(containers) => containers.copy((&from.container, &from.object), (&to.container, &to.object)).await.map_err(text),
-            Err(denied) => Err(denied),
-        })
+        let containers = self.containers();
+        let done = async { containers.clone()?.copy((&from.container, &from.object), (&to.container, &to.object)).await }.await;
+        Ok(self.told_changed(containers, done).await)
     }
 
     async fn move_object(&mut self, from: ObjectId, to: ObjectId) -> Answer<()> {
-        let containers = match self.containers() {
-            Ok(containers) => containers,
-            Err(denied) => return Ok(Err(denied)),
-        };
+        let containers = self.containers();
         let (source, target) = ((from.container.as_str(), from.object.as_str()), (to.container.as_str(), to.object.as_str()));
-        let moved = async {
+        let done = async {
+            let containers = containers.clone()?;
+            // Before the copy: one that cannot be taken away from its old place is no move.
             containers.may_write(source.0, source.1)?;
             if source == target {
                 return containers.object(source.0, source.1).await.map(drop);
@@ -139,7 +164,8 @@ impl blobstore::Host for State {
             containers.copy(source, target).await?;
             containers.delete(source.0, std::slice::from_ref(&from.object)).await
         };
-        Ok(moved.await.map_err(text))
+        let done = done.await;
+        Ok(self.told_changed(containers, done).await)
     }
 }
 
@@ -151,50 +177,36 @@ impl container::HostContainer for State {
     }
 
     async fn info(&mut self, this: Resource<ContainerHandle>) -> Answer<ContainerMetadata> {
-        let name = self.container_name(&this)?;
-        Ok(match self.containers() {
-            Ok(containers) => match containers.created_s(&name).await {
-                Ok(Some(created_at)) => Ok(ContainerMetadata { name, created_at }),
-                Ok(None) => Err(absent(&name)),
-                Err(error) => Err(text(error)),
-            },
-            Err(denied) => Err(denied),
-        })
+        let (containers, name) = (self.containers(), self.container_name(&this)?);
+        let created = async { containers?.created_s(&name).await?.ok_or_else(|| absent(&name)) }.await;
+        Ok(self.told(created.map(|created_at| ContainerMetadata { name, created_at })))
     }
 
     async fn get_data(&mut self, this: Resource<ContainerHandle>, name: String, start: u64, end: u64) -> Answer<Resource<Incoming>> {
-        let container = self.container_name(&this)?;
-        let containers = match self.containers() {
-            Ok(containers) => containers,
-            Err(denied) => return Ok(Err(denied)),
-        };
-        if start > end {
-            let error = invalid("start", format!("{start} is behind the end, {end}"), "both inclusive, the end not before the start".to_owned());
-            return Ok(Err(text(error)));
-        }
-        match containers.object(&container, &name).await {
-            Ok(object) => {
-                let size = object.what.size_bytes();
-                let incoming = Incoming { object, offset: start.min(size), end: end.saturating_add(1).min(size) };
-                Ok(Ok(self.table.push(incoming)?))
+        let (containers, container) = (self.containers(), self.container_name(&this)?);
+        let found = async {
+            if start > end {
+                let what = format!("{start} is behind the end, {end}");
+                return Err(invalid("start", what, "both inclusive, the end not before the start".to_owned()));
             }
-            Err(error) => Ok(Err(text(error))),
-        }
+            let object = containers?.object(&container, &name).await?;
+            let size = object.what.size_bytes();
+            Ok(Incoming { object, offset: start.min(size), end: end.saturating_add(1).min(size) })
+        };
+        let found = found.await;
+        self.handle(found)
     }
 
     async fn write_data(&mut self, this: Resource<ContainerHandle>, name: String, data: Resource<Outgoing>) -> Answer<()> {
-        let container = self.container_name(&this)?;
-        let containers = match self.containers() {
-            Ok(containers) => containers,
-            Err(denied) => return Ok(Err(denied)),
+        let (containers, container) = (self.containers(), self.container_name(&this)?);
+        let may = async {
+            let containers = containers.clone()?;
+            containers.may_write(&container, &name)?;
+            containers.created_s(&container).await?.map(drop).ok_or_else(|| absent(&container))
         };
-        if let Err(error) = containers.may_write(&container, &name) {
-            return Ok(Err(text(error)));
-        }
-        match containers.created_s(&container).await {
-            Ok(Some(_)) => {}
-            Ok(None) => return Ok(Err(absent(&container))),
-            Err(error) => return Ok(Err(text(error))),
+        let may = may.await;
+        if may.is_err() {
+            return Ok(self.told(may));
         }
         let outgoing = self.table.get_mut(&data)?;
         if outgoing.kept || outgoing.target.is_some() {
@@ -208,20 +220,14 @@ impl container::HostContainer for State {
         // The body is whole: older texts of the interface have no `finish`.
         outgoing.kept = true;
         let (body, target) = (outgoing.body.take(), outgoing.target.take());
-        Ok(keep(&containers, body, target).await)
+        let done = async { keep(&containers.clone()?, body, target).await }.await;
+        Ok(self.told_changed(containers, done).await)
     }
 
     async fn list_objects(&mut self, this: Resource<ContainerHandle>) -> Answer<Resource<ObjectNames>> {
-        let container = self.container_name(&this)?;
-        let exists = match self.containers() {
-            Ok(containers) => containers.created_s(&container).await.map_err(text),
-            Err(denied) => Err(denied),
-        };
-        match exists {
-            Ok(Some(_)) => Ok(Ok(self.table.push(ObjectNames { container, after: None, ended: false })?)),
-            Ok(None) => Ok(Err(absent(&container))),
-            Err(error) => Ok(Err(error)),
-        }
+        let (containers, container) = (self.containers(), self.container_name(&this)?);
+        let found = async { containers?.created_s(&container).await?.ok_or_else(|| absent(&container)) }.await;
+        self.handle(found.map(|_| ObjectNames { container, after: None, ended: false }))
     }
 
     async fn delete_object(&mut self, this: Resource<ContainerHandle>, name: String) -> Answer<()> {
@@ -229,40 +235,32 @@ impl container::HostContainer for State {
     }
 
     async fn delete_objects(&mut self, this: Resource<ContainerHandle>, names: Vec<String>) -> Answer<()> {
-        let container = self.container_name(&this)?;
-        Ok(match self.containers() {
-            Ok(containers) => containers.delete(&container, &names).await.map_err(text),
-            Err(denied) => Err(denied),
-        })
+        let (containers, container) = (self.containers(), self.container_name(&this)?);
+        let done = async { containers.clone()?.delete(&container, &names).await }.await;
+        Ok(self.told_changed(containers, done).await)
     }
 
     async fn has_object(&mut self, this: Resource<ContainerHandle>, name: String) -> Answer<bool> {
-        let container = self.container_name(&this)?;
-        Ok(match self.containers() {
-            Ok(containers) => containers.has(&container, &name).await.map_err(text),
-            Err(denied) => Err(denied),
-        })
+        let (containers, container) = (self.containers(), self.container_name(&this)?);
+        let has = async { containers?.has(&container, &name).await }.await;
+        Ok(self.told(has))
     }
 
     async fn object_info(&mut self, this: Resource<ContainerHandle>, name: String) -> Answer<ObjectMetadata> {
-        let container = self.container_name(&this)?;
-        Ok(match self.containers() {
-            Ok(containers) => match containers.object(&container, &name).await {
-                Ok(object) => {
-                    Ok(ObjectMetadata { name, container, created_at: object.what.created_s(), size: object.what.size_bytes() })
-                }
-                Err(error) => Err(text(error)),
-            },
-            Err(denied) => Err(denied),
-        })
+        let (containers, container) = (self.containers(), self.container_name(&this)?);
+        let found = async { containers?.object(&container, &name).await }.await;
+        Ok(self.told(found.map(|object| ObjectMetadata {
+            name,
+            container,
+            created_at: object.what.created_s(),
+            size: object.what.size_bytes(),
+        })))
     }
 
     async fn clear(&mut self, this: Resource<ContainerHandle>) -> Answer<()> {
-        let container = self.container_name(&this)?;
-        Ok(match self.containers() {
-            Ok(containers) => containers.clear(&container).await.map_err(text),
-            Err(denied) => Err(denied),
-        })
+        let (containers, container) = (self.containers(), self.container_name(&this)?);
+        let done = async { containers.clone()?.clear(&container).await }.await;
+        Ok(self.told_changed(containers, done).await)
     }
 
     async fn drop(&mut self, this: Resource<ContainerHandle>) -> wasmtime::Result<()> {
@@ -273,23 +271,23 @@ impl container::HostContainer for State {
 
 impl container::HostStreamObjectNames for State {
     async fn read_stream_object_names(&mut self, this: Resource<ObjectNames>, len: u64) -> Answer<(Vec<String>, bool)> {
-        let containers = match self.containers() {
-            Ok(containers) => containers,
-            Err(denied) => return Ok(Err(denied)),
-        };
+        let containers = self.containers();
+        let limit = usize::try_from(len).unwrap_or(usize::MAX).min(BLOB_NAMES_MAX);
+        // Names and where each is, for one more than are given.
+        let memory = self.account().hold(((limit + 1) * (KEY_BYTES_MAX + 64)) as u64).map_err(StorageError::Denied);
         let names = self.table.get_mut(&this)?;
         if names.ended || len == 0 {
             return Ok(Ok((Vec::new(), names.ended)));
         }
-        let limit = usize::try_from(len).unwrap_or(usize::MAX).min(BLOB_NAMES_MAX);
-        match containers.list(&names.container, names.after.as_deref(), limit).await {
-            Ok((listed, more)) => {
-                names.ended = !more;
-                names.after = listed.last().map(|last| last.place.clone());
-                Ok(Ok((listed.into_iter().map(|listed| listed.name).collect(), names.ended)))
-            }
-            Err(error) => Ok(Err(text(error))),
-        }
+        let read = async {
+            let _memory = memory?;
+            let (listed, more) = containers?.list(&names.container, names.after.as_deref(), limit).await?;
+            names.ended = !more;
+            names.after = listed.last().map(|last| last.place.clone());
+            Ok((listed.into_iter().map(|listed| listed.name).collect(), names.ended))
+        };
+        let read = read.await;
+        Ok(self.told(read))
     }
 
     async fn skip_stream_object_names(&mut self, this: Resource<ObjectNames>, num: u64) -> Answer<(u64, bool)> {
@@ -316,12 +314,17 @@ impl types::HostOutgoingValue for State {
         if outgoing.body.is_some() || outgoing.kept {
             return Ok(Err(()));
         }
-        let Ok(containers) = self.containers() else { return Ok(Err(())) };
-        let staged = match containers.stage().await {
-            Ok(staged) => staged,
-            Err(error) => {
-                // The standard's error has no room for a reason.
-                self.log.write(crate::log::Level::Warn, &error.to_string());
+        let containers = self.containers();
+        let begun = async {
+            let containers = containers?;
+            Ok((containers.stage().await?, containers))
+        };
+        let begun = begun.await;
+        let (staged, containers) = match self.told(begun) {
+            Ok(begun) => begun,
+            Err(told) => {
+                // The standard's error has no room for a reason here.
+                self.log.write(Level::Warn, &told);
                 return Ok(Err(()));
             }
         };
@@ -337,10 +340,9 @@ impl types::HostOutgoingValue for State {
         if outgoing.kept {
             return Ok(Ok(()));
         }
-        Ok(match self.containers() {
-            Ok(containers) => keep(&containers, outgoing.body, outgoing.target).await,
-            Err(denied) => Err(denied),
-        })
+        let containers = self.containers();
+        let done = async { keep(&containers.clone()?, outgoing.body, outgoing.target).await }.await;
+        Ok(self.told_changed(containers, done).await)
     }
 
     async fn drop(&mut self, this: Resource<Outgoing>) -> wasmtime::Result<()> {
@@ -353,21 +355,37 @@ fn lock(body: &Body) -> std::sync::MutexGuard<'_, Writing> {
     body.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn keep(containers: &GrantedContainers, body: Option<Body>, target: Option<(String, String)>) -> Result<(), String> {
-    let Some((container, name)) = target else {
-        return Err("the value has no name: `write-data` comes before `finish`".to_owned());
-    };
+async fn keep(containers: &GrantedContainers, body: Option<Body>, target: Option<(String, String)>) -> Result<(), StorageError> {
+    let state = |what: &str| invalid("value", what.to_owned(), "`write-data` before `finish`, once".to_owned());
+    let Some((container, name)) = target else { return Err(state("it has no name")) };
     let staged = match body {
-        None => containers.stage().await.map_err(text)?,
+        None => containers.stage().await?,
         Some(body) => {
             let mut writing = lock(&body);
             if let Some(error) = writing.failed.take() {
-                return Err(text(error));
+                return Err(error);
             }
-            writing.staged.take().ok_or_else(|| "the value was written already".to_owned())?
+            writing.staged.take().ok_or_else(|| state("it was written already"))?
         }
     };
-    containers.keep(staged, &container, &name).await.map_err(text)
+    containers.keep(staged, &container, &name).await
+}
+
+impl Incoming {
+    fn read_whole(&self) -> Result<Vec<u8>, StorageError> {
+        let mut whole = Vec::with_capacity(usize::try_from(self.end - self.offset).unwrap_or_default());
+        let mut offset = self.offset;
+        while offset < self.end {
+            let wanted = usize::try_from(self.end - offset).unwrap_or(usize::MAX).min(BLOB_CHUNK_BYTES_MAX);
+            let chunk = self.object.what.read_at(offset, wanted)?;
+            if chunk.is_empty() {
+                return Err(StorageError::Unavailable("the object is shorter than it was".to_owned()));
+            }
+            offset += chunk.len() as u64;
+            whole.extend_from_slice(&chunk);
+        }
+        Ok(whole)
+    }
 }
 
 impl types::HostIncomingValue for State {
@@ -376,22 +394,10 @@ impl types::HostIncomingValue for State {
         let bytes = incoming.end.saturating_sub(incoming.offset);
         if bytes > BLOB_WHOLE_BYTES_MAX {
             let expected = format!("at most {BLOB_WHOLE_BYTES_MAX} bytes; take parts with `get-data`, or the stream of `consume-async`");
-            return Ok(Err(text(invalid("value", format!("{bytes} bytes"), expected))));
+            return Ok(self.told(Err(invalid("value", format!("{bytes} bytes"), expected))));
         }
-        let mut whole = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
-        let mut offset = incoming.offset;
-        while offset < incoming.end {
-            let wanted = usize::try_from(incoming.end - offset).unwrap_or(usize::MAX).min(BLOB_CHUNK_BYTES_MAX);
-            match incoming.object.what.read_at(offset, wanted) {
-                Ok(chunk) if chunk.is_empty() => return Ok(Err("the object is shorter than it was".to_owned())),
-                Ok(chunk) => {
-                    offset += chunk.len() as u64;
-                    whole.extend_from_slice(&chunk);
-                }
-                Err(error) => return Ok(Err(text(error))),
-            }
-        }
-        Ok(Ok(whole))
+        let memory = self.account().hold(bytes).map_err(StorageError::Denied);
+        Ok(self.told(memory.and_then(|_memory| incoming.read_whole())))
     }
 
     async fn incoming_value_consume_async(&mut self, this: Resource<Incoming>) -> Answer<Resource<DynInputStream>> {

@@ -7,14 +7,15 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plugwork_core::limits::{KEYVALUE_BATCH_KEYS_MAX, KEYVALUE_HELD_BYTES_MAX, KEYVALUE_PAGE_KEYS_MAX, KEYVALUE_VALUE_BYTES_MAX};
-use plugwork_core::policy::Access;
+use plugwork_core::policy::{Access, KEY_BYTES_MAX};
 use plugwork_core::policy::keyvalue::KeyValueBounds;
-use plugwork_core::{Denial, Subject};
+use plugwork_core::Subject;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use super::bindings::wasi::keyvalue::store::{Error as WireError, KeyResponse};
 use super::bindings::wasi::keyvalue::{atomics, batch, store};
 use super::storage::{Decider, Kept, Owner, Pending, Quota, StorageError, invalid};
+use crate::account::Hold;
 use crate::log::Level;
 use crate::state::State;
 use crate::usage::HostInterface;
@@ -32,20 +33,20 @@ pub trait KeyValue: Send + Sync + 'static {
 pub trait Values: Send + Sync + 'static {
     /// The value of a key.
     fn get<'a>(&'a self, key: &'a str) -> Pending<'a, Option<Vec<u8>>>;
-    /// Sets one; counts before it keeps.
-    fn set<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Pending<'a, ()>;
+    /// Sets one; counts before it keeps. What the owner keeps then, as for every write.
+    fn set<'a>(&'a self, key: &'a str, value: Vec<u8>) -> Pending<'a, Kept>;
     /// Removes one; none is no error.
-    fn delete<'a>(&'a self, key: &'a str) -> Pending<'a, ()>;
+    fn delete<'a>(&'a self, key: &'a str) -> Pending<'a, Kept>;
     /// Whether there is one.
     fn exists<'a>(&'a self, key: &'a str) -> Pending<'a, bool>;
     /// Up to `limit` keys in the order of their bytes, after the one given.
     fn list<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Pending<'a, Vec<String>>;
     /// Adds to a decimal number, an absent one being 0; gives the sum. `Invalid` where the value is none or the sum has no room in 64 bits.
-    fn increment<'a>(&'a self, key: &'a str, delta: u64) -> Pending<'a, u64>;
+    fn increment<'a>(&'a self, key: &'a str, delta: u64) -> Pending<'a, (u64, Kept)>;
     /// Sets all of them or none.
-    fn set_many(&self, values: Vec<(String, Vec<u8>)>) -> Pending<'_, ()>;
+    fn set_many(&self, values: Vec<(String, Vec<u8>)>) -> Pending<'_, Kept>;
     /// Removes all of them or none.
-    fn delete_many(&self, keys: Vec<String>) -> Pending<'_, ()>;
+    fn delete_many(&self, keys: Vec<String>) -> Pending<'_, Kept>;
     /// What the owner keeps in all stores.
     fn kept(&self) -> Pending<'_, Kept>;
 }
@@ -132,21 +133,21 @@ impl OpenStore {
         self.values.exists(key).await
     }
 
-    /// Sets a value of at most 1 MiB.
-    pub async fn set(&self, key: &str, value: Vec<u8>) -> Result<(), StorageError> {
+    /// Sets a value of at most 1 MiB. What the plugin keeps then, as for every write.
+    pub async fn set(&self, key: &str, value: Vec<u8>) -> Result<Kept, StorageError> {
         self.decide(key, Access::Write)?;
         fits(&value)?;
         self.values.set(key, value).await.map_err(|error| self.word(error))
     }
 
     /// Removes a value.
-    pub async fn delete(&self, key: &str) -> Result<(), StorageError> {
+    pub async fn delete(&self, key: &str) -> Result<Kept, StorageError> {
         self.decide(key, Access::Write)?;
         self.values.delete(key).await
     }
 
     /// Adds to a decimal number and gives the sum.
-    pub async fn increment(&self, key: &str, delta: u64) -> Result<u64, StorageError> {
+    pub async fn increment(&self, key: &str, delta: u64) -> Result<(u64, Kept), StorageError> {
         self.decide(key, Access::Write)?;
         self.values.increment(key, delta).await.map_err(|error| self.word(error))
     }
@@ -167,12 +168,8 @@ impl OpenStore {
         Ok((keys, next))
     }
 
-    /// The values of at most 1,000 keys, together at most 16 MiB. `hold` is asked before each further value is kept.
-    pub async fn get_many(
-        &self,
-        keys: Vec<String>,
-        mut hold: impl FnMut(u64) -> Result<(), Denial> + Send,
-    ) -> Result<Vec<Option<(String, Vec<u8>)>>, StorageError> {
+    /// The values of at most 1,000 keys, together at most 16 MiB.
+    pub async fn get_many(&self, keys: Vec<String>) -> Result<Vec<Option<(String, Vec<u8>)>>, StorageError> {
         self.batch(keys.iter().map(String::as_str), Access::Read)?;
         let mut found = Vec::with_capacity(keys.len());
         let mut held_bytes = 0;
@@ -182,21 +179,20 @@ impl OpenStore {
             if held_bytes > KEYVALUE_HELD_BYTES_MAX {
                 return Err(invalid("keys", "the values are too much for one answer".to_owned(), format!("at most {KEYVALUE_HELD_BYTES_MAX} bytes")));
             }
-            hold(value.as_ref().map_or(0, Vec::len) as u64).map_err(StorageError::Denied)?;
             found.push(value.map(|value| (key, value)));
         }
         Ok(found)
     }
 
     /// Sets at most 1,000 values, all or none.
-    pub async fn set_many(&self, values: Vec<(String, Vec<u8>)>) -> Result<(), StorageError> {
+    pub async fn set_many(&self, values: Vec<(String, Vec<u8>)>) -> Result<Kept, StorageError> {
         self.batch(values.iter().map(|(key, _)| key.as_str()), Access::Write)?;
         values.iter().try_for_each(|(_, value)| fits(value))?;
         self.values.set_many(values).await.map_err(|error| self.word(error))
     }
 
     /// Removes at most 1,000 values, all or none.
-    pub async fn delete_many(&self, keys: Vec<String>) -> Result<(), StorageError> {
+    pub async fn delete_many(&self, keys: Vec<String>) -> Result<Kept, StorageError> {
         self.batch(keys.iter().map(String::as_str), Access::Write)?;
         self.values.delete_many(keys).await
     }
@@ -244,23 +240,47 @@ pub fn link_keyvalue(interface: &plugwork_core::InterfaceName, linker: &mut Link
 impl State {
     /// What the guest is told. A full quota or a wrong argument has a text; a denial has no room for one and goes to the log.
     fn keyvalue_error(&self, error: StorageError) -> WireError {
-        match error {
-            StorageError::Denied(denial) if !denial.code.ends_with("-QUOTA") => {
+        if let StorageError::Denied(denial) = &error {
+            self.account().denied(denial);
+            if !denial.code.ends_with("-QUOTA") {
                 self.log.write(Level::Warn, &denial.to_string());
-                WireError::AccessDenied
+                return WireError::AccessDenied;
             }
+        }
+        match error {
             StorageError::Absent(_) => WireError::NoSuchStore,
             other => WireError::Other(other.to_string()),
         }
     }
 
-    fn opened(&self, bucket: &Resource<Bucket>) -> wasmtime::Result<Bucket> {
-        Ok(self.table.get(bucket)?.clone())
+    /// The store behind a handle, and host memory for what crosses: charged before anything is read.
+    fn opened(&self, bucket: &Resource<Bucket>, bytes: usize) -> wasmtime::Result<Result<(Bucket, Hold), WireError>> {
+        let bucket = self.table.get(bucket)?.clone();
+        // Counted by the account already: it is its own limit.
+        Ok(self.account().hold(bytes as u64).map(|hold| (bucket, hold)).map_err(|denial| WireError::Other(denial.to_string())))
+    }
+
+    fn wrote<T>(&self, outcome: Result<(T, Kept), StorageError>) -> Result<T, WireError> {
+        let (value, kept) = outcome.map_err(|error| self.keyvalue_error(error))?;
+        self.account().storage("keyvalue", kept.bytes, kept.entries);
+        Ok(value)
     }
 }
 
+/// Goes on with a store and the memory for it, or answers the guest.
+macro_rules! opened {
+    ($state:ident, $bucket:ident, $bytes:expr) => {
+        match $state.opened(&$bucket, $bytes)? {
+            Ok(opened) => opened,
+            Err(told) => return Ok(Err(told)),
+        }
+    };
+}
+
+type Answer<T> = wasmtime::Result<Result<T, WireError>>;
+
 impl store::Host for State {
-    async fn open(&mut self, identifier: String) -> wasmtime::Result<Result<Resource<Bucket>, WireError>> {
+    async fn open(&mut self, identifier: String) -> Answer<Resource<Bucket>> {
         let Some(stores) = self.get::<Stores>().cloned() else { return Ok(Err(WireError::AccessDenied)) };
         match stores.open(&identifier).await {
             Ok(open) => Ok(Ok(self.table.push(Bucket(Arc::new(open)))?)),
@@ -270,32 +290,33 @@ impl store::Host for State {
 }
 
 impl store::HostBucket for State {
-    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<Option<Vec<u8>>, WireError>> {
-        let answer = self.opened(&bucket)?.0.get(&key).await;
+    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<Option<Vec<u8>>> {
+        let (store, _hold) = opened!(self, bucket, KEYVALUE_VALUE_BYTES_MAX);
+        let answer = store.0.get(&key).await;
         Ok(answer.map_err(|error| self.keyvalue_error(error)))
     }
 
-    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> wasmtime::Result<Result<(), WireError>> {
-        let answer = self.opened(&bucket)?.0.set(&key, value).await;
+    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Answer<()> {
+        let (store, _hold) = opened!(self, bucket, value.len());
+        let kept = store.0.set(&key, value).await;
+        Ok(self.wrote(kept.map(|kept| ((), kept))))
+    }
+
+    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<()> {
+        let (store, _hold) = opened!(self, bucket, 0);
+        let kept = store.0.delete(&key).await;
+        Ok(self.wrote(kept.map(|kept| ((), kept))))
+    }
+
+    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Answer<bool> {
+        let (store, _hold) = opened!(self, bucket, 0);
+        let answer = store.0.exists(&key).await;
         Ok(answer.map_err(|error| self.keyvalue_error(error)))
     }
 
-    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<(), WireError>> {
-        let answer = self.opened(&bucket)?.0.delete(&key).await;
-        Ok(answer.map_err(|error| self.keyvalue_error(error)))
-    }
-
-    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> wasmtime::Result<Result<bool, WireError>> {
-        let answer = self.opened(&bucket)?.0.exists(&key).await;
-        Ok(answer.map_err(|error| self.keyvalue_error(error)))
-    }
-
-    async fn list_keys(
-        &mut self,
-        bucket: Resource<Bucket>,
-        cursor: Option<u64>,
-    ) -> wasmtime::Result<Result<KeyResponse, WireError>> {
-        let answer = self.opened(&bucket)?.0.list(cursor).await;
+    async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Answer<KeyResponse> {
+        let (store, _hold) = opened!(self, bucket, (KEYVALUE_PAGE_KEYS_MAX + 1) * KEY_BYTES_MAX);
+        let answer = store.0.list(cursor).await;
         Ok(answer.map(|(keys, cursor)| KeyResponse { keys, cursor }).map_err(|error| self.keyvalue_error(error)))
     }
 
@@ -306,33 +327,31 @@ impl store::HostBucket for State {
 }
 
 impl atomics::Host for State {
-    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> wasmtime::Result<Result<u64, WireError>> {
-        let answer = self.opened(&bucket)?.0.increment(&key, delta).await;
-        Ok(answer.map_err(|error| self.keyvalue_error(error)))
+    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Answer<u64> {
+        let (store, _hold) = opened!(self, bucket, 0);
+        let outcome = store.0.increment(&key, delta).await;
+        Ok(self.wrote(outcome))
     }
 }
 
 impl batch::Host for State {
-    async fn get_many(
-        &mut self,
-        bucket: Resource<Bucket>,
-        keys: Vec<String>,
-    ) -> wasmtime::Result<Result<Vec<Option<(String, Vec<u8>)>>, WireError>> {
-        let answer = self.opened(&bucket)?.0.get_many(keys, |_| Ok(())).await;
+    async fn get_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<Vec<Option<(String, Vec<u8>)>>> {
+        // The last value may be read before it is seen to be one too many.
+        let bytes = keys.len().saturating_mul(KEYVALUE_VALUE_BYTES_MAX).min(KEYVALUE_HELD_BYTES_MAX + KEYVALUE_VALUE_BYTES_MAX);
+        let (store, _hold) = opened!(self, bucket, bytes);
+        let answer = store.0.get_many(keys).await;
         Ok(answer.map_err(|error| self.keyvalue_error(error)))
     }
 
-    async fn set_many(
-        &mut self,
-        bucket: Resource<Bucket>,
-        values: Vec<(String, Vec<u8>)>,
-    ) -> wasmtime::Result<Result<(), WireError>> {
-        let answer = self.opened(&bucket)?.0.set_many(values).await;
-        Ok(answer.map_err(|error| self.keyvalue_error(error)))
+    async fn set_many(&mut self, bucket: Resource<Bucket>, values: Vec<(String, Vec<u8>)>) -> Answer<()> {
+        let (store, _hold) = opened!(self, bucket, values.iter().map(|(key, value)| key.len() + value.len()).sum());
+        let kept = store.0.set_many(values).await;
+        Ok(self.wrote(kept.map(|kept| ((), kept))))
     }
 
-    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> wasmtime::Result<Result<(), WireError>> {
-        let answer = self.opened(&bucket)?.0.delete_many(keys).await;
-        Ok(answer.map_err(|error| self.keyvalue_error(error)))
+    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Answer<()> {
+        let (store, _hold) = opened!(self, bucket, 0);
+        let kept = store.0.delete_many(keys).await;
+        Ok(self.wrote(kept.map(|kept| ((), kept))))
     }
 }

@@ -19,6 +19,7 @@ use super::bindings::plugwork::host::secrets::{self, SecretHeader};
 use super::bindings::plugwork::plugin::refusal::Refusal as WireRefusal;
 use super::fetch::{SecretHeaders, Sender};
 use super::storage::{Decider, Owner, Pending, StorageError};
+use crate::account::Hold;
 use crate::state::State;
 use crate::usage::HostInterface;
 
@@ -82,7 +83,7 @@ impl GrantedSecrets {
         granted.decider.obey(granted.bounds.decide_name(name))?;
         for source in &granted.sources {
             if let Some(secret) = source.read(&granted.owner, name).await? {
-                return Ok(HeldSecret { granted: granted.clone(), name: name.to_owned(), secret });
+                return Ok(HeldSecret { granted: granted.clone(), name: name.to_owned(), secret, _memory: None });
             }
         }
         Err(StorageError::Unavailable(format!("this host has no secret `{name}`")))
@@ -94,6 +95,8 @@ pub struct HeldSecret {
     granted: Arc<Granted>,
     name: String,
     secret: Secret,
+    /// The host's memory for it, where a guest has the handle.
+    _memory: Option<Hold>,
 }
 
 impl fmt::Debug for HeldSecret {
@@ -130,15 +133,6 @@ pub fn link_secrets(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     secrets::add_to_linker::<State, HasSelf<State>>(linker, |state| state.counted_as(HostInterface::Secrets))
 }
 
-fn refusal(error: StorageError) -> Refusal {
-    match error {
-        StorageError::Denied(denial) => Refusal::Denied(denial),
-        StorageError::Invalid(issue) => Refusal::Invalid(issue),
-        StorageError::Unavailable(reason) => Refusal::Unavailable { reason },
-        other => Refusal::Unavailable { reason: other.to_string() },
-    }
-}
-
 impl secrets::Host for State {
     async fn get(&mut self, name: String) -> wasmtime::Result<Result<Resource<HeldSecret>, WireRefusal>> {
         let Some(granted) = State::get::<GrantedSecrets>(self).cloned() else {
@@ -150,15 +144,20 @@ impl secrets::Host for State {
             };
             return Ok(Err(Refusal::Denied(denial).into()));
         };
+        // Held while the handle lives: handles are many and cheap for a guest.
+        let memory = match self.account().hold(SECRET_BYTES_MAX as u64) {
+            Ok(memory) => memory,
+            Err(denial) => return Ok(Err(Refusal::Denied(denial).into())),
+        };
         match granted.get(&name).await {
-            Ok(held) => Ok(Ok(self.table.push(held)?)),
-            Err(error) => Ok(Err(refusal(error).into())),
+            Ok(held) => Ok(Ok(self.table.push(HeldSecret { _memory: Some(memory), ..held })?)),
+            Err(error) => Ok(Err(self.secret_refusal(error).into())),
         }
     }
 
     async fn reveal(&mut self, secret: Resource<HeldSecret>) -> wasmtime::Result<Result<String, WireRefusal>> {
         let revealed = self.table.get(&secret)?.reveal();
-        Ok(revealed.map(|secret| secret.expose().to_owned()).map_err(|error| refusal(error).into()))
+        Ok(revealed.map(|secret| secret.expose().to_owned()).map_err(|error| self.secret_refusal(error).into()))
     }
 
     async fn send(&mut self, mut request: Request, headers: Vec<SecretHeader>) -> wasmtime::Result<Result<Response, WireRefusal>> {
@@ -172,6 +171,18 @@ impl secrets::Host for State {
 }
 
 impl State {
+    fn secret_refusal(&self, error: StorageError) -> Refusal {
+        match error {
+            StorageError::Denied(denial) => {
+                self.account().denied(&denial);
+                Refusal::Denied(denial)
+            }
+            StorageError::Invalid(issue) => Refusal::Invalid(issue),
+            StorageError::Unavailable(reason) => Refusal::Unavailable { reason },
+            other => Refusal::Unavailable { reason: other.to_string() },
+        }
+    }
+
     /// The headers to add, each decided against where the request goes.
     fn secret_headers(
         &self,
@@ -200,7 +211,7 @@ impl State {
             }
             match self.table.get(secret)?.header(name, prefix, &target) {
                 Ok(header) => made.push(header),
-                Err(error) => return Ok(Err(refusal(error))),
+                Err(error) => return Ok(Err(self.secret_refusal(error))),
             }
         }
         Ok(Ok(made))
