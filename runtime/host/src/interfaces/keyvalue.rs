@@ -39,9 +39,9 @@ pub trait Values: Send + Sync + 'static {
     fn delete<'a>(&'a self, key: &'a str) -> Pending<'a, Kept>;
     /// Whether there is one.
     fn exists<'a>(&'a self, key: &'a str) -> Pending<'a, bool>;
-    /// Up to `limit` keys in the order of their bytes, after the one given.
-    fn list<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Pending<'a, Vec<String>>;
-    /// Adds to a decimal number, an absent one being 0; gives the sum. `Invalid` where the value is none or the sum has no room in 64 bits.
+    /// Up to `limit` (at most 1,000) keys in the order of their bytes, after the one given, and whether there are more.
+    fn list<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Pending<'a, (Vec<String>, bool)>;
+    /// Adds to a decimal number, an absent one being 0; gives the sum. `Invalid` where the value is none, or the sum passes 2^63 - 1.
     fn increment<'a>(&'a self, key: &'a str, delta: u64) -> Pending<'a, (u64, Kept)>;
     /// Sets all of them or none.
     fn set_many(&self, values: Vec<(String, Vec<u8>)>) -> Pending<'_, Kept>;
@@ -159,12 +159,8 @@ impl OpenStore {
     pub async fn list(&self, cursor: Option<u64>) -> Result<(Vec<String>, Option<u64>), StorageError> {
         self.granted.decider.obey(self.granted.bounds.decide_store(&self.name, Access::Read))?;
         let after = cursor.map(|cursor| lock(&self.cursors).key(cursor)).transpose()?;
-        let mut keys = self.values.list(after.as_deref(), KEYVALUE_PAGE_KEYS_MAX + 1).await?;
-        if keys.len() <= KEYVALUE_PAGE_KEYS_MAX {
-            return Ok((keys, None));
-        }
-        keys.truncate(KEYVALUE_PAGE_KEYS_MAX);
-        let next = keys.last().map(|last| lock(&self.cursors).remember(last.clone()));
+        let (keys, more) = self.values.list(after.as_deref(), KEYVALUE_PAGE_KEYS_MAX).await?;
+        let next = keys.last().filter(|_| more).map(|last| lock(&self.cursors).remember(last.clone()));
         Ok((keys, next))
     }
 
@@ -315,7 +311,7 @@ impl store::HostBucket for State {
     }
 
     async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Answer<KeyResponse> {
-        let (store, _hold) = opened!(self, bucket, (KEYVALUE_PAGE_KEYS_MAX + 1) * KEY_BYTES_MAX);
+        let (store, _hold) = opened!(self, bucket, KEYVALUE_PAGE_KEYS_MAX * KEY_BYTES_MAX);
         let answer = store.0.list(cursor).await;
         Ok(answer.map(|(keys, cursor)| KeyResponse { keys, cursor }).map_err(|error| self.keyvalue_error(error)))
     }
