@@ -5,16 +5,22 @@
 
 #![forbid(unsafe_code)]
 
+mod blob;
 mod clock;
 mod config;
 mod environment;
 mod filesystem;
 mod http;
+mod keyvalue;
 mod random;
+mod secrets;
 
+pub use blob::{Blob, FolderBlobs};
 pub use clock::Clock;
 pub use config::Config;
 pub use environment::Environment;
 pub use filesystem::Filesystem;
 pub use http::{Http, Resolve, Resolved, SystemResolver};
+pub use keyvalue::{KeyValue, MemoryStore};
 pub use random::Random;
+pub use secrets::{EnvironmentSecrets, FileSecrets, Secrets};

@@ -29,6 +29,27 @@ pub const FETCH_REQUESTS_MAX: usize = 64;
 /// Bytes of random data one call of `wasi:random` may ask for. An ungranted plugin needs a hash seed, not a key stream.
 pub const RANDOM_BYTES_MAX: u64 = 64 << 10;
 
+/// Bytes of one value of `wasi:keyvalue`.
+pub const KEYVALUE_VALUE_BYTES_MAX: usize = 1 << 20;
+/// Keys in one page of `list-keys`.
+pub const KEYVALUE_PAGE_KEYS_MAX: usize = 1_000;
+/// Keys in one call of `wasi:keyvalue/batch`.
+pub const KEYVALUE_BATCH_KEYS_MAX: usize = 1_000;
+/// Bytes of all values of one `get-many`: what the host holds before the guest takes them.
+pub const KEYVALUE_HELD_BYTES_MAX: usize = 16 << 20;
+/// Objects of `wasi:blobstore` that one plugin may have open at once, to be read or written: each is a descriptor of the host.
+pub const BLOB_OPEN_MAX: usize = 64;
+/// Names of objects in one answer or one `delete-objects`.
+pub const BLOB_NAMES_MAX: usize = 1_000;
+/// Bytes that cross at once when an object is read or written.
+pub const BLOB_CHUNK_BYTES_MAX: usize = 64 << 10;
+/// Bytes of a value that is consumed whole; a longer one is read through its stream.
+pub const BLOB_WHOLE_BYTES_MAX: u64 = 8 << 20;
+/// Bytes of one secret.
+pub const SECRET_BYTES_MAX: usize = 8 << 10;
+/// Headers with secrets in one request.
+pub const SECRET_HEADERS_MAX: usize = 8;
+
 /// What one plugin may use: some limits hold for each of its instances, the others for all of them together. Two presets:
 /// [`Limits::interactive`] and [`Limits::batch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

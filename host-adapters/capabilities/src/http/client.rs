@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Empty};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client as Pool, Error as PoolError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use plugwork::interfaces::http::{HttpClient, HttpError, Sending};
+use plugwork::interfaces::http::{HttpClient, HttpError, NoRedirect, Sending};
 use plugwork::wasmtime_wasi_http::{Error as WireError, WasiBody};
 use plugwork_core::Issue;
 use plugwork_core::policy::Target;
@@ -70,6 +70,7 @@ impl Inner {
         let (mut method, mut headers) = (head.method, head.headers);
         let read = Target::parse(&head.uri.to_string());
         let mut target = self.decider.target(read, &method).map_err(HttpError::Denied)?;
+        let follows = self.decider.bounds.redirects && head.extensions.get::<NoRedirect>().is_none();
         self.within_budget()?;
         let place = self.place().await;
         let had_body = has_body(&method, &body);
@@ -83,7 +84,7 @@ impl Inner {
                 return Err(HttpError::Unavailable("the server wants to speak another protocol".to_owned()));
             }
             let next = match redirect::location(&response) {
-                Some(location) if self.decider.bounds.redirects => {
+                Some(location) if follows => {
                     redirect::method(response.status(), &method, had_body).map(|next| (next, location))
                 }
                 _ => None,

@@ -11,16 +11,46 @@ wasmtime::component::bindgen!({
         world host {
             import plugwork:host/log@0.1.0;
             import plugwork:host/fetch@0.1.0;
+            import plugwork:host/secrets@0.1.0;
+            import wasi:keyvalue/store@0.2.0-draft;
+            import wasi:keyvalue/atomics@0.2.0-draft;
+            import wasi:keyvalue/batch@0.2.0-draft;
+            import wasi:blobstore/blobstore@0.2.0-draft;
             import wasi:config/store@0.2.0-rc.1;
             import wasi:logging/logging@0.1.0-draft;
             import plugwork:table/types@0.1.0;
             export plugwork:plugin/lifecycle@0.1.0;
         }
     ",
-    path: ["../../wit/deps/config", "../../wit/deps/logging", "../../wit/table", "../../wit/plugin", "../../wit/host"],
+    path: [
+        "../../wit/deps/config",
+        "../../wit/deps/logging",
+        "../../wit/deps/keyvalue",
+        "../../wit/deps/io",
+        "../../wit/deps/blobstore",
+        "../../wit/table",
+        "../../wit/plugin",
+        "../../wit/host",
+    ],
+    with: {
+        "wasi:io": wasmtime_wasi::p2::bindings::io,
+        "wasi:keyvalue/store.bucket": crate::interfaces::keyvalue::Bucket,
+        "wasi:blobstore/types.outgoing-value": crate::interfaces::blob_wire::Outgoing,
+        "wasi:blobstore/types.incoming-value": crate::interfaces::blob_wire::Incoming,
+        "wasi:blobstore/container.container": crate::interfaces::blob_wire::ContainerHandle,
+        "wasi:blobstore/container.stream-object-names": crate::interfaces::blob_wire::ObjectNames,
+        "plugwork:host/secrets.secret": crate::interfaces::secrets::HeldSecret,
+    },
     imports: {
         "plugwork:host/fetch.send": async | trappable,
         "plugwork:host/fetch.send-all": async | trappable,
+        "plugwork:host/secrets": async | trappable,
+        "wasi:keyvalue/store": async | trappable,
+        "wasi:keyvalue/atomics": async | trappable,
+        "wasi:keyvalue/batch": async | trappable,
+        "wasi:blobstore/types": async | trappable,
+        "wasi:blobstore/container": async | trappable,
+        "wasi:blobstore/blobstore": async | trappable,
         default: trappable,
     },
     exports: { default: async },

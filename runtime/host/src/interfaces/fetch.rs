@@ -15,7 +15,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::plugwork::host::fetch::{self, Header, Request, Response};
 use super::bindings::plugwork::plugin::refusal::Refusal as WireRefusal;
-use super::http::{self, BODY_IDLE_TIMEOUT, FIRST_BYTE_TIMEOUT, HttpClient, HttpError, Timeouts};
+use super::http::{self, BODY_IDLE_TIMEOUT, FIRST_BYTE_TIMEOUT, HttpClient, HttpError, NoRedirect, Timeouts};
 use crate::account::{Account, Hold};
 use crate::state::State;
 use crate::usage::HostInterface;
@@ -28,7 +28,7 @@ pub fn link_fetch(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 impl fetch::Host for State {
     async fn send(&mut self, request: Request) -> wasmtime::Result<Result<Response, WireRefusal>> {
-        Ok(Sender::of(self).send(request).await.map_err(Into::into))
+        Ok(Sender::of(self).send(request, SecretHeaders::new()).await.map_err(Into::into))
     }
 
     async fn send_all(&mut self, requests: Vec<Request>) -> wasmtime::Result<Vec<Result<Response, WireRefusal>>> {
@@ -39,13 +39,16 @@ impl fetch::Host for State {
         let sender = Sender::of(self);
         // As many at once as the plugin may have open; the rest waits its turn instead of being denied for its own neighbours.
         let at_once = (sender.account.limits().requests as usize).max(1);
-        let sending = futures::stream::iter(requests).map(|request| sender.send(request)).buffered(at_once);
+        let sending = futures::stream::iter(requests).map(|request| sender.send(request, SecretHeaders::new())).buffered(at_once);
         Ok(sending.map(|answer| answer.map_err(Into::into)).collect().await)
     }
 }
 
+/// Headers that the host adds after the guest's own were checked.
+pub(super) type SecretHeaders = Vec<(::http::HeaderName, ::http::HeaderValue)>;
+
 /// What sends the requests of one host call.
-struct Sender {
+pub(super) struct Sender {
     client: Option<Arc<dyn HttpClient>>,
     account: Arc<Account>,
     /// Bytes of all responses so far.
@@ -53,11 +56,11 @@ struct Sender {
 }
 
 impl Sender {
-    fn of(state: &State) -> Self {
+    pub(super) fn of(state: &State) -> Self {
         Self { client: state.hooks.client.clone(), account: state.account().clone(), held: AtomicUsize::new(0) }
     }
 
-    async fn send(&self, request: Request) -> Result<Response, Refusal> {
+    pub(super) async fn send(&self, request: Request, secrets: SecretHeaders) -> Result<Response, Refusal> {
         let Some(client) = self.client.clone() else {
             return Err(Refusal::Denied(Denial {
                 code: "E-CAP-NOT-GRANTED".to_owned(),
@@ -73,7 +76,12 @@ impl Sender {
         };
         let request_bytes = request.body.as_ref().map_or(0, Vec::len) as u64;
         let mut memory = self.account.hold(request_bytes).map_err(Refusal::Denied)?;
-        let request = checked(request)?;
+        let mut request = checked(request)?;
+        if !secrets.is_empty() {
+            request.headers_mut().extend(secrets);
+            // A secret is granted for some hosts: a redirect could carry it to another.
+            request.extensions_mut().insert(NoRedirect);
+        }
         let exchange = async {
             let timeouts = Timeouts { first_byte: timeout, body_idle: BODY_IDLE_TIMEOUT };
             let response = http::exchange(client, self.account.clone(), request, timeouts).await?;

@@ -2,16 +2,24 @@
 
 pub mod bindings;
 pub(crate) mod clocks;
+pub mod blob;
+mod blob_wire;
 pub(crate) mod config;
 pub(crate) mod deny;
 mod fetch;
 pub mod filesystem;
 pub mod http;
+pub mod keyvalue;
 pub(crate) mod lifecycle;
 pub(crate) mod log;
 pub(crate) mod random;
+pub mod secrets;
 pub(crate) mod stdio;
+pub mod storage;
 pub(crate) mod wasi;
 
+pub use blob_wire::link_blobstore;
 pub use fetch::link_fetch;
 pub use http::link_outgoing;
+pub use keyvalue::link_keyvalue;
+pub use secrets::link_secrets;

@@ -29,6 +29,10 @@ pub trait HttpClient: Send + Sync + 'static {
     fn send(&self, request: http::Request<WasiBody>, timeout: Duration) -> Sending;
 }
 
+/// Stands among a request's extensions where no redirect may be followed, whatever the grant says: it carries a secret.
+#[derive(Debug, Clone, Copy)]
+pub struct NoRedirect;
+
 /// A request under way.
 pub type Sending = Pin<Box<dyn Future<Output = Result<http::Response<WasiBody>, HttpError>> + Send>>;
 
