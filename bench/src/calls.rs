@@ -19,7 +19,7 @@ use crate::{guests, raw};
 pub(crate) mod bindings {
     plugwork::wasmtime::component::bindgen!({
         path: "wit",
-        world: "guest",
+        world: "host",
         exports: { default: async },
         require_store_data_send: true,
         wasmtime_crate: plugwork::wasmtime,
@@ -58,7 +58,8 @@ impl Call for Echo {
 /// How instances are made in this part, on both sides.
 pub(crate) const ALLOCATION: Allocation = Allocation::Pooling { instances: 256 };
 
-struct Warm(Session<Add>);
+/// A warm call through plugwork.
+pub(crate) struct Warm(pub(crate) Session<Add>);
 
 impl Side for Warm {
     async fn batch(&mut self, times: u32) -> Result<f64> {
@@ -107,7 +108,7 @@ pub(crate) async fn rows(quick: bool) -> Result<Vec<Row>> {
     let guest = guests::calls()?;
     let runtime = Runtime::in_memory().allocation(ALLOCATION).open().await?;
     let plugin = runtime.offer(&Source::bytes(guest.clone())).await?.accept().await?;
-    let raw = raw::Raw::start(&guest)?;
+    let raw = raw::Raw::start(&guest, raw::Interruption::Epochs)?;
     let threads = GuestThreads::start(Some(1))?;
     // Batches are far shorter than the time slice of a busy machine, so that most are not interrupted and the median is of those.
     let batches = if quick { 31 } else { 301 };

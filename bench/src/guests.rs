@@ -1,5 +1,5 @@
-//! The two guests that belong to the benchmark alone: `calls`, whose functions do nothing, and `empty`, an analyzer that takes every
-//! batch and looks at none.
+//! Guests that belong to the benchmark alone: `calls`, whose functions do nothing or only compute, and `empty`, an analyzer that takes
+//! every batch and looks at none. The one that reads a key-value store is in `containment/keyvalue.rs`.
 //!
 //! They are core modules as text, made into components here, so that the benchmark needs no second toolchain and no work of a guest
 //! language's runtime is in its numbers. Not here: the example plugins, which are read from `target/plugins`. May be misread: memory is
@@ -10,7 +10,7 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{PackageId, Resolve};
 
 /// 33 pages: 1 MiB of input, its frame, and room to align.
-const HEAP: &str = r#"
+pub(crate) const HEAP: &str = r#"
   (memory (export "memory") 33)
   (global $mark (mut i32) (i32.const 1024))
   (func (export "cabi_realloc") (param i32 i32 i32) (param $length i32) (result i32)
@@ -27,6 +27,16 @@ const CALLS: &str = r#"
     (i32.store (i32.const 20) (local.get $length))
     (i32.const 16))
   (func (export "cabi_post_bench:calls/calls@0.1.0#echo") (param i32) (global.set $mark (i32.const 1024)))
+  (func (export "bench:calls/work@0.1.0#mix") (param $rounds i32) (result i32)
+    (local $bits i32)
+    (local.set $bits (i32.const 0x9e3779b9))
+    (loop $again
+      (local.set $bits (i32.xor (local.get $bits) (i32.shl (local.get $bits) (i32.const 13))))
+      (local.set $bits (i32.xor (local.get $bits) (i32.shr_u (local.get $bits) (i32.const 17))))
+      (local.set $bits (i32.xor (local.get $bits) (i32.shl (local.get $bits) (i32.const 5))))
+      (local.set $rounds (i32.sub (local.get $rounds) (i32.const 1)))
+      (br_if $again (i32.gt_u (local.get $rounds) (i32.const 0))))
+    (local.get $bits))
 "#;
 
 /// Answers lie at 16: the handle, then zeros, which are `ok` and `none`.
@@ -61,7 +71,8 @@ pub(crate) fn empty() -> Result<Vec<u8>> {
     component(&resolve, package, "guest", &format!("(module {EMPTY} {HEAP})"))
 }
 
-fn component(resolve: &Resolve, package: PackageId, world: &str, text: &str) -> Result<Vec<u8>> {
+/// Makes a core module a component of this world.
+pub(crate) fn component(resolve: &Resolve, package: PackageId, world: &str, text: &str) -> Result<Vec<u8>> {
     let mut module = wat::parse_str(text)?;
     let world = resolve.select_world(&[package], Some(world))?;
     embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8)?;
@@ -73,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_guests_are_components() {
+    fn every_guest_is_a_component() {
         calls().unwrap();
         empty().unwrap();
     }

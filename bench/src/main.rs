@@ -6,7 +6,9 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
 mod analysis;
+mod benchmark;
 mod calls;
+mod containment;
 mod guests;
 mod languages;
 mod machine;
@@ -20,12 +22,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Context, Result};
-use clap::{Parser, Subcommand, ValueEnum};
+use anyhow::{Context, Result, ensure};
+use clap::{Parser, Subcommand};
 
+use crate::benchmark::{Benchmark, Part};
 use crate::languages::{JAVASCRIPT, PYTHON, RUST};
 use crate::machine::Machine;
-use crate::report::{Part, Report, Row};
+use crate::report::{Report, Row};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
@@ -39,22 +42,24 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Measure every row of `docs/benchmarks.md`: a table on stdout. Exits with 1 if a row is missing.
-    Core(Core),
+    /// Calling, starting, real work: a table on stdout. Exits with 1 if a row is missing.
+    Core(Run),
+    /// Linking with grants, limits, capabilities: a table on stdout. Exits with 1 if a row is missing.
+    Containment(Run),
     /// One call in a new process: what `core` starts and times.
     #[command(hide = true)]
     FirstCall { component: PathBuf, state: PathBuf, instances: start::Instances },
 }
 
 #[derive(clap::Args)]
-struct Core {
+struct Run {
     /// Also write the rows, the machine and the versions to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     /// Few batches: every row, in a fraction of the time, with rough numbers.
     #[arg(long)]
     quick: bool,
-    /// Only these parts; may be given several times. Default: all.
+    /// Only these parts of this benchmark; may be given several times. Default: all.
     #[arg(long, value_name = "PART")]
     part: Vec<Part>,
     /// Where `build-plugin` put the example plugins. Default: `target/plugins` of this repository.
@@ -65,7 +70,8 @@ struct Core {
 fn main() -> ExitCode {
     let began = Instant::now();
     let outcome = match Arguments::parse().verb {
-        Verb::Core(core) => core.run(),
+        Verb::Core(run) => run.run(Benchmark::Core),
+        Verb::Containment(run) => run.run(Benchmark::Containment),
         Verb::FirstCall { component, state, instances } => start::first_call(&component, &state, instances, began).map(|line| {
             println!("{line}");
             ExitCode::SUCCESS
@@ -77,15 +83,23 @@ fn main() -> ExitCode {
     })
 }
 
-impl Core {
-    fn run(self) -> Result<ExitCode> {
+impl Run {
+    fn run(self, benchmark: Benchmark) -> Result<ExitCode> {
+        for part in &self.part {
+            ensure!(benchmark.has(*part), "`{}` has no part `{part:?}`; see `--help`", benchmark.name());
+        }
         if cfg!(debug_assertions) {
             eprintln!("warning: this is a debug build; its numbers say nothing: use `cargo run --release -p plugwork-bench`");
         }
-        let parts = if self.part.is_empty() { Part::value_variants().to_vec() } else { self.part.clone() };
-        let mut report = Report { machine: Machine::here(), quick: self.quick, rows: Vec::new() };
+        let parts = if self.part.is_empty() { benchmark.parts() } else { self.part.clone() };
+        let mut report = Report { benchmark, machine: Machine::here(), quick: self.quick, rows: Vec::new() };
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        runtime.block_on(self.measure(&parts, &mut report.rows))?;
+        runtime.block_on(async {
+            match benchmark {
+                Benchmark::Core => self.core(&parts, &mut report.rows).await,
+                Benchmark::Containment => containment::measure(&self.plugins(), self.quick, &parts, &mut report.rows).await,
+            }
+        })?;
         report.sort();
         println!("{report}");
         if let Some(path) = &self.json {
@@ -103,10 +117,14 @@ impl Core {
         Ok(ExitCode::FAILURE)
     }
 
+    fn plugins(&self) -> PathBuf {
+        self.plugins.clone().unwrap_or_else(|| Path::new(ROOT).join("target/plugins"))
+    }
+
     /// Part by part. What fails says why and leaves its rows out; the rest still runs.
-    async fn measure(&self, parts: &[Part], rows: &mut Vec<Row>) -> Result<()> {
+    async fn core(&self, parts: &[Part], rows: &mut Vec<Row>) -> Result<()> {
         let quick = self.quick;
-        let plugins = self.plugins.clone().unwrap_or_else(|| Path::new(ROOT).join("target/plugins"));
+        let plugins = self.plugins();
         let plugins = plugins.as_path();
         let data = Path::new(ROOT).join("examples/data/node_modules/vega-datasets/data/flights-200k.json");
         let folder = tempfile::tempdir()?;

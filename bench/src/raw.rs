@@ -17,12 +17,25 @@ use plugwork::{Limits, Profile, engine_config};
 
 use crate::calls::ALLOCATION;
 use crate::calls::bindings::exports::bench::calls::calls::{Guest, GuestIndices};
+use crate::calls::bindings::exports::bench::calls::work;
 use crate::measure::Side;
+
+/// What can end a guest that computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Interruption {
+    /// A look at the epoch at each turn of a loop: what plugwork has.
+    Epochs,
+    /// A counter of instructions.
+    Fuel,
+    /// Nothing: only to know what the others cost.
+    Nothing,
+}
 
 /// An engine with its ticker, and a guest ready to be instantiated.
 pub(crate) struct Raw {
     pre: InstancePre<Limiter>,
     indices: Arc<GuestIndices>,
+    interruption: Interruption,
     stop: Arc<AtomicBool>,
 }
 
@@ -43,8 +56,11 @@ impl ResourceLimiter for Limiter {
 
 impl Raw {
     /// Compiles the guest and starts the ticker.
-    pub(crate) fn start(component: &[u8]) -> Result<Self> {
-        let engine = Engine::new(&engine_config(Profile::Hardened, ALLOCATION))?;
+    pub(crate) fn start(component: &[u8], interruption: Interruption) -> Result<Self> {
+        let mut config = engine_config(Profile::Hardened, ALLOCATION);
+        config.epoch_interruption(interruption == Interruption::Epochs);
+        config.consume_fuel(interruption == Interruption::Fuel);
+        let engine = Engine::new(&config)?;
         let component = Component::from_binary(&engine, component)?;
         let pre = Linker::new(&engine).instantiate_pre(&component)?;
         let indices = Arc::new(GuestIndices::new(&pre)?);
@@ -56,7 +72,7 @@ impl Raw {
                 engine.increment_epoch();
             }
         })?;
-        Ok(Self { pre, indices, stop })
+        Ok(Self { pre, indices, interruption, stop })
     }
 
     /// The side of a warm call.
@@ -69,6 +85,14 @@ impl Raw {
     pub(crate) async fn list(&self, input: Vec<u8>) -> Result<impl Side> {
         let (store, guest) = instance(&self.pre, &self.indices).await?;
         Ok(List { store, guest, input })
+    }
+
+    /// The side of a computing guest; a repetition is so many rounds.
+    pub(crate) async fn mixing(&self, rounds: u32) -> Result<impl Side + use<>> {
+        let mut store = store(self.pre.engine(), self.interruption)?;
+        let instance = self.pre.instantiate_async(&mut store).await?;
+        let guest = work::GuestIndices::new(&self.pre)?.load(&mut store, &instance)?;
+        Ok(Mixing { store, guest, rounds })
     }
 
     /// The side of a call in an instance of its own.
@@ -84,15 +108,26 @@ impl Drop for Raw {
 }
 
 async fn instance(pre: &InstancePre<Limiter>, indices: &GuestIndices) -> Result<(Store<Limiter>, Guest)> {
-    let limits = Limits::interactive();
-    let mut store = Store::new(pre.engine(), Limiter { memory_bytes_max: usize::try_from(limits.memory_bytes)? });
-    store.limiter(|limiter| limiter);
-    store.set_hostcall_fuel(usize::try_from(limits.call_data_bytes)?);
-    store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
-    store.set_epoch_deadline(1);
+    let mut store = store(pre.engine(), Interruption::Epochs)?;
     let instance = pre.instantiate_async(&mut store).await?;
     let guest = indices.load(&mut store, &instance)?;
     Ok((store, guest))
+}
+
+fn store(engine: &Engine, interruption: Interruption) -> Result<Store<Limiter>> {
+    let limits = Limits::interactive();
+    let mut store = Store::new(engine, Limiter { memory_bytes_max: usize::try_from(limits.memory_bytes)? });
+    store.limiter(|limiter| limiter);
+    store.set_hostcall_fuel(usize::try_from(limits.call_data_bytes)?);
+    match interruption {
+        Interruption::Epochs => {
+            store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Yield(1)));
+            store.set_epoch_deadline(1);
+        }
+        Interruption::Fuel => store.set_fuel(u64::MAX)?,
+        Interruption::Nothing => {}
+    }
+    Ok(store)
 }
 
 struct Warm {
@@ -121,6 +156,22 @@ impl Side for List {
         let started = Instant::now();
         for _ in 0..times {
             black_box(self.guest.call_echo(&mut self.store, black_box(&self.input)).await?);
+        }
+        Ok(started.elapsed().as_nanos() as f64 / f64::from(times))
+    }
+}
+
+struct Mixing {
+    store: Store<Limiter>,
+    guest: work::Guest,
+    rounds: u32,
+}
+
+impl Side for Mixing {
+    async fn batch(&mut self, times: u32) -> Result<f64> {
+        let started = Instant::now();
+        for _ in 0..times {
+            black_box(self.guest.call_mix(&mut self.store, black_box(self.rounds)).await?);
         }
         Ok(started.elapsed().as_nanos() as f64 / f64::from(times))
     }

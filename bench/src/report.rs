@@ -1,57 +1,16 @@
-//! The rows, the list of those that must be there, and how they are shown.
+//! The rows and how they are shown.
 //!
-//! Lives here: [`Row`], [`Report`], the table and the JSON. Not here: any measuring. May be misread: a target that is missed is marked
+//! Lives here: [`Row`], [`Report`], the table and the JSON. Not here: which rows there must be (`benchmark.rs`), any measuring. May be misread: a target that is missed is marked
 //! and does not fail the run, because machines differ; a row that is missing does, because nobody sees what is not there.
 
 use std::fmt;
 
 use anyhow::{Context, Result};
-use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::benchmark::{Benchmark, Part};
 use crate::machine::Machine;
 use crate::measure::Summary;
-
-/// What can be measured on its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Part {
-    /// The public API against raw wasmtime.
-    Calls,
-    /// New processes and second loads.
-    Start,
-    /// Statistics of 200,000 rows through the boundary.
-    Analysis,
-    /// The most memory an analysis holds.
-    Memory,
-}
-
-/// Every row that a run must have, in the order in which they are shown.
-const REQUIRED: [(Part, &str); 24] = [
-    (Part::Calls, "call-warm"),
-    (Part::Calls, "call-1-mib"),
-    (Part::Calls, "call-fresh"),
-    (Part::Calls, "guest-thread-hop"),
-    (Part::Start, "first-call-rust"),
-    (Part::Start, "first-call-javascript"),
-    (Part::Start, "first-call-python"),
-    (Part::Start, "first-call-rust-inside"),
-    (Part::Start, "first-call-javascript-inside"),
-    (Part::Start, "first-call-python-inside"),
-    (Part::Start, "first-call-rust-pooling"),
-    (Part::Start, "first-call-javascript-pooling"),
-    (Part::Start, "first-call-python-pooling"),
-    (Part::Start, "second-load-rust"),
-    (Part::Start, "second-load-javascript"),
-    (Part::Start, "second-load-python"),
-    (Part::Analysis, "group-stats-rust"),
-    (Part::Analysis, "group-stats-boundary"),
-    (Part::Analysis, "group-stats-javascript"),
-    (Part::Analysis, "group-stats-python"),
-    (Part::Analysis, "session-start"),
-    (Part::Memory, "peak-memory-rust"),
-    (Part::Memory, "peak-memory-javascript"),
-    (Part::Memory, "peak-memory-python"),
-];
 
 /// How two medians become the one number that is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -68,7 +27,7 @@ pub(crate) enum Judge {
 /// One thing that was measured.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Row {
-    /// One of [`REQUIRED`].
+    /// One of its benchmark's: see [`Benchmark::required`].
     pub(crate) name: &'static str,
     /// The unit of all values; a ratio has none.
     pub(crate) unit: &'static str,
@@ -124,15 +83,16 @@ impl Row {
 /// A run.
 #[derive(Debug)]
 pub(crate) struct Report {
+    pub(crate) benchmark: Benchmark,
     pub(crate) machine: Machine,
     pub(crate) quick: bool,
     pub(crate) rows: Vec<Row>,
 }
 
 impl Report {
-    /// Names in [`REQUIRED`] that have no row, of these parts.
+    /// Names of the benchmark that have no row, of these parts.
     pub(crate) fn missing(&self, parts: &[Part]) -> Vec<&'static str> {
-        let wanted = REQUIRED.into_iter().filter(|(part, _)| parts.contains(part)).map(|(_, name)| name);
+        let wanted = self.benchmark.required().iter().filter(|(part, _)| parts.contains(part)).map(|(_, name)| *name);
         wanted.filter(|name| !self.rows.iter().any(|row| row.name == *name)).collect()
     }
 
@@ -141,9 +101,10 @@ impl Report {
         self.rows.iter().filter(|row| row.met() == Some(false)).map(|row| row.name).collect()
     }
 
-    /// The rows in the order of [`REQUIRED`].
+    /// Puts the rows in the order of the benchmark.
     pub(crate) fn sort(&mut self) {
-        self.rows.sort_by_key(|row| REQUIRED.iter().position(|(_, name)| *name == row.name));
+        let required = self.benchmark.required();
+        self.rows.sort_by_key(|row| required.iter().position(|(_, name)| *name == row.name));
     }
 
     pub(crate) fn json(&self) -> Result<String> {
@@ -163,7 +124,7 @@ impl Report {
                 Ok(value)
             })
             .collect::<Result<_>>()?;
-        let all = serde_json::json!({ "benchmark": "core", "quick": self.quick, "machine": self.machine, "rows": rows });
+        let all = serde_json::json!({ "benchmark": self.benchmark.name(), "quick": self.quick, "machine": self.machine, "rows": rows });
         Ok(serde_json::to_string_pretty(&all)? + "\n")
     }
 }
@@ -218,17 +179,10 @@ mod tests {
 
     #[test]
     fn a_row_that_is_not_there_is_named() {
-        let report = Report { machine: Machine::default(), quick: false, rows: vec![row(1.0, 1.0, Judge::Ratio)] };
+        let rows = vec![row(1.0, 1.0, Judge::Ratio)];
+        let report = Report { benchmark: Benchmark::Core, machine: Machine::default(), quick: false, rows };
         assert_eq!(report.missing(&[Part::Calls]), ["call-1-mib", "call-fresh", "guest-thread-hop"]);
-        assert_eq!(report.missing(Part::value_variants()).len(), REQUIRED.len() - 1);
-    }
-
-    #[test]
-    fn no_two_rows_have_one_name() {
-        let mut names = REQUIRED.map(|(_, name)| name).to_vec();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), REQUIRED.len());
+        assert_eq!(report.missing(&Benchmark::Core.parts()).len(), Benchmark::Core.required().len() - 1);
     }
 
     #[test]

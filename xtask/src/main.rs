@@ -31,7 +31,7 @@ usage: cargo xtask VERB
   test [WORD...]             everything that must hold, in every language; prints one table and one last line
                              (with words: only the parts whose names contain one of them)
   tidy [--fast]              floors, headers, contract, licences, format, lints, docs (--fast: without lints and docs)
-  bench core [ARGUMENTS]     the benchmark, with optimisation; arguments go through (--json FILE, --quick)
+  bench core|containment     the benchmarks, with optimisation; arguments go through (--json FILE, --quick, --part PART)
   bless                      rewrite the expected texts below tests/it/expected; read the diff before you commit it
 ";
 

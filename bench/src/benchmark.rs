@@ -1,0 +1,130 @@
+//! The two benchmarks: their parts, and every row that a run of each must have.
+//!
+//! Not here: how a row is measured. May be misread: a row that is measured but not listed is shown last and missed by nobody, so every row
+//! is listed.
+
+use clap::ValueEnum;
+
+/// What is measured in one run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Benchmark {
+    /// Calling, starting, and real work.
+    Core,
+    /// Linking with grants, limits, and capabilities.
+    Containment,
+}
+
+/// What can be measured on its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Part {
+    /// `core`: the public API against raw wasmtime.
+    Calls,
+    /// `core`: new processes and second loads.
+    Start,
+    /// `core`: statistics of 200,000 rows through the boundary.
+    Analysis,
+    /// `core`: the most memory an analysis holds.
+    Memory,
+    /// `containment`: accepting a plugin with grants.
+    Link,
+    /// `containment`: what limits cost a call.
+    Metered,
+    /// `containment`: what limits cost a guest that computes.
+    Loops,
+    /// `containment`: a request through a grant.
+    Http,
+    /// `containment`: a read through a grant.
+    Keyvalue,
+    /// `containment`: the meter itself, and how fast a plugin is stopped.
+    Stop,
+}
+
+const CORE: &[(Part, &str)] = &[
+    (Part::Calls, "call-warm"),
+    (Part::Calls, "call-1-mib"),
+    (Part::Calls, "call-fresh"),
+    (Part::Calls, "guest-thread-hop"),
+    (Part::Start, "first-call-rust"),
+    (Part::Start, "first-call-javascript"),
+    (Part::Start, "first-call-python"),
+    (Part::Start, "first-call-rust-inside"),
+    (Part::Start, "first-call-javascript-inside"),
+    (Part::Start, "first-call-python-inside"),
+    (Part::Start, "first-call-rust-pooling"),
+    (Part::Start, "first-call-javascript-pooling"),
+    (Part::Start, "first-call-python-pooling"),
+    (Part::Start, "second-load-rust"),
+    (Part::Start, "second-load-javascript"),
+    (Part::Start, "second-load-python"),
+    (Part::Analysis, "group-stats-rust"),
+    (Part::Analysis, "group-stats-boundary"),
+    (Part::Analysis, "group-stats-javascript"),
+    (Part::Analysis, "group-stats-python"),
+    (Part::Analysis, "session-start"),
+    (Part::Memory, "peak-memory-rust"),
+    (Part::Memory, "peak-memory-javascript"),
+    (Part::Memory, "peak-memory-python"),
+];
+
+const CONTAINMENT: &[(Part, &str)] = &[
+    (Part::Link, "link-granted"),
+    (Part::Link, "link-plain"),
+    (Part::Metered, "call-metered"),
+    (Part::Metered, "call-recorded"),
+    (Part::Loops, "loop-metered"),
+    (Part::Loops, "loop-shared"),
+    (Part::Loops, "loop-epochs"),
+    (Part::Loops, "loop-fuel"),
+    (Part::Http, "http-get"),
+    (Part::Http, "http-get-wasi"),
+    (Part::Stop, "cpu-meter"),
+    (Part::Stop, "revocation"),
+];
+
+impl Benchmark {
+    /// As on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Containment => "containment",
+        }
+    }
+
+    /// Every row that a run must have, with its part, in the order in which they are shown.
+    pub(crate) fn required(self) -> &'static [(Part, &'static str)] {
+        match self {
+            Self::Core => CORE,
+            Self::Containment => CONTAINMENT,
+        }
+    }
+
+    /// Its parts.
+    pub(crate) fn parts(self) -> Vec<Part> {
+        Part::value_variants().iter().copied().filter(|part| self.has(*part)).collect()
+    }
+
+    /// Whether a part is one of its own.
+    pub(crate) fn has(self, part: Part) -> bool {
+        self.required().iter().any(|(other, _)| *other == part)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_two_rows_have_one_name() {
+        let mut names: Vec<_> = CORE.iter().chain(CONTAINMENT).map(|(_, name)| *name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), CORE.len() + CONTAINMENT.len());
+    }
+
+    #[test]
+    fn every_part_belongs_to_one_benchmark() {
+        for part in Part::value_variants() {
+            assert_ne!(Benchmark::Core.has(*part), Benchmark::Containment.has(*part), "{part:?}");
+        }
+    }
+}
