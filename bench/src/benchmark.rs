@@ -33,8 +33,6 @@ pub(crate) enum Part {
     Loops,
     /// `containment`: a request through a grant.
     Http,
-    /// `containment`: a read through a grant.
-    Keyvalue,
     /// `containment`: the meter itself, and how fast a plugin is stopped.
     Stop,
 }

@@ -23,7 +23,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::benchmark::{Benchmark, Part};
 use crate::languages::{JAVASCRIPT, PYTHON, RUST};
@@ -86,7 +86,8 @@ fn main() -> ExitCode {
 impl Run {
     fn run(self, benchmark: Benchmark) -> Result<ExitCode> {
         for part in &self.part {
-            ensure!(benchmark.has(*part), "`{}` has no part `{part:?}`; see `--help`", benchmark.name());
+            let name = part.to_possible_value().context("every part has a name")?;
+            ensure!(benchmark.has(*part), "`{}` has no part `{}`; see `--help`", benchmark.name(), name.get_name());
         }
         if cfg!(debug_assertions) {
             eprintln!("warning: this is a debug build; its numbers say nothing: use `cargo run --release -p plugwork-bench`");
