@@ -1,0 +1,164 @@
+//! The outcome harness: where every variant is tried, and what must hold around it, whatever it tries.
+//!
+//! The host lives and serves others, a victim called throughout sees no error, and memory goes back to where it was. Not here: what a
+//! variant expects of itself (`row.rs`). Easily got wrong: memory is that of the whole process, so rows must run one after the other.
+
+use std::time::{Duration, Instant};
+
+use plugwork::{Allocation, Error, Limits, Offer, Plugin, Profile, Runtime, Source};
+use plugwork_core::Grants;
+use serde_json::{Map, json};
+
+use crate::guest::{ECHO, Guest};
+use crate::row::{Contained, Row, SMALL};
+use crate::victim::Victim;
+use crate::world::{Number, Probe, Recorder};
+
+/// Bytes that may stay after a row: what the pool keeps resident (1 MiB for each memory that was used) and what the allocator does not give
+/// back at once.
+pub const RESIDENT_SLACK_BYTES: u64 = 32 << 20;
+
+/// A runtime made for one row in one profile.
+pub struct Arena {
+    /// Whose guests are tried.
+    pub runtime: Runtime,
+    /// What every plugin said.
+    pub log: Recorder,
+    profile: Profile,
+}
+
+impl Arena {
+    /// A pool of so many instances.
+    pub async fn open(profile: Profile, instances: u32) -> Result<Self, Error> {
+        let log = Recorder::default();
+        let builder = Runtime::in_memory().allocation(Allocation::Pooling { instances }).provide(Probe).log(log.clone());
+        Ok(Self { runtime: builder.open().await?, log, profile })
+    }
+
+    /// The profile of this run.
+    pub fn profile(&self) -> Profile {
+        self.profile
+    }
+
+    /// These grants, and the engine profile.
+    pub fn grants(&self, grants: Grants) -> Grants {
+        match self.profile {
+            Profile::Hardened => grants,
+            Profile::Full => grants.with("engine", Map::from_iter([("profile".to_owned(), json!("full"))])),
+        }
+    }
+
+    /// Offers a guest.
+    pub async fn offer(&self, guest: &Guest, limits: Limits) -> Result<Offer, Error> {
+        self.offer_source(&guest.source(), limits).await
+    }
+
+    /// Offers any bytes.
+    pub async fn offer_source(&self, source: &Source, limits: Limits) -> Result<Offer, Error> {
+        Ok(self.runtime.offer(source).await?.limits(limits))
+    }
+
+    /// Offers a guest and accepts it with these grants.
+    pub async fn accept(&self, guest: &Guest, limits: Limits, grants: Grants) -> Result<Plugin, Error> {
+        self.offer(guest, limits).await?.accept_only(self.grants(grants)).await
+    }
+}
+
+/// What became of one row in one profile.
+#[derive(Debug)]
+pub struct Outcome {
+    /// In how many variants.
+    pub variants: usize,
+    /// Each way in which variants were contained, and how many were.
+    pub how: Vec<(String, usize)>,
+    /// The longest variant.
+    pub longest: Duration,
+    /// How often the victim answered meanwhile.
+    pub answers: usize,
+    /// Resident bytes beyond those before, at the end.
+    pub grown_bytes: u64,
+}
+
+impl std::fmt::Display for Outcome {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let how: Vec<_> = self.how.iter().map(|(how, count)| format!("{how} x{count}")).collect();
+        write!(
+            f,
+            "contained  {} (longest {} ms; victim {} calls; {} KiB kept)",
+            how.join(", "),
+            self.longest.as_millis(),
+            self.answers,
+            self.grown_bytes >> 10
+        )
+    }
+}
+
+/// Runs one row in one profile: every variant, then what must hold after all of them. The error says everything that did not.
+pub async fn run(row: &Row, profile: Profile) -> Result<Outcome, String> {
+    let said = |error: Error| format!("the arena: {error:?}");
+    let arena = Arena::open(profile, row.instances).await.map_err(said)?;
+    let honest = Guest::new(ECHO);
+    let victim = arena.accept(&honest, Victim::LIMITS, Grants::none()).await.map_err(said)?;
+    let thread = Victim::start(victim.clone(), Duration::from_millis(1), 7);
+    let before = resident_bytes();
+    let mut outcome = Outcome { variants: 0, how: Vec::new(), longest: Duration::ZERO, answers: 0, grown_bytes: 0 };
+    let mut complaints = Vec::new();
+    for variant in (row.variants)() {
+        outcome.variants += 1;
+        let started = Instant::now();
+        let ended = variant.attack(&arena).await;
+        outcome.longest = outcome.longest.max(started.elapsed());
+        match ended {
+            Ok(contained) => count(&mut outcome.how, contained),
+            Err(complaint) => complaints.push(format!("{}: {complaint}", variant.name)),
+        }
+        // The host lives: the same runtime takes and serves another plugin.
+        if let Err(complaint) = serves(&arena).await {
+            complaints.push(format!("after `{}`: {complaint}", variant.name));
+        }
+    }
+    let suffered = thread.stop();
+    outcome.answers = suffered.latencies.len();
+    complaints.extend(suffered.errors.iter().take(3).map(|error| format!("the victim: {error}")));
+    outcome.grown_bytes = settled_growth_bytes(before);
+    if outcome.grown_bytes > RESIDENT_SLACK_BYTES {
+        complaints.push(format!("{} KiB stayed resident, {} KiB may", outcome.grown_bytes >> 10, RESIDENT_SLACK_BYTES >> 10));
+    }
+    if complaints.is_empty() { Ok(outcome) } else { Err(complaints.join("\n    ")) }
+}
+
+fn count(how: &mut Vec<(String, usize)>, contained: Contained) {
+    match how.iter_mut().find(|(known, _)| *known == contained.how) {
+        Some((_, count)) => *count += 1,
+        None => how.push((contained.how, 1)),
+    }
+}
+
+async fn serves(arena: &Arena) -> Result<(), String> {
+    let said = |error: Error| format!("the host does not serve: {error:?}");
+    let plugin = arena.accept(&Guest::new(ECHO), SMALL, Grants::none()).await.map_err(said)?;
+    match plugin.call::<Number>(&42).await.map_err(said)? {
+        42 => Ok(()),
+        other => Err(format!("the host serves {other} for 42")),
+    }
+}
+
+/// Resident bytes of this process.
+pub fn resident_bytes() -> u64 {
+    // The second number of `statm` is resident pages.
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = statm.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).unwrap_or_default();
+    pages * 4096
+}
+
+/// How much more is resident than before, once what was dropped is gone.
+fn settled_growth_bytes(before: u64) -> u64 {
+    let patience = Instant::now() + Duration::from_secs(2);
+    loop {
+        let grown = resident_bytes().saturating_sub(before);
+        if grown <= RESIDENT_SLACK_BYTES || Instant::now() > patience {
+            return grown;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
