@@ -103,6 +103,8 @@ pub enum Expected {
     Fault(&'static str, &'static str),
     /// With this answer, as `Debug` shows it.
     Answer(String),
+    /// With this answer, or a trap with these words: where the specification leaves the guest to harm itself.
+    AnswerOrTrap(String, &'static str),
     /// Before it began: refused when it was offered or accepted, with these words.
     Refused(&'static str),
 }
@@ -123,10 +125,21 @@ impl Expected {
         Self::Answer(format!("{value:?}"))
     }
 
+    /// Or a trap with these words.
+    pub fn or_trap(self, words: &'static str) -> Self {
+        match self {
+            Self::Answer(answer) => Self::AnswerOrTrap(answer, words),
+            other => other,
+        }
+    }
+
     /// Compares how a call ended; the error must say whose plugin it was.
     pub fn check(&self, plugin: &Plugin, ended: Result<String, Error>) -> Ended {
         match (self, ended) {
-            (Self::Answer(expected), Ok(answer)) if *expected == answer => Ok(Contained::harmless("answer")),
+            (Self::AnswerOrTrap(_, words), ended @ Err(_)) => Self::Fault("trap", words).check(plugin, ended),
+            (Self::Answer(expected) | Self::AnswerOrTrap(expected, _), Ok(answer)) if *expected == answer => {
+                Ok(Contained::harmless("answer"))
+            }
             (Self::Fault(code, words), Err(error)) => {
                 let fault = error.fault().ok_or_else(|| format!("expected a fault `{code}`, not {error:?}"))?;
                 if fault.code() != *code || !fault.to_string().contains(words) {

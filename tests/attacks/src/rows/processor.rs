@@ -13,6 +13,7 @@ use plugwork_core::Grants;
 use serde_json::{Map, json};
 use wasmtime::AsContextMut as _;
 
+use super::handles::ended_by_reentrance;
 use crate::guest::{ECHO, Guest, PROBE};
 use crate::row::{Contained, Expected, Row, SHORT, SMALL, Variant, faulted};
 use crate::world::{Again, Counting, Number, Text};
@@ -213,7 +214,14 @@ fn recursion() -> Vec<Variant> {
             stack(),
         ),
         Variant::call::<Number>("through two components", Guest::whole(two_components()), SMALL, 0, stack()),
-        Variant::granted::<Again>("through a host callback", back, SMALL, probe(), 0, Expected::trap("cannot enter component instance")),
+        Variant::new("through a host callback", move |arena| {
+            let back = back.clone();
+            Box::pin(async move {
+                let plugin = arena.accept(&back, SMALL, probe()).await.map_err(|error| format!("{error:?}"))?;
+                let error = plugin.call::<Again>(&0).await.err().ok_or("an answer")?;
+                ended_by_reentrance(arena.profile(), &plugin, &error)
+            })
+        }),
         Variant::new("64 at once", |arena| {
             Box::pin(async move {
                 let plugin = arena.accept(&Guest::new(DEEP), SMALL, Grants::none()).await.map_err(|error| format!("{error:?}"))?;
