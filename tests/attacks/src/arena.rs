@@ -1,18 +1,22 @@
 //! The outcome harness: where every variant is tried, and what must hold around it, whatever it tries.
 //!
-//! The host lives and serves others, a victim called throughout sees no error, and memory goes back to where it was. Not here: what a
+//! The host lives and serves others, a victim called throughout sees no error, memory goes back to where it was, and every fault and denial is
+//! on record in a chain that verifies. Not here: what a
 //! variant expects of itself (`row.rs`). Easily got wrong: memory is that of the whole process, so rows must run one after the other.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugwork::{Allocation, Error, Limits, Offer, Plugin, Profile, Runtime, Source};
+use plugwork::{Allocation, Builder, Error, Limits, Offer, Plugin, Profile, Runtime, Source};
+use plugwork_capabilities::{Clock, Config, Environment, Filesystem, Http, Random};
 use plugwork_core::Grants;
+use plugwork_core::record::{Event, Key, Memory, Records as _};
 use serde_json::{Map, json};
 
 use crate::guest::{ECHO, Guest};
 use crate::row::{Contained, Row, SMALL};
 use crate::victim::Victim;
-use crate::world::{Number, Probe, Recorder};
+use crate::world::{Number, Probe, Rebinding, Recorder};
 
 /// Bytes that may stay after a row whatever the pool: what the allocator does not give back at once.
 pub const RESIDENT_SLACK_BYTES: u64 = 24 << 20;
@@ -26,6 +30,8 @@ pub struct Arena {
     pub runtime: Runtime,
     /// What every plugin said.
     pub log: Recorder,
+    /// What was written down of all of it.
+    pub records: Arc<Memory>,
     profile: Profile,
 }
 
@@ -33,8 +39,38 @@ impl Arena {
     /// A pool of so many instances.
     pub async fn open(profile: Profile, instances: u32) -> Result<Self, Error> {
         let log = Recorder::default();
-        let builder = Runtime::in_memory().allocation(Allocation::Pooling { instances }).provide(Probe).log(log.clone());
-        Ok(Self { runtime: builder.open().await?, log, profile })
+        let records = Arc::new(Memory::new(Key::from_bytes(&[7; 32])));
+        let builder = Self::offering(Runtime::in_memory()).allocation(Allocation::Pooling { instances });
+        Ok(Self { runtime: builder.log(log.clone()).records(records.clone()).open().await?, log, records, profile })
+    }
+
+    /// With every capability that there is: offered, not granted.
+    pub fn offering(builder: Builder) -> Builder {
+        let rebinding = Http::resolving(Rebinding::default());
+        builder
+            .provide(Probe)
+            .provide(Config)
+            .provide(Environment)
+            .provide(Random)
+            .provide(Clock)
+            .provide(Filesystem::new("/"))
+            .provide(rebinding)
+    }
+
+    /// Everything on record, once what was noted is written and the chain is verified.
+    pub async fn recorded(&self) -> Result<Vec<Event>, String> {
+        self.runtime.audited().await.map_err(|error| format!("{error:?}"))?;
+        self.records.verify().await.map_err(|error| format!("the records: {error}"))?;
+        let mut events = Vec::new();
+        let mut after = 0;
+        loop {
+            let records = self.records.read(after, 1_000).await.map_err(|error| error.to_string())?;
+            let Some(last) = records.last() else { return Ok(events) };
+            after = last.sequence;
+            for record in &records {
+                events.push(record.event().map_err(|error| error.to_string())?);
+            }
+        }
     }
 
     /// The profile of this run.
@@ -106,18 +142,34 @@ pub async fn run(row: &Row, profile: Profile) -> Result<Outcome, String> {
     let may_stay = RESIDENT_SLACK_BYTES + u64::from(row.instances) * RESIDENT_INSTANCE_BYTES;
     let mut outcome = Outcome { variants: 0, how: Vec::new(), longest: Duration::ZERO, answers: 0, grown_bytes: 0 };
     let mut complaints = Vec::new();
+    let mut must_be_recorded = Vec::new();
     for variant in (row.variants)() {
         outcome.variants += 1;
         let started = Instant::now();
         let ended = variant.attack(&arena).await;
         outcome.longest = outcome.longest.max(started.elapsed());
         match ended {
-            Ok(contained) => count(&mut outcome.how, contained),
+            Ok(mut contained) => {
+                must_be_recorded.extend(contained.recorded.take().map(|recorded| (variant.name.clone(), recorded)));
+                count(&mut outcome.how, contained);
+            }
             Err(complaint) => complaints.push(format!("{}: {complaint}", variant.name)),
         }
         // The host lives: the same runtime takes and serves another plugin.
         if let Err(complaint) = serves(&arena).await {
             complaints.push(format!("after `{}`: {complaint}", variant.name));
+        }
+    }
+    let events = arena.recorded().await?;
+    for (name, (subject, code)) in must_be_recorded {
+        let on_record = |event: &Event| match event {
+            Event::Faulted { subject: whose, code: which, .. } | Event::Refused { subject: whose, code: which, .. } => {
+                *whose == subject && *which == code
+            }
+            _ => false,
+        };
+        if !events.iter().any(on_record) {
+            complaints.push(format!("{name}: nothing on record of `{code}` of `{subject}`"));
         }
     }
     let suffered = thread.stop();

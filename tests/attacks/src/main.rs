@@ -6,10 +6,10 @@
 
 use std::process::ExitCode;
 
-use plugwork_attacks::{PROFILES, arena, block_on, rows, with_a_frugal_allocator};
+use plugwork_attacks::{PROFILES, arena, block_on, prepare, rows};
 
 fn main() -> ExitCode {
-    with_a_frugal_allocator();
+    prepare();
     let words: Vec<String> = std::env::args().skip(1).collect();
     let rows = rows::all();
     if let Some(strange) = words.iter().find(|word| !rows.iter().any(|row| row.id.eq_ignore_ascii_case(word))) {

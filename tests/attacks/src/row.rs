@@ -99,7 +99,7 @@ impl Variant {
 /// How a call must end.
 #[derive(Debug, Clone)]
 pub enum Expected {
-    /// With a fault of this code, and these words in it.
+    /// With a fault of this code (empty: of any), and these words in it.
     Fault(&'static str, &'static str),
     /// With this answer, as `Debug` shows it.
     Answer(String),
@@ -142,7 +142,8 @@ impl Expected {
             }
             (Self::Fault(code, words), Err(error)) => {
                 let fault = error.fault().ok_or_else(|| format!("expected a fault `{code}`, not {error:?}"))?;
-                if fault.code() != *code || !fault.to_string().contains(words) {
+                let is_expected = code.is_empty() || fault.code() == *code;
+                if !is_expected || !fault.to_string().contains(words) {
                     return Err(format!("expected `{code}` with `{words}`, not `{}`: {fault}", fault.code()));
                 }
                 faulted(plugin, &error)
@@ -171,7 +172,8 @@ pub fn faulted(plugin: &Plugin, error: &Error) -> Ended {
 /// Contained by refusing it.
 pub fn refused(error: &Error) -> Contained {
     let code = error.denials().first().map(|denial| denial.code.clone());
-    Contained { how: code.unwrap_or_else(|| "refused".to_owned()), recorded: None }
+    let recorded = error.subject().cloned().zip(code.clone());
+    Contained { how: code.unwrap_or_else(|| "refused".to_owned()), recorded }
 }
 
 /// One row of the catalogue.

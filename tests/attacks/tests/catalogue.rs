@@ -6,7 +6,7 @@ use libtest_mimic::{Arguments, Trial};
 use plugwork_attacks::{PROFILES, arena, block_on, rows};
 
 fn main() {
-    plugwork_attacks::with_a_frugal_allocator();
+    plugwork_attacks::prepare();
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let mut trials = Vec::new();
