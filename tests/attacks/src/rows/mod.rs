@@ -1,6 +1,7 @@
 //! The catalogue, row by row, in the order of its groups.
 
 mod compiling;
+mod files;
 mod handles;
 mod host_calls;
 mod memory;
@@ -13,7 +14,7 @@ use crate::row::Row;
 
 /// Every row.
 pub fn all() -> Vec<Row> {
-    let groups: [fn() -> Vec<Row>; 7] =
-        [processor::rows, memory::rows, values::rows, handles::rows, host_calls::rows, structure::rows, compiling::rows];
+    let groups: [fn() -> Vec<Row>; 8] =
+        [processor::rows, memory::rows, values::rows, handles::rows, host_calls::rows, files::rows, structure::rows, compiling::rows];
     groups.into_iter().flat_map(|group| group()).collect()
 }
