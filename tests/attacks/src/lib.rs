@@ -10,6 +10,7 @@ pub mod arena;
 pub mod guest;
 pub mod row;
 pub mod rows;
+pub mod server;
 pub mod victim;
 pub mod world;
 

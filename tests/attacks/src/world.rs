@@ -232,18 +232,19 @@ impl Call for Again {
     }
 }
 
-/// A resolver under the attacker's control: names below `evil.example` answer as their first label says, others as `localhost`.
+/// A resolver under the attacker's control: names below `evil.example` answer as their first label says, all others with loopback.
 #[derive(Clone, Default)]
 pub struct Rebinding(Arc<AtomicU32>);
 
 impl Resolve for Rebinding {
     fn resolve<'a>(&'a self, host: &'a str) -> Resolved<'a> {
-        let public = IpAddr::from([93, 184, 215, 14]);
+        // What a test grants stands for what is public: nothing here may leave the machine.
+        let granted = IpAddr::from([127, 0, 0, 2]);
         let loopback = IpAddr::from([127, 0, 0, 1]);
         let asked = self.0.fetch_add(1, Ordering::Relaxed);
         let answer = match host.split('.').next().unwrap_or_default() {
             // The address it would be judged by, and the one it would be dialled by.
-            "alternates" if asked % 2 == 0 => vec![public],
+            "alternates" if asked % 2 == 0 => vec![granted],
             "alternates" | "private" => vec![loopback],
             "metadata" => vec![IpAddr::from([169, 254, 169, 254])],
             "mapped" => vec!["::ffff:127.0.0.1".parse().unwrap()],

@@ -158,9 +158,22 @@ fn deeds() -> Vec<(&'static str, Guest)> {
         ("write", doing(&writes, "")),
         ("truncate", doing(&format!("{} (call $drop (local.get $h))", open(8, 2)), "")),
         ("truncate, opened to read", doing(&format!("{} (call $drop (local.get $h))", open(8, 1)), "")),
-        ("resize", doing(&format!("{} (call $set-size (local.get $h) (i64.const 1) (i32.const 64)) (call $drop (local.get $h)) {}", open(0, 2), or_fail(65)), "")),
+        (
+            "resize",
+            doing(
+                &format!(
+                    "{} (call $set-size (local.get $h) (i64.const 1) (i32.const 64)) (call $drop (local.get $h)) {}",
+                    open(0, 2),
+                    or_fail(65)
+                ),
+                "",
+            ),
+        ),
         ("link", freed(format!("$link-at (local.get $root) (i32.const 0) (local.get $p) (local.get $n) (local.get $root) {taken}"))),
-        ("link, following", freed(format!("$link-at (local.get $root) (i32.const 1) (local.get $p) (local.get $n) (local.get $root) {taken}"))),
+        (
+            "link, following",
+            freed(format!("$link-at (local.get $root) (i32.const 1) (local.get $p) (local.get $n) (local.get $root) {taken}")),
+        ),
         ("link to", simple(format!("$link-at (local.get $root) (i32.const 0) {inside} (local.get $root) (local.get $p) (local.get $n)"))),
         ("rename", simple(format!("$rename-at {path} (local.get $root) {taken}"))),
         ("rename to", simple(format!("$rename-at (local.get $root) {inside} (local.get $root) (local.get $p) (local.get $n)"))),
@@ -232,19 +245,79 @@ impl Place {
         let outside = self.outside().join("secret.txt").display().to_string();
         let mut paths: Vec<String> = [
             // These two are where they should be: an operation that fails for them too would show nothing.
-            "a/b/inside.txt", "new/../inside.txt", "inside-too.txt", "..", "../", ".", "./", "", "/", "//", "../outside", "../outside/secret.txt", "./../outside/secret.txt", "a/../../outside/secret.txt",
-            "a/b/../../../outside/secret.txt", "../root/../outside/secret.txt", "../new.txt", "a/../../new.txt", "link-out", "link-out/", "link-out/.",
-            "link-absolute", "folder-out", "folder-out/", "folder-out/.", "folder-out/secret.txt", "folder-out/new.txt", "folder-out/../outside/secret.txt",
-            "folder-absolute/secret.txt", "folder-absolute/new.txt", "twice/secret.txt", "proc-root/etc/passwd", "/proc/self/root/etc/passwd",
-            "/proc/self/environ", "proc/self/fd/0", "/dev/fd/0", "/etc/passwd", "//etc/passwd", "fifo", "zero", "loop", "loop/x", "inside.txt/", "inside.txt/.",
-            "inside.txt/..", "inside.txt/../../outside/secret.txt", "..\\outside\\secret.txt", "C:\\Windows\\win.ini", "CON", "nul", "~/x",
-            "%2e%2e/outside/secret.txt", "\u{ff0e}\u{ff0e}/outside/secret.txt", "..\u{2215}outside", "INSIDE.TXT", "inside.txt\u{0}", "\u{0}",
-            "../outside/secret.txt\u{0}inside.txt", "inside.txt ", " ../outside/secret.txt", "a/b/c/d/../../../../..", "...", ".../outside/secret.txt",
+            "a/b/inside.txt",
+            "new/../inside.txt",
+            "inside-too.txt",
+            "..",
+            "../",
+            ".",
+            "./",
+            "",
+            "/",
+            "//",
+            "../outside",
+            "../outside/secret.txt",
+            "./../outside/secret.txt",
+            "a/../../outside/secret.txt",
+            "a/b/../../../outside/secret.txt",
+            "../root/../outside/secret.txt",
+            "../new.txt",
+            "a/../../new.txt",
+            "link-out",
+            "link-out/",
+            "link-out/.",
+            "link-absolute",
+            "folder-out",
+            "folder-out/",
+            "folder-out/.",
+            "folder-out/secret.txt",
+            "folder-out/new.txt",
+            "folder-out/../outside/secret.txt",
+            "folder-absolute/secret.txt",
+            "folder-absolute/new.txt",
+            "twice/secret.txt",
+            "proc-root/etc/passwd",
+            "/proc/self/root/etc/passwd",
+            "/proc/self/environ",
+            "proc/self/fd/0",
+            "/dev/fd/0",
+            "/etc/passwd",
+            "//etc/passwd",
+            "fifo",
+            "zero",
+            "loop",
+            "loop/x",
+            "inside.txt/",
+            "inside.txt/.",
+            "inside.txt/..",
+            "inside.txt/../../outside/secret.txt",
+            "..\\outside\\secret.txt",
+            "C:\\Windows\\win.ini",
+            "CON",
+            "nul",
+            "~/x",
+            "%2e%2e/outside/secret.txt",
+            "\u{ff0e}\u{ff0e}/outside/secret.txt",
+            "..\u{2215}outside",
+            "INSIDE.TXT",
+            "inside.txt\u{0}",
+            "\u{0}",
+            "../outside/secret.txt\u{0}inside.txt",
+            "inside.txt ",
+            " ../outside/secret.txt",
+            "a/b/c/d/../../../../..",
+            "...",
+            ".../outside/secret.txt",
         ]
         .map(str::to_owned)
         .to_vec();
         paths.extend([outside.clone(), format!("/{outside}"), format!("/proc/self/root{outside}"), format!("proc-root{outside}")]);
-        paths.extend(["x".repeat(4_097), "a/".repeat(3_000), "../".repeat(60) + "etc/passwd", "a/../".repeat(600) + "../outside/secret.txt"]);
+        paths.extend([
+            "x".repeat(4_097),
+            "a/".repeat(3_000),
+            "../".repeat(60) + "etc/passwd",
+            "a/../".repeat(600) + "../outside/secret.txt",
+        ]);
         paths
     }
 }
@@ -280,7 +353,8 @@ fn escapes() -> Vec<Variant> {
                         return Err("a folder granted to read has changed".to_owned());
                     }
                     // WASI refuses to follow a link in order to link to it.
-                    let works = name == "link, following" || given.iter().any(|answer| answer == "yes" || answer == "inside" || name == "read link" && answer == "loop");
+                    let works = name == "link, following"
+                        || given.iter().any(|answer| answer == "yes" || answer == "inside" || name == "read link" && answer == "loop");
                     if works != (access == "write" || name.starts_with("read") || name == "link, following") {
                         return Err(format!("it worked for {} path", if works { "some" } else { "no" }));
                     }
@@ -368,11 +442,20 @@ fn filling() -> Vec<Variant> {
         "",
     );
     let grows = doing(
-        &format!("{} (call $set-size (local.get $h) {} (i32.const 64)) (call $drop (local.get $h)) {}", open(1, 2), "(i64.const 1099511627776)", or_fail(65)),
+        &format!(
+            "{} (call $set-size (local.get $h) {} (i32.const 64)) (call $drop (local.get $h)) {}",
+            open(1, 2),
+            "(i64.const 1099511627776)",
+            or_fail(65)
+        ),
         "",
     );
     let far = doing(
-        &format!("{} (call $write (local.get $h) (i32.const 0) (i32.const 3) (i64.const 1099511627776) (i32.const 64)) (call $drop (local.get $h)) {}", open(1, 2), or_fail(72)),
+        &format!(
+            "{} (call $write (local.get $h) (i32.const 0) (i32.const 3) (i64.const 1099511627776) (i32.const 64)) (call $drop (local.get $h)) {}",
+            open(1, 2),
+            or_fail(72)
+        ),
         "",
     );
     let creates = doing(&format!("{} (call $drop (local.get $h))", open(1, 2)), "");

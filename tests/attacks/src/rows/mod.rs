@@ -4,6 +4,7 @@ mod compiling;
 mod files;
 mod handles;
 mod host_calls;
+mod http;
 mod memory;
 mod processor;
 mod structure;
@@ -14,7 +15,16 @@ use crate::row::Row;
 
 /// Every row.
 pub fn all() -> Vec<Row> {
-    let groups: [fn() -> Vec<Row>; 8] =
-        [processor::rows, memory::rows, values::rows, handles::rows, host_calls::rows, files::rows, structure::rows, compiling::rows];
+    let groups: [fn() -> Vec<Row>; 9] = [
+        processor::rows,
+        memory::rows,
+        values::rows,
+        handles::rows,
+        host_calls::rows,
+        files::rows,
+        http::rows,
+        structure::rows,
+        compiling::rows,
+    ];
     groups.into_iter().flat_map(|group| group()).collect()
 }

@@ -297,6 +297,7 @@ fn blocked() -> Vec<Variant> {
             Expected::deadline(),
         ),
         Variant::call::<Number>("a clock that never comes round", poll, SHORT, 0, Expected::deadline()),
+        super::http::tarpit(),
     ]
 }
 

@@ -106,8 +106,8 @@ fn one_past() -> Vec<(&'static str, Box<dyn Fn() -> Vec<u8> + Send + Sync>)> {
             bytes(|| {
                 let mut component = Component::new();
                 for _ in 0..1_025 {
-                component.section(&CustomSection { name: "x".into(), data: (&[]).into() });
-            }
+                    component.section(&CustomSection { name: "x".into(), data: (&[]).into() });
+                }
                 component.finish()
             }),
         ),
