@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
+mod attacks;
 mod demo;
 mod guests;
 mod house;
@@ -31,6 +32,9 @@ usage: cargo xtask VERB
   test [WORD...]             everything that must hold, in every language; prints one table and one last line
                              (with words: only the parts whose names contain one of them)
   tidy [--fast]              floors, headers, contract, licences, format, lints, docs (--fast: without lints and docs)
+  attacks [--measure] [ROW...]
+                             the attack catalogue: one line for each row and profile (--measure: with optimisation,
+                             how fast attackers are stopped and what a victim feels; --json FILE)
   bench core|containment     the benchmarks, with optimisation; arguments go through (--json FILE, --quick, --part PART)
   bless                      rewrite the expected texts below tests/it/expected; read the diff before you commit it
 ";
@@ -58,6 +62,7 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         ["test", only @ ..] => return test::run(only),
         ["tidy"] => return tidy::run(&house, tidy::Depth::Full),
         ["tidy", "--fast"] => return tidy::run(&house, tidy::Depth::Fast),
+        ["attacks", rest @ ..] => attacks::run(&house, rest)?,
         ["bench", rest @ ..] => Program::cargo(&house).args(["run", "--release", "--package", "plugwork-bench", "--"]).args(rest).run()?,
         ["bless"] => {
             guests::build(&house, false)?;

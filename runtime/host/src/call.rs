@@ -123,6 +123,10 @@ pub(crate) async fn guarded<W, R>(
     state.ledger.hand_over_at(ticker.now());
     match outcome {
         Outcome::Done(Ok(Ok(value))) => Ok(value),
+        // The guest ran already, so it was not waiting for a place: a host function called it back until there was no stack left.
+        Outcome::Done(Ok(Err(error))) if error.is::<PoolConcurrencyLimitError>() && error.is::<WasmBacktrace>() => {
+            Err(Error::from_fault(Fault::Stack))
+        }
         Outcome::Done(Ok(Err(error))) if error.is::<PoolConcurrencyLimitError>() => {
             Err(Error::new(ErrorKind::Engine, format!("no free instance: {error:#}; allow more with `Allocation::Pooling`")))
         }

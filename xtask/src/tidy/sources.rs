@@ -16,7 +16,7 @@ const UNSAFE_HOME: &str = "runtime/host/src/cache/load.rs";
 const UNSAFE_ATTRIBUTE_HOME: &str = "guest-sdk/rust/src/panic.rs";
 
 /// Where text may go to a terminal: one module of the command, programs for developers, and the guest SDK's log where there is no host.
-const PRINT_HOMES: [&str; 5] = ["cli/src/print.rs", "xtask/", "examples/", "bench/", "guest-sdk/rust/src/log.rs"];
+const PRINT_HOMES: [&str; 6] = ["cli/src/print.rs", "xtask/", "examples/", "bench/", "tests/attacks/", "guest-sdk/rust/src/log.rs"];
 
 const BINDGEN_HOMES: [&str; 6] = ["runtime/host/", "runtime/points/", "examples/", "tests/", "bench/", "guest-sdk/rust/"];
 

@@ -1,0 +1,217 @@
+//! G3, G5, G7: the cache of compiled components. Entries that were tampered with, a hundred callers at once, a process killed while it writes.
+//!
+//! Not here: the rules of an entry, whose tests stand beside the code. Easily got wrong: an entry that is refused is made anew, so the answer of
+//! the plugin alone shows nothing; the counts do.
+
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use futures::future::join_all;
+use plugwork::{Allocation, Runtime, Source};
+use plugwork_core::Grants;
+use serde_json::{Map, json};
+
+use crate::arena::Arena;
+use crate::guest::{ECHO, Guest};
+use crate::row::{Contained, Ended, Row, Variant};
+use crate::world::Number;
+
+/// The rows.
+pub(super) fn rows() -> Vec<Row> {
+    vec![
+        Row::new("G3", "cache entries flipped, cut, swapped, linked, left open to others", tampering),
+        Row::new("G5", "the same component accepted a hundred times at once", at_once),
+        Row::new("G7", "killed while it compiles and writes", killed),
+    ]
+}
+
+fn said(error: plugwork::Error) -> String {
+    format!("{error:?}")
+}
+
+/// A runtime over a folder, as another process would open it.
+async fn reopened(state: &Path) -> Result<Runtime, String> {
+    Arena::offering(Runtime::builder(state)).allocation(Allocation::OnDemand).open().await.map_err(said)
+}
+
+/// Accepts and calls; gives how often this runtime compiled.
+async fn answers(runtime: &Runtime, grants: Grants, source: &Source) -> Result<u64, String> {
+    let plugin = runtime.offer(source).await.map_err(said)?.accept_only(grants).await.map_err(said)?;
+    match plugin.call::<Number>(&9).await.map_err(said)? {
+        9 => Ok(runtime.cache_counts().compiled),
+        other => Err(format!("it answers {other} for 9")),
+    }
+}
+
+/// The entries of a state folder, code and facts.
+fn entries(state: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<_> = std::fs::read_dir(state.join("cache")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    entries
+}
+
+type Tamper = fn(&Path, usize);
+
+fn tampering() -> Vec<Variant> {
+    fn flip(path: &Path, round: usize) {
+        let mut bytes = std::fs::read(path).unwrap();
+        // All over the file: magic, header, MAC, payload, end.
+        let at = (round * 7_919) % bytes.len();
+        bytes[at] ^= 1 << (round % 8);
+        std::fs::write(path, bytes).unwrap();
+    }
+    fn cut(path: &Path, round: usize) {
+        let bytes = std::fs::read(path).unwrap();
+        std::fs::write(path, &bytes[..bytes.len() * round / 20]).unwrap();
+    }
+    fn grown(path: &Path, _: usize) {
+        let mut bytes = std::fs::read(path).unwrap();
+        bytes.push(0);
+        std::fs::write(path, bytes).unwrap();
+    }
+    fn linked(path: &Path, _: usize) {
+        let elsewhere = path.with_file_name("elsewhere");
+        std::fs::rename(path, &elsewhere).unwrap();
+        symlink(&elsewhere, path).unwrap();
+    }
+    fn open_to_others(path: &Path, _: usize) {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666)).unwrap();
+    }
+    let tries: [(&'static str, usize, Tamper); 5] = [
+        ("a flipped bit", 64, flip),
+        ("cut short", 20, cut),
+        ("a byte too many", 1, grown),
+        ("a link", 1, linked),
+        ("open to others", 1, open_to_others),
+    ];
+    let mut variants: Vec<_> = tries.into_iter().map(|(name, rounds, tamper)| tampered(name, rounds, tamper)).collect();
+    variants.push(Variant::new("an entry under another's name", |arena| {
+        Box::pin(async move {
+            let state = tempfile::tempdir().map_err(|error| error.to_string())?;
+            let (one, other) = (Guest::new(ECHO).source(), Guest::new(&ECHO.replace("local.get 0", "i32.const 666")).source());
+            let runtime = reopened(state.path()).await?;
+            answers(&runtime, arena.grants(Grants::none()), &one).await?;
+            runtime.offer(&other).await.map_err(said)?.accept_only(arena.grants(Grants::none())).await.map_err(said)?;
+            let code: Vec<_> =
+                entries(state.path()).into_iter().filter(|path| path.extension().is_some_and(|kind| kind != "facts")).collect();
+            let [a, b] = code.as_slice() else { return Err(format!("{code:?}")) };
+            let spare = state.path().join("spare");
+            std::fs::rename(a, &spare)
+                .and_then(|()| std::fs::rename(b, a))
+                .and_then(|()| std::fs::rename(&spare, b))
+                .map_err(|error| error.to_string())?;
+            match answers(&reopened(state.path()).await?, arena.grants(Grants::none()), &one).await? {
+                1 => Ok(Contained::harmless("compiled anew")),
+                compiled => Err(format!("compiled {compiled} times")),
+            }
+        })
+    }));
+    variants.push(Variant::new("a folder that others may write to", |arena| {
+        Box::pin(async move {
+            let state = tempfile::tempdir().map_err(|error| error.to_string())?;
+            answers(&reopened(state.path()).await?, arena.grants(Grants::none()), &Guest::new(ECHO).source()).await?;
+            let open = std::fs::Permissions::from_mode(0o777);
+            std::fs::set_permissions(state.path().join("cache"), open).map_err(|error| error.to_string())?;
+            // Either nothing in it is used, or it is not opened at all.
+            match reopened(state.path()).await {
+                Err(_) => Ok(Contained::harmless("not opened")),
+                Ok(runtime) => match answers(&runtime, arena.grants(Grants::none()), &Guest::new(ECHO).source()).await? {
+                    1 => Ok(Contained::harmless("compiled anew")),
+                    compiled => Err(format!("compiled {compiled} times")),
+                },
+            }
+        })
+    }));
+    variants
+}
+
+fn tampered(name: &'static str, rounds: usize, tamper: Tamper) -> Variant {
+    Variant::new(name, move |arena| {
+        Box::pin(async move {
+            let source = Guest::new(ECHO).source();
+            let state = tempfile::tempdir().map_err(|error| error.to_string())?;
+            answers(&reopened(state.path()).await?, arena.grants(Grants::none()), &source).await?;
+            for round in 0..rounds {
+                for path in entries(state.path()).into_iter().filter(|path| !path.ends_with("elsewhere")) {
+                    tamper(&path, round);
+                }
+                match answers(&reopened(state.path()).await?, arena.grants(Grants::none()), &source).await? {
+                    1 => {}
+                    compiled => return Err(format!("round {round}: compiled {compiled} times")),
+                }
+            }
+            // What replaced it is whole again.
+            match answers(&reopened(state.path()).await?, arena.grants(Grants::none()), &source).await? {
+                0 => Ok(Contained::harmless("compiled anew")),
+                compiled => Err(format!("afterwards compiled {compiled} times")),
+            }
+        })
+    })
+}
+
+fn at_once() -> Vec<Variant> {
+    vec![Variant::new("100 callers, one compilation", |arena| {
+        Box::pin(async move {
+            let source = Guest::new(&format!("{ECHO} (func (export \"hundred\"))")).source();
+            let before = arena.runtime.cache_counts().compiled;
+            let calls = (0..100).map(|_| {
+                let (runtime, grants, source) = (arena.runtime.clone(), arena.grants(Grants::none()), source.clone());
+                tokio::spawn(async move { runtime.offer(&source).await?.accept_only(grants).await })
+            });
+            for accepted in join_all(calls).await {
+                accepted.map_err(|error| error.to_string())?.map_err(said)?;
+            }
+            match arena.runtime.cache_counts().compiled - before {
+                1 => Ok(Contained::harmless("compiled once")),
+                compiled => Err(format!("compiled {compiled} times")),
+            }
+        })
+    })]
+}
+
+/// Where a child of this program compiles for ever: see [`compile_for_ever`].
+pub const CHILD: &str = "PLUGWORK_ATTACKS_COMPILES_IN";
+
+/// What such a child does: compiles one component after another into the state folder, until it is killed.
+pub fn compile_for_ever(state: &Path) -> ! {
+    crate::block_on(async {
+        for number in 0_u64.. {
+            let runtime = reopened(state).await.unwrap();
+            let grants = [Grants::none(), Grants::none().with("engine", Map::from_iter([("profile".to_owned(), json!("full"))]))];
+            for grants in grants {
+                answers(&runtime, grants, &numbered(number % 50)).await.unwrap();
+            }
+            if number % 50 == 49 {
+                entries(state).iter().for_each(|path| drop(std::fs::remove_file(path)));
+            }
+        }
+        unreachable!("the numbers do not end")
+    })
+}
+
+fn numbered(number: u64) -> Source {
+    Guest::new(&format!("{ECHO} (func (export \"n{number}\"))")).source()
+}
+
+fn killed() -> Vec<Variant> {
+    vec![Variant::new("20 times", |arena| Box::pin(killed_again_and_again(arena)))]
+}
+
+async fn killed_again_and_again(arena: &Arena) -> Ended {
+    let state = tempfile::tempdir().map_err(|error| error.to_string())?;
+    for round in 0..20_u64 {
+        let program = std::env::current_exe().map_err(|error| error.to_string())?;
+        let mut child = std::process::Command::new(program).env(CHILD, state.path()).spawn().map_err(|error| error.to_string())?;
+        // Somewhere in its work, each time somewhere else.
+        tokio::time::sleep(Duration::from_millis(60 + round * 7)).await;
+        child.kill().and_then(|()| child.wait()).map_err(|error| error.to_string())?;
+        let runtime = reopened(state.path()).await?;
+        for number in 0..3 {
+            answers(&runtime, arena.grants(Grants::none()), &numbered(number)).await?;
+        }
+    }
+    let made = entries(state.path()).len();
+    // A round that never got to writing shows nothing.
+    if made == 0 { Err("no child ever wrote an entry".to_owned()) } else { Ok(Contained::harmless("whole entries only")) }
+}

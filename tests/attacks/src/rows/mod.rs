@@ -1,0 +1,30 @@
+//! The catalogue, row by row, in the order of its groups.
+
+mod compiling;
+mod files;
+mod handles;
+mod host_calls;
+mod http;
+mod memory;
+mod processor;
+mod structure;
+mod values;
+
+pub use self::compiling::{CHILD, compile_for_ever};
+use crate::row::Row;
+
+/// Every row.
+pub fn all() -> Vec<Row> {
+    let groups: [fn() -> Vec<Row>; 9] = [
+        processor::rows,
+        memory::rows,
+        values::rows,
+        handles::rows,
+        host_calls::rows,
+        files::rows,
+        http::rows,
+        structure::rows,
+        compiling::rows,
+    ];
+    groups.into_iter().flat_map(|group| group()).collect()
+}
