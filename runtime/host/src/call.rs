@@ -106,6 +106,10 @@ pub(crate) async fn guarded<W, R>(
     // One tick more: the first may end at once. What it waited for is part of its time.
     state.deadline_tick = ticker.now().saturating_add(limit_ms - milliseconds(state.waited).min(limit_ms)).saturating_add(1);
     store.set_epoch_deadline(1);
+    if let Some(fuel) = store.data().ledger.limits().fuel {
+        // The engine was chosen to count, so this cannot fail; if it could, the call must not run unbounded.
+        store.set_fuel(fuel).map_err(|error| Error::new(ErrorKind::Engine, format!("cannot give fuel: {error:#}")))?;
+    }
     let started = Instant::now();
     let state = store.data_mut();
     state.began = started - state.waited;

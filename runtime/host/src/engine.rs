@@ -47,7 +47,8 @@ const MEMORY_BYTES_MAX: usize = 4 << 30;
 pub(crate) struct Engines {
     allocation: Allocation,
     hardened: Engine,
-    full: OnceLock<Engine>,
+    /// The others, made when the first plugin needs one: full, and either with fuel.
+    others: [OnceLock<Engine>; 3],
     pub(crate) ticker: Arc<Ticker>,
 }
 
@@ -59,28 +60,47 @@ impl Engines {
             return Err(Error::new(ErrorKind::Invalid, format!("a pool of {instances} instances: expected 1 to {INSTANCES_MAX}")));
         }
         let ticker = Ticker::start().map_err(|error| Error::io("cannot start the ticker thread", &error))?;
-        let hardened = engine(Profile::Hardened, allocation)?;
+        let hardened = engine(Variant { profile: Profile::Hardened, fuel: false }, allocation)?;
         ticker.watch(&hardened);
-        Ok(Self { allocation, hardened, full: OnceLock::new(), ticker: Arc::new(ticker) })
+        Ok(Self { allocation, hardened, others: Default::default(), ticker: Arc::new(ticker) })
     }
 
-    pub(crate) fn get(&self, profile: Profile) -> Result<&Engine> {
-        match profile {
-            Profile::Hardened => Ok(&self.hardened),
-            Profile::Full => match self.full.get() {
-                Some(engine) => Ok(engine),
-                None => {
-                    let engine = engine(Profile::Full, self.allocation)?;
-                    self.ticker.watch(&engine);
-                    Ok(self.full.get_or_init(|| engine))
-                }
-            },
+    pub(crate) fn get(&self, variant: Variant) -> Result<&Engine> {
+        let other = match (variant.profile, variant.fuel) {
+            (Profile::Hardened, false) => return Ok(&self.hardened),
+            (Profile::Full, false) => &self.others[0],
+            (Profile::Hardened, true) => &self.others[1],
+            (Profile::Full, true) => &self.others[2],
+        };
+        match other.get() {
+            Some(engine) => Ok(engine),
+            None => {
+                let engine = engine(variant, self.allocation)?;
+                self.ticker.watch(&engine);
+                Ok(other.get_or_init(|| engine))
+            }
         }
     }
 }
 
-fn engine(profile: Profile, allocation: Allocation) -> Result<Engine> {
-    Engine::new(&config(profile, allocation)).map_err(|error| Error::new(ErrorKind::Engine, format!("cannot start the engine: {error:#}")))
+/// What code is compiled for: a profile, with or without a count of instructions in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(crate) struct Variant {
+    pub(crate) profile: Profile,
+    pub(crate) fuel: bool,
+}
+
+impl Variant {
+    /// The configuration of an engine that runs such code.
+    pub(crate) fn config(self, allocation: Allocation) -> Config {
+        let mut config = config(self.profile, allocation);
+        config.consume_fuel(self.fuel);
+        config
+    }
+}
+
+fn engine(variant: Variant, allocation: Allocation) -> Result<Engine> {
+    Engine::new(&variant.config(allocation)).map_err(|error| Error::new(ErrorKind::Engine, format!("cannot start the engine: {error:#}")))
 }
 
 /// The configuration of a profile: what benchmarks must give raw wasmtime to compare like with like.

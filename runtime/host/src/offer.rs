@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
-use crate::engine::Profile;
+use crate::engine::{Profile, Variant};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::Facts;
 use crate::interfaces::lifecycle;
@@ -207,16 +207,17 @@ impl Offer {
             return Err(Error::refused(format!("cannot accept `{subject}`: it needs what was not granted:"), denials).of(subject));
         }
         let configured = self.configure(&grants).map_err(wrong)?;
-        let engine = runtime.engines.get(profile)?;
-        let component = runtime.cache.component(engine, profile, &self.source).await.map_err(|error| error.of(subject))?;
+        let limits = self.limits.unwrap_or(runtime.limits);
+        limits.check().map_err(|issue| Error::invalid(ErrorKind::Invalid, format!("the limits of `{subject}` are wrong:"), vec![issue]))?;
+        let limits = self.manifest.as_ref().map_or(limits, |manifest| limits.tightened_by(&manifest.limits));
+        let variant = Variant { profile, fuel: limits.fuel.is_some() };
+        let engine = runtime.engines.get(variant)?;
+        let component = runtime.cache.component(engine, variant, &self.source).await.map_err(|error| error.of(subject))?;
         let pre = self.link(engine, &component, &reach, &configured)?;
         let lifecycle = match self.facts.has_lifecycle() {
             true => Some(lifecycle::find(&pre).map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(subject))?),
             false => None,
         };
-        let limits = self.limits.unwrap_or(runtime.limits);
-        limits.check().map_err(|issue| Error::invalid(ErrorKind::Invalid, format!("the limits of `{subject}` are wrong:"), vec![issue]))?;
-        let limits = self.manifest.as_ref().map_or(limits, |manifest| limits.tightened_by(&manifest.limits));
         let since = self.consented(&grants).await?;
         let uses_wasi = reach.iter().any(|reach| reach.kind != Kind::Types && reach.interface.path().starts_with("wasi:"));
         Ok(Plugin::new(Generation {

@@ -15,7 +15,7 @@ use plugwork_core::Digest;
 use rustix::fs::{MemfdFlags, OFlags, SealFlags};
 use rustix::process::geteuid;
 
-use crate::engine::Profile;
+use crate::engine::{Profile, Variant};
 use crate::error::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"PWCACHE1";
@@ -40,20 +40,20 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(crate) fn code(digest: Digest, profile: Profile, compatibility: u64) -> Self {
-        let profile = word(profile);
+    pub(crate) fn code(digest: Digest, variant: Variant, compatibility: u64) -> Self {
+        let variant = word(variant);
         Self {
-            name: format!("{}.{profile}", digest.hex()),
-            header: format!("code {digest} {profile} engine:{compatibility:016x} plugwork:{}", env!("CARGO_PKG_VERSION")),
+            name: format!("{}.{variant}", digest.hex()),
+            header: format!("code {digest} {variant} engine:{compatibility:016x} plugwork:{}", env!("CARGO_PKG_VERSION")),
         }
     }
 
     /// Why there is no code. Another engine may compile what this one could not, so its number belongs to it as to the code.
-    pub(crate) fn refusal(digest: Digest, profile: Profile, compatibility: u64) -> Self {
-        let profile = word(profile);
+    pub(crate) fn refusal(digest: Digest, variant: Variant, compatibility: u64) -> Self {
+        let variant = word(variant);
         Self {
-            name: format!("{}.{profile}.refusal", digest.hex()),
-            header: format!("refusal {digest} {profile} engine:{compatibility:016x} plugwork:{}", env!("CARGO_PKG_VERSION")),
+            name: format!("{}.{variant}.refusal", digest.hex()),
+            header: format!("refusal {digest} {variant} engine:{compatibility:016x} plugwork:{}", env!("CARGO_PKG_VERSION")),
         }
     }
 
@@ -62,10 +62,12 @@ impl Entry {
     }
 }
 
-fn word(profile: Profile) -> &'static str {
-    match profile {
-        Profile::Hardened => "hardened",
-        Profile::Full => "full",
+fn word(variant: Variant) -> &'static str {
+    match (variant.profile, variant.fuel) {
+        (Profile::Hardened, false) => "hardened",
+        (Profile::Hardened, true) => "hardened-fuel",
+        (Profile::Full, false) => "full",
+        (Profile::Full, true) => "full-fuel",
     }
 }
 

@@ -22,7 +22,7 @@ pub use disk::{Disk, Entry, Listed, Rejection};
 use wanted::Wanted;
 
 use crate::compile::{Children, Walls};
-use crate::engine::Profile;
+use crate::engine::Variant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::Facts;
 use crate::source::Source;
@@ -60,7 +60,7 @@ struct Counters {
 }
 
 pub(crate) struct Cache {
-    code: Memory<(Digest, Profile), Component>,
+    code: Memory<(Digest, Variant), Component>,
     facts: Memory<Digest, Arc<Facts>>,
     disk: Option<Arc<Disk>>,
     children: Option<Arc<Children>>,
@@ -70,7 +70,7 @@ pub(crate) struct Cache {
 impl Cache {
     /// `children` compile where there are any; they need a disk.
     pub(crate) fn new(disk: Option<Disk>, children: Option<Children>) -> Self {
-        let weigh = |_: &(Digest, Profile), component: &Component| {
+        let weigh = |_: &(Digest, Variant), component: &Component| {
             let range = component.image_range();
             u32::try_from(range.end as usize - range.start as usize).unwrap_or(u32::MAX)
         };
@@ -104,10 +104,10 @@ impl Cache {
     }
 
     /// The compiled component: compiled or loaded once for each digest and profile, however many ask at the same time.
-    pub(crate) async fn component(&self, engine: &Engine, profile: Profile, source: &Source) -> Result<Component> {
+    pub(crate) async fn component(&self, engine: &Engine, variant: Variant, source: &Source) -> Result<Component> {
         self.counters.requests.fetch_add(1, Ordering::Relaxed);
         let wanted =
-            Wanted { disk: self.disk.clone(), counters: self.counters.clone(), engine: engine.clone(), profile, source: source.clone() };
+            Wanted { disk: self.disk.clone(), counters: self.counters.clone(), engine: engine.clone(), variant, source: source.clone() };
         let children = self.children.clone();
         let make = async move {
             wanted.counters.misses.fetch_add(1, Ordering::Relaxed);
@@ -120,7 +120,7 @@ impl Cache {
             let place = children.enter().await.map_err(|failure| Error::compile(wanted.source.digest(), failure))?;
             blocking(move || wanted.in_a_child(&children, &place)).await
         };
-        self.code.try_get_with((source.digest(), profile), make).await.map_err(|error| (*error).clone())
+        self.code.try_get_with((source.digest(), variant), make).await.map_err(|error| (*error).clone())
     }
 
     /// What stood around the child that compiled last.

@@ -9,14 +9,14 @@ use plugwork_core::Digest;
 use tempfile::TempDir;
 
 use super::disk::{Disk, Entry, Rejection};
-use crate::engine::Profile;
+use crate::engine::{Profile, Variant};
 
 const PAYLOAD_BYTES: usize = 10_000;
 
 fn kept() -> (TempDir, Disk, Entry, Vec<u8>) {
     let state = tempfile::tempdir().unwrap();
     let disk = Disk::open(state.path()).unwrap();
-    let entry = Entry::code(Digest::of(b"a component"), Profile::Hardened, 7);
+    let entry = Entry::code(Digest::of(b"a component"), Variant { profile: Profile::Hardened, fuel: false }, 7);
     let payload: Vec<u8> = (0..PAYLOAD_BYTES).map(|at| (at * 31 % 251) as u8).collect();
     disk.write(&entry, &payload).unwrap();
     (state, disk, entry, payload)
@@ -71,7 +71,7 @@ fn what_was_verified_stays_when_the_file_is_swapped_and_nobody_can_write_to_it()
 #[test]
 fn a_refusal_is_no_code_and_code_no_refusal() {
     let (_state, disk, code, _) = kept();
-    let refusal = Entry::refusal(Digest::of(b"a component"), Profile::Hardened, 7);
+    let refusal = Entry::refusal(Digest::of(b"a component"), Variant { profile: Profile::Hardened, fuel: false }, 7);
     let folder = disk.folder();
     let (code_path, refusal_path) = {
         let hex = Digest::of(b"a component").hex();

@@ -13,7 +13,7 @@ use wasmtime::component::Component;
 use super::disk::{Disk, Entry, Rejection};
 use super::{Counters, load, refusal};
 use crate::compile::{Children, Made, Place, in_process};
-use crate::engine::{Profile, compatibility};
+use crate::engine::{Variant, compatibility};
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::Source;
 
@@ -21,7 +21,7 @@ pub(super) struct Wanted {
     pub(super) disk: Option<Arc<Disk>>,
     pub(super) counters: Arc<Counters>,
     pub(super) engine: Engine,
-    pub(super) profile: Profile,
+    pub(super) variant: Variant,
     pub(super) source: Source,
 }
 
@@ -75,7 +75,7 @@ impl Wanted {
     pub(super) fn in_a_child(&self, children: &Children, place: &Place) -> Result<Component> {
         let disk = self.disk()?;
         self.counters.compiled.fetch_add(1, Ordering::Relaxed);
-        match children.compile(&self.source, self.profile, compatibility(&self.engine), place)? {
+        match children.compile(&self.source, self.variant, compatibility(&self.engine), place)? {
             Made::Failed(failure) => {
                 refusal::remember(disk, &self.refusal(), &failure);
                 Err(Error::compile(self.source.digest(), failure))
@@ -112,10 +112,10 @@ impl Wanted {
     }
 
     fn code(&self) -> Entry {
-        Entry::code(self.source.digest(), self.profile, compatibility(&self.engine))
+        Entry::code(self.source.digest(), self.variant, compatibility(&self.engine))
     }
 
     fn refusal(&self) -> Entry {
-        Entry::refusal(self.source.digest(), self.profile, compatibility(&self.engine))
+        Entry::refusal(self.source.digest(), self.variant, compatibility(&self.engine))
     }
 }

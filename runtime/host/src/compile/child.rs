@@ -13,7 +13,7 @@ use wasmtime::Engine;
 
 use super::order::{ANSWERED, DONE, Order, Said, asked};
 use super::walls;
-use crate::engine::{self, Allocation, compatibility};
+use crate::engine::{Allocation, compatibility};
 
 static HOOKED: AtomicBool = AtomicBool::new(false);
 
@@ -51,8 +51,7 @@ fn serve(order: &Order) -> Result<(), Said> {
     }
     let walls = walls::enclose(&order.limits).map_err(|error| unfit("cannot put up the walls", &error))?;
     say(&Said::Walls(walls));
-    let engine =
-        Engine::new(&engine::config(order.profile, Allocation::OnDemand)).map_err(|error| unfit("cannot start the engine", &error))?;
+    let engine = Engine::new(&order.variant.config(Allocation::OnDemand)).map_err(|error| unfit("cannot start the engine", &error))?;
     if compatibility(&engine) != order.compatibility {
         return Err(Said::Unfit("it makes code for another engine: is it of the same build?".to_owned()));
     }

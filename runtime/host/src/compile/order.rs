@@ -6,7 +6,7 @@ use plugwork_core::{CompileLimits, Digest};
 use serde::{Deserialize, Serialize};
 
 use super::walls::Walls;
-use crate::engine::Profile;
+use crate::engine::Variant;
 
 /// The only variables of a child's environment, and its first argument. Both must be right, so that neither a stray variable nor a stray
 /// argument turns a program into a compiler.
@@ -35,7 +35,7 @@ pub(super) struct Order {
     pub(super) parent: u32,
     pub(super) digest: Digest,
     pub(super) bytes: u64,
-    pub(super) profile: Profile,
+    pub(super) variant: Variant,
     /// What the code must fit.
     pub(super) compatibility: u64,
     pub(super) limits: CompileLimits,

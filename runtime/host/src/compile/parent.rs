@@ -23,7 +23,7 @@ use super::order::{HEAPS, MARK, MARKED, Order, SAID_BYTES_MAX, THREADS};
 use super::queue::{Place, Queue};
 use super::walls::Walls;
 use super::{ChildCompiler, Program};
-use crate::engine::Profile;
+use crate::engine::Variant;
 use crate::error::{Error, ErrorKind, Result};
 use crate::source::Source;
 
@@ -67,13 +67,13 @@ impl Children {
     }
 
     /// Compiles in a child. Blocks for as long as that takes.
-    pub(crate) fn compile(&self, source: &Source, profile: Profile, compatibility: u64, _: &Place) -> Result<Made> {
+    pub(crate) fn compile(&self, source: &Source, variant: Variant, compatibility: u64, _: &Place) -> Result<Made> {
         let failed = |what: &str, error: &dyn std::fmt::Display| {
             Error::new(ErrorKind::Engine, format!("cannot compile {} in a child: {what}: {error}", source.digest()))
         };
         let input = source.sealed()?;
         let bytes = input.metadata().map_err(|error| failed("its input", &error))?.len();
-        let order = Order { parent: std::process::id(), digest: source.digest(), bytes, profile, compatibility, limits: self.limits };
+        let order = Order { parent: std::process::id(), digest: source.digest(), bytes, variant, compatibility, limits: self.limits };
         let order = serde_json::to_string(&order).map_err(|error| failed("its order", &error))?;
         let output = memory_file("plugwork-compiled").map_err(|error| failed("its output", &error))?;
         let theirs = output.try_clone().map_err(|error| failed("its output", &error))?;

@@ -108,3 +108,25 @@ async fn an_account_knows_every_call_once_its_instances_are_gone() {
     assert!(usage.cpu_ms <= wall.as_millis() as u64 && spend.cpu <= wall, "{usage:?} {wall:?}");
     assert!(spend.cpu * 2 > spend.time, "{spend:?}");
 }
+
+#[tokio::test]
+async fn fuel_is_spent_the_same_way_each_time_and_ends_the_call() {
+    let limits = Limits { fuel: Some(100_000), ..Limits::interactive() };
+    let plugin = plugin_with(&Guest::new(WORK).source(), limits).await;
+    for _ in 0..3 {
+        // A few operators each time around: ten thousand rounds fit, a hundred thousand do not.
+        plugin.call::<Number>(&10_000).await.unwrap();
+        assert_eq!(fault(plugin.call::<Number>(&100_000).await), Fault::Fuel { limit: 100_000 });
+    }
+}
+
+#[tokio::test]
+async fn plugins_with_and_without_fuel_live_in_one_runtime() {
+    let runtime = world::runtime().await;
+    let source = Guest::new(WORK).source();
+    for fuel in [None, Some(1_000), None, Some(1_000_000_000)] {
+        let limits = Limits { fuel, ..Limits::interactive() };
+        let plugin = runtime.offer(&source).await.unwrap().limits(limits).accept().await.unwrap();
+        assert_eq!(plugin.call::<Number>(&50_000).await.is_ok(), fuel != Some(1_000));
+    }
+}
