@@ -134,11 +134,11 @@ async fn a_bomb_is_stopped_by_processor_time_and_remembered() {
 #[tokio::test]
 async fn a_bomb_is_stopped_by_address_space() {
     let state = tempfile::tempdir().unwrap();
-    let limits = CompileLimits { memory_bytes: 128 << 20, threads: 1, ..CompileLimits::default() };
+    let limits = CompileLimits { memory_bytes: 64 << 20, threads: 1, ..CompileLimits::default() };
     let runtime = open(state.path(), child().limits(limits)).await;
     answers(&runtime).await;
     for _ in 0..2 {
-        assert_eq!(refused(&runtime, &bomb(5_000)).await, CompileFailure::Memory { limit_bytes: 128 << 20 });
+        assert_eq!(refused(&runtime, &bomb(5_000)).await, CompileFailure::Memory { limit_bytes: 64 << 20 });
     }
     assert_eq!((runtime.cache_counts().compiled, runtime.cache_counts().refused), (2, 1));
 }
