@@ -33,6 +33,8 @@ pub(crate) enum Part {
     Loops,
     /// `containment`: a request through a grant.
     Http,
+    /// `containment`: a read through a grant.
+    Keyvalue,
     /// `containment`: the meter itself, and how fast a plugin is stopped.
     Stop,
 }
@@ -75,6 +77,8 @@ const CONTAINMENT: &[(Part, &str)] = &[
     (Part::Loops, "loop-fuel"),
     (Part::Http, "http-get"),
     (Part::Http, "http-get-wasi"),
+    (Part::Keyvalue, "keyvalue-get"),
+    (Part::Keyvalue, "keyvalue-get-host"),
     (Part::Stop, "cpu-meter"),
     (Part::Stop, "revocation"),
 ];

@@ -4,6 +4,7 @@
 //! measures what a limit or a grant adds, so some rivals are wasmtime with less switched on than is safe.
 
 mod http;
+mod keyvalue;
 mod link;
 mod loops;
 mod metered;
@@ -39,6 +40,10 @@ pub(crate) async fn measure(plugins: &Path, quick: bool, parts: &[Part], rows: &
     if parts.contains(&Part::Http) {
         eprintln!("http, against a native client");
         keep("http", http::rows(quick).await);
+    }
+    if parts.contains(&Part::Keyvalue) {
+        eprintln!("reads of a key-value store in memory");
+        keep("keyvalue", keyvalue::rows(quick).await);
     }
     if parts.contains(&Part::Stop) {
         eprintln!("the meter, and revocation");

@@ -162,6 +162,9 @@ fn what_was_not_asked_for_is_refused_capability_by_capability() {
         let granted = object(json!({"hosts": ["http://a.b:81"]}));
         narrow("http", Some(&object(json!({ "hosts": [asked] }))), &granted).unwrap_err();
     }
+    // Less than was asked is granted, by rank and not by letters.
+    narrow("engine", Some(&object(json!({"profile": "full"}))), &object(json!({"profile": "hardened"}))).unwrap();
+    narrow("blob", Some(&object(json!({"containers": ["a"], "access": "write"}))), &object(json!({"access": "read"}))).unwrap();
     // What an application's own capability did not ask for is for the application to judge.
     narrow("own", Some(&object(json!({"depth": 5}))), &object(json!({"width": 5}))).unwrap();
     // What asks badly is granted to nobody.

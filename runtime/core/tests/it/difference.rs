@@ -129,6 +129,18 @@ fn each_kind_of_change_alone_needs_consent_or_does_not() {
     ] {
         assert_eq!(Difference::between(&from, &to).needs_consent(), consent, "{from:?}\n{to:?}");
     }
+    for (capability, bounds) in [
+        ("clock", json!({"resolution-ns": 5})),
+        ("random", json!({"call-bytes": 5})),
+        ("environment", json!({"variables": ["LANG"]})),
+        ("config", json!({"keys": []})),
+        ("engine", json!({})),
+    ] {
+        let mut unknown = object(bounds.clone());
+        unknown.insert("unknown".to_owned(), json!(1));
+        let (from, to) = (Grants::none().with(capability, object(bounds)), Grants::none().with(capability, unknown));
+        assert!(Difference::between(&from, &to).needs_consent(), "{capability}: a bound that nobody knows is no limit");
+    }
     // What an application's own bound means by being there, only the application knows.
     let own = |bounds: Value| Grants::none().with("own", object(bounds));
     assert!(Difference::between(&own(json!({})), &own(json!({"level": "admin"}))).needs_consent());
