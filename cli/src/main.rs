@@ -1,8 +1,10 @@
 //! The `plugwork` command: one file per verb under `verbs/`. Data goes to stdout, narration to stderr; `print` is the only module that writes.
 
+mod consent;
 mod exit;
 mod grants;
 mod host;
+mod live;
 mod pipeline;
 mod print;
 mod report;

@@ -73,3 +73,24 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) {
         written(writeln!(std::io::stdout(), "{}", line(&mut row.iter().map(String::as_str))));
     }
 }
+
+/// Asks on stderr and reads from stdin: the data on stdout stays data.
+pub(crate) struct Asking;
+
+impl crate::consent::ask::Terminal for Asking {
+    fn ask(&mut self, question: &str) -> std::io::Result<Option<String>> {
+        use std::io::{BufRead, Read};
+        // A terminal gives lines of at most 4 KiB; nothing else comes here.
+        const LINE_BYTES_MAX: u64 = 8 << 10;
+        write!(std::io::stderr(), "{}", escape(question))?;
+        std::io::stderr().flush()?;
+        let mut line = String::new();
+        let read = std::io::stdin().lock().take(LINE_BYTES_MAX).read_line(&mut line)?;
+        Ok((read > 0).then_some(line))
+    }
+}
+
+/// Whether there is somebody to ask: both who reads the question and who answers it.
+pub(crate) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && stderr_is_terminal()
+}

@@ -49,12 +49,12 @@ pub(super) struct Import {
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let doing = format!("cannot read component `{}`", path.display());
     let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => Failure::not_found(format_args!("{doing}: no such file; hint: build it with `plugwork build`")),
+        std::io::ErrorKind::NotFound => Failure::not_found(format_args!("{doing}: no such file\nhint: build it with `plugwork build`")),
         _ => Failure::from(error).while_doing(&doing),
     };
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
-        return Err(Failure::usage(format_args!("{doing}: it is a folder; hint: give the `.wasm` file that `plugwork build` wrote")));
+        return Err(Failure::usage(format_args!("{doing}: it is a folder\nhint: give the `.wasm` file that `plugwork build` wrote")));
     }
     // Also keeps pipes and devices out, which have no end.
     if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX {

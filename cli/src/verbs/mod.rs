@@ -9,4 +9,4 @@ mod component;
 mod findings;
 pub(crate) mod inspect;
 pub(crate) mod run;
-mod words;
+pub(crate) mod words;

@@ -80,7 +80,10 @@ impl Run {
             return Ok(());
         }
         let folder = self.output.clone().unwrap_or_else(|| Path::new("out").join(name));
-        std::fs::create_dir_all(&folder).map_err(|error| Failure::failed(format_args!("cannot make `{}`: {error}", folder.display())))?;
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            let hint = "give another folder with `--output FOLDER`, or make this one writable";
+            Failure::failed(format_args!("cannot make `{}`: {error}\nhint: {hint}", folder.display()))
+        })?;
         let threads = GuestThreads::start(None)?;
         let ran = run::run(&loaded, &threads, &folder).await;
         let times = Times { started, total: clock.elapsed() };
@@ -114,7 +117,7 @@ impl Run {
         }
         if self.json {
             print::json(&json!({
-                "pipeline": page.pipeline, "outcome": page.outcome, "report": report, "total-ms": page.total_ms, "steps": page.steps,
+                "pipeline": page.pipeline, "outcome": page.outcome, "report": report, "total_ms": page.total_ms, "steps": page.steps,
                 "outputs": page.outputs, "tables": page.tables,
             }));
         } else {
