@@ -17,6 +17,12 @@ pub(crate) fn json(value: &impl serde::Serialize) {
     written(writeln!(std::io::stdout(), "{text}"));
 }
 
+/// A value as JSON on one line: for lists without an end.
+pub(crate) fn json_line(value: &impl serde::Serialize) {
+    let text = serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+    written(writeln!(std::io::stdout(), "{text}"));
+}
+
 /// Data that did not arrive is no success. A reader that has seen enough (`| head`) is no error of ours.
 fn written(result: std::io::Result<()>) {
     if let Err(error) = result.and_then(|()| std::io::stdout().flush())

@@ -2,6 +2,8 @@
 //!
 //! Sizes are rounded: never compute with them, and never put them into JSON.
 
+use plugwork_core::table::{TimeUnit, calendar};
+
 /// `512 B`, `1.4 KiB`, `38.2 MiB`.
 pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 3] = ["KiB", "MiB", "GiB"];
@@ -33,6 +35,12 @@ pub(crate) fn grouped(number: u64) -> String {
         grouped.push(digit);
     }
     grouped
+}
+
+/// Milliseconds since 1970 as `2026-11-21T05:40:00Z`.
+pub(crate) fn instant(at_ms: u64) -> String {
+    let seconds = i64::try_from(at_ms / 1_000).unwrap_or(i64::MAX);
+    format!("{}Z", calendar::instant(seconds, TimeUnit::Seconds))
 }
 
 /// The candidate that differs from `given` by the fewest single letters, if they are few enough to be a slip.
