@@ -3,11 +3,10 @@
 //! What is installed is what the records say. Easy to get wrong: one package may have several consents, one for each tenant and each named
 //! instance (a pipeline's steps are such); a verb that takes a name means all of them unless it is told which.
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use plugwork_core::record::{Consent, ConsentKey, Event, Record, Records};
-use plugwork_core::{Clock, Digest, PackageName};
+use plugwork_core::{Digest, PackageName};
 
 use crate::exit::Failure;
 use crate::packages::Packages;
@@ -30,6 +29,11 @@ impl Which {
 
     pub(crate) fn instance(&self) -> &str {
         self.instance.as_deref().unwrap_or_default()
+    }
+
+    /// The instance, if one was named.
+    pub(crate) fn named_instance(&self) -> Option<&str> {
+        self.instance.as_deref()
     }
 
     /// The one consent that is meant where only one can be: that of the unnamed instance, unless one was named.
@@ -92,8 +96,8 @@ pub(crate) async fn latest(records: &dyn Records, package: Option<(&PackageName,
 }
 
 /// Removes a component's file if no plugin that is there needs it any more.
-pub(crate) async fn tidy(records: &Arc<dyn Records>, packages: &Packages, digest: Digest) -> Result<bool, Failure> {
-    let needed = latest(records.as_ref(), None).await?.iter().any(|latest| latest.is_there() && latest.event.subject().digest == digest);
+pub(crate) async fn tidy(records: &dyn Records, packages: &Packages, digest: Digest) -> Result<bool, Failure> {
+    let needed = latest(records, None).await?.iter().any(|latest| latest.is_there() && latest.event.subject().digest == digest);
     if needed { Ok(false) } else { packages.remove(digest) }
 }
 
@@ -125,16 +129,7 @@ pub(crate) fn approver() -> String {
     }
 }
 
-/// The system's clock.
-pub(crate) struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now_ms(&self) -> u64 {
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-    }
-}
-
 /// Milliseconds since 1970.
 pub(crate) fn now_ms() -> u64 {
-    SystemClock.now_ms()
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -100,3 +100,14 @@ impl crate::consent::ask::Terminal for Asking {
 pub(crate) fn can_ask() -> bool {
     std::io::stdin().is_terminal() && stderr_is_terminal()
 }
+
+pub(crate) fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Empties the terminal for a page that is drawn anew.
+pub(crate) fn clear() {
+    if stdout_is_terminal() {
+        written(write!(std::io::stdout(), "\u{1b}[H\u{1b}[2J"));
+    }
+}

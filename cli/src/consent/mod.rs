@@ -6,5 +6,6 @@
 
 pub(crate) mod ask;
 pub(crate) mod given;
+pub(crate) mod offering;
 pub(crate) mod text;
 pub(crate) mod words;

@@ -76,7 +76,8 @@ async fn load_one(runtime: &Runtime, base: &Path, step: Step) -> Result<Loaded, 
         let points: Vec<_> = offer.points().map(|point| format!("`{point}`")).collect();
         return Err(Failure::usage(format_args!("{place}: `{}` is not a `{wanted}`; it exports {}", offer.subject(), points.join(", "))));
     }
-    let plugin = offer.accept_only(grants).await.map_err(|error| Failure::from(error).while_doing(&place))?;
+    // The pipeline file is the consent, for this run and for no other.
+    let plugin = offer.unrecorded().accept_only(grants).await.map_err(|error| Failure::from(error).while_doing(&place))?;
     let options = Value::Object(options(&step.raw.options).map_err(|issue| wrong(vec![issue]))?);
     check_options(&plugin, wanted, &options).await?.map_err(wrong)?;
     let options = options.to_string();

@@ -2,9 +2,9 @@
 //!
 //! Easy to get wrong: `ls` shows what is there and proves nothing; only `verify` recomputes it.
 
-use plugwork_core::record::{Consent, Event, Record, RecordsError};
+use plugwork_core::record::{Consent, Event, Record, Records, RecordsError};
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::Value;
 
 use super::words::instant;
 use crate::consent::words::one_line;
@@ -47,10 +47,10 @@ enum Action {
 
 /// One line of `plugwork audit ls --json`.
 #[derive(Serialize)]
-struct Line<'a> {
+struct Line {
     sequence: u64,
     at_ms: u64,
-    event: &'a RawValue,
+    event: Value,
     previous: String,
     digest: String,
     signature: String,
@@ -62,7 +62,7 @@ const PAGE: u32 = 500;
 impl Audit {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
         host::io_runtime()?.block_on(async {
-            let records = host::records(place).await?;
+            let records = host::store(place).await?;
             match self.action {
                 Action::Ls { mut after, json } => loop {
                     let page = records.read(after, PAGE).await?;

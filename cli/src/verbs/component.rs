@@ -159,13 +159,13 @@ impl Component {
     }
 
     /// Whether granting would help: this command offers it, and the manifest, where there is one, asks for it.
-    fn may_be_granted(&self, capability: &str) -> bool {
+    pub(super) fn may_be_granted(&self, capability: &str) -> bool {
         let offered = host::offered().iter().any(|offer| offer.capability == capability);
         offered && self.manifest.as_ref().is_none_or(|manifest| manifest.permissions.contains_key(capability))
     }
 
     /// What the manifest asks of a capability, or the least that makes sense where there is none.
-    fn asked(&self, capability: &str) -> Permission {
+    pub(super) fn asked(&self, capability: &str) -> Permission {
         let asked = self.manifest.as_ref().and_then(|manifest| manifest.permissions.get(capability));
         asked.cloned().unwrap_or_else(|| Permission {
             capability: capability.to_owned(),

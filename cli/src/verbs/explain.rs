@@ -5,12 +5,13 @@
 
 use std::path::Path;
 
-use plugwork::{Limits, Plugin, Runtime};
+use plugwork::{Limits, Plugin, Profile, Runtime};
 use plugwork_core::reach::{Kind, Reach};
-use plugwork_core::{Denial, Grants, Permission, Subject};
+use plugwork_core::{Denial, Grants, Manifest};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::add::{argument, silent};
 use super::component::{Component, ENGINE};
 use super::target::Target;
 use crate::consent::text::limits_in_words;
@@ -18,6 +19,7 @@ use crate::consent::words::in_words;
 use crate::exit::Failure;
 use crate::grants::{GrantArguments, to_argument};
 use crate::host::{self, Place};
+use crate::installed::Which;
 use crate::print;
 
 /// Explains what a plugin can reach, from the linker that was built for it, and what is not there for it.
@@ -41,6 +43,8 @@ pub(crate) struct Explain {
     /// Prints JSON instead of text.
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    which: Which,
     #[command(flatten)]
     grants: GrantArguments,
 }
@@ -93,10 +97,10 @@ impl Explain {
         let given = self.grants.is_given().then(|| self.grants.read()).transpose()?;
         let io = host::io_runtime()?;
         let explained = io.block_on(async {
-            let target = Target::find(place, &self.plugin).await?;
+            let store = host::store(place).await?;
+            let target = Target::find(place, store.as_ref(), &self.plugin, &self.which).await?;
             let component = Component::open(&target.path)?;
-            let hint = Box::new(|_: &Subject, permission: &Permission| to_argument(permission));
-            let runtime = host::open(place, Path::new("."), Limits::batch(), |_: &Subject, _, _: &str| (), hint).await?;
+            let runtime = host::open(place, &store, Path::new("."), Limits::batch(), silent, Box::new(argument)).await?;
             let grants = given.unwrap_or_else(|| target.grants());
             explain(&runtime, &target, &component, grants).await
         })?;
@@ -114,9 +118,10 @@ impl Explain {
 
 async fn explain(runtime: &Runtime, target: &Target, component: &Component, grants: Grants) -> Result<Explained, Failure> {
     let offer = target.offer(runtime).await?;
-    let (subject, manifest) = (offer.subject().clone(), offer.manifest().cloned());
+    let (subject, manifest): (_, Option<Manifest>) = (offer.subject().clone(), offer.manifest().cloned());
     let decided = offer.reach(&grants);
-    let accepted = offer.accept_only(grants.clone()).await;
+    // To explain is not to consent.
+    let accepted = offer.unrecorded().accept_only(grants.clone()).await;
     let (linked, obstacles, reach, effective, limits) = match &accepted {
         Ok(plugin) => (true, Vec::new(), plugin.reach().to_vec(), plugin.grants().clone(), *plugin.limits()),
         // Too much or nonsense was granted: that is the caller's to mend, and says nothing of the plugin.
@@ -126,7 +131,11 @@ async fn explain(runtime: &Runtime, target: &Target, component: &Component, gran
             (false, error.denials().to_vec(), decided, grants, limits)
         }
     };
-    let profile = accepted.as_ref().map_or(component.profile(), Plugin::profile_name);
+    let profile = match accepted.as_ref().map(Plugin::profile) {
+        Ok(Profile::Full) => "full",
+        Ok(Profile::Hardened) => "hardened",
+        Err(_) => component.profile(),
+    };
     let imports: Vec<Import> = reach.iter().map(|reach| import(component, reach, &effective)).collect();
     Ok(Explained {
         plugin: subject.to_string(),
@@ -167,7 +176,8 @@ fn absent(component: &Component, reach: &[Reach], effective: &Grants) -> Vec<Abs
         let mut of_it = reach.iter().filter(|reach| reach.capability.as_deref() == Some(capability));
         of_it.any(|reach| reach.kind == kind)
     };
-    let imported = |capability: &str| reach.iter().any(|reach| reach.kind != Kind::Types && reach.capability.as_deref() == Some(capability));
+    let imported =
+        |capability: &str| reach.iter().any(|reach| reach.kind != Kind::Types && reach.capability.as_deref() == Some(capability));
     let offered = host::offered();
     let mut absent = Vec::new();
     for offer in offered.iter().filter(|offer| !behind(offer.capability, Kind::Granted)) {

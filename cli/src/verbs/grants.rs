@@ -56,7 +56,7 @@ struct Shown<'a> {
 impl Grants {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
         host::io_runtime()?.block_on(async {
-            let records = host::records(place).await?;
+            let records = host::store(place).await?;
             let wanted = self.plugin.as_ref().map(|name| (name, &self.which));
             let found = installed::latest(records.as_ref(), wanted).await?;
             if let Some(name) = self.plugin.as_ref().filter(|_| found.is_empty()) {
@@ -123,7 +123,9 @@ fn tell(shown: &Shown<'_>) {
     print::data(format_args!("  {} by {}{until}{why} (record {})", instant(shown.at_ms), one_line(shown.by), shown.record));
     match shown.grants {
         Some(grants) if grants.is_empty() => print::data("  nothing"),
-        Some(grants) => grants.iter().for_each(|grant| print::data(format_args!("  may {} (`{}`)", in_words(&grant.capability, &grant.bounds), grant.capability))),
+        Some(grants) => grants
+            .iter()
+            .for_each(|grant| print::data(format_args!("  may {} (`{}`)", in_words(&grant.capability, &grant.bounds), grant.capability))),
         None => {}
     }
 }

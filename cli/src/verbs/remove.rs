@@ -1,7 +1,7 @@
 //! `plugwork remove`: the plugin's consent ends, and its file goes if nothing else needs it. The records of what was stay.
 
 use plugwork_core::PackageName;
-use plugwork_core::record::Event;
+use plugwork_core::record::{Event, Records};
 
 use crate::exit::Failure;
 use crate::host::{self, Place};
@@ -32,7 +32,7 @@ pub(crate) struct Remove {
 impl Remove {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
         host::io_runtime()?.block_on(async {
-            let (records, packages) = (host::records(place).await?, Packages::of(&place.state()?));
+            let (records, packages) = (host::store(place).await?, Packages::of(&place.state()?));
             let there = installed::latest(records.as_ref(), Some((&self.plugin, &self.which))).await?;
             let subjects: Vec<_> = there.iter().filter(|latest| latest.is_there()).map(|latest| latest.event.subject().clone()).collect();
             if subjects.is_empty() {
@@ -42,7 +42,7 @@ impl Remove {
             let written = records.append(now_ms(), subjects.iter().map(removed).collect()).await?;
             // After the records: a crash in between leaves a file that no consent names, not a consent without its file.
             for subject in &subjects {
-                installed::tidy(&records, &packages, subject.digest).await?;
+                installed::tidy(records.as_ref(), &packages, subject.digest).await?;
             }
             let mut told = Vec::new();
             for (subject, record) in subjects.iter().zip(&written) {

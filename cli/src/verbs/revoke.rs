@@ -1,11 +1,12 @@
 //! `plugwork revoke`: consent is taken back. Running hosts hear of it through the records and stop the plugin within one second.
 
-use plugwork_core::PackageName;
-use plugwork_core::record::Event;
+use plugwork_core::record::Records;
+use plugwork_core::{PackageName, Subject, consent};
 
 use crate::exit::Failure;
 use crate::host::{self, Place};
 use crate::installed::{self, Which, approver, now_ms};
+use crate::live::ask;
 use crate::print;
 
 /// Takes back the consent to a plugin. Hosts that are running it stop within one second.
@@ -34,25 +35,24 @@ pub(crate) struct Revoke {
 impl Revoke {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
         host::io_runtime()?.block_on(async {
-            let records = host::records(place).await?;
+            let records = host::store(place).await?;
             let found = installed::latest(records.as_ref(), Some((&self.plugin, &self.which))).await?;
-            let subjects: Vec<_> = found.iter().filter_map(|latest| Some(latest.consent()?.subject.clone())).collect();
-            if subjects.is_empty() && found.iter().any(installed::Latest::is_there) {
-                print::narrate(format_args!("consent to `{}` was taken back before; nothing was done", self.plugin));
-                return Ok(());
-            }
-            if subjects.is_empty() {
+            let running = self.running(place)?;
+            let known = found.iter().find(|latest| latest.is_there()).map(|latest| latest.event.subject().clone());
+            let Some(mut subject) = known.or(running) else {
                 return Err(installed::unknown(records.as_ref(), &self.plugin).await);
-            }
-            let revoked = |subject: &plugwork_core::Subject| Event::Revoked {
-                subject: subject.clone(),
-                by: approver(),
-                reason: self.reason.clone(),
             };
-            let written = records.append(now_ms(), subjects.iter().map(revoked).collect()).await?;
+            // Also what runs on a pipeline's word, which is on no record: it has the package's name, and an instance of its own.
+            self.which.named_instance().unwrap_or(consent::EVERY_INSTANCE).clone_into(&mut subject.instance);
+            let standing = records.consents().await?;
+            let events = consent::revocation(&standing, &subject, &approver(), &self.reason);
+            let subjects: Vec<Subject> = events.iter().map(|event| event.subject().clone()).collect();
+            let written = records.append(now_ms(), events).await?;
             let mut told = Vec::new();
             for (subject, record) in subjects.iter().zip(&written) {
-                print::narrate(format_args!("revoked `{subject}`; hosts that run it stop within one second"));
+                let every = subject.instance == consent::EVERY_INSTANCE;
+                let whose = if every { format!("every instance of `{}`", subject.package) } else { format!("`{subject}`") };
+                print::narrate(format_args!("revoked {whose}; hosts that run it stop within one second"));
                 told.push(serde_json::json!({
                     "plugin": subject.package, "instance": subject.instance, "digest": subject.digest, "record": record.sequence,
                 }));
@@ -62,5 +62,17 @@ impl Revoke {
             }
             Ok(())
         })
+    }
+
+    /// A plugin of that name that runs in a host on this state folder.
+    fn running(&self, place: &Place) -> Result<Option<Subject>, Failure> {
+        let hosts = ask::top(&place.state()?)?;
+        let answers = hosts.into_iter().filter_map(|host| host.answer.ok());
+        let subjects = answers.flat_map(|mut answer| match answer["plugins"].take() {
+            serde_json::Value::Array(plugins) => plugins,
+            _ => Vec::new(),
+        });
+        let mut subjects = subjects.filter_map(|mut plugin| serde_json::from_value::<Subject>(plugin["subject"].take()).ok());
+        Ok(subjects.find(|subject| subject.package == self.plugin && subject.tenant == self.which.tenant()))
     }
 }
