@@ -121,7 +121,14 @@ pub(crate) fn limits_in_words(limits: &Limits) -> String {
         ms if ms.is_multiple_of(1_000) => format!("{} s", grouped(ms / 1_000)),
         ms => format!("{} ms", grouped(ms)),
     };
-    format!("{deadline} for each call, {} of memory in each instance", size(limits.memory_bytes))
+    let share = limits.cpu_percent.map_or_else(String::new, |percent| format!(", {percent} % of one core"));
+    let rate = limits.egress_bytes_per_second.map_or_else(String::new, |bytes| format!(", {} a second sent", size(bytes)));
+    format!(
+        "{deadline} for each call, {} of memory in each instance and {} in all{share}{rate}, {} in each kind of storage",
+        size(limits.memory_bytes),
+        size(limits.plugin_memory_bytes),
+        size(limits.storage_bytes)
+    )
 }
 
 #[cfg(test)]
@@ -154,7 +161,7 @@ mod tests {
             "digest      sha256:e3b0c44298fc…\n",
             "  - send GET or HEAD requests to a.example (`http`, optional)\n      its author says: \"to fetch\"\n",
             "its own log (limited), random numbers; imported but empty: no folder\n",
-            "it may use: 60 s for each call, 256.0 MiB of memory in each instance",
+            "it may use: 60 s for each call, 256.0 MiB of memory in each instance and 1.0 GiB in all, 1.0 GiB in each kind of storage",
         ] {
             assert!(text.contains(part), "`{part}` is not in:\n{text}");
         }

@@ -41,9 +41,17 @@ pub(crate) fn in_words(capability: &str, bounds: &Map<String, Value>) -> String 
             let variables = take("variables").map_or_else(|| "none".to_owned(), |variables| members(&variables, "all of them"));
             format!("read environment variables of this command: {variables}")
         }
-        "secrets" => format!("use secrets: {}", take("keys").map_or_else(|| "none named".to_owned(), |keys| members(&keys, "all of them"))),
-        "keyvalue" => format!("keep values in stores of its own{}", named(take("stores"))),
-        "blob" => format!("keep files in containers of its own{}", named(take("containers"))),
+        "secrets" => {
+            let names = take("names").map_or_else(|| "none named".to_owned(), |names| members(&names, "all of them"));
+            let hosts = take("hosts").filter(|hosts| hosts.as_array().is_some_and(|hosts| !hosts.is_empty()));
+            let header = take("header").as_ref().and_then(Value::as_str).map_or("authorization".to_owned(), one_line);
+            let sent = hosts.map(|hosts| format!("have sent in the header `{header}` to {}", members(&hosts, "any host")));
+            let seen = (take("reveal") == Some(Value::Bool(true))).then(|| "see as text".to_owned());
+            let uses: Vec<String> = [seen, sent].into_iter().flatten().collect();
+            format!("use secrets ({names}): {}", if uses.is_empty() { "for nothing".to_owned() } else { uses.join(" and ") })
+        }
+        "keyvalue" => format!("{} values in stores of its own{}", access(take("access")), named(take("stores"))),
+        "blob" => format!("{} files in containers of its own{}", access(take("access")), named(take("containers"))),
         "clock" => match take("resolution-ns") {
             Some(resolution) => format!("tell the time to {resolution} ns instead of whole milliseconds"),
             None => "tell the time more finely than in milliseconds".to_owned(),
@@ -59,6 +67,13 @@ pub(crate) fn in_words(capability: &str, bounds: &Map<String, Value>) -> String 
         _ => "what this host means by that name".to_owned(),
     };
     if rest.is_empty() { words } else { format!("{words}; within {}", one_line(&to_inline_table(&rest))) }
+}
+
+fn access(access: Option<Value>) -> &'static str {
+    match access.as_ref().and_then(Value::as_str) {
+        None | Some("read") => "read",
+        Some(_) => "keep, change and remove",
+    }
 }
 
 fn named(stores: Option<Value>) -> String {
@@ -110,6 +125,13 @@ mod tests {
         assert_eq!(said("filesystem", json!({})), "read files below one folder of this computer, which you name");
         assert_eq!(said("filesystem", json!({"access": "write", "root": "/srv"})), "read, create, change and remove files below `/srv`");
         assert_eq!(said("environment", json!({"variables": ["LANG"]})), "read environment variables of this command: LANG");
+    }
+
+    #[test]
+    fn seeing_a_secret_and_having_it_sent_are_told_apart() {
+        let sent = json!({"names": ["token"], "hosts": ["a.example"]});
+        assert_eq!(said("secrets", sent), "use secrets (token): have sent in the header `authorization` to a.example");
+        assert_eq!(said("secrets", json!({"names": ["token"], "reveal": true})), "use secrets (token): see as text");
     }
 
     #[test]
