@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use plugwork::{Error, ErrorKind};
+use plugwork_core::record::RecordsError;
 
 /// Shown under `--help`.
 pub(crate) const HELP: &str =
@@ -78,6 +79,15 @@ impl From<Error> for Failure {
         match error.kind() {
             ErrorKind::Refused => Self::refused(error),
             ErrorKind::Invalid => Self::usage(error),
+            _ => Self::failed(error),
+        }
+    }
+}
+
+impl From<RecordsError> for Failure {
+    fn from(error: RecordsError) -> Self {
+        match error {
+            RecordsError::Busy { .. } => Self::unreachable(error),
             _ => Self::failed(error),
         }
     }

@@ -32,6 +32,11 @@ pub(crate) struct GrantArguments {
 }
 
 impl GrantArguments {
+    /// Whether any of the two was used, be it to grant nothing.
+    pub(crate) fn is_given(&self) -> bool {
+        !self.grant.is_empty() || self.grants.is_some()
+    }
+
     /// Everything that was granted, from the file and from the arguments. The same capability twice is an error: which one was meant?
     pub(crate) fn read(&self) -> Result<Grants, Failure> {
         let mut grants = match &self.grants {
@@ -41,7 +46,7 @@ impl GrantArguments {
         for text in &self.grant {
             let (capability, bounds) = from_argument(text)?;
             if grants.get(&capability).is_some() {
-                return Err(Failure::usage(format_args!("`{capability}` is granted twice; hint: put all its bounds into one grant")));
+                return Err(Failure::usage(format_args!("`{capability}` is granted twice\nhint: put all its bounds into one grant")));
             }
             grants = grants.with(&capability, bounds);
         }
@@ -94,7 +99,7 @@ fn from_file(path: &Path) -> Result<Grants, Failure> {
     let stranger = table.keys().find(|key| *key != "grants");
     let (None, Some(toml::Value::Table(grants))) = (stranger, table.get("grants")) else {
         let what = stranger.map_or_else(|| "it has no table `grants`".to_owned(), |key| format!("unknown key `{key}`"));
-        return Err(Failure::usage(format_args!("{doing}: {what}; hint: write `grants.http = {{ hosts = [\"api.example.com\"] }}`")));
+        return Err(Failure::usage(format_args!("{doing}: {what}\nhint: write `grants.http = {{ hosts = [\"api.example.com\"] }}`")));
     };
     from_toml(grants).map_err(|issues| Failure::usage(format_args!("{doing}:{}", lines(&issues))))
 }

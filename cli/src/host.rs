@@ -1,13 +1,18 @@
 //! The command as a plugin host: where its state is, what it offers, and how it words a missing grant.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 use plugwork::log::Sink;
 use plugwork::{Allocation, ChildCompiler, Compiler, Limits, Runtime};
 use plugwork_capabilities::{Clock, Config, Environment, Filesystem, Http, Random};
 use plugwork_core::{Permission, Subject};
+use plugwork_store::Store;
 
 use crate::exit::Failure;
+use crate::live::serve::{self, Serving};
+use crate::print;
 
 /// Where this command keeps its state.
 pub(crate) struct Place {
@@ -34,9 +39,28 @@ impl Place {
 /// How a grant that is missing would be written here.
 pub(crate) type Hint = Box<dyn Fn(&Subject, &Permission) -> String + Send + Sync>;
 
+/// What this node keeps: the records of consent, and the values of plugins. One folder for each state folder; several commands may have it
+/// open at once.
+pub(crate) async fn store(place: &Place) -> Result<Arc<Store>, Failure> {
+    let folder = place.state()?.join("store");
+    let failed = |error: plugwork_store::StoreError| match error.hint() {
+        hint if hint.is_empty() => Failure::failed(format_args!("cannot open `{}`: {error}", folder.display())),
+        hint => Failure::failed(format_args!("cannot open `{}`: {error}\nhint: {hint}", folder.display())),
+    };
+    Ok(Arc::new(Store::open(&folder).await.map_err(failed)?))
+}
+
 /// Opens the runtime with everything this command can offer. Roots of `filesystem` grants are relative to `base`.
-pub(crate) async fn open(place: &Place, base: &Path, limits: Limits, sink: impl Sink, hint: Hint) -> Result<Runtime, Failure> {
+pub(crate) async fn open(
+    place: &Place,
+    store: &Arc<Store>,
+    base: &Path,
+    limits: Limits,
+    sink: impl Sink,
+    hint: Hint,
+) -> Result<Runtime, Failure> {
     let runtime = Runtime::builder(place.state()?)
+        .records(store.clone())
         // A command makes few instances: reserving a pool would cost more than it saves.
         .allocation(Allocation::OnDemand)
         .compiler(Compiler::Child(ChildCompiler::default()))
@@ -52,6 +76,27 @@ pub(crate) async fn open(place: &Place, base: &Path, limits: Limits, sink: impl 
         .open()
         .await?;
     Ok(runtime)
+}
+
+/// Answers `plugwork top` for as long as the result lives. A host that cannot be looked at still does its work.
+pub(crate) fn serve(place: &Place, runtime: &Runtime, verb: &'static str) -> Option<Serving> {
+    #[derive(serde::Serialize)]
+    struct Answer {
+        pid: u32,
+        verb: &'static str,
+        uptime_ms: u128,
+        plugins: Vec<plugwork::Usage>,
+    }
+    let (runtime, began) = (runtime.clone(), Instant::now());
+    let answer = move || Answer { pid: std::process::id(), verb, uptime_ms: began.elapsed().as_millis(), plugins: runtime.usage() };
+    let serving = place.state().map_err(|failure| failure.to_string());
+    match serving.and_then(|state| serve::serve(&state, answer).map_err(|error| error.to_string())) {
+        Ok(serving) => Some(serving),
+        Err(error) => {
+            print::narrate(format_args!("warning: `plugwork top` will not see this: {error}"));
+            None
+        }
+    }
 }
 
 /// The names and interfaces that [`open`] offers, for commands that only look.

@@ -1,8 +1,12 @@
 //! The `plugwork` command: one file per verb under `verbs/`. Data goes to stdout, narration to stderr; `print` is the only module that writes.
 
+mod consent;
 mod exit;
 mod grants;
 mod host;
+mod installed;
+mod live;
+mod packages;
 mod pipeline;
 mod print;
 mod report;
@@ -16,7 +20,7 @@ use clap::{Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "plugwork", version, arg_required_else_help = true, after_help = exit::HELP)]
 struct Arguments {
-    /// Where compiled plugins are kept. Default: $PLUGWORK_STATE, else $XDG_STATE_HOME/plugwork, else ~/.local/state/plugwork.
+    /// Where plugins, records of consent and compiled code are kept. Default: $PLUGWORK_STATE, else $XDG_STATE_HOME/plugwork, else ~/.local/state/plugwork.
     #[arg(long, global = true, value_name = "FOLDER")]
     state: Option<std::path::PathBuf>,
     #[command(subcommand)]
@@ -25,6 +29,14 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
+    Add(verbs::add::Add),
+    Update(verbs::update::Update),
+    Remove(verbs::remove::Remove),
+    Grants(verbs::grants::Grants),
+    Revoke(verbs::revoke::Revoke),
+    Audit(verbs::audit::Audit),
+    Explain(verbs::explain::Explain),
+    Top(verbs::top::Top),
     Inspect(verbs::inspect::Inspect),
     Check(verbs::check::Check),
     Build(verbs::build::Build),
@@ -39,7 +51,15 @@ fn main() -> std::process::ExitCode {
     let arguments = Arguments::parse();
     let place = host::Place::new(arguments.state);
     let outcome = match arguments.verb {
-        Verb::Inspect(verb) => verb.run(),
+        Verb::Add(verb) => verb.run(&place),
+        Verb::Update(verb) => verb.run(&place),
+        Verb::Remove(verb) => verb.run(&place),
+        Verb::Grants(verb) => verb.run(&place),
+        Verb::Revoke(verb) => verb.run(&place),
+        Verb::Audit(verb) => verb.run(&place),
+        Verb::Explain(verb) => verb.run(&place),
+        Verb::Top(verb) => verb.run(&place),
+        Verb::Inspect(verb) => verb.run(&place),
         Verb::Check(verb) => verb.run(),
         Verb::Build(verb) => verb.run(),
         Verb::Run(verb) => verb.run(&place),

@@ -17,6 +17,12 @@ pub(crate) fn json(value: &impl serde::Serialize) {
     written(writeln!(std::io::stdout(), "{text}"));
 }
 
+/// A value as JSON on one line: for lists without an end.
+pub(crate) fn json_line(value: &impl serde::Serialize) {
+    let text = serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
+    written(writeln!(std::io::stdout(), "{text}"));
+}
+
 /// Data that did not arrive is no success. A reader that has seen enough (`| head`) is no error of ours.
 fn written(result: std::io::Result<()>) {
     if let Err(error) = result.and_then(|()| std::io::stdout().flush())
@@ -71,5 +77,37 @@ pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) {
     written(writeln!(std::io::stdout(), "{}", line(&mut headings.iter().copied())));
     for row in &rows {
         written(writeln!(std::io::stdout(), "{}", line(&mut row.iter().map(String::as_str))));
+    }
+}
+
+/// Asks on stderr and reads from stdin: the data on stdout stays data.
+pub(crate) struct Asking;
+
+impl crate::consent::ask::Terminal for Asking {
+    fn ask(&mut self, question: &str) -> std::io::Result<Option<String>> {
+        use std::io::{BufRead, Read};
+        // A terminal gives lines of at most 4 KiB; nothing else comes here.
+        const LINE_BYTES_MAX: u64 = 8 << 10;
+        write!(std::io::stderr(), "{}", escape(question))?;
+        std::io::stderr().flush()?;
+        let mut line = String::new();
+        let read = std::io::stdin().lock().take(LINE_BYTES_MAX).read_line(&mut line)?;
+        Ok((read > 0).then_some(line))
+    }
+}
+
+/// Whether there is somebody to ask: both who reads the question and who answers it.
+pub(crate) fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && stderr_is_terminal()
+}
+
+pub(crate) fn stdout_is_terminal() -> bool {
+    std::io::stdout().is_terminal()
+}
+
+/// Empties the terminal for a page that is drawn anew.
+pub(crate) fn clear() {
+    if stdout_is_terminal() {
+        written(write!(std::io::stdout(), "\u{1b}[H\u{1b}[2J"));
     }
 }

@@ -76,7 +76,8 @@ async fn load_one(runtime: &Runtime, base: &Path, step: Step) -> Result<Loaded, 
         let points: Vec<_> = offer.points().map(|point| format!("`{point}`")).collect();
         return Err(Failure::usage(format_args!("{place}: `{}` is not a `{wanted}`; it exports {}", offer.subject(), points.join(", "))));
     }
-    let plugin = offer.accept_only(grants).await.map_err(|error| Failure::from(error).while_doing(&place))?;
+    // The pipeline file is the consent, for this run and for no other.
+    let plugin = offer.unrecorded().accept_only(grants).await.map_err(|error| Failure::from(error).while_doing(&place))?;
     let options = Value::Object(options(&step.raw.options).map_err(|issue| wrong(vec![issue]))?);
     check_options(&plugin, wanted, &options).await?.map_err(wrong)?;
     let options = options.to_string();
@@ -111,14 +112,42 @@ async fn check_options(plugin: &Plugin, point: &str, options: &Value) -> Result<
     })?;
     let issues: Vec<Issue> = validator
         .iter_errors(options)
-        .map(|error| Issue { what: error.to_string(), at: format!("options{}", error.instance_path()), expected: String::new() })
+        .map(|error| Issue { what: error.to_string(), at: format!("options{}", error.instance_path()), expected: names(schema, &error) })
         .collect();
     Ok(if issues.is_empty() { Ok(()) } else { Err(issues) })
+}
+
+/// The names that would have been right, where a name was wrong: those that the schema gives at the place of the error.
+fn names(schema: &Value, error: &jsonschema::ValidationError<'_>) -> String {
+    use jsonschema::error::ValidationErrorKind::{AdditionalProperties, Required, UnevaluatedProperties};
+    if !matches!(error.kind(), AdditionalProperties { .. } | UnevaluatedProperties { .. } | Required { .. }) {
+        return String::new();
+    }
+    // The keyword stands beside the `properties` that it is about.
+    let keyword = error.schema_path().to_string();
+    let beside = keyword.rsplit_once('/').map_or("", |(beside, _)| beside);
+    let properties = schema.pointer(beside).and_then(|schema| schema.get("properties")).and_then(Value::as_object);
+    let names: Vec<_> = properties.into_iter().flat_map(|properties| properties.keys()).map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { String::new() } else { format!("one of {}", names.join(", ")) }
 }
 
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    #[test]
+    fn a_name_that_a_schema_does_not_know_is_told_with_those_it_does() {
+        let inner = json!({ "type": "object", "properties": { "c": {}, "d": {} }, "required": ["d"], "additionalProperties": false });
+        let schema = json!({ "type": "object", "properties": { "a": {}, "b": inner }, "additionalProperties": false });
+        let validator = jsonschema::validator_for(&schema).unwrap();
+        let said = |options: serde_json::Value| -> Vec<String> {
+            validator.iter_errors(&options).map(|error| super::names(&schema, &error)).collect()
+        };
+        assert_eq!(said(json!({ "x": 1 })), ["one of `a`, `b`"]);
+        assert_eq!(said(json!({ "b": { "d": 1, "e": 2 } })), ["one of `c`, `d`"]);
+        assert_eq!(said(json!({ "b": {} })), ["one of `c`, `d`"]);
+        assert_eq!(said(json!({ "b": 1 }))[0], "");
+    }
 
     #[test]
     fn a_plugins_schema_cannot_make_the_host_fetch_or_open_anything() {

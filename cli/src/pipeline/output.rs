@@ -49,7 +49,13 @@ impl Output {
 }
 
 fn failed(doing: &str, target: &Path, error: &std::io::Error) -> Failure {
-    Failure::failed(format_args!("{doing} `{}`: {error}; what was written so far was removed", target.display()))
+    let hint = match error.kind() {
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            "make room there, or give another folder with `--output FOLDER`"
+        }
+        _ => "give a folder that can be written with `--output FOLDER`",
+    };
+    Failure::failed(format_args!("{doing} `{}`: {error}; what was written so far was removed\nhint: {hint}", target.display()))
 }
 
 #[cfg(test)]

@@ -35,7 +35,11 @@ enum Action {
         json: bool,
     },
     /// Removes every entry.
-    Clear,
+    Clear {
+        /// Prints what was removed as JSON: folder, entries, bytes.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// The JSON of `plugwork cache ls --json`.
@@ -62,8 +66,11 @@ impl CacheVerb {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
         let disk = Disk::open(&place.state()?)?;
         match self.action {
-            Action::Clear => {
+            Action::Clear { json } => {
                 let (entries, bytes) = disk.clear()?;
+                if json {
+                    print::json(&serde_json::json!({ "folder": disk.folder().display().to_string(), "entries": entries, "bytes": bytes }));
+                }
                 print::narrate(format_args!("removed {}, {}, from `{}`", entries_in_words(entries), size(bytes), disk.folder().display()));
             }
             Action::Ls { json } => {

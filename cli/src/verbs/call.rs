@@ -3,21 +3,24 @@
 //! The value goes to stdout, the plugin's log and everything else to stderr. Easy to get wrong: a function that answers with an error
 //! (`result` in its `err` case) has been called and has answered, and still the command fails, so that scripts may rely on it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use plugwork::core::Refusal;
+use plugwork::core::{Grants, Refusal};
 use plugwork::dynamic::{Argument, Function, Returned};
 use plugwork::log::Level;
 use plugwork::wasmtime::component::Val;
-use plugwork::{ErrorKind, Limits, Plugin, Source, Subject};
+use plugwork::{ErrorKind, Limits, Plugin, Runtime, Subject};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::add::argument;
 use super::component;
+use super::target::Target;
 use super::words::closest;
 use crate::exit::Failure;
-use crate::grants::{GrantArguments, to_argument};
+use crate::grants::GrantArguments;
 use crate::host::{self, Place};
+use crate::installed::Which;
 use crate::print;
 
 const SESSION: &str = "a resource lives in a session; `plugwork run` keeps one for each step of a pipeline";
@@ -42,19 +45,21 @@ const NAMED: [(&str, &str); 2] = [
 /// Arguments are WAVE, the text form of component values: `42`, `"text"`, `[1, 2]`, `{body: "text", lines: 3}`, `some(1)`, `ok("text")`.
 /// Quote them for your shell. With `--json-args` they are JSON. Without FUNCTION the functions are listed.
 ///
-/// The plugin runs in an instance of its own, with the grants given and no others.
+/// The plugin runs in an instance of its own: a file with the grants given and no others, a plugin that was added with those on record.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
   plugwork call shout.wasm --list
   plugwork call shout.wasm apply '{body: \"hello\", media-type: \"text/plain\"}'
+  plugwork call acme:markdown render '\"# hello\"'
 
 Exit code 1 when the function answers with an error or the plugin fails, 3 when
 something was denied. A function that takes or returns a resource (a cursor, an
 analysis) needs a session: that is what `plugwork run` is for.")]
 pub(crate) struct Call {
-    /// The `.wasm` file.
-    component: PathBuf,
+    /// A `.wasm` file, or the name of a plugin that was added.
+    #[arg(value_name = "PLUGIN")]
+    plugin: String,
     /// `apply`, or with its interface where the name alone is not enough: `text-filter#apply`, `example:text/text-filter@0.1.0#apply`.
     function: Option<String>,
     /// One for each parameter. Put `--` before arguments that begin with `-`, unless they are numbers.
@@ -71,6 +76,8 @@ pub(crate) struct Call {
     json: bool,
     #[command(flatten)]
     grants: GrantArguments,
+    #[command(flatten)]
+    which: Which,
     /// How long the call may take. Milliseconds, 1 to 3600000.
     #[arg(long, value_name = "N", default_value_t = Limits::batch().deadline_ms, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
     deadline_ms: u64,
@@ -99,34 +106,49 @@ impl Call {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
         let grants = self.grants.read()?;
         let arguments = self.arguments()?;
-        // Read here, so that a file that is not there is told as everywhere else.
-        component::bytes(&self.component)?;
-        let source = Source::file(&self.component)?;
         let limits = Limits { deadline_ms: self.deadline_ms, memory_bytes: self.memory_bytes, ..Limits::batch() };
         host::io_runtime()?.block_on(async {
-            let hint = Box::new(|_: &Subject, permission: &plugwork::core::Permission| to_argument(permission));
-            let runtime = host::open(place, Path::new("."), limits, log, hint).await?;
-            let offer = runtime.offer(&source).await?;
-            let listing = self.list || self.function.is_none();
-            let plugin = match offer.accept_only(grants).await {
-                // Types are the engine's to tell, names the component's: without its grants a plugin is still listed by name.
-                Err(error) if listing && error.kind() == ErrorKind::Refused => return self.tell_names(&source, error),
-                accepted => accepted?,
-            };
-            let name = match &self.function {
-                Some(name) if !self.list => name,
-                _ => return self.tell_functions(&plugin),
-            };
-            let function = find(&plugin, name)?;
-            if function.name.starts_with("[method]") {
-                return Err(Failure::usage(format_args!(
-                    "`{}` is called on a resource, which a single call cannot have\nhint: {SESSION}",
-                    function.name
-                )));
+            let store = host::store(place).await?;
+            let target = Target::find(place, store.as_ref(), &self.plugin, &self.which).await?;
+            if target.is_installed() && self.grants.is_given() {
+                let hint = format!("`plugwork add` it again to grant something else, or call the file itself: {}", target.path.display());
+                return Err(Failure::usage(format_args!("`{}` runs with the grants on record\nhint: {hint}", self.plugin)));
             }
-            let returned = plugin.call_dynamic(&function, &arguments).await.map_err(explain)?;
-            self.tell(&plugin, &function, &returned)
+            let runtime = host::open(place, &store, Path::new("."), limits, log, Box::new(argument)).await?;
+            let _serving = host::serve(place, &runtime, "call");
+            let outcome = self.call(&runtime, &target, grants, &arguments).await;
+            // What went wrong in it is on record before this ends.
+            let closed = runtime.close().await;
+            outcome.and(closed.map_err(Failure::from))
         })
+    }
+
+    async fn call(&self, runtime: &Runtime, target: &Target, grants: Grants, arguments: &[Argument]) -> Result<(), Failure> {
+        let offer = target.offer(runtime).await?;
+        let listing = self.list || self.function.is_none();
+        let accepted = match target.is_installed() {
+            true => offer.resume().await,
+            // Whoever calls a file consents to this call, and to no later one.
+            false => offer.unrecorded().accept_only(grants).await,
+        };
+        let plugin = match accepted {
+            // Types are the engine's to tell, names the component's: without its grants a plugin is still listed by name.
+            Err(error) if listing && error.kind() == ErrorKind::Refused => return self.tell_names(target, error),
+            accepted => accepted?,
+        };
+        let name = match &self.function {
+            Some(name) if !self.list => name,
+            _ => return self.tell_functions(&plugin),
+        };
+        let function = find(&plugin, name)?;
+        if function.name.starts_with("[method]") {
+            return Err(Failure::usage(format_args!(
+                "`{}` is called on a resource, which a single call cannot have\nhint: {SESSION}",
+                function.name
+            )));
+        }
+        let returned = plugin.call_dynamic(&function, arguments).await.map_err(explain)?;
+        self.tell(&plugin, &function, &returned)
     }
 
     fn arguments(&self) -> Result<Vec<Argument>, Failure> {
@@ -140,8 +162,8 @@ impl Call {
     }
 
     /// The functions by name only, of a plugin that cannot be linked with what was granted.
-    fn tell_names(&self, source: &Source, error: plugwork::Error) -> Result<(), Failure> {
-        let bytes = component::bytes(&self.component)?;
+    fn tell_names(&self, target: &Target, error: plugwork::Error) -> Result<(), Failure> {
+        let bytes = component::bytes(&target.path)?;
         let report = plugwork_component::read(&bytes).map_err(Failure::failed)?;
         let names = report.exports.iter().flat_map(|export| export.functions.iter().map(|name| (export.name.as_str(), name.as_str())));
         let listed: Vec<_> = names.map(|(interface, name)| ListedFunction { interface, name, signature: String::new() }).collect();
@@ -149,7 +171,7 @@ impl Call {
             print::json(&listed);
         } else {
             listed.iter().for_each(|function| print::data(format_args!("{}#{}", function.interface, function.name)));
-            print::narrate(format_args!("names only; for types of {} grant what it needs:\n{error}", source.digest().short()));
+            print::narrate(format_args!("names only; for types of {} grant what it needs:\n{error}", target.source().digest().short()));
         }
         Ok(())
     }

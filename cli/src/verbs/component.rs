@@ -49,12 +49,12 @@ pub(super) struct Import {
 pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let doing = format!("cannot read component `{}`", path.display());
     let failed = |error: std::io::Error| match error.kind() {
-        std::io::ErrorKind::NotFound => Failure::not_found(format_args!("{doing}: no such file; hint: build it with `plugwork build`")),
+        std::io::ErrorKind::NotFound => Failure::not_found(format_args!("{doing}: no such file\nhint: build it with `plugwork build`")),
         _ => Failure::from(error).while_doing(&doing),
     };
     let metadata = std::fs::metadata(path).map_err(failed)?;
     if metadata.is_dir() {
-        return Err(Failure::usage(format_args!("{doing}: it is a folder; hint: give the `.wasm` file that `plugwork build` wrote")));
+        return Err(Failure::usage(format_args!("{doing}: it is a folder\nhint: give the `.wasm` file that `plugwork build` wrote")));
     }
     // Also keeps pipes and devices out, which have no end.
     if !metadata.is_file() || metadata.len() > FILE_BYTES_MAX {
@@ -159,13 +159,13 @@ impl Component {
     }
 
     /// Whether granting would help: this command offers it, and the manifest, where there is one, asks for it.
-    fn may_be_granted(&self, capability: &str) -> bool {
+    pub(super) fn may_be_granted(&self, capability: &str) -> bool {
         let offered = host::offered().iter().any(|offer| offer.capability == capability);
         offered && self.manifest.as_ref().is_none_or(|manifest| manifest.permissions.contains_key(capability))
     }
 
     /// What the manifest asks of a capability, or the least that makes sense where there is none.
-    fn asked(&self, capability: &str) -> Permission {
+    pub(super) fn asked(&self, capability: &str) -> Permission {
         let asked = self.manifest.as_ref().and_then(|manifest| manifest.permissions.get(capability));
         asked.cloned().unwrap_or_else(|| Permission {
             capability: capability.to_owned(),

@@ -11,9 +11,12 @@ use plugwork_core::{Grants, Manifest, Permission};
 use serde::Serialize;
 
 use super::component::{Component, Import};
+use super::target::{self, Target};
 use super::words::{count, grouped, size};
 use crate::exit::Failure;
 use crate::grants::{GrantArguments, to_inline_table};
+use crate::host::{self, Place};
+use crate::installed::Which;
 use crate::print;
 
 /// Shows what a component is and what it could reach. Nothing of it runs.
@@ -28,7 +31,7 @@ use crate::print;
 Examples:
   plugwork inspect earthquakes.wasm
   plugwork inspect earthquakes.wasm --grant 'http = { hosts = [\"example.org\"] }'
-  plugwork inspect earthquakes.wasm --json
+  plugwork inspect acme:markdown --json
 
 The JSON has: file, digest, bytes, profile, loads, obstacles, manifest (name,
 version, description, license, permissions, limits; null where there is none),
@@ -36,8 +39,9 @@ manifest_issues, points, imports (name, kind, capability, because, functions),
 exports (name, functions), wit_packages, sizes, memories, metadata, producers,
 notes.")]
 pub(crate) struct Inspect {
-    /// The `.wasm` file.
-    component: PathBuf,
+    /// A `.wasm` file, or the name of a plugin that was added.
+    #[arg(value_name = "PLUGIN")]
+    plugin: String,
     /// Prints JSON instead of text.
     #[arg(long)]
     json: bool,
@@ -114,12 +118,22 @@ struct Producer<'a> {
 }
 
 impl Inspect {
-    pub(crate) fn run(self) -> Result<(), Failure> {
-        let given = self.grants.read()?;
-        let component = Component::open(&self.component)?;
+    pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
+        let mut given = self.grants.read()?;
+        let mut path = PathBuf::from(&self.plugin);
+        // Only a name needs the records: a file is inspected without touching anything.
+        if target::name(&self.plugin).is_some() {
+            let target = host::io_runtime()?
+                .block_on(async { Target::find(place, host::store(place).await?.as_ref(), &self.plugin, &Which::default()).await })?;
+            if !self.grants.is_given() {
+                given = target.grants();
+            }
+            path = target.path;
+        }
+        let component = Component::open(&path)?;
         let effective = component.effective(&given).map_err(|issues| {
             let lines: String = issues.iter().map(|issue| format!("\n  {issue}")).collect();
-            Failure::refused(format_args!("`{}` cannot be given these grants:{lines}", self.component.display()))
+            Failure::refused(format_args!("`{}` cannot be given these grants:{lines}", path.display()))
         })?;
         let imports = component.imports(&effective);
         let obstacles = component.obstacles(&imports, &effective);

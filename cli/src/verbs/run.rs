@@ -62,7 +62,9 @@ impl Run {
         let (started, clock) = (SystemTime::now(), Instant::now());
         let journal = Journal::new(self.verbose);
         let base = self.pipeline.parent().unwrap_or(Path::new(".")).to_owned();
-        let runtime = host::open(place, &base, Limits::batch(), journal.clone(), hint(&self.pipeline, &steps)).await?;
+        let store = host::store(place).await?;
+        let runtime = host::open(place, &store, &base, Limits::batch(), journal.clone(), hint(&self.pipeline, &steps)).await?;
+        let _serving = host::serve(place, &runtime, "run");
         print::narrate(format_args!("checking {} steps of `{name}`", steps.len()));
         let loaded = tokio::select! {
             loaded = load::load(&runtime, &base, steps) => Arc::new(loaded?),
@@ -80,9 +82,16 @@ impl Run {
             return Ok(());
         }
         let folder = self.output.clone().unwrap_or_else(|| Path::new("out").join(name));
-        std::fs::create_dir_all(&folder).map_err(|error| Failure::failed(format_args!("cannot make `{}`: {error}", folder.display())))?;
+        std::fs::create_dir_all(&folder).map_err(|error| {
+            let hint = "give another folder with `--output FOLDER`, or make this one writable";
+            Failure::failed(format_args!("cannot make `{}`: {error}\nhint: {hint}", folder.display()))
+        })?;
         let threads = GuestThreads::start(None)?;
         let ran = run::run(&loaded, &threads, &folder).await;
+        // What went wrong in a plugin is on record before this ends; not being able to record it does not undo what was written.
+        if let Err(error) = runtime.audited().await {
+            print::narrate(format_args!("warning: {error}"));
+        }
         let times = Times { started, total: clock.elapsed() };
         let page = report::report(name, description, &loaded, &ran, &journal, &times);
         let mut output = Output::create(&folder, report::FILE)?;
@@ -114,7 +123,7 @@ impl Run {
         }
         if self.json {
             print::json(&json!({
-                "pipeline": page.pipeline, "outcome": page.outcome, "report": report, "total-ms": page.total_ms, "steps": page.steps,
+                "pipeline": page.pipeline, "outcome": page.outcome, "report": report, "total_ms": page.total_ms, "steps": page.steps,
                 "outputs": page.outputs, "tables": page.tables,
             }));
         } else {

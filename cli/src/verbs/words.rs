@@ -2,8 +2,10 @@
 //!
 //! Sizes are rounded: never compute with them, and never put them into JSON.
 
+use plugwork_core::table::{TimeUnit, calendar};
+
 /// `512 B`, `1.4 KiB`, `38.2 MiB`.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     const UNITS: [&str; 3] = ["KiB", "MiB", "GiB"];
     if bytes < 1 << 10 {
         return format!("{bytes} B");
@@ -18,12 +20,12 @@ pub(super) fn size(bytes: u64) -> String {
 }
 
 /// `1 import`, `1,234 imports`: English plural by `s`.
-pub(super) fn count(number: usize, what: &str) -> String {
+pub(crate) fn count(number: usize, what: &str) -> String {
     format!("{} {what}{}", grouped(number as u64), if number == 1 { "" } else { "s" })
 }
 
 /// `1,234,567`.
-pub(super) fn grouped(number: u64) -> String {
+pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -35,8 +37,14 @@ pub(super) fn grouped(number: u64) -> String {
     grouped
 }
 
+/// Milliseconds since 1970 as `2026-11-21T05:40:00Z`.
+pub(crate) fn instant(at_ms: u64) -> String {
+    let seconds = i64::try_from(at_ms / 1_000).unwrap_or(i64::MAX);
+    format!("{}Z", calendar::instant(seconds, TimeUnit::Seconds))
+}
+
 /// The candidate that differs from `given` by the fewest single letters, if they are few enough to be a slip.
-pub(super) fn closest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(given: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let near = |candidate: &&str| distance(given, candidate) <= 1 + given.chars().count() / 4;
     candidates.into_iter().filter(near).min_by_key(|candidate| distance(given, candidate))
 }

@@ -40,12 +40,21 @@ impl Place {
 
     /// Runs `plugwork` in this folder, with some environment.
     pub(crate) fn run_with(&self, arguments: &[&str], environment: &[(&str, &Path)]) -> Ran {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_plugwork"));
-        command.args(arguments).current_dir(self.0.path()).env("PLUGWORK_STATE", self.path("state"));
-        command.env("COLUMNS", "80").env("PLUGWORK_HOME", home()).env_remove("CARGO_TARGET_DIR").envs(environment.iter().copied());
+        let mut command = self.command(arguments);
+        command.envs(environment.iter().copied());
         let output = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// `plugwork` in this folder, not yet started.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_plugwork"));
+        command.args(arguments).current_dir(self.0.path()).env("PLUGWORK_STATE", self.path("state"));
+        command.env("COLUMNS", "80").env("PLUGWORK_HOME", home()).env_remove("CARGO_TARGET_DIR");
+        // Nobody is at a terminal unless a test puts somebody there.
+        command.stdin(std::process::Stdio::null());
+        command
     }
 }
 

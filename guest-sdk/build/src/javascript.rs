@@ -57,7 +57,12 @@ pub(crate) fn tools_ready(sdk_dir: &Path) -> Result<(), BuildError> {
             return Err(BuildError::tool_missing(tool, format!("run `npm ci` in `{}`", sdk_dir.display())));
         }
     }
-    Ok(())
+    // The tools are scripts that begin with `#!/usr/bin/env node`: without it they fail in `env`'s words, which name no remedy.
+    let on_path = std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("node").is_file()));
+    match on_path {
+        true => Ok(()),
+        false => Err(BuildError::tool_missing("node", "install Node 20 or later and make sure that `node` is in PATH")),
+    }
 }
 
 /// The world was synthesised a moment ago, so this is a fault of ours and says so in full.

@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn an_archive_is_named() {
         let message = component(b"\x1f\x8b\x08\0\0\0\0\0").expect_err("must be refused").to_string();
-        assert!(message.starts_with("not WebAssembly but a gzip archive; hint: "), "{message}");
+        assert!(message.starts_with("not WebAssembly but a gzip archive\nhint: "), "{message}");
     }
 
     #[test]

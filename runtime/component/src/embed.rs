@@ -219,12 +219,12 @@ impl fmt::Display for EmbedError {
             Self::TooLong { section, bytes, bytes_max } => {
                 write!(
                     out,
-                    "the text for `{section}` has {bytes} bytes, but at most {bytes_max} are allowed; \
+                    "the text for `{section}` has {bytes} bytes, but at most {bytes_max} are allowed\n\
                     hint: shorten it"
                 )
             }
             Self::License { license } => {
-                write!(out, "`{}` is not an SPDX expression; hint: write one such as `MIT OR Apache-2.0`", license.escape_debug())
+                write!(out, "`{}` is not an SPDX expression\nhint: write one such as `MIT OR Apache-2.0`", license.escape_debug())
             }
         }
     }

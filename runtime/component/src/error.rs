@@ -113,66 +113,66 @@ impl fmt::Display for ReadError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind() {
             ReadErrorKind::Empty => out.write_str(
-                "the file is empty; \
+                "the file is empty\n\
                 hint: build the plugin again with `plugwork build`",
             ),
             ReadErrorKind::NotWasm { looks_like: None } => out.write_str(
-                "not WebAssembly: the file does not start with `\\0asm`; \
+                "not WebAssembly: the file does not start with `\\0asm`\n\
                     hint: give the `.wasm` file that `plugwork build` wrote",
             ),
             ReadErrorKind::NotWasm { looks_like: Some(what) } => {
                 write!(
                     out,
-                    "not WebAssembly but {what}; \
+                    "not WebAssembly but {what}\n\
                     hint: give the `.wasm` file that `plugwork build` wrote"
                 )
             }
-            ReadErrorKind::Text => out.write_str("WebAssembly in text format; hint: translate it first with `wasm-tools parse`"),
+            ReadErrorKind::Text => out.write_str("WebAssembly in text format\nhint: translate it first with `wasm-tools parse`"),
             ReadErrorKind::Precompiled => out.write_str(
-                "compiled machine code, which is never accepted from outside; \
+                "compiled machine code, which is never accepted from outside\n\
                     hint: give the `.wasm` component it was compiled from",
             ),
             ReadErrorKind::CoreModule => out.write_str(
-                "a core module, not a component; \
+                "a core module, not a component\n\
                     hint: build with `plugwork build`, or wrap it with `wasm-tools component new`",
             ),
             ReadErrorKind::OtherVersion { version, layer } => write!(
                 out,
-                "WebAssembly of version {version} and layer {layer}, expected a component (version 13, layer 1); \
+                "WebAssembly of version {version} and layer {layer}, expected a component (version 13, layer 1)\n\
                     hint: build it again with current tools"
             ),
             ReadErrorKind::Limit(over) => {
                 let LimitExceeded { limit, measured, allowed, place } = over;
                 write!(
                     out,
-                    "`{limit}` is {measured} at {place}, but at most {allowed} is allowed; \
+                    "`{limit}` is {measured} at {place}, but at most {allowed} is allowed\n\
                         hint: make the component smaller, or raise the limit"
                 )
             }
             ReadErrorKind::Malformed { message, offset_bytes } => {
-                write!(out, "damaged at byte {offset_bytes}: {message}; hint: build or download it again")
+                write!(out, "damaged at byte {offset_bytes}: {message}\nhint: build or download it again")
             }
             ReadErrorKind::Invalid { message, offset_bytes } => {
                 write!(
                     out,
-                    "not a valid component at byte {offset_bytes}: {message}; \
+                    "not a valid component at byte {offset_bytes}: {message}\n\
                     hint: build it again with the tools `plugwork build` uses"
                 )
             }
             ReadErrorKind::Manifest(problem) => match problem {
                 ManifestProblem::MoreThanOne => out.write_str(
-                    "has more than one `plugin.toml` section, expected one; \
+                    "has more than one `plugin.toml` section, expected one\n\
                         hint: build it again with `plugwork build`",
                 ),
                 ManifestProblem::TooLong { bytes } => write!(
                     out,
-                    "the embedded `plugin.toml` has {bytes} bytes, but at most {} are allowed; \
+                    "the embedded `plugin.toml` has {bytes} bytes, but at most {} are allowed\n\
                         hint: shorten it",
                     plugwork_core::limits::MANIFEST_BYTES_MAX
                 ),
                 ManifestProblem::NotUtf8 { valid_bytes } => write!(
                     out,
-                    "the embedded `plugin.toml` is not UTF-8 at its byte {valid_bytes}; \
+                    "the embedded `plugin.toml` is not UTF-8 at its byte {valid_bytes}\n\
                         hint: save it as UTF-8 and build again"
                 ),
             },

@@ -110,7 +110,7 @@ fn a_text_fits_at_4_kib_and_not_one_past_it() {
 fn a_licence_that_is_none_is_refused() {
     let embedded = Embedded { license: Some("do what you like"), ..Embedded::default() };
     let error = embed(&component("(component)"), &embedded).unwrap_err();
-    assert!(error.to_string().starts_with("`do what you like` is not an SPDX expression; hint: "));
+    assert!(error.to_string().starts_with("`do what you like` is not an SPDX expression\nhint: "));
 }
 
 #[test]

@@ -48,7 +48,7 @@ fn a_limit_names_the_function() {
 fn a_limit_says_what_was_measured_and_what_is_allowed() {
     let bytes = component("(component (component) (component))");
     let message = read_within(&bytes, &with("components_count", 1)).unwrap_err().to_string();
-    let expected = "`components_count` is 2 at component, but at most 1 is allowed; \
+    let expected = "`components_count` is 2 at component, but at most 1 is allowed\n\
         hint: make the component smaller, or raise the limit";
     assert_eq!(message, expected);
 }
