@@ -8,6 +8,7 @@
 
 pub mod arena;
 pub mod guest;
+pub mod measure;
 pub mod row;
 pub mod rows;
 pub mod server;
