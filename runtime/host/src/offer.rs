@@ -7,7 +7,9 @@ use plugwork_component::Report;
 use plugwork_core::limits::OPTIONS_BYTES_MAX;
 use plugwork_core::reach::{self, Kind, Reach};
 use plugwork_core::record::{Consent, ConsentKey, Event};
-use plugwork_core::{Denial, Digest, Grants, InterfaceName, Issue, Limits, Manifest, PackageName, Permission, Standing, Subject};
+use plugwork_core::{
+    CompileFailure, Denial, Digest, Grants, InterfaceName, Issue, Limits, Manifest, PackageName, Permission, Standing, Subject,
+};
 use serde_json::{Map, Value};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
@@ -212,7 +214,10 @@ impl Offer {
         let limits = self.manifest.as_ref().map_or(limits, |manifest| limits.tightened_by(&manifest.limits));
         let variant = Variant { profile, fuel: limits.fuel.is_some() };
         let engine = runtime.engines.get(variant)?;
-        let component = runtime.cache.component(engine, variant, &self.source).await.map_err(|error| error.of(subject))?;
+        let component = runtime.cache.component(engine, variant, &self.source).await.map_err(|error| {
+            self.note_compile_failure(&error);
+            error.of(subject)
+        })?;
         let pre = self.link(engine, &component, &reach, &configured)?;
         let lifecycle = match self.facts.has_lifecycle() {
             true => Some(lifecycle::find(&pre).map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(subject))?),
@@ -280,6 +285,20 @@ impl Offer {
             runtime.revoke(&ConsentKey::from(&self.subject), sequence);
         }
         Ok(sequence)
+    }
+
+    /// A component that cannot be compiled within the limits is on record; that others were waiting is no fault of its own.
+    fn note_compile_failure(&self, error: &Error) {
+        let failure = error.compile_failure().filter(|failure| !matches!(failure, CompileFailure::Busy { .. }));
+        if let (Some(failure), Some(audit)) = (failure, &self.runtime.shared().audit) {
+            let denial = Denial {
+                code: failure.code().to_owned(),
+                permission: "compile".to_owned(),
+                rule: failure.to_string(),
+                hint: "give the compiler wider limits, or use another plugin".to_owned(),
+            };
+            audit.denial(&self.subject, &denial);
+        }
     }
 
     /// The line that would grant what an import needs.

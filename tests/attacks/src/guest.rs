@@ -85,6 +85,11 @@ impl Guest {
         self
     }
 
+    /// Whether it needs the grant of `probe`.
+    pub fn imports_probe(&self) -> bool {
+        self.imports.contains("attack:host/probe")
+    }
+
     /// Lowers a function of an imported instance; the code imports it as `"host" "name"`.
     pub fn host(self, name: &str, instance: &str) -> Self {
         self.host_with(name, instance, "")

@@ -8,6 +8,7 @@
 
 pub mod arena;
 pub mod guest;
+pub mod measure;
 pub mod row;
 pub mod rows;
 pub mod server;
@@ -30,8 +31,15 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
 /// look like what an attacker made the host keep.
 pub fn prepare() {
     use std::os::unix::process::CommandExt as _;
-    const FRUGAL: [(&str, &str); 3] =
-        [("MALLOC_ARENA_MAX", "1"), ("MALLOC_TRIM_THRESHOLD_", "131072"), ("MALLOC_MMAP_THRESHOLD_", "65536")];
+    // Row G2 compiles in children of this program.
+    plugwork::compile::child_main_if_asked();
+    // And with a variable that row H7 looks for.
+    const FRUGAL: [(&str, &str); 4] = [
+        ("PLUGWORK_ATTACKS_CANARY", rows::CANARY),
+        ("MALLOC_ARENA_MAX", "1"),
+        ("MALLOC_TRIM_THRESHOLD_", "131072"),
+        ("MALLOC_MMAP_THRESHOLD_", "65536"),
+    ];
     if let Some(state) = std::env::var_os(rows::CHILD) {
         rows::compile_for_ever(state.as_ref());
     }

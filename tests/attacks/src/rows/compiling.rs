@@ -1,15 +1,16 @@
-//! G3, G5, G7: the cache of compiled components. Entries that were tampered with, a hundred callers at once, a process killed while it writes.
+//! G2, G3, G5, G7: compiling, and the cache of what was compiled. Bombs in a child, entries that were tampered with, a hundred callers at once, a process killed while it writes.
 //!
 //! Not here: the rules of an entry, whose tests stand beside the code. Easily got wrong: an entry that is refused is made anew, so the answer of
 //! the plugin alone shows nothing; the counts do.
 
+use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use futures::future::join_all;
-use plugwork::{Allocation, Runtime, Source};
-use plugwork_core::Grants;
+use plugwork::{Allocation, ChildCompiler, Compiler, ErrorKind, Runtime, Source};
+use plugwork_core::{CompileLimits, Grants};
 use serde_json::{Map, json};
 
 use crate::arena::Arena;
@@ -20,6 +21,7 @@ use crate::world::Number;
 /// The rows.
 pub(super) fn rows() -> Vec<Row> {
     vec![
+        Row::new("G2", "components that are small and compile for ever", bombs),
         Row::new("G3", "cache entries flipped, cut, swapped, linked, left open to others", tampering),
         Row::new("G5", "the same component accepted a hundred times at once", at_once),
         Row::new("G7", "killed while it compiles and writes", killed),
@@ -49,6 +51,91 @@ fn entries(state: &Path) -> Vec<PathBuf> {
     let mut entries: Vec<_> = std::fs::read_dir(state.join("cache")).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     entries
+}
+
+/// A function whose locals are all alive at once, all over a loop: small, and what register allocation fears.
+fn interfering(locals: usize) -> Guest {
+    let mut body = String::new();
+    for index in 1..=locals {
+        let (one, other) = (1 + index * 7 % locals, 1 + index * 13 % locals);
+        write!(body, "(local.set {index} (i32.add (i32.mul (local.get {one}) (local.get {other})) (i32.const {index})))").unwrap();
+    }
+    let sum: String = (1..=locals).map(|index| format!("(local.get {index}) i32.xor ")).collect();
+    let types = "i32 ".repeat(locals);
+    Guest::new(&format!(
+        r#"(func (export "run") (param i32) (result i32) (local {types}) (loop $again {body} (br_if $again (local.get 1))) i32.const 0 {sum})"#
+    ))
+}
+
+fn bombs() -> Vec<Variant> {
+    let child = |name: &'static str, guest: fn() -> Guest, limits: CompileLimits, expected: &'static [&'static str]| {
+        Variant::new(name, move |arena| Box::pin(bombed(arena, guest(), limits, expected)))
+    };
+    let enough = CompileLimits { threads: 1, ..CompileLimits::default() };
+    vec![
+        child(
+            "4,900 interfering locals, 1 s of processor",
+            || interfering(4_900),
+            CompileLimits { cpu_ms: 1_000, ..enough },
+            &["E-COMPILE-CPU"],
+        ),
+        child(
+            "4,900 interfering locals, 1 s of wall time",
+            || interfering(4_900),
+            CompileLimits { wall_ms: 1_000, ..enough },
+            &["E-COMPILE-WALL"],
+        ),
+        child(
+            "4,900 interfering locals, little memory",
+            || interfering(4_900),
+            CompileLimits { memory_bytes: 96 << 20, cpu_ms: 10_000, ..enough },
+            &["E-COMPILE-MEMORY", "E-COMPILE-CPU"],
+        ),
+        child("more code than may come out", || interfering(300), CompileLimits { output_bytes: 4 << 10, ..enough }, &["E-COMPILE-OUTPUT"]),
+        Variant::new("what is honest compiles in a child too", |arena| {
+            Box::pin(async move {
+                let state = tempfile::tempdir().map_err(|error| error.to_string())?;
+                let runtime = in_child(arena, state.path(), CompileLimits { threads: 1, ..CompileLimits::default() }).await?;
+                answers(&runtime, arena.grants(Grants::none()), &Guest::new(ECHO).source()).await?;
+                Ok(Contained::harmless("compiled"))
+            })
+        }),
+    ]
+}
+
+async fn in_child(arena: &Arena, state: &Path, limits: CompileLimits) -> Result<Runtime, String> {
+    let compiler = Compiler::Child(ChildCompiler::default().limits(limits));
+    Arena::offering(Runtime::builder(state))
+        .allocation(Allocation::OnDemand)
+        .compiler(compiler)
+        .records(arena.records.clone())
+        .open()
+        .await
+        .map_err(said)
+}
+
+async fn bombed(arena: &Arena, guest: Guest, limits: CompileLimits, expected: &[&str]) -> Ended {
+    let state = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let source = guest.source();
+    let (mut took, mut recorded) = (Vec::new(), None);
+    // Offered again by another process, its refusal is remembered.
+    for _ in 0..2 {
+        let runtime = in_child(arena, state.path(), limits).await?;
+        let started = std::time::Instant::now();
+        let offer = runtime.offer(&source).await.map_err(said)?;
+        let error = offer.accept_only(arena.grants(Grants::none())).await.err().ok_or("it was compiled")?;
+        took.push(started.elapsed());
+        let code = error.compile_failure().map(plugwork_core::CompileFailure::code).ok_or_else(|| format!("{error:?}"))?;
+        runtime.audited().await.map_err(said)?;
+        recorded = error.subject().cloned().zip(Some(code.to_owned()));
+        if error.kind() != ErrorKind::Compile || error.subject().is_none() || !expected.contains(&code) {
+            return Err(format!("expected one of {expected:?}, not {error:?}"));
+        }
+    }
+    match took[1] < Duration::from_millis(300) {
+        true => Ok(Contained { how: expected[0].to_owned(), recorded }),
+        false => Err(format!("the second time it took {} ms, nothing was remembered", took[1].as_millis())),
+    }
 }
 
 type Tamper = fn(&Path, usize);

@@ -7,15 +7,17 @@ mod host_calls;
 mod http;
 mod memory;
 mod processor;
+mod secrets;
 mod structure;
 mod values;
 
 pub use self::compiling::{CHILD, compile_for_ever};
+pub use self::secrets::CANARY;
 use crate::row::Row;
 
 /// Every row.
 pub fn all() -> Vec<Row> {
-    let groups: [fn() -> Vec<Row>; 9] = [
+    let groups: [fn() -> Vec<Row>; 10] = [
         processor::rows,
         memory::rows,
         values::rows,
@@ -25,6 +27,7 @@ pub fn all() -> Vec<Row> {
         http::rows,
         structure::rows,
         compiling::rows,
+        secrets::rows,
     ];
     groups.into_iter().flat_map(|group| group()).collect()
 }

@@ -25,6 +25,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("A2", "bulk memory and table operations, calls without a loop", bulk),
         Row::new("A3", "recursion: deep, through components, through the host, 64 at once", recursion).instances(72),
         Row::new("A4", "a host call that never ends", blocked),
+        Row::new("A7", "fuel dodged by calls, bulk operations and places that are not the export", fuel),
     ]
 }
 
@@ -298,6 +299,42 @@ fn blocked() -> Vec<Variant> {
         ),
         Variant::call::<Number>("a clock that never comes round", poll, SHORT, 0, Expected::deadline()),
         super::http::tarpit(),
+    ]
+}
+
+fn fuel() -> Vec<Variant> {
+    let limits = plugwork::Limits { fuel: Some(2_000), ..SMALL };
+    let spent = || Expected::Fault("fuel", "2000");
+    let run = |body: &str| format!(r#"(func (export "run") (param i32) (result i32) {body} i32.const 0)"#);
+    let fill = "(memory.fill $own (i32.const 0) (i32.const 170) (i32.const 65536))";
+    let indirect = r#"(table 1 funcref) (elem (i32.const 0) $again) (type $t (func (param i32) (result i32)))
+        (func $again (export "run") (param i32) (result i32)
+          (if (i32.ge_u (local.get 0) (i32.const 2000)) (then (return (i32.const 0))))
+          (call_indirect (type $t) (i32.add (local.get 0) (i32.const 1)) (i32.const 0)))"#;
+    let next = format!(r#"(import "host" "next" (func $next (result i32))) {}"#, run("(loop $again (drop (call $next)) (br $again))"));
+    let start = format!("{ECHO} (func $start {LOOP}) (start $start)");
+    vec![
+        Variant::call::<Number>("a loop", Guest::new(&run(LOOP)), limits, 0, spent()),
+        Variant::call::<Number>("a tree of calls", Guest::new(&tree("", 48)), limits, 0, spent()),
+        Variant::call::<Number>("calls through a table", Guest::new(indirect), limits, 0, spent()),
+        Variant::call::<Number>(
+            "bulk operations",
+            Guest::new(&format!("(memory $own 1) {}", run(&format!("(loop $again {fill} (br $again))")))),
+            limits,
+            0,
+            spent(),
+        ),
+        Variant::call::<Number>("a start function", Guest::new(&start), limits, 0, spent()),
+        Variant::call::<Counting>("a destructor", counter(LOOP), limits, 1, spent()),
+        Variant::granted::<Number>(
+            "the host, again and again",
+            Guest::new(&next).import(PROBE).host("next", "$probe"),
+            limits,
+            probe(),
+            0,
+            spent(),
+        ),
+        Variant::call::<Number>("within its budget", Guest::new(ECHO), limits, 7, Expected::answer(7)),
     ]
 }
 

@@ -1,0 +1,142 @@
+//! H7: what one plugin was given and another looks for: values of its configuration, a variable of the host, in answers, logs, faults and figures.
+//!
+//! A canary is searched for in everything that comes out. Easily got wrong: a record of consent does hold the values of a grant, since it says what
+//! was consented to; configuration is no place for what must stay secret.
+
+use plugwork_core::Grants;
+use serde_json::{Value, json};
+
+use super::host_calls::answers;
+use crate::arena::Arena;
+use crate::guest::Guest;
+use crate::row::{Contained, Ended, Row, SMALL, Variant, faulted};
+use crate::world::{Number, Text};
+
+/// The rows.
+pub(super) fn rows() -> Vec<Row> {
+    vec![Row::new("H7", "canaries of one plugin in everything that comes out", canaries)]
+}
+
+/// What may come out nowhere but where it was granted. The program has it as a variable too.
+pub const CANARY: &str = "canary-7f3a9c51";
+
+const CONFIG: &str = r#"(import "wasi:config/store@0.2.0-rc.1" (instance $config
+    (type $e (variant (case "upstream" string) (case "io" string))) (export "error" (type $error (eq $e)))
+    (export "get" (func (param "key" string) (result (result (option string) (error $error)))))))"#;
+
+/// Answers the value of a key, `none` without one; with `trap` it reads the value and dies with it in its memory.
+fn reading(then: &str) -> Guest {
+    let code = format!(
+        r#"(import "heap" "memory" (memory 1)) (import "host" "get" (func $get (param i32 i32 i32)))
+        (data (i32.const 16) "none")
+        (func (export "run") (param $p i32) (param $n i32) (result i32)
+          (call $get (local.get $p) (local.get $n) (i32.const 64))
+          {then}
+          (if (i32.eqz (i32.load8_u (i32.const 68))) (then
+            (i32.store (i32.const 72) (i32.const 16)) (i32.store (i32.const 76) (i32.const 4))))
+          i32.const 72)"#
+    );
+    Guest::new(&code).import(CONFIG).host("get", "$config").point("text", "(param \"input\" string) (result string)", "", "")
+}
+
+fn grant(capability: &str, bounds: Value) -> Grants {
+    Grants::none().with(capability, bounds.as_object().unwrap().clone())
+}
+
+fn config(key: &str, value: &str) -> Grants {
+    grant("config", json!({"keys": ["*"], "values": {key: value}}))
+}
+
+const KEYS: [&str; 10] = [
+    "secret",
+    "Secret",
+    "",
+    "*",
+    "../secret",
+    "secret\0",
+    "attack:guest/secret",
+    "local:secret",
+    "other/../secret",
+    "PLUGWORK_ATTACKS_CANARY",
+];
+
+fn keys() -> Vec<String> {
+    KEYS.map(str::to_owned).to_vec()
+}
+
+fn canaries() -> Vec<Variant> {
+    vec![
+        Variant::new("configuration of another plugin", |arena| {
+            Box::pin(async move {
+                let owner = answers(arena, &reading("nop"), SMALL, config("secret", CANARY), &["secret".to_owned()]).await?;
+                if owner != [CANARY] {
+                    return Err(format!("its owner reads {owner:?}"));
+                }
+                let mut heard = answers(arena, &reading("nop nop"), SMALL, config("other", "harmless"), &keys()).await?;
+                heard.extend(answers(arena, &reading("nop nop nop"), SMALL, Grants::none(), &keys()).await?);
+                is_silent(arena, &heard)
+            })
+        }),
+        Variant::new("configuration of another tenant's instance of the same plugin", |arena| {
+            Box::pin(async move {
+                let said = |error: plugwork::Error| format!("{error:?}");
+                let guest = reading("nop nop nop nop");
+                let mut heard = Vec::new();
+                for (tenant, grants) in [("one", config("secret", CANARY)), ("two", config("secret", "theirs"))] {
+                    let offer = arena.offer(&guest, SMALL).await.map_err(said)?.tenant(tenant);
+                    let plugin = offer.accept_only(arena.grants(grants)).await.map_err(said)?;
+                    heard.push(plugin.call::<Text>(&"secret".to_owned()).await.map_err(said)?);
+                }
+                if heard != [CANARY, "theirs"] {
+                    return Err(format!("{heard:?}"));
+                }
+                is_silent(arena, &heard[1..])
+            })
+        }),
+        Variant::new("a fault with the secret in its memory", |arena| {
+            Box::pin(async move {
+                let said = |error: plugwork::Error| format!("{error:?}");
+                let plugin = arena.accept(&reading("unreachable"), SMALL, config("secret", CANARY)).await.map_err(said)?;
+                let error = plugin.call::<Text>(&"secret".to_owned()).await.err().ok_or("no trap")?;
+                is_silent(arena, &[format!("{error} {error:?} {:?}", error.fault())])?;
+                for event in arena.recorded().await? {
+                    if let plugwork_core::record::Event::Faulted { message, .. } = event {
+                        is_silent(arena, &[message])?;
+                    }
+                }
+                faulted(&plugin, &error)
+            })
+        }),
+        Variant::new("a variable of the host that another was granted", |arena| {
+            Box::pin(async move {
+                let said = |error: plugwork::Error| format!("{error:?}");
+                let mut counts = Vec::new();
+                for (names, input) in [(json!(["PLUGWORK_ATTACKS_CANARY"]), 1), (json!(["PLUGWORK_ATTACKS_OTHER"]), 2)] {
+                    let code = format!(
+                        r#"(import "heap" "memory" (memory 1)) (import "host" "get-environment" (func $it (param i32)))
+                        (func (export "run") (param i32) (result i32) (call $it (i32.const 64)) (i32.load (i32.const 68)))
+                        (func (export "n{input}"))"#
+                    );
+                    let import = r#"(import "wasi:cli/environment@0.2.6" (instance $environment
+                        (export "get-environment" (func (result (list (tuple string string)))))))"#;
+                    let guest = Guest::new(&code).import(import).host("get-environment", "$environment");
+                    let plugin = arena.accept(&guest, SMALL, grant("environment", json!({"variables": names}))).await.map_err(said)?;
+                    counts.push(plugin.call::<Number>(&0).await.map_err(said)?);
+                }
+                if counts == [1, 0] { is_silent(arena, &[]) } else { Err(format!("{counts:?} variables")) }
+            })
+        }),
+    ]
+}
+
+/// Whether the canary is in none of these, nor in any log or figure.
+fn is_silent(arena: &Arena, heard: &[String]) -> Ended {
+    let log = format!("{:?}", arena.log.said());
+    let figures = format!("{:?}", arena.runtime.usage());
+    for (place, text) in [("an answer or error", heard.join("\n")), ("the log", log), ("the figures", figures)] {
+        if text.contains(CANARY) {
+            return Err(format!("the canary is in {place}: {text}"));
+        }
+    }
+    Ok(Contained::harmless("silent"))
+}
