@@ -12,6 +12,7 @@ use plugwork_points::descriptor;
 use serde_json::Value;
 
 use super::plan::{self, Step};
+use super::schema;
 use crate::exit::Failure;
 use crate::grants;
 
@@ -106,13 +107,14 @@ fn options(table: &toml::Table) -> Result<serde_json::Map<String, Value>, Issue>
 /// Checks the options against the JSON Schema of the plugin's descriptor: every violation with its path.
 async fn check_options(plugin: &Plugin, point: &str, options: &Value) -> Result<Result<(), Vec<Issue>>, Failure> {
     let descriptor = descriptor(plugin).await?;
-    let Some(schema) = descriptor.points.get(point).and_then(|point| point.options.as_ref()) else { return Ok(Ok(())) };
-    let validator = jsonschema::validator_for(schema).map_err(|error| {
+    let Some(stated) = descriptor.points.get(point).and_then(|point| point.options.as_ref()) else { return Ok(Ok(())) };
+    let validator = schema::validator(stated).map_err(|error| {
         Failure::failed(format_args!("plugin `{}` has a schema for its options that is not one: {error}", plugin.subject()))
     })?;
     let issues: Vec<Issue> = validator
         .iter_errors(options)
-        .map(|error| Issue { what: error.to_string(), at: format!("options{}", error.instance_path()), expected: names(schema, &error) })
+        .take(schema::ISSUES_MAX)
+        .map(|error| Issue { what: error.to_string(), at: format!("options{}", error.instance_path()), expected: names(stated, &error) })
         .collect();
     Ok(if issues.is_empty() { Ok(()) } else { Err(issues) })
 }
@@ -147,13 +149,5 @@ mod tests {
         assert_eq!(said(json!({ "b": { "d": 1, "e": 2 } })), ["one of `c`, `d`"]);
         assert_eq!(said(json!({ "b": {} })), ["one of `c`, `d`"]);
         assert_eq!(said(json!({ "b": 1 }))[0], "");
-    }
-
-    #[test]
-    fn a_plugins_schema_cannot_make_the_host_fetch_or_open_anything() {
-        for reference in ["http://127.0.0.1:9/schema.json", "https://example.com/schema.json", "file:///etc/passwd"] {
-            let schema = json!({ "type": "object", "properties": { "a": { "$ref": reference } } });
-            assert!(jsonschema::validator_for(&schema).is_err(), "{reference}");
-        }
     }
 }

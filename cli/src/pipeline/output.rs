@@ -20,7 +20,8 @@ impl Output {
     pub(crate) fn create(folder: &Path, name: &str) -> Result<Self, Failure> {
         let target = folder.join(name);
         let parent = target.parent().unwrap_or(folder);
-        fs::create_dir_all(parent).map_err(|error| failed("cannot make the folder of", &target, &error))?;
+        fs::create_dir_all(folder).map_err(|error| failed("cannot make the folder of", &target, &error))?;
+        stay_below(folder, parent, &target)?;
         let file = tempfile::Builder::new().prefix(".").suffix(".partial").tempfile_in(parent);
         let file = file.map_err(|error| failed("cannot create", &target, &error))?;
         Ok(Self { file, target, bytes: 0 })
@@ -48,6 +49,30 @@ impl Output {
     }
 }
 
+/// Makes the folders between, and refuses a link among them: a plugin that may write below the output folder could have put it there, to have
+/// the host write where the plugin may not. What a link is swapped for between this look and the next step is a folder of the same owner.
+fn stay_below(folder: &Path, parent: &Path, target: &Path) -> Result<(), Failure> {
+    let mut place = folder.to_owned();
+    for part in parent.strip_prefix(folder).unwrap_or(Path::new("")) {
+        place.push(part);
+        match fs::create_dir(&place) {
+            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+                return Err(failed("cannot make the folder of", target, &error));
+            }
+            _ => {}
+        }
+        let kind = fs::symlink_metadata(&place).map_err(|error| failed("cannot look at the folder of", target, &error))?.file_type();
+        if !kind.is_dir() {
+            return Err(Failure::refused(format_args!(
+                "cannot create `{}`: `{}` is not a folder but a link or a file\nhint: remove it, or name another file in the pipeline",
+                target.display(),
+                place.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn failed(doing: &str, target: &Path, error: &std::io::Error) -> Failure {
     let hint = match error.kind() {
         std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
@@ -73,6 +98,17 @@ mod tests {
         whole.write(b"all").unwrap();
         assert_eq!(whole.finish().unwrap(), 3);
         assert_eq!(fs::read(folder.path().join("deep/whole.txt")).unwrap(), b"all");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_among_the_folders_leads_nowhere() {
+        let (folder, outside) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::os::unix::fs::symlink(outside.path(), folder.path().join("sub")).unwrap();
+        let refused = Output::create(folder.path(), "sub/x.csv").err().unwrap().to_string();
+        assert!(refused.contains("is not a folder but a link"), "{refused}");
+        assert!(Output::create(folder.path(), "sub/deeper/x.csv").is_err());
+        assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
     }
 
     #[cfg(target_os = "linux")]

@@ -30,10 +30,15 @@ pub(crate) struct Done {
     pub(crate) charts: Vec<Chart>,
 }
 
+/// Bytes of batches that are kept of one table to be shown.
+const SHOWN_BYTES_MAX: usize = 1 << 20;
+
 /// A table that an analyzer handed out: its first batches, and how many rows it had in all.
 pub(crate) struct Found {
     pub(crate) name: String,
     pub(crate) shown: Vec<Arc<Batch>>,
+    /// Bytes of those.
+    pub(crate) bytes: usize,
     pub(crate) rows: u64,
 }
 
@@ -185,11 +190,13 @@ impl Done {
     fn find(&mut self, name: String, batch: Arc<Batch>) {
         let position = self.tables.iter().position(|found| found.name == name);
         let index = position.unwrap_or_else(|| {
-            self.tables.push(Found { name, shown: Vec::new(), rows: 0 });
+            self.tables.push(Found { name, shown: Vec::new(), bytes: 0, rows: 0 });
             self.tables.len() - 1
         });
         let found = &mut self.tables[index];
-        if found.rows < REPORT_ROWS_MAX as u64 {
+        // Bounded in bytes as well: batches of one row each may have a mebibyte, and those of none would never fill the table.
+        if batch.rows() > 0 && found.rows < REPORT_ROWS_MAX as u64 && found.bytes < SHOWN_BYTES_MAX {
+            found.bytes += batch.bytes();
             found.shown.push(batch.clone());
         }
         found.rows += u64::from(batch.rows());
