@@ -7,6 +7,7 @@
 
 pub mod clock;
 pub mod compile_limits;
+#[cfg(feature = "records")]
 pub mod consent;
 pub mod difference;
 pub mod digest;
@@ -19,6 +20,7 @@ pub mod name;
 pub mod permission;
 pub mod policy;
 pub mod reach;
+#[cfg(feature = "records")]
 pub mod record;
 pub mod refusal;
 pub mod subject;
@@ -27,6 +29,7 @@ pub mod text;
 
 pub use clock::Clock;
 pub use compile_limits::{CompileFailure, CompileLimits};
+#[cfg(feature = "records")]
 pub use consent::Standing;
 pub use difference::Difference;
 pub use digest::{Digest, Hasher};
