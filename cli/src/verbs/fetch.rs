@@ -2,16 +2,17 @@
 //!
 //! Easy to get wrong: in a folder, what a component is called is read from the component, never from the name of its file.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 
-use plugwork_core::{Digest, Manifest, PackageName};
+use plugwork_component::PackageFolder;
+use plugwork_core::PackageName;
+use plugwork_core::sources::{self, PackageSource, SourceError};
 use semver::Version;
 
 use super::component;
 use crate::exit::Failure;
-
-/// Files of a folder that are looked at.
-const FILES_MAX: usize = 1_000;
+use crate::host;
 
 /// A component to be offered.
 #[derive(Debug)]
@@ -19,13 +20,6 @@ pub(super) struct Fetched {
     pub(super) bytes: Vec<u8>,
     /// The file, for people.
     pub(super) from: String,
-}
-
-/// One component of a folder.
-struct Found {
-    manifest: Manifest,
-    digest: Digest,
-    path: PathBuf,
 }
 
 /// Reads `FILE`, `FOLDER`, `FOLDER:namespace:name` or `FOLDER:namespace:name@version`. `only` is the name it must have.
@@ -51,70 +45,29 @@ pub(super) fn fetch(text: &str, only: Option<&PackageName>) -> Result<Fetched, F
 
 fn from_folder(folder: &Path, name: Option<&PackageName>, version: Option<&Version>) -> Result<Fetched, Failure> {
     let shown = folder.display();
-    let found = components(folder)?;
-    let fits =
-        |found: &&Found| name.is_none_or(|name| found.manifest.name == *name) && version.is_none_or(|v| found.manifest.version == *v);
-    let mut fitting: Vec<&Found> = found.iter().filter(fits).collect();
-    let names: std::collections::BTreeSet<&PackageName> = fitting.iter().map(|found| &found.manifest.name).collect();
+    let source = PackageFolder::new(folder);
+    let answers = host::io_runtime()?;
+    let failed = |error: SourceError| match error {
+        SourceError::Unknown(_) => Failure::not_found(error),
+        other => Failure::failed(other),
+    };
+    let found = answers.block_on(source.versions(name)).map_err(failed)?;
+    let names: BTreeSet<&PackageName> = found.iter().map(|package| &package.name).collect();
     if names.len() > 1 {
         let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
         return Err(Failure::usage(format_args!("`{shown}` has more than one plugin: {}\nhint: write `{shown}:NAME`", names.join(", "))));
     }
-    fitting.sort_by(|a, b| a.manifest.version.cmp(&b.manifest.version));
-    let Some(newest) = fitting.last() else {
+    let Some(package) = sources::newest(&found, version).map_err(failed)? else {
         let wanted = name.map_or("a plugin".to_owned(), |name| format!("`{name}`"));
         let version = version.map(|version| format!(" {version}")).unwrap_or_default();
-        let there: Vec<_> = found.iter().map(|found| format!("`{}` {}", found.manifest.name, found.manifest.version)).collect();
+        let all = answers.block_on(source.versions(None)).map_err(failed)?;
+        let there: Vec<_> = all.iter().map(|package| format!("`{}` {}", package.name, package.version)).collect();
         let there =
             if there.is_empty() { "it has no component with a `plugin.toml`".to_owned() } else { format!("it has {}", there.join(", ")) };
         return Err(Failure::not_found(format_args!(
             "there is no {wanted}{version} in `{shown}`: {there}\nhint: build it with `plugwork build`"
         )));
     };
-    let twin = fitting.iter().find(|other| other.manifest.version == newest.manifest.version && other.digest != newest.digest);
-    if let Some(twin) = twin {
-        return Err(Failure::failed(format_args!(
-            "`{}` and `{}` are both `{}` {} and differ\nhint: give the file that is meant",
-            twin.path.display(),
-            newest.path.display(),
-            newest.manifest.name,
-            newest.manifest.version
-        )));
-    }
-    let bytes = component::bytes(&newest.path)?;
-    match Digest::of(&bytes) == newest.digest {
-        true => Ok(Fetched { bytes, from: newest.path.display().to_string() }),
-        false => Err(Failure::failed(format_args!("`{}` changed while it was read\nhint: try again", newest.path.display()))),
-    }
-}
-
-/// Every component with a good manifest in the folder and one level below. Links are not followed: they could lead anywhere.
-fn components(folder: &Path) -> Result<Vec<Found>, Failure> {
-    let mut found = Vec::new();
-    let mut folders = vec![(folder.to_owned(), 0)];
-    let mut seen = 0;
-    while let Some((folder, depth)) = folders.pop() {
-        let doing = format!("cannot read `{}`", folder.display());
-        let entries = std::fs::read_dir(&folder).map_err(|error| Failure::from(error).while_doing(&doing))?;
-        for entry in entries {
-            let entry = entry.map_err(|error| Failure::from(error).while_doing(&doing))?;
-            let (path, kind) = (entry.path(), entry.file_type()?);
-            if kind.is_dir() && depth == 0 {
-                folders.push((path, 1));
-            } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "wasm") {
-                seen += 1;
-                if seen > FILES_MAX {
-                    return Err(Failure::failed(format_args!(
-                        "`{}` has more than {FILES_MAX} components\nhint: give the file itself",
-                        folder.display()
-                    )));
-                }
-                let bytes = component::bytes(&path)?;
-                // What is no component, or has no name, is not what was meant.
-                let manifest = plugwork_component::read(&bytes).ok().and_then(|report| Manifest::parse(report.manifest.as_deref()?).ok());
-                found.extend(manifest.map(|manifest| Found { manifest, digest: Digest::of(&bytes), path }));
-            }
-        }
-    }
-    Ok(found)
+    let bytes = answers.block_on(source.fetch(package.digest)).map_err(failed)?;
+    Ok(Fetched { bytes, from: package.place.clone() })
 }

@@ -23,6 +23,7 @@ pub mod reach;
 #[cfg(feature = "records")]
 pub mod record;
 pub mod refusal;
+pub mod sources;
 pub mod subject;
 pub mod table;
 pub mod text;

@@ -7,6 +7,7 @@
 
 mod components;
 mod embedding;
+mod folder;
 mod fuzz;
 mod limits;
 mod reading;
