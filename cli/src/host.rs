@@ -1,10 +1,13 @@
 //! The command as a plugin host: where its state is, what it offers, and how it words a missing grant.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use plugwork::log::Sink;
 use plugwork::{Allocation, ChildCompiler, Compiler, Limits, Runtime};
-use plugwork_capabilities::{Clock, Config, Environment, Filesystem, Http, Random};
+use plugwork_capabilities::{
+    Blob, Clock, Config, Environment, EnvironmentSecrets, FileSecrets, Filesystem, FolderBlobs, Http, KeyValue, Random, Secrets,
+};
 use plugwork_core::{Permission, Subject};
 
 use crate::exit::Failure;
@@ -36,7 +39,8 @@ pub(crate) type Hint = Box<dyn Fn(&Subject, &Permission) -> String + Send + Sync
 
 /// Opens the runtime with everything this command can offer. Roots of `filesystem` grants are relative to `base`.
 pub(crate) async fn open(place: &Place, base: &Path, limits: Limits, sink: impl Sink, hint: Hint) -> Result<Runtime, Failure> {
-    let runtime = Runtime::builder(place.state()?)
+    let state = place.state()?;
+    let runtime = Runtime::builder(&state)
         // A command makes few instances: reserving a pool would cost more than it saves.
         .allocation(Allocation::OnDemand)
         .compiler(Compiler::Child(ChildCompiler::default()))
@@ -47,11 +51,26 @@ pub(crate) async fn open(place: &Place, base: &Path, limits: Limits, sink: impl 
         .provide(Environment)
         .provide(Clock)
         .provide(Random)
+        .provide(KeyValue::in_memory())
+        .provide(blob(&state))
+        .provide(secrets(&state)?)
         .log(sink)
         .hint(hint)
         .open()
         .await?;
     Ok(runtime)
+}
+
+/// The beginning of variables that hold secrets.
+const SECRET_PREFIX: &str = "PLUGWORK_SECRET_";
+
+fn blob(state: &Path) -> Blob {
+    Blob::new(Arc::new(FolderBlobs::at(state.join("blobs"))))
+}
+
+fn secrets(state: &Path) -> Result<Secrets, Failure> {
+    let environment = EnvironmentSecrets::new(SECRET_PREFIX).map_err(|issue| Failure::failed(format_args!("{issue}")))?;
+    Ok(Secrets::new(FileSecrets::at(state.join("secrets.toml"))).or(environment))
 }
 
 /// The names and interfaces that [`open`] offers, for commands that only look.
@@ -60,7 +79,17 @@ pub(crate) fn offered() -> Vec<plugwork_core::reach::Offered<'static>> {
     fn one(capability: &impl Capability) -> plugwork_core::reach::Offered<'static> {
         plugwork_core::reach::Offered { capability: capability.name(), interfaces: capability.interfaces() }
     }
-    vec![one(&Http::default()), one(&Filesystem::default()), one(&Config), one(&Environment), one(&Clock), one(&Random)]
+    vec![
+        one(&Http::default()),
+        one(&Filesystem::default()),
+        one(&Config),
+        one(&Environment),
+        one(&Clock),
+        one(&Random),
+        one(&KeyValue::in_memory()),
+        one(&blob(Path::new(""))),
+        one(&Secrets::default()),
+    ]
 }
 
 /// A tokio runtime for I/O: guests run on threads of their own.

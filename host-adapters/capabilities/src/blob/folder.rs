@@ -161,9 +161,7 @@ impl Containers for FolderContainers {
 
     fn list<'a>(&'a self, container: &'a str, after: Option<&'a str>, limit: usize) -> Pending<'a, Vec<Listed>> {
         let (shown, after) = (container.to_owned(), after.map(str::to_owned));
-        self.with(container, move |_, path| {
-            if path.is_dir() { object::list(&path, after.as_deref(), limit) } else { Err(absent(&shown)) }
-        })
+        self.with(container, move |_, path| if path.is_dir() { object::list(&path, after.as_deref(), limit) } else { Err(absent(&shown)) })
     }
 
     fn stage(&self) -> Pending<'_, Box<dyn Staged>> {

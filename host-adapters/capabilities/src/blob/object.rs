@@ -12,9 +12,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use plugwork::interfaces::blob::{Listed, Object};
 use plugwork::interfaces::storage::{Kept, StorageError};
+use plugwork_core::Digest;
 use plugwork_core::limits::BLOB_CHUNK_BYTES_MAX;
 use plugwork_core::policy::KEY_BYTES_MAX;
-use plugwork_core::Digest;
 
 use super::folder::failed;
 

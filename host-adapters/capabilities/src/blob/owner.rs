@@ -94,7 +94,8 @@ impl OwnerFolder {
 fn remove_stale(staging: &Path) {
     let Ok(listed) = fs::read_dir(staging) else { return };
     for entry in listed.flatten() {
-        let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
+        let age =
+            entry.metadata().and_then(|metadata| metadata.modified()).map(|at| SystemTime::now().duration_since(at).unwrap_or_default());
         if age.is_ok_and(|age| age > STAGED_AGE_MAX) {
             // What cannot be removed now is tried again at the next start.
             let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());

@@ -84,9 +84,7 @@ impl Inner {
                 return Err(HttpError::Unavailable("the server wants to speak another protocol".to_owned()));
             }
             let next = match redirect::location(&response) {
-                Some(location) if follows => {
-                    redirect::method(response.status(), &method, had_body).map(|next| (next, location))
-                }
+                Some(location) if follows => redirect::method(response.status(), &method, had_body).map(|next| (next, location)),
                 _ => None,
             };
             let Some((next_method, location)) = next else {

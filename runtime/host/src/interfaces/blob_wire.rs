@@ -6,9 +6,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use plugwork_core::limits::{BLOB_CHUNK_BYTES_MAX, BLOB_NAMES_MAX, BLOB_WHOLE_BYTES_MAX};
 use plugwork_core::policy::KEY_BYTES_MAX;
 use plugwork_core::{Denial, InterfaceName};
-use plugwork_core::limits::{BLOB_CHUNK_BYTES_MAX, BLOB_NAMES_MAX, BLOB_WHOLE_BYTES_MAX};
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime::format_err;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, InputStream, OutputStream, Pollable, StreamError, StreamResult};
@@ -98,7 +98,11 @@ impl State {
     }
 
     /// As `told`, after what may have changed how much is kept.
-    async fn told_changed(&mut self, containers: Result<GrantedContainers, StorageError>, done: Result<(), StorageError>) -> Result<(), String> {
+    async fn told_changed(
+        &mut self,
+        containers: Result<GrantedContainers, StorageError>,
+        done: Result<(), StorageError>,
+    ) -> Result<(), String> {
         if let Ok(containers) = containers
             && let Ok(kept) = containers.kept().await
         {

@@ -6,10 +6,10 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use plugwork_core::limits::{KEYVALUE_BATCH_KEYS_MAX, KEYVALUE_HELD_BYTES_MAX, KEYVALUE_PAGE_KEYS_MAX, KEYVALUE_VALUE_BYTES_MAX};
-use plugwork_core::policy::{Access, KEY_BYTES_MAX};
-use plugwork_core::policy::keyvalue::KeyValueBounds;
 use plugwork_core::Subject;
+use plugwork_core::limits::{KEYVALUE_BATCH_KEYS_MAX, KEYVALUE_HELD_BYTES_MAX, KEYVALUE_PAGE_KEYS_MAX, KEYVALUE_VALUE_BYTES_MAX};
+use plugwork_core::policy::keyvalue::KeyValueBounds;
+use plugwork_core::policy::{Access, KEY_BYTES_MAX};
 use wasmtime::component::{HasSelf, Linker, Resource};
 
 use super::bindings::wasi::keyvalue::store::{Error as WireError, KeyResponse};
@@ -173,7 +173,11 @@ impl OpenStore {
             let value = self.values.get(&key).await?;
             held_bytes += value.as_ref().map_or(0, Vec::len);
             if held_bytes > KEYVALUE_HELD_BYTES_MAX {
-                return Err(invalid("keys", "the values are too much for one answer".to_owned(), format!("at most {KEYVALUE_HELD_BYTES_MAX} bytes")));
+                return Err(invalid(
+                    "keys",
+                    "the values are too much for one answer".to_owned(),
+                    format!("at most {KEYVALUE_HELD_BYTES_MAX} bytes"),
+                ));
             }
             found.push(value.map(|value| (key, value)));
         }

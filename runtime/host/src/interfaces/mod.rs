@@ -1,9 +1,9 @@
 //! The interfaces this host can define, each in a file of its own. Nothing here decides whether it may: see `link`.
 
 pub mod bindings;
-pub(crate) mod clocks;
 pub mod blob;
 mod blob_wire;
+pub(crate) mod clocks;
 pub(crate) mod config;
 pub(crate) mod deny;
 mod fetch;

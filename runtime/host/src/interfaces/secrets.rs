@@ -8,8 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use plugwork_core::limits::{SECRET_BYTES_MAX, SECRET_HEADERS_MAX};
-use plugwork_core::policy::secrets::SecretsBounds;
 use plugwork_core::policy::Target;
+use plugwork_core::policy::secrets::SecretsBounds;
 use plugwork_core::{Denial, Issue, Refusal, Subject};
 use wasmtime::component::{HasSelf, Linker, Resource};
 use zeroize::Zeroizing;
@@ -184,14 +184,8 @@ impl State {
     }
 
     /// The headers to add, each decided against where the request goes.
-    fn secret_headers(
-        &self,
-        request: &mut Request,
-        headers: &[SecretHeader],
-    ) -> wasmtime::Result<Result<SecretHeaders, Refusal>> {
-        let invalid = |what: String, expected: String| {
-            Ok(Err(Refusal::Invalid(Issue { what, at: "secrets".to_owned(), expected })))
-        };
+    fn secret_headers(&self, request: &mut Request, headers: &[SecretHeader]) -> wasmtime::Result<Result<SecretHeaders, Refusal>> {
+        let invalid = |what: String, expected: String| Ok(Err(Refusal::Invalid(Issue { what, at: "secrets".to_owned(), expected })));
         if headers.is_empty() || headers.len() > SECRET_HEADERS_MAX {
             return invalid(format!("{} headers", headers.len()), format!("1 to {SECRET_HEADERS_MAX}"));
         }
