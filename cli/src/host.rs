@@ -6,7 +6,9 @@ use std::time::Instant;
 
 use plugwork::log::Sink;
 use plugwork::{Allocation, ChildCompiler, Compiler, Limits, Runtime};
-use plugwork_capabilities::{Clock, Config, Environment, Filesystem, Http, Random};
+use plugwork_capabilities::{
+    Blob, Clock, Config, Environment, EnvironmentSecrets, FileSecrets, Filesystem, FolderBlobs, Http, KeyValue, Random, Secrets,
+};
 use plugwork_core::{Permission, Subject};
 use plugwork_store::Store;
 
@@ -59,7 +61,8 @@ pub(crate) async fn open(
     sink: impl Sink,
     hint: Hint,
 ) -> Result<Runtime, Failure> {
-    let runtime = Runtime::builder(place.state()?)
+    let state = place.state()?;
+    let runtime = Runtime::builder(&state)
         .records(store.clone())
         // A command makes few instances: reserving a pool would cost more than it saves.
         .allocation(Allocation::OnDemand)
@@ -71,6 +74,9 @@ pub(crate) async fn open(
         .provide(Environment)
         .provide(Clock)
         .provide(Random)
+        .provide(KeyValue::in_memory())
+        .provide(blob(&state))
+        .provide(secrets(&state)?)
         .log(sink)
         .hint(hint)
         .open()
@@ -105,7 +111,17 @@ pub(crate) fn offered() -> Vec<plugwork_core::reach::Offered<'static>> {
     fn one(capability: &impl Capability) -> plugwork_core::reach::Offered<'static> {
         plugwork_core::reach::Offered { capability: capability.name(), interfaces: capability.interfaces() }
     }
-    vec![one(&Http::default()), one(&Filesystem::default()), one(&Config), one(&Environment), one(&Clock), one(&Random)]
+    vec![
+        one(&Http::default()),
+        one(&Filesystem::default()),
+        one(&Config),
+        one(&Environment),
+        one(&Clock),
+        one(&Random),
+        one(&KeyValue::in_memory()),
+        one(&blob(Path::new(""))),
+        one(&Secrets::default()),
+    ]
 }
 
 /// A tokio runtime for I/O: guests run on threads of their own.

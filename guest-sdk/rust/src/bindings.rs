@@ -29,8 +29,21 @@ pub mod host {
     });
 }
 
+/// Secrets: a world of its own, because a type that borrows a handle cannot derive what the types above do.
+pub mod secrets_world {
+    wit_bindgen::generate!({
+        inline: "package plugwork:guest-secrets; world guest-secrets { import plugwork:host/secrets@0.1.0; }",
+        path: ["../../wit/table", "../../wit/plugin", "../../wit/host"],
+        with: {
+            "plugwork:plugin/refusal@0.1.0": crate::refusal,
+            "plugwork:host/fetch@0.1.0": crate::bindings::fetch,
+        },
+    });
+}
+
 pub use host::plugwork::host::{fetch, log};
 pub use host::plugwork::table::types;
+pub use secrets_world::plugwork::host::secrets;
 
 /// Every plugin's lifecycle.
 pub mod lifecycle {

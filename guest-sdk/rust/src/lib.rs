@@ -23,6 +23,7 @@ mod options;
 mod panic;
 mod points;
 pub mod refusal;
+pub mod secrets;
 pub mod time;
 mod values;
 

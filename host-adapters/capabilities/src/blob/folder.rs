@@ -182,6 +182,6 @@ pub(super) fn keep(staging: Box<Staging>, container: &str, name: &str) -> Pendin
         if !path.is_dir() {
             return Err(absent(&container));
         }
-        staging.keep(&path, &name)
+        staging.keep_in(&path, &name)
     }))
 }

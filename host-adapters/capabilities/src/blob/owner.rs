@@ -133,7 +133,7 @@ impl Staging {
     }
 
     /// Puts it into a container, in place of what had the name.
-    pub(super) fn keep(mut self: Box<Self>, container: &Path, name: &str) -> Result<(), StorageError> {
+    pub(super) fn keep_in(mut self, container: &Path, name: &str) -> Result<(), StorageError> {
         let Some(mut file) = self.file.take() else { return Err(StorageError::Unavailable("nothing was staged".to_owned())) };
         object::finish(file.as_file_mut(), name).map_err(|error| failed("write an object", &error))?;
         let target = container.join(object::place(name));
