@@ -131,7 +131,12 @@ impl Account {
 
     fn charge(&self, gauge: &AtomicU64, bytes: u64) -> Result<(), (u64, u64)> {
         let limit = self.limits().plugin_memory_bytes;
-        gauge.fetch_add(bytes, Ordering::Relaxed);
+        // Looked at before the addition, which would wrap around for a length that a guest made up.
+        if bytes > limit {
+            let held = self.memory_bytes.load(Ordering::SeqCst).saturating_add(self.held_bytes.load(Ordering::SeqCst));
+            return Err((limit, held.saturating_add(bytes)));
+        }
+        gauge.fetch_add(bytes, Ordering::SeqCst);
         // Both gauges after the addition: of two that race for the last bytes both may be refused, never both be let through.
         let total = self.memory_bytes.load(Ordering::SeqCst).saturating_add(self.held_bytes.load(Ordering::SeqCst));
         if total > limit {
@@ -423,6 +428,16 @@ mod tests {
         drop(hold);
         account.charge_memory(40).unwrap();
         assert_eq!(account.snapshot().memory_peak_bytes, 100);
+    }
+
+    #[test]
+    fn a_length_that_would_wrap_around_is_denied() {
+        let account = account(Limits { plugin_memory_bytes: 100, ..Limits::interactive() });
+        let _hold = account.hold(40).unwrap();
+        for bytes in [u64::MAX, u64::MAX - 39, 101] {
+            assert_eq!(account.hold(bytes).err().unwrap().code, "E-LIMIT-PLUGIN-MEMORY");
+        }
+        assert!(account.hold(60).is_ok());
     }
 
     #[test]

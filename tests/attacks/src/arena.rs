@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plugwork::{Allocation, Builder, Error, Limits, Offer, Plugin, Profile, Runtime, Source};
-use plugwork_capabilities::{Clock, Config, Environment, Filesystem, Http, Random};
+use plugwork_capabilities::{Clock, Config, Environment, EnvironmentSecrets, Filesystem, Http, KeyValue, Random, Secrets};
 use plugwork_core::Grants;
 use plugwork_core::record::{Event, Key, Memory, Records as _};
 use serde_json::{Map, json};
@@ -47,6 +47,8 @@ impl Arena {
     /// With every capability that there is: offered, not granted.
     pub fn offering(builder: Builder) -> Builder {
         let rebinding = Http::resolving(Rebinding::default());
+        let secrets = EnvironmentSecrets::new("PLUGWORK_ATTACKS_").expect("upper case letters and `_`");
+        let builder = builder.provide(KeyValue::in_memory()).provide(Secrets::new(secrets));
         builder
             .provide(Probe)
             .provide(Config)

@@ -244,7 +244,7 @@ impl Resolve for Rebinding {
         let asked = self.0.fetch_add(1, Ordering::Relaxed);
         let answer = match host.split('.').next().unwrap_or_default() {
             // The address it would be judged by, and the one it would be dialled by.
-            "alternates" if asked % 2 == 0 => vec![granted],
+            "alternates" if asked.is_multiple_of(2) => vec![granted],
             "alternates" | "private" => vec![loopback],
             "metadata" => vec![IpAddr::from([169, 254, 169, 254])],
             "mapped" => vec!["::ffff:127.0.0.1".parse().unwrap()],

@@ -21,7 +21,7 @@ use crate::row::{Contained, Ended, Row, SMALL, Variant};
 pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new("E7", "paths, links and renames that lead out of the folder", escapes),
-        Row::new("E8", "filling the volume: bytes, files, handles", filling),
+        Row::new("E8", "filling the volume: bytes, files, handles; filling a store", filling),
     ]
 }
 
@@ -428,7 +428,6 @@ fn measured(folder: &Path) -> (u64, u64) {
     })
 }
 
-/// Writes 60,000 bytes at 60,000 times the number that the path ends with.
 fn filling() -> Vec<Variant> {
     const QUOTA_BYTES: u64 = 200_000;
     const QUOTA_FILES: u64 = 30;
@@ -483,7 +482,7 @@ fn filling() -> Vec<Variant> {
             })
         })
     };
-    vec![
+    let mut variants = vec![
         filled("bytes", appends, one_name(40)),
         filled("a file resized to 1 TiB", grows, one_name(1)),
         filled("three bytes 1 TiB behind the start", far, one_name(1)),
@@ -491,5 +490,7 @@ fn filling() -> Vec<Variant> {
         filled("folders", folders, one_name(200)),
         filled("links", links, one_name(200)),
         filled("open handles", holds, vec!["x".to_owned(); 12_000]),
-    ]
+    ];
+    variants.extend(super::stores::filling());
+    variants
 }

@@ -8,6 +8,7 @@ mod http;
 mod memory;
 mod processor;
 mod secrets;
+mod stores;
 mod structure;
 mod values;
 

@@ -65,6 +65,12 @@ fn keys() -> Vec<String> {
 }
 
 fn canaries() -> Vec<Variant> {
+    let mut variants = configured();
+    variants.extend(super::stores::prying());
+    variants
+}
+
+fn configured() -> Vec<Variant> {
     vec![
         Variant::new("configuration of another plugin", |arena| {
             Box::pin(async move {
@@ -130,7 +136,7 @@ fn canaries() -> Vec<Variant> {
 }
 
 /// Whether the canary is in none of these, nor in any log or figure.
-fn is_silent(arena: &Arena, heard: &[String]) -> Ended {
+pub(super) fn is_silent(arena: &Arena, heard: &[String]) -> Ended {
     let log = format!("{:?}", arena.log.said());
     let figures = format!("{:?}", arena.runtime.usage());
     for (place, text) in [("an answer or error", heard.join("\n")), ("the log", log), ("the figures", figures)] {

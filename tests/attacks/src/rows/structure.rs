@@ -29,12 +29,15 @@ fn module(inside: &str) -> String {
     format!("(component (core module {inside}))")
 }
 
+/// Makes a component's bytes when they are needed: some are tens of megabytes.
+type Made = Box<dyn Fn() -> Vec<u8> + Send + Sync>;
+
 /// The measure's name, and a component that has one more than it allows.
-fn one_past() -> Vec<(&'static str, Box<dyn Fn() -> Vec<u8> + Send + Sync>)> {
-    fn text(make: impl Fn() -> String + Send + Sync + 'static) -> Box<dyn Fn() -> Vec<u8> + Send + Sync> {
+fn one_past() -> Vec<(&'static str, Made)> {
+    fn text(make: impl Fn() -> String + Send + Sync + 'static) -> Made {
         Box::new(move || wat::parse_str(make()).unwrap())
     }
-    fn bytes(make: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Box<dyn Fn() -> Vec<u8> + Send + Sync> {
+    fn bytes(make: impl Fn() -> Vec<u8> + Send + Sync + 'static) -> Made {
         Box::new(make)
     }
     let repeated = |count: usize, what: &'static str| text(move || module(&what.repeat(count)));
@@ -115,7 +118,7 @@ fn one_past() -> Vec<(&'static str, Box<dyn Fn() -> Vec<u8> + Send + Sync>)> {
     ]
 }
 
-fn in_component_with(before: &'static str, count: usize, what: &'static str) -> Box<dyn Fn() -> Vec<u8> + Send + Sync> {
+fn in_component_with(before: &'static str, count: usize, what: &'static str) -> Made {
     Box::new(move || wat::parse_str(format!("(component {before} {})", what.repeat(count))).unwrap())
 }
 
