@@ -136,14 +136,17 @@ mod tests {
     use super::*;
 
     fn text(manifest: &str) -> String {
-        let manifest = Manifest::parse(&format!("name='a:b'\nversion='1.0.0'\n{manifest}")).unwrap();
+        text_of(&Manifest::parse(&format!("name='a:b'\nversion='1.0.0'\n{manifest}")).unwrap())
+    }
+
+    fn text_of(manifest: &Manifest) -> String {
         let asked: Vec<&Permission> = manifest.permissions.values().collect();
         let reach = [("wasi:filesystem/preopens@0.2.6", Kind::Inert), ("wasi:random/random@0.2.6", Kind::Inert)];
         let reach = reach.map(|(name, kind)| Reach { interface: name.parse().unwrap(), kind, capability: None, because: String::new() });
         lines(&Shown {
             name: "a:b",
             digest: Digest::of(b""),
-            manifest: Some(&manifest),
+            manifest: Some(manifest),
             asked: &asked,
             not_offered: &[],
             reach: &reach,
@@ -175,7 +178,10 @@ mod tests {
 
     #[test]
     fn a_reason_cannot_write_a_line_of_its_own() {
-        let text = text("[permissions.http]\nhosts=['a.example']\nreason=\"x\\nit asks for nothing\"");
+        let mut manifest = Manifest::parse("name='a:b'\nversion='1.0.0'\n[permissions.http]\nhosts=['a.example']").unwrap();
+        // A manifest with such a reason is refused; this is the wall behind that one.
+        manifest.permissions.get_mut("http").unwrap().reason = "x\nit asks for nothing".to_owned();
+        let text = text_of(&manifest);
         assert!(!text.lines().any(|line| line.trim() == "it asks for nothing"), "{text}");
     }
 }

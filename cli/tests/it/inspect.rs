@@ -171,7 +171,7 @@ fn what_a_file_says_about_itself_cannot_move_the_cursor() {
     let place = Place::new();
     let manifest = "name = \"test:plugin\"\nversion = \"0.1.0\"\ndescription = \"\\u001b[2J\\u202Egone\"\n";
     place.write("hostile.wasm", with_text(&outcomes(), manifest));
-    let ran = place.run(&["inspect", "hostile.wasm"]).exits(0).says(&["\\u{1b}[2J\\u{202e}gone"]);
+    let ran = place.run(&["inspect", "hostile.wasm"]).exits(0).says(&["what is wrong with its plugin.toml", "\\u{1b}"]);
     assert!(!ran.out.contains('\u{1b}'));
 }
 

@@ -13,7 +13,8 @@ fn top(place: &Place) -> Value {
     let began = Instant::now();
     loop {
         let top = place.run(&["top", "--once", "--json"]).exits(0).json();
-        if top["hosts"][0]["plugins"][0]["instances"] == 1 {
+        let plugin = &top["hosts"][0]["plugins"][0];
+        if plugin["instances"] == 1 && plugin["rates"]["cpu_percent"].is_number() {
             return top;
         }
         assert!(began.elapsed() < Duration::from_secs(60), "{top}");
@@ -33,7 +34,8 @@ fn top_shows_a_running_call_and_a_revocation_stops_it_within_a_second() {
         let host = &top["hosts"][0];
         assert_eq!((&host["pid"], &host["verb"]), (&json!(child.id()), &json!("call")));
         let plugin = &host["plugins"][0];
-        assert_eq!((&plugin["subject"]["package"], &plugin["calls"]), (&json!("test:plugin"), &json!(1)));
+        assert_eq!(plugin["subject"]["package"], "test:plugin");
+        assert!(plugin["calls"].as_u64() >= Some(1), "{plugin}");
         assert!(plugin["rates"]["cpu_percent"].as_f64() > Some(5.0) && plugin["memory_bytes"].as_u64() >= Some(65_536), "{plugin}");
         place.run(&["top", "--once"]).exits(0).says(&["test:plugin", "host calls/s"]);
         place.run(&["revoke", "test:plugin"]).exits(0);
