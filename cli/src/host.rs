@@ -105,6 +105,18 @@ pub(crate) fn serve(place: &Place, runtime: &Runtime, verb: &'static str) -> Opt
     }
 }
 
+/// The beginning of variables that hold secrets.
+const SECRET_PREFIX: &str = "PLUGWORK_SECRET_";
+
+fn blob(state: &Path) -> Blob {
+    Blob::new(Arc::new(FolderBlobs::at(state.join("blobs"))))
+}
+
+fn secrets(state: &Path) -> Result<Secrets, Failure> {
+    let environment = EnvironmentSecrets::new(SECRET_PREFIX).map_err(|issue| Failure::failed(format_args!("{issue}")))?;
+    Ok(Secrets::new(FileSecrets::at(state.join("secrets.toml"))).or(environment))
+}
+
 /// The names and interfaces that [`open`] offers, for commands that only look.
 pub(crate) fn offered() -> Vec<plugwork_core::reach::Offered<'static>> {
     use plugwork::Capability;
