@@ -74,7 +74,7 @@ pub(crate) async fn open(
         .provide(Environment)
         .provide(Clock)
         .provide(Random)
-        .provide(KeyValue::in_memory())
+        .provide(KeyValue::in_store(store.clone()))
         .provide(blob(&state))
         .provide(secrets(&state)?)
         .log(sink)

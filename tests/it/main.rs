@@ -15,6 +15,7 @@ mod plugins;
 mod quota;
 mod reach;
 mod server;
+mod stores;
 mod tables;
 mod vectors;
 mod world;

@@ -2,13 +2,14 @@
 //!
 //! The runtimes keep compiled components in `target/plugins-tests/state`: a Python component takes seconds to compile.
 
-use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use plugwork::log::{Level, Sink};
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Allocation, Call, Error, Grants, Limits, Offer, Plugin, Refusal, Running, Runtime, Source, State, Subject};
-use plugwork_capabilities::{Clock, Config, Environment, Filesystem, Http, Random};
+use plugwork::{Allocation, Builder, Call, Error, Grants, Limits, Offer, Plugin, Refusal, Running, Runtime, Source, State, Subject};
+use plugwork_capabilities::{Blob, Clock, Config, Environment, FileSecrets, Filesystem, FolderBlobs, Http, KeyValue, Random, Secrets};
+use plugwork_store::Store;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
@@ -82,12 +83,23 @@ pub(crate) async fn runtime_with(http: Http) -> Runtime {
     open(Allocation::OnDemand, http).await
 }
 
+/// A runtime of its own that keeps things: records and values in this store, objects and the file of secrets in this folder.
+pub(crate) async fn runtime_keeping(allocation: Allocation, store: &Arc<Store>, folder: &Path) -> Runtime {
+    let builder = builder(allocation, Http::default()).records(store.clone()).provide(KeyValue::in_store(store.clone()));
+    let blob = Blob::new(Arc::new(FolderBlobs::at(folder.join("blobs"))));
+    builder.provide(blob).provide(Secrets::new(FileSecrets::at(folder.join("secrets.toml")))).open().await.unwrap()
+}
+
 async fn open(allocation: Allocation, http: Http) -> Runtime {
+    builder(allocation, http).open().await.unwrap()
+}
+
+fn builder(allocation: Allocation, http: Http) -> Builder {
     let state = plugwork_tests::target().join("plugins-tests").join("state");
     std::fs::create_dir_all(state.parent().unwrap()).unwrap();
     let builder = Runtime::builder(state).allocation(allocation).limits(LIMITS).log(Recorder);
     let builder = builder.provide(http).provide(Filesystem::default()).provide(Config).provide(Environment);
-    builder.provide(Clock).provide(Random).open().await.unwrap()
+    builder.provide(Clock).provide(Random)
 }
 
 /// Generous with time, because the machine may be busy.

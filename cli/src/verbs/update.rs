@@ -104,6 +104,11 @@ impl Update {
                 (true, None) => offer.by(&installed::approver(), "an update that asks for no more"),
                 (false, _) => offering::signed(offer, &self.consent),
             };
+            // What it was given stays what it is given.
+            let offer = match earlier.limits {
+                Some(limits) => offer.limits(limits),
+                None => offer,
+            };
             let accepted = offer.accept_only(grants).await;
             if accepted.is_err() && kept {
                 installed::tidy(store.as_ref(), &packages, digest).await?;

@@ -37,6 +37,7 @@ pub mod secrets_world {
         with: {
             "plugwork:plugin/refusal@0.1.0": crate::refusal,
             "plugwork:host/fetch@0.1.0": crate::bindings::fetch,
+            "plugwork:host/secrets@0.1.0": generate,
         },
     });
 }

@@ -21,6 +21,6 @@ pub use config::Config;
 pub use environment::Environment;
 pub use filesystem::Filesystem;
 pub use http::{Http, Resolve, Resolved, SystemResolver};
-pub use keyvalue::{KeyValue, MemoryStore};
+pub use keyvalue::{KeyValue, MemoryStore, SqliteStore};
 pub use random::Random;
 pub use secrets::{EnvironmentSecrets, FileSecrets, Secrets};

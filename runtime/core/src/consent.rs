@@ -97,6 +97,8 @@ pub fn carried_over(earlier: &Grants, manifest: Option<&Manifest>) -> Grants {
 }
 
 fn carry(capability: &str, granted: &Map<String, Value>, asked: &Map<String, Value>) -> Option<Map<String, Value>> {
+    // With its defaults written out: what a grant left open then must not be filled by what is asked for now.
+    let granted = &policy::order::with_defaults(capability, granted).ok()?;
     let mut bounds = granted.clone();
     for (key, now) in policy::askable(capability, asked) {
         let Some(value) = granted.get(&key) else { continue };
@@ -184,6 +186,17 @@ mod tests {
             let manifest = format!("name='a:b'\nversion='1.0.0'\n[permissions.http]\nhosts=['{asked}']");
             assert!(carried_over(&earlier, Some(&Manifest::parse(&manifest).unwrap())).is_empty(), "{asked}");
         }
+    }
+
+    #[test]
+    fn what_a_grant_left_open_is_not_filled_by_what_is_asked_for_now() {
+        let earlier =
+            grants("filesystem", json!({"root": "/srv"})).with("http", json!({"hosts": ["a.example"]}).as_object().unwrap().clone());
+        let manifest = "name='a:b'\nversion='1.0.0'\n[permissions.filesystem]\naccess='write'\n[permissions.http]\nhosts=['a.example']\nmethods=['GET','DELETE']";
+        let manifest = Manifest::parse(manifest).unwrap();
+        let carried = carried_over(&earlier, Some(&manifest)).narrowing(Some(&manifest)).unwrap();
+        assert_eq!(carried.get("filesystem").unwrap()["access"], json!("read"));
+        assert!(carried.get("http").is_none(), "neither within the other: it needs consent");
     }
 
     #[test]

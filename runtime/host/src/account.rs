@@ -23,6 +23,8 @@ pub struct Account {
     subject: Subject,
     /// The record that its consent rests on: later revocations end it, earlier ones do not. 0 where nothing is recorded.
     since: u64,
+    /// When its consent is over, in Unix milliseconds.
+    expires_ms: AtomicU64,
     audit: Option<Arc<Audit>>,
     limits: RwLock<Limits>,
     memory_bytes: AtomicU64,
@@ -76,6 +78,7 @@ impl Account {
         Self {
             subject,
             since,
+            expires_ms: AtomicU64::new(u64::MAX),
             audit,
             memory_bytes: AtomicU64::new(0),
             memory_peak_bytes: AtomicU64::new(0),
@@ -107,6 +110,9 @@ impl Account {
     }
 
     pub(crate) fn set_limits(&self, limits: Limits) {
+        self.cpu.cap(cpu_rate(&limits));
+        self.host_calls.cap(limits.host_calls_per_second.map(Rate::of));
+        self.egress.cap(limits.egress_bytes_per_second.map(Rate::of));
         *self.limits.write().expect("no panic happens under this lock") = limits;
     }
 
@@ -323,6 +329,18 @@ impl Account {
         }
     }
 
+    /// Consent lasts until then, at most: of two acceptances of one record the earlier end counts.
+    pub(crate) fn expires(&self, at_ms: Option<u64>) {
+        self.expires_ms.fetch_min(at_ms.unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Ends it if its time is over.
+    pub(crate) fn end_if_expired(&self, now_ms: u64) {
+        if now_ms >= self.expires_ms.load(Ordering::Relaxed) {
+            self.revoke(u64::MAX);
+        }
+    }
+
     /// Resolves when consent is revoked.
     pub(crate) async fn revocation(&self) {
         let notified = self.revocation.notified();
@@ -408,13 +426,21 @@ impl Drop for OpenRequest {
 }
 
 #[cfg(test)]
+impl Account {
+    /// The account of nobody in particular, opened with record 4.
+    pub(crate) fn of_test(limits: Limits) -> Arc<Self> {
+        let digest = plugwork_core::Digest::of(b"x");
+        let package = "test:plugin".parse().expect("it is a name");
+        Arc::new(Self::open(Subject { tenant: "default".to_owned(), instance: String::new(), package, digest }, 4, limits, None))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn account(limits: Limits) -> Arc<Account> {
-        let digest = plugwork_core::Digest::of(b"x");
-        let package = "test:plugin".parse().unwrap();
-        Arc::new(Account::open(Subject { tenant: "default".to_owned(), instance: String::new(), package, digest }, 4, limits, None))
+        Account::of_test(limits)
     }
 
     #[test]

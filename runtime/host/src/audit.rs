@@ -13,7 +13,8 @@ use tokio::sync::Notify;
 
 /// How long after a record the next one of the same subject and code may be written. What happens meanwhile is counted into it.
 const REPEAT_AFTER: Duration = Duration::from_secs(10);
-/// Different things that may be waiting at once; beyond it they are counted into one.
+/// Different things that may be waiting at once. Beyond it new ones are not noted: each of a plugin's few codes is one, so that takes
+/// a thousand plugins failing at once.
 const ENTRIES_MAX: usize = 4_096;
 /// Events in one append.
 const BATCH: usize = 64;
@@ -91,11 +92,11 @@ impl Audit {
             })
             .collect()
         };
-        for batch in due.chunks(BATCH) {
+        for (number, batch) in due.chunks(BATCH).enumerate() {
             let events = batch.iter().map(|(key, count, message)| event(key, *count, message)).collect();
             if let Err(error) = self.records.append(self.clock.now_ms(), events).await {
                 let mut entries = self.entries.lock().expect("no panic happens under this lock");
-                for (key, count, message) in batch {
+                for (key, count, message) in &due[number * BATCH..] {
                     let entry = entries.entry(key.clone()).or_insert_with(|| Entry { message: message.clone(), count: 0, not_before: now });
                     entry.count += count;
                 }

@@ -38,6 +38,13 @@ impl Bucket {
         Self { balance: AtomicI64::new(capacity), refilled_ns: AtomicU64::new(now_ns()) }
     }
 
+    /// What was saved up under a larger limit, or under none, is not kept.
+    pub(crate) fn cap(&self, rate: Option<Rate>) {
+        if let Some(rate) = rate {
+            self.balance.fetch_min(signed(rate.capacity), Ordering::Relaxed);
+        }
+    }
+
     /// One relaxed load: cheap enough for every call.
     #[inline]
     pub(crate) fn is_in_debt(&self) -> bool {

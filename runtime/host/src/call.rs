@@ -118,7 +118,8 @@ pub(crate) async fn guarded<W, R>(
     let mut later_cpu = Duration::ZERO;
     let outcome = {
         let running = AssertUnwindSafe(call(with, wasmtime::AsContextMut::as_context_mut(store))).catch_unwind();
-        Timed { running, limit, started, account, walls: None, first_stretch: &mut first_stretch, later_cpu: &mut later_cpu }.await
+        Timed { running, limit, started, account, walls: None, first_stretch: &mut first_stretch, later_cpu: &mut later_cpu, ended: false }
+            .await
     };
     let state = store.data_mut();
     state.ledger.spend.time += if later_cpu.is_zero() { first_stretch } else { started.elapsed() };
@@ -198,6 +199,8 @@ struct Timed<'a, F> {
     walls: Option<Walls<'a>>,
     first_stretch: &'a mut Duration,
     later_cpu: &'a mut Duration,
+    /// Whether whoever waits was answered, and charges the rest.
+    ended: bool,
 }
 
 impl<F: Future + Unpin> Future for Timed<'_, F> {
@@ -218,16 +221,31 @@ impl<F: Future + Unpin> Future for Timed<'_, F> {
             polled
         };
         if let Poll::Ready(output) = polled {
+            this.ended = true;
             return Poll::Ready(Outcome::Done(output));
         }
         let walls = this.walls.get_or_insert_with(|| Walls {
             timer: Box::pin(tokio::time::sleep(this.limit)),
             revocation: Box::pin(this.account.revocation()),
         });
-        if walls.revocation.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Outcome::Revoked);
+        let stopped = if walls.revocation.as_mut().poll(context).is_ready() {
+            Outcome::Revoked
+        } else if walls.timer.as_mut().poll(context).is_ready() {
+            Outcome::TimedOut
+        } else {
+            return Poll::Pending;
+        };
+        this.ended = true;
+        Poll::Ready(stopped)
+    }
+}
+
+impl<F> Drop for Timed<'_, F> {
+    fn drop(&mut self) {
+        // The caller went away in the middle: nobody else will charge the first stretch.
+        if !self.ended {
+            self.account.spend_cpu(u64::try_from(self.first_stretch.as_nanos()).unwrap_or(u64::MAX));
         }
-        walls.timer.as_mut().poll(context).map(|()| Outcome::TimedOut)
     }
 }
 

@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::{Arc, RwLock};
 
 use plugwork_component::Report;
+use plugwork_core::consent::EVERY_INSTANCE;
 use plugwork_core::limits::OPTIONS_BYTES_MAX;
 use plugwork_core::reach::{self, Kind, Reach};
-use plugwork_core::record::{Consent, ConsentKey, Event};
+use plugwork_core::record::{Consent, ConsentKey, Event, Record};
 use plugwork_core::{
     CompileFailure, Denial, Digest, Grants, InterfaceName, Issue, Limits, Manifest, PackageName, Permission, Standing, Subject,
 };
@@ -14,6 +15,7 @@ use serde_json::{Map, Value};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre};
 
+use crate::audit::Audit;
 use crate::engine::{Profile, Variant};
 use crate::error::{Error, ErrorKind, Result};
 use crate::inspect::Facts;
@@ -45,6 +47,8 @@ struct Approval {
     reason: String,
     expires_ms: Option<u64>,
     recorded: bool,
+    /// The record that is resumed.
+    rests_on: Option<u64>,
 }
 
 impl fmt::Debug for Offer {
@@ -63,7 +67,7 @@ impl Offer {
         };
         let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: source.digest() };
         let configuration = Value::Object(Map::new());
-        let approval = Approval { by: "application".to_owned(), reason: String::new(), expires_ms: None, recorded: true };
+        let approval = Approval { by: "application".to_owned(), reason: String::new(), expires_ms: None, recorded: true, rests_on: None };
         Ok(Self { runtime: runtime.clone(), source: source.clone(), facts, manifest, subject, configuration, limits: None, approval })
     }
 
@@ -114,9 +118,18 @@ impl Offer {
     pub async fn standing(&self) -> Result<Standing> {
         let runtime = self.runtime.shared();
         let Some(audit) = &runtime.audit else { return Ok(Standing::None) };
-        let latest = audit.records.consent(&ConsentKey::from(&self.subject)).await.map_err(Error::records)?;
+        let latest = self.latest(audit).await?;
         let event = latest.map(|record| record.event()).transpose().map_err(Error::records)?;
         Ok(Standing::of(event.as_ref(), self.digest(), runtime.clock.now_ms()))
+    }
+
+    /// The record that decides: the latest of its own, or of every instance of its package where that was taken back later.
+    async fn latest(&self, audit: &Audit) -> Result<Option<Record>> {
+        let own = ConsentKey::from(&self.subject);
+        let every = ConsentKey { instance: EVERY_INSTANCE.to_owned(), ..own.clone() };
+        let own = audit.records.consent(&own).await.map_err(Error::records)?;
+        let every = audit.records.consent(&every).await.map_err(Error::records)?;
+        Ok(own.into_iter().chain(every).max_by_key(|record| record.sequence))
     }
 
     /// Puts on record that somebody looked at it and said no. Nothing of it stays; an earlier consent to another file stands.
@@ -133,7 +146,12 @@ impl Offer {
             .consent(&self.subject.to_string(), self.digest())
             .map_err(|denial| Error::refused(format!("cannot load `{}`:", self.subject), vec![denial]).of(&self.subject))?;
         self.limits = self.limits.or(consent.limits);
+        self.approval.expires_ms = consent.expires_ms;
         let grants = consent.grants.clone();
+        // The account rests on that record, whatever is appended while this compiles.
+        if let Some(audit) = &self.runtime.shared().audit {
+            self.approval.rests_on = self.latest(audit).await?.map(|record| record.sequence);
+        }
         self.unrecorded().accept_only(grants).await
     }
 
@@ -224,6 +242,10 @@ impl Offer {
             false => None,
         };
         let since = self.consented(&grants).await?;
+        let account = runtime.account(&self.subject, since, limits);
+        account.expires(self.approval.expires_ms);
+        // Who takes consent back from here on finds the account; what was taken back before is seen now.
+        self.still_stands(since).await?;
         let uses_wasi = reach.iter().any(|reach| reach.kind != Kind::Types && reach.interface.path().starts_with("wasi:"));
         Ok(Plugin::new(Generation {
             subject: Arc::new(self.subject.clone()),
@@ -231,7 +253,7 @@ impl Offer {
             grants,
             reach,
             limits,
-            account: runtime.account(&self.subject, since, limits),
+            account,
             profile,
             component,
             pre,
@@ -251,10 +273,13 @@ impl Offer {
     async fn consented(&self, grants: &Grants) -> Result<u64> {
         let runtime = self.runtime.shared();
         let Some(audit) = &runtime.audit else { return Ok(0) };
+        if let Some(sequence) = self.approval.rests_on {
+            return Ok(sequence);
+        }
         if !self.approval.recorded {
             return Ok(audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence));
         }
-        let latest = audit.records.consent(&ConsentKey::from(&self.subject)).await.map_err(Error::records)?;
+        let latest = self.latest(audit).await?;
         let consent = Consent {
             subject: self.subject.clone(),
             version: self.manifest.as_ref().map(|manifest| manifest.version.clone()),
@@ -298,6 +323,21 @@ impl Offer {
                 hint: "give the compiler wider limits, or use another plugin".to_owned(),
             };
             audit.denial(&self.subject, &denial);
+        }
+    }
+
+    /// Refuses where consent was taken back after the record that it rests on, or is over.
+    async fn still_stands(&self, since: u64) -> Result<()> {
+        let runtime = self.runtime.shared();
+        let Some(audit) = &runtime.audit else { return Ok(()) };
+        let Some(latest) = self.latest(audit).await?.filter(|record| record.sequence > since) else { return Ok(()) };
+        let event = latest.event().map_err(Error::records)?;
+        let standing = Standing::of(Some(&event), self.digest(), runtime.clock.now_ms());
+        match standing.consent(&self.subject.to_string(), self.digest()) {
+            Err(denial) if matches!(standing, Standing::Ended { .. }) => {
+                Err(Error::refused(format!("cannot load `{}`:", self.subject), vec![denial]).of(&self.subject))
+            }
+            _ => Ok(()),
         }
     }
 

@@ -276,6 +276,13 @@ impl Shared {
         }
     }
 
+    /// Stops every plugin whose consent is over.
+    pub(crate) fn end_expired(&self) {
+        let now_ms = self.clock.now_ms();
+        let accounts = self.accounts.lock().expect("no panic happens under this lock");
+        accounts.values().filter_map(Weak::upgrade).for_each(|account| account.end_if_expired(now_ms));
+    }
+
     /// Puts events on record, all or none; gives the sequence of the last.
     pub(crate) async fn record(&self, events: Vec<Event>) -> Result<u64> {
         let Some(audit) = &self.audit else {

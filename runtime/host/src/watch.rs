@@ -40,6 +40,7 @@ pub(crate) fn start(runtime: Weak<Shared>, audit: Arc<Audit>, seen: u64) {
                 let _ = audit.write(false).await;
                 continue;
             }
+            shared.end_expired();
             let looked = look(&shared, audit.records.as_ref(), &mut seen).await;
             if let Err(error) = looked.and(audit.write(false).await) {
                 shared.complain(Level::Error, &format!("the records cannot be read or written: {error}"));

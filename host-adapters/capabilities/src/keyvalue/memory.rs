@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use plugwork::interfaces::keyvalue::{KeyValue, Values};
 use plugwork::interfaces::storage::{Kept, Owner, Pending, Quota, StorageError};
-use plugwork_core::Issue;
+
+use super::number;
 
 /// Keeps values in memory.
 #[derive(Debug, Default)]
@@ -59,22 +60,6 @@ impl KeyValue for MemoryStore {
 
 fn size(key: &str, value: &[u8]) -> Kept {
     Kept { bytes: (key.len() + value.len()) as u64, entries: 1 }
-}
-
-/// A decimal number of at most 2^63 - 1, as a sum with another.
-fn sum(value: Option<&[u8]>, delta: u64) -> Result<u64, StorageError> {
-    let invalid = |what: &str, expected: &str| {
-        StorageError::Invalid(Issue { what: what.to_owned(), at: "value".to_owned(), expected: expected.to_owned() })
-    };
-    let number = match value {
-        None => 0,
-        Some(value) => std::str::from_utf8(value)
-            .ok()
-            .and_then(|text| text.parse::<i64>().ok())
-            .ok_or_else(|| invalid("not a number", "a decimal number of 64 bits"))?,
-    };
-    let sum = i64::try_from(delta).ok().and_then(|delta| number.checked_add(delta));
-    sum.and_then(|sum| u64::try_from(sum).ok()).ok_or_else(|| invalid("the sum is out of range", "0 to 9223372036854775807"))
 }
 
 impl MemoryValues {
@@ -136,7 +121,7 @@ impl Values for MemoryValues {
 
     fn increment<'a>(&'a self, key: &'a str, delta: u64) -> Pending<'a, (u64, Kept)> {
         let mut owned = lock(&self.owned);
-        let sum = sum(owned.stores[self.store].get(key).map(Vec::as_slice), delta);
+        let sum = number::sum(owned.stores[self.store].get(key).map(Vec::as_slice), delta);
         done(sum.and_then(|sum| {
             let kept = self.put(&mut owned, vec![(key.to_owned(), sum.to_string().into_bytes())])?;
             Ok((sum, kept))

@@ -4,8 +4,11 @@
 //! wrong: a store belongs to one plugin of one tenant. Two plugins that were both granted `cache` have two stores.
 
 mod memory;
+mod number;
+mod sqlite;
 
 pub use memory::MemoryStore;
+pub use sqlite::SqliteStore;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -17,6 +20,7 @@ use plugwork::wasmtime::component::Linker;
 use plugwork::{Capability, Configured, State, Subject, capability::Prepare, wasmtime};
 use plugwork_core::policy::{self, keyvalue::KeyValueBounds};
 use plugwork_core::{InterfaceName, Issue};
+use plugwork_store::Store;
 use serde_json::{Map, Value};
 
 /// Offers stores: `{ stores = ["cache"], access = "read" | "write", bytes = …, keys = … }`. See `plugwork_core::policy::keyvalue`.
@@ -31,6 +35,11 @@ impl KeyValue {
     /// Values are kept in this back end.
     pub fn new(backend: Arc<dyn keyvalue::KeyValue>) -> Self {
         Self { backend }
+    }
+
+    /// Values are kept in the node's database.
+    pub fn in_store(store: Arc<Store>) -> Self {
+        Self::new(Arc::new(SqliteStore::new(store)))
     }
 
     /// Values are kept in memory and gone with the process.

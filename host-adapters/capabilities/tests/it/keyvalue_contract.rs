@@ -5,9 +5,11 @@ use std::sync::Arc;
 use plugwork::Subject;
 use plugwork::interfaces::keyvalue::{KeyValue, OpenStore, Stores};
 use plugwork::interfaces::storage::{Kept, Quota, StorageError};
-use plugwork_capabilities::MemoryStore;
+use plugwork_capabilities::{MemoryStore, SqliteStore};
 use plugwork_core::policy::keyvalue::KeyValueBounds;
+use plugwork_store::Store;
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::{ODD_NAMES, assert_invalid, denied, plugin, refused_names, subject};
 
@@ -224,6 +226,13 @@ async fn numbers_are_added_up_and_other_values_left_alone(backend: Backend) {
     store.set("n", i64::MAX.to_string().into_bytes()).await.unwrap();
     assert_invalid(store.increment("n", 1).await);
     assert_invalid(store.increment("m", 1 << 63).await);
+    for negative in ["-5", "-9223372036854775808"] {
+        store.set("n", negative.as_bytes().to_vec()).await.unwrap();
+        assert_invalid(store.increment("n", 4).await);
+        assert_eq!(store.get("n").await.unwrap(), Some(negative.as_bytes().to_vec()));
+    }
+    store.set("n", b"-5".to_vec()).await.unwrap();
+    assert_eq!(store.increment("n", 6).await.unwrap().0, 1);
     for not_a_number in [&b"x"[..], b"", b"1.5", b"\xff", b"99999999999999999999"] {
         store.set("n", not_a_number.to_vec()).await.unwrap();
         assert_invalid(store.increment("n", 1).await);
@@ -320,8 +329,15 @@ macro_rules! every_claim {
     };
 }
 
+async fn in_database() -> (Backend, (Arc<Store>, TempDir)) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Store::open(&folder.path().join("store")).await.unwrap());
+    (Arc::new(SqliteStore::new(store.clone())), (store, folder))
+}
+
 every_claim! {
     memory: async { (Arc::new(MemoryStore::default()) as Backend, ()) };
+    sqlite: in_database();
 }
 
 #[tokio::test]
@@ -339,4 +355,31 @@ async fn a_back_end_that_fails_is_told_as_such() {
     }
     let granted = Stores::new(Arc::new(Broken), &plugin(), bounds(json!({ "stores": ["main"] })), ROOMY);
     assert_eq!(granted.open("main").await.err().unwrap().to_string(), "unavailable: the disk is gone");
+}
+
+#[tokio::test]
+async fn values_in_the_database_outlive_the_process_that_set_them() {
+    let (backend, (store, folder)) = in_database().await;
+    main_store(&backend, &plugin(), ROOMY).await.set("key", b"kept".to_vec()).await.unwrap();
+    store.close().await;
+    let again = Arc::new(Store::open(&folder.path().join("store")).await.unwrap());
+    let backend: Backend = Arc::new(SqliteStore::new(again));
+    assert_eq!(main_store(&backend, &plugin(), ROOMY).await.get("key").await.unwrap(), Some(b"kept".to_vec()));
+}
+
+#[tokio::test]
+async fn an_error_of_the_database_names_no_file_of_the_host() {
+    let (backend, (store, folder)) = in_database().await;
+    let open = main_store(&backend, &plugin(), ROOMY).await;
+    open.set("key", b"kept".to_vec()).await.unwrap();
+    store.close().await;
+    for error in [open.get("key").await.unwrap_err(), open.set("key", b"x".to_vec()).await.unwrap_err()] {
+        assert_eq!(error, StorageError::Unavailable("the host has closed the stores".to_owned()));
+    }
+    let store = Arc::new(Store::open(&folder.path().join("store")).await.unwrap());
+    let open = main_store(&(Arc::new(SqliteStore::new(store)) as Backend), &plugin(), ROOMY).await;
+    std::fs::remove_file(folder.path().join("store/values.db")).unwrap();
+    let error = open.set("key", b"x".to_vec()).await.unwrap_err();
+    assert!(matches!(error, StorageError::Unavailable(_)));
+    assert!(!error.to_string().contains("values.db") && !error.to_string().contains('/'), "{error}");
 }

@@ -78,7 +78,7 @@ async fn a_name_that_is_not_granted_is_denied_whether_or_not_it_exists(source: S
 
 async fn a_granted_secret_that_the_host_does_not_have_is_unavailable(source: Source) {
     let error = granted(&source, &plugin(), source.usable()).get("absent").await.unwrap_err();
-    assert_eq!(error, StorageError::Unavailable("this host has no secret `absent`".to_owned()));
+    assert_eq!(error, StorageError::Absent("secret `absent`".to_owned()));
 }
 
 async fn a_secret_is_seen_only_with_the_right_to_reveal(source: Source) {
@@ -125,7 +125,7 @@ async fn a_prefix_cannot_make_a_second_header(source: Source) {
 
 async fn another_tenant_has_no_secret_of_this_one(source: Source) {
     let secrets = granted(&source, &subject("other", "", "test:plugin"), source.usable());
-    assert!(matches!(secrets.get(source.name).await, Err(StorageError::Unavailable(_))));
+    assert!(matches!(secrets.get(source.name).await, Err(StorageError::Absent(_))));
 }
 
 /// Every claim, with one source.

@@ -166,7 +166,7 @@ fn a_hostile_name_cannot_break_the_message() {
     let bytes = component(r#"(component (core module (import "a" "b" (func (type 7)))))"#);
     let message = read(&bytes).unwrap_err().to_string();
     assert!(message.starts_with("not a valid component at byte "), "{message}");
-    assert!(!message.contains(char::is_control));
+    assert!(!message.replacen("\nhint: ", " ", 1).contains(char::is_control));
 }
 
 #[test]

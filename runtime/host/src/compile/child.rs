@@ -51,6 +51,7 @@ fn serve(order: &Order) -> Result<(), Said> {
     }
     let walls = walls::enclose(&order.limits).map_err(|error| unfit("cannot put up the walls", &error))?;
     say(&Said::Walls(walls));
+    enclosed(walls)?;
     let engine = Engine::new(&order.variant.config(Allocation::OnDemand)).map_err(|error| unfit("cannot start the engine", &error))?;
     if compatibility(&engine) != order.compatibility {
         return Err(Said::Unfit("it makes code for another engine: is it of the same build?".to_owned()));
@@ -58,6 +59,15 @@ fn serve(order: &Order) -> Result<(), Said> {
     let code = compile(&engine, &read(order)?)?;
     let mut out = std::io::stdout().lock();
     out.write_all(&code).and_then(|()| out.flush()).map_err(|error| unfit("cannot write the machine code", &error))
+}
+
+/// Nothing of a component is read where the filter of system calls does not stand.
+fn enclosed(walls: walls::Walls) -> Result<(), Said> {
+    if walls.seccomp {
+        return Ok(());
+    }
+    let what = "this kernel has no seccomp filter for it, so a component that takes it over could open files and connections";
+    Err(Said::Unfit(format!("{what}; hint: enable seccomp, or compile with `Compiler::InProcess` what you trust")))
 }
 
 fn read(order: &Order) -> Result<Vec<u8>, Said> {
@@ -94,4 +104,19 @@ fn say(said: &Said) {
     line.push('\n');
     // Nobody is left to tell if this fails.
     let _ = std::io::stderr().write_all(line.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::walls::{Landlock, Walls};
+
+    #[test]
+    fn without_the_filter_of_system_calls_nothing_is_compiled() {
+        for landlock in [Landlock::Full, Landlock::Absent] {
+            let refused = enclosed(Walls { seccomp: false, landlock });
+            assert!(matches!(refused, Err(Said::Unfit(what)) if what.contains("seccomp")));
+            assert!(enclosed(Walls { seccomp: true, landlock }).is_ok());
+        }
+    }
 }

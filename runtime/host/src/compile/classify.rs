@@ -46,8 +46,7 @@ pub(super) fn meaning(end: End, said: &str, limits: &CompileLimits) -> Meaning {
                     Some(Said::Walls(_)) | None => {}
                 }
             }
-            // A thread whose stack has no room ends in a panic of the pool that wanted it.
-            if out_of_room(said) {
+            if out_of_memory(said) {
                 memory
             } else {
                 let message = said.lines().filter(|line| serde_json::from_str::<Said>(line).is_err()).collect::<Vec<_>>().join(" ");
@@ -56,8 +55,7 @@ pub(super) fn meaning(end: End, said: &str, limits: &CompileLimits) -> Meaning {
         }
         End::Signal(libc::SIGXCPU) => CompileFailure::Cpu { limit_ms: limits.cpu_ms },
         End::Signal(libc::SIGXFSZ) => CompileFailure::Output { limit_bytes: limits.output_bytes },
-        // What Rust says before it aborts for want of memory.
-        End::Signal(libc::SIGABRT) if said.contains("memory allocation of ") || out_of_room(said) => memory,
+        End::Signal(libc::SIGABRT) if out_of_memory(said) => memory,
         End::Signal(signal) => CompileFailure::Crashed { signal },
     };
     Meaning::Failed(failure)
@@ -67,8 +65,10 @@ fn lines(said: &str) -> impl Iterator<Item = Said> + '_ {
     said.lines().filter_map(|line| serde_json::from_str(line).ok())
 }
 
-fn out_of_room(said: &str) -> bool {
-    said.contains("Cannot allocate memory") || said.contains("Resource temporarily unavailable")
+/// What Rust says before it aborts for want of memory, and what the kernel says. A thread that could not be started ("Resource temporarily
+/// unavailable") may have found a busy machine: a refusal that lasts for ever must not come of that.
+fn out_of_memory(said: &str) -> bool {
+    said.contains("memory allocation of ") || said.contains("Cannot allocate memory")
 }
 
 #[cfg(test)]
@@ -89,7 +89,14 @@ mod tests {
         means(End::Signal(25), "", CompileFailure::Output { limit_bytes: 4 << 10 });
         means(End::Signal(6), "memory allocation of 99 bytes failed\n", CompileFailure::Memory { limit_bytes: 3 << 20 });
         means(End::Exit(3), "\"memory\"\n", CompileFailure::Memory { limit_bytes: 3 << 20 });
-        means(End::Exit(101), "x Resource temporarily unavailable", CompileFailure::Memory { limit_bytes: 3 << 20 });
+        means(End::Exit(101), "x Cannot allocate memory", CompileFailure::Memory { limit_bytes: 3 << 20 });
+    }
+
+    #[test]
+    fn a_thread_that_a_busy_host_did_not_give_is_no_want_of_memory() {
+        let said = "x Resource temporarily unavailable";
+        means(End::Exit(101), said, CompileFailure::Ended { code: 101, message: said.to_owned() });
+        means(End::Signal(6), said, CompileFailure::Crashed { signal: 6 });
     }
 
     #[test]

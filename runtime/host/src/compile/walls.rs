@@ -9,7 +9,7 @@ use std::io;
 use landlock::{ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus, Scope};
 use nix::unistd::close;
 use plugwork_core::CompileLimits;
-use rustix::process::{Resource, Rlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use seccompiler::{BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule, apply_filter};
 use serde::{Deserialize, Serialize};
 
@@ -17,8 +17,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Walls {
-    /// Whether the filter of system calls stood. Where it does not, the kernel lacks it, and a child that a component took over could
-    /// open files and connections as this host can.
+    /// Whether the filter of system calls stood. Where it does not, the kernel lacks it, and the child compiles nothing.
     pub seccomp: bool,
     /// What Landlock refuses besides. Absence is fine where `seccomp` stands.
     pub landlock: Landlock,
@@ -45,12 +44,17 @@ const GRACE_SECONDS: u64 = 2;
 /// Puts up all walls around this process. Call with one thread: the others would stay outside.
 pub(super) fn enclose(limits: &CompileLimits) -> io::Result<Walls> {
     close_inherited()?;
-    let most = |resource, value: u64| setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) });
+    // Never above what this process was given itself: raising that is not ours to do, and lower is as good.
+    let most = |resource, value: u64| {
+        let value = getrlimit(resource).maximum.map_or(value, |given| given.min(value));
+        setrlimit(resource, Rlimit { current: Some(value), maximum: Some(value) })
+    };
     most(Resource::As, limits.memory_bytes)?;
     most(Resource::Fsize, limits.output_bytes)?;
     most(Resource::Core, 0)?;
     let seconds = limits.cpu_seconds();
-    setrlimit(Resource::Cpu, Rlimit { current: Some(seconds), maximum: Some(seconds + GRACE_SECONDS) })?;
+    let last = getrlimit(Resource::Cpu).maximum.map_or(seconds + GRACE_SECONDS, |given| given.min(seconds + GRACE_SECONDS));
+    setrlimit(Resource::Cpu, Rlimit { current: Some(seconds.min(last)), maximum: Some(last) })?;
     rustix::process::nice(NICENESS)?;
     let landlock = landlock();
     // After Landlock, which needs a descriptor for a moment.

@@ -92,9 +92,9 @@ pub struct Open<T> {
 }
 
 impl GrantedContainers {
-    /// Containers of this plugin in a back end. `quota` is in force where the bounds name none.
+    /// Containers of this plugin in a back end. `quota` is the host's; the bounds only tighten it.
     pub fn new(backend: Arc<dyn Blobs>, subject: &Subject, bounds: BlobBounds, quota: Quota) -> Self {
-        let quota = Quota { bytes: bounds.bytes.unwrap_or(quota.bytes), entries: bounds.objects.unwrap_or(quota.entries) };
+        let quota = quota.tightened(bounds.bytes, bounds.objects);
         let decider = Decider { capability: "blob", codes: "E-CAP-BLOB", entries: "objects", plugin: subject.to_string() };
         let open = Arc::new(Semaphore::new(BLOB_OPEN_MAX));
         Self(Arc::new(Granted { backend, bounds, owner: subject.into(), quota, decider, open }))

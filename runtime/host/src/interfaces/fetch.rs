@@ -36,11 +36,7 @@ impl fetch::Host for State {
             let refusal = invalid("requests", format!("{} requests", requests.len()), "at most 64");
             return Ok(requests.iter().map(|_| Err(refusal.clone().into())).collect());
         }
-        let sender = Sender::of(self);
-        // As many at once as the plugin may have open; the rest waits its turn instead of being denied for its own neighbours.
-        let at_once = (sender.account.limits().requests as usize).max(1);
-        let sending = futures::stream::iter(requests).map(|request| sender.send(request, SecretHeaders::new())).buffered(at_once);
-        Ok(sending.map(|answer| answer.map_err(Into::into)).collect().await)
+        Ok(Sender::of(self).send_all(requests).await.into_iter().map(|answer| answer.map_err(Into::into)).collect())
     }
 }
 
@@ -61,6 +57,20 @@ impl Sender {
     }
 
     pub(super) async fn send(&self, request: Request, secrets: SecretHeaders) -> Result<Response, Refusal> {
+        self.send_held(request, secrets).await.map(|(response, _)| response)
+    }
+
+    async fn send_all(&self, requests: Vec<Request>) -> Vec<Result<Response, Refusal>> {
+        // As many at once as the plugin may have open; the rest waits its turn instead of being denied for its own neighbours.
+        let at_once = (self.account.limits().requests as usize).max(1);
+        let sending = futures::stream::iter(requests).map(|request| self.send_held(request, SecretHeaders::new())).buffered(at_once);
+        // What has been answered stays charged while it waits here for the rest.
+        let held: Vec<_> = sending.collect().await;
+        held.into_iter().map(|answer| answer.map(|(response, _)| response)).collect()
+    }
+
+    /// The answer and the charge for its body.
+    async fn send_held(&self, request: Request, secrets: SecretHeaders) -> Result<(Response, Hold), Refusal> {
         let Some(client) = self.client.clone() else {
             return Err(Refusal::Denied(Denial {
                 code: "E-CAP-NOT-GRANTED".to_owned(),
@@ -88,7 +98,7 @@ impl Sender {
             self.collect(response, &mut memory).await
         };
         match tokio::time::timeout(timeout, exchange).await {
-            Ok(answer) => answer,
+            Ok(answer) => Ok((answer?, memory)),
             Err(_) => Err(HttpError::TimedOut.into()),
         }
     }
@@ -147,4 +157,40 @@ fn checked(request: Request) -> Result<::http::Request<wasmtime_wasi_http::WasiB
     }
     let body = Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync();
     builder.body(body).map_err(|error| invalid("request", error.to_string(), "a method, an absolute URL and headers of RFC 9110"))
+}
+
+#[cfg(test)]
+mod tests {
+    use plugwork_core::Limits;
+
+    use super::*;
+    use crate::interfaces::http::Sending;
+
+    const ANSWER_BYTES: usize = 600 << 10;
+
+    /// Answers each request with a body of this length.
+    struct Answering;
+
+    impl HttpClient for Answering {
+        fn send(&self, _: ::http::Request<wasmtime_wasi_http::WasiBody>, _: Duration) -> Sending {
+            let body = Full::new(Bytes::from(vec![0; ANSWER_BYTES])).map_err(|never| match never {}).boxed_unsync();
+            Box::pin(async { Ok(::http::Response::new(body)) })
+        }
+    }
+
+    fn request() -> Request {
+        Request { method: "GET".to_owned(), url: "http://a.example/".to_owned(), headers: Vec::new(), body: None, timeout_ms: None }
+    }
+
+    #[tokio::test]
+    async fn answers_that_wait_in_the_list_stay_charged_and_are_free_when_it_is_returned() {
+        let limits = Limits { plugin_memory_bytes: 2 << 20, requests: 1, ..Limits::interactive() };
+        let account = Account::of_test(limits);
+        let sender = Sender { client: Some(Arc::new(Answering)), account: account.clone(), held: AtomicUsize::new(0) };
+        let answers = sender.send_all(vec![request(), request(), request(), request()]).await;
+        let denied = answers.iter().filter(|answer| matches!(answer, Err(Refusal::Denied(denial)) if denial.code == "E-LIMIT-PLUGIN-MEMORY"));
+        assert!(denied.count() > 0, "four bodies do not fit into 2 MiB");
+        assert!(answers[0].is_ok());
+        assert_eq!(account.snapshot().held_bytes, 0);
+    }
 }

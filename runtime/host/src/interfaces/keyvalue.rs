@@ -64,9 +64,9 @@ struct Granted {
 }
 
 impl Stores {
-    /// Stores of this plugin in a back end. `quota` is in force where the bounds name none.
+    /// Stores of this plugin in a back end. `quota` is the host's; the bounds only tighten it.
     pub fn new(backend: Arc<dyn KeyValue>, subject: &Subject, bounds: KeyValueBounds, quota: Quota) -> Self {
-        let quota = Quota { bytes: bounds.bytes.unwrap_or(quota.bytes), entries: bounds.keys.unwrap_or(quota.entries) };
+        let quota = quota.tightened(bounds.bytes, bounds.keys);
         let decider = Decider { capability: "keyvalue", codes: "E-CAP-KV", entries: "keys", plugin: subject.to_string() };
         Self(Arc::new(Granted { backend, bounds, owner: subject.into(), quota, decider }))
     }

@@ -20,6 +20,7 @@ use super::bindings::plugwork::plugin::refusal::Refusal as WireRefusal;
 use super::fetch::{SecretHeaders, Sender};
 use super::storage::{Decider, Owner, Pending, StorageError};
 use crate::account::Hold;
+use crate::log::{Level, Log};
 use crate::state::State;
 use crate::usage::HostInterface;
 
@@ -86,7 +87,7 @@ impl GrantedSecrets {
                 return Ok(HeldSecret { granted: granted.clone(), name: name.to_owned(), secret, _memory: None });
             }
         }
-        Err(StorageError::Unavailable(format!("this host has no secret `{name}`")))
+        Err(StorageError::Absent(format!("secret `{name}`")))
     }
 }
 
@@ -178,8 +179,12 @@ impl State {
                 Refusal::Denied(denial)
             }
             StorageError::Invalid(issue) => Refusal::Invalid(issue),
-            StorageError::Unavailable(reason) => Refusal::Unavailable { reason },
-            other => Refusal::Unavailable { reason: other.to_string() },
+            StorageError::Absent(what) => Refusal::Unavailable { reason: format!("this host has no {what}") },
+            // Paths, modes and names of variables are the host's business: they go to its log.
+            other => {
+                self.log.write(Level::Warn, &format!("`secrets`: {other}"));
+                Refusal::Unavailable { reason: "this host could not read the secret; its log says why".to_owned() }
+            }
         }
     }
 

@@ -36,6 +36,16 @@ pub struct Quota {
     pub entries: u64,
 }
 
+impl Quota {
+    /// The smaller of each: what a plugin asks for cannot raise what the host allows.
+    pub(crate) fn tightened(self, bytes: Option<u64>, entries: Option<u64>) -> Self {
+        Self {
+            bytes: bytes.map_or(self.bytes, |bytes| bytes.min(self.bytes)),
+            entries: entries.map_or(self.entries, |entries| entries.min(self.entries)),
+        }
+    }
+}
+
 /// What one owner keeps in one capability.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Kept {

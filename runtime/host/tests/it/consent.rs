@@ -166,6 +166,35 @@ async fn other_rights_for_the_same_file_end_what_runs_with_the_earlier_ones() {
 }
 
 #[tokio::test]
+async fn consent_that_is_over_stops_what_runs() {
+    let (records, hand) = (records(), Hand::default());
+    let builder = Runtime::in_memory().allocation(plugwork::Allocation::OnDemand).provide(Calls);
+    let runtime = builder.records(records).clock(hand.clone()).open().await.unwrap();
+    let limits = Limits { deadline_ms: 20_000, ..Limits::batch() };
+    let source = Guest::new(LOOP).source();
+    let plugin = runtime.offer(&source).await.unwrap().limits(limits).expires_ms(1_000).accept().await.unwrap();
+    let running = plugin.clone();
+    let call = tokio::spawn(async move { running.call::<Number>(&0).await });
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    hand.0.store(1_000, Ordering::SeqCst);
+    assert_eq!(fault(call.await.unwrap()), Fault::Revoked);
+}
+
+#[tokio::test]
+async fn a_revocation_of_every_instance_outlives_the_process() {
+    let records = records();
+    let first = runtime(&records).await;
+    let plugin = first.offer(&guest().source()).await.unwrap().instance("a").accept().await.unwrap();
+    let mut every = plugin.subject().clone();
+    every.instance = EVERY_INSTANCE.to_owned();
+    // As if the grant came between the look at what stands and the revocation: only the record for every instance is appended.
+    let event = Event::Revoked { subject: every, by: "ada".to_owned(), reason: String::new() };
+    records.append(0, vec![event]).await.unwrap();
+    let offer = runtime(&records).await.offer(&guest().source()).await.unwrap().instance("a");
+    assert_eq!(code(&offer.resume().await.unwrap_err()), "E-CONSENT-REVOKED");
+}
+
+#[tokio::test]
 async fn faults_and_refusals_are_on_record_with_their_codes() {
     let records = records();
     let runtime = runtime(&records).await;

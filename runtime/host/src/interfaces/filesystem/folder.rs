@@ -73,7 +73,11 @@ impl Folder {
     /// The folder at `path` as `bounds` grant it; what they leave open is the quota of the plugin's limits. What it holds is told to `account`.
     pub fn new(path: PathBuf, bounds: FilesystemBounds, account: Arc<Account>) -> Self {
         let limits = account.limits();
-        let quota = Quota { bytes: bounds.bytes.unwrap_or(limits.storage_bytes), files: bounds.files.unwrap_or(limits.storage_keys) };
+        let quota = Quota {
+            // A bound only tightens the host's limit: what a plugin asks for cannot raise it.
+            bytes: bounds.bytes.map_or(limits.storage_bytes, |bytes| bytes.min(limits.storage_bytes)),
+            files: bounds.files.map_or(limits.storage_keys, |files| files.min(limits.storage_keys)),
+        };
         Self { path, bounds, quota, account, turn: tokio::sync::Mutex::new(()), books: Mutex::default() }
     }
 

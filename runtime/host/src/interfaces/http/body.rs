@@ -92,6 +92,10 @@ impl Body for Upload {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
+        // Asked before each piece, a waiting one too: of what was taken back nothing more leaves.
+        if this.account.revoked() {
+            return Poll::Ready(Some(Err(Error::HttpRequestDenied)));
+        }
         loop {
             if !this.piece.is_empty() {
                 return this.poll_piece(context);
@@ -158,6 +162,9 @@ impl Body for Download {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         let this = &mut *self;
+        if this.account.revoked() {
+            return Poll::Ready(Some(Err(Error::HttpRequestDenied)));
+        }
         let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
             ready!(this.idle.poll(context));
             return Poll::Ready(Some(Err(Error::ConnectionReadTimeout)));

@@ -76,6 +76,8 @@ pub(crate) const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Host memory that one open request is charged for: heads, and what is read ahead of the guest.
 pub(crate) const REQUEST_HELD_BYTES: u64 = 384 << 10;
 
+const REVOKED: &str = "consent was taken back";
+
 /// How long a request may take, in parts.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timeouts {
@@ -83,8 +85,23 @@ pub(crate) struct Timeouts {
     pub(crate) body_idle: Duration,
 }
 
-/// Sends one request within the plugin's account. The slot and the memory it takes are free when both bodies are done.
+/// Sends one request within the plugin's account. The slot and the memory it takes are free when both bodies are done. It ends, whatever it
+/// waits for, when consent is revoked: nothing leaves after that.
 pub(crate) async fn exchange(
+    client: Arc<dyn HttpClient>,
+    account: Arc<Account>,
+    request: http::Request<WasiBody>,
+    timeouts: Timeouts,
+) -> Result<http::Response<WasiBody>, HttpError> {
+    let watched = account.clone();
+    tokio::select! {
+        biased;
+        () = watched.revocation() => Err(HttpError::Unavailable(REVOKED.to_owned())),
+        answer = admitted(client, account, request, timeouts) => answer,
+    }
+}
+
+async fn admitted(
     client: Arc<dyn HttpClient>,
     account: Arc<Account>,
     mut request: http::Request<WasiBody>,
@@ -184,5 +201,61 @@ fn told(log: &Log, error: HttpError) -> WireError {
         }
         HttpError::TimedOut => WireError::ConnectionReadTimeout,
         HttpError::Unavailable(_) => WireError::DestinationUnavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http_body_util::{Empty, Full};
+    use plugwork_core::Limits;
+
+    use super::*;
+
+    const TIMEOUTS: Timeouts = Timeouts { first_byte: Duration::from_secs(60), body_idle: Duration::from_secs(60) };
+
+    /// Never answers, and says that it was asked.
+    struct Silent(tokio::sync::mpsc::UnboundedSender<()>);
+
+    impl HttpClient for Silent {
+        fn send(&self, request: http::Request<WasiBody>, _: Duration) -> Sending {
+            self.0.send(()).unwrap();
+            Box::pin(async move {
+                let _request = request;
+                std::future::pending().await
+            })
+        }
+    }
+
+    fn request() -> http::Request<WasiBody> {
+        let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+        http::Request::builder().uri("http://a.example/").body(body).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_revocation_ends_a_request_that_waits_and_no_other_begins() {
+        let account = Account::of_test(Limits::interactive());
+        let (asked, mut asks) = tokio::sync::mpsc::unbounded_channel();
+        let client: Arc<dyn HttpClient> = Arc::new(Silent(asked));
+        let waiting = tokio::spawn(exchange(client.clone(), account.clone(), request(), TIMEOUTS));
+        asks.recv().await.unwrap();
+        account.revoke(5);
+        assert!(matches!(waiting.await.unwrap(), Err(HttpError::Unavailable(reason)) if reason == REVOKED));
+        assert!(exchange(client, account.clone(), request(), TIMEOUTS).await.is_err());
+        assert!(asks.try_recv().is_err(), "the second was never sent");
+        assert_eq!(account.snapshot().requests, 0);
+    }
+
+    #[tokio::test]
+    async fn a_revocation_breaks_bodies_off_both_ways() {
+        let account = Account::of_test(Limits::interactive());
+        let whole = || Full::new(Bytes::from(vec![0; 200 << 10])).map_err(|never| match never {}).boxed_unsync();
+        let mut upload = Upload::new(whole(), None, account.clone(), TIMEOUTS.body_idle);
+        let place = Place { _slot: account.open_request().unwrap(), _memory: account.hold(1).unwrap() };
+        let mut download = Download::new(whole(), account.clone(), place, TIMEOUTS.body_idle);
+        assert!(upload.frame().await.unwrap().is_ok());
+        account.revoke(5);
+        assert!(upload.frame().await.unwrap().is_err());
+        assert!(download.frame().await.unwrap().is_err());
     }
 }
