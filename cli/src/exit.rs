@@ -88,6 +88,11 @@ impl From<RecordsError> for Failure {
     fn from(error: RecordsError) -> Self {
         match error {
             RecordsError::Busy { .. } => Self::unreachable(error),
+            RecordsError::Broken(ref broken) => Self::failed(format_args!(
+                "{error}\nhint: look from there on with `plugwork audit ls --after {}`; restore the state folder from a backup, or consent anew in \
+                 another one (`--state FOLDER`)",
+                broken.sequence.saturating_sub(1)
+            )),
             _ => Self::failed(error),
         }
     }

@@ -72,8 +72,8 @@ pub(crate) fn from_toml(table: &toml::Table) -> Result<Grants, Vec<Issue>> {
 pub(crate) fn to_argument(permission: &Permission) -> String {
     let mut bounds = permission.bounds.clone();
     if permission.capability == "filesystem" {
-        // A manifest cannot name a folder of the host, and a grant must: without one the argument would be refused.
-        bounds.entry("root").or_insert_with(|| Value::from("."));
+        // A manifest cannot name a folder of the host, and a grant must. Which one is a person's choice: pasted as it is, it is refused.
+        bounds.entry("root").or_insert_with(|| Value::from("FOLDER"));
     }
     let text =
         if bounds.is_empty() { permission.capability.clone() } else { format!("{} = {}", permission.capability, to_inline_table(&bounds)) };
@@ -229,7 +229,7 @@ mod tests {
     #[test]
     fn a_hint_for_files_names_a_folder_because_a_grant_must() {
         let argument = to_argument(&permission("filesystem", json!({"access": "read"})));
-        assert_eq!(argument, "--grant 'filesystem = { access = \"read\", root = \".\" }'");
+        assert_eq!(argument, "--grant 'filesystem = { access = \"read\", root = \"FOLDER\" }'");
         assert_eq!(to_argument(&permission("clock", json!({}))), "--grant clock");
     }
 

@@ -5,6 +5,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use plugwork_core::consent::EVERY_INSTANCE;
 use plugwork_core::record::{Consent, ConsentKey, Event, Record, Records};
 use plugwork_core::{Digest, PackageName};
 
@@ -39,6 +40,17 @@ impl Which {
     /// The one consent that is meant where only one can be: that of the unnamed instance, unless one was named.
     pub(crate) fn key(&self, package: &PackageName) -> ConsentKey {
         ConsentKey { tenant: self.tenant().to_owned(), instance: self.instance().to_owned(), package: package.clone() }
+    }
+
+    /// Whether a tenant or an instance was named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.tenant.is_some() || self.instance.is_some()
+    }
+
+    /// Whether a consent is one of these where no plugin was named: then a tenant or an instance that was not said leaves all.
+    pub(crate) fn leaves(&self, key: &ConsentKey) -> bool {
+        let same = |wanted: &Option<String>, it: &str| wanted.as_ref().is_none_or(|wanted| wanted == it);
+        same(&self.tenant, &key.tenant) && same(&self.instance, &key.instance)
     }
 
     fn is(&self, key: &ConsentKey) -> bool {
@@ -88,6 +100,10 @@ pub(crate) async fn latest(records: &dyn Records, package: Option<(&PackageName,
     for record in records.consents().await? {
         let event = record.event()?;
         let key = ConsentKey::from(event.subject());
+        // That all instances were meant by a revocation is no consent of its own; whom it hit has a record.
+        if key.instance == EVERY_INSTANCE {
+            continue;
+        }
         if package.is_none_or(|(name, which)| *name == key.package && which.is(&key)) {
             found.push(Latest { record, event });
         }
@@ -106,12 +122,20 @@ pub(crate) fn package(text: &str) -> Result<PackageName, String> {
     text.parse::<PackageName>().map_err(|error| error.to_string())
 }
 
-/// The failure of a name that no consent knows; with the name that was probably meant.
+/// The failure of a name that no consent knows; with the name that was probably meant, or whose consents there are to that name.
 pub(crate) async fn unknown(records: &dyn Records, package: &PackageName) -> Failure {
-    let known: Vec<String> = match latest(records, None).await {
-        Ok(known) => known.iter().filter(|latest| latest.is_there()).map(|latest| latest.event.subject().package.to_string()).collect(),
+    let known = match latest(records, None).await {
+        Ok(known) => known,
         Err(failure) => return failure,
     };
+    let there = || known.iter().filter(|latest| latest.is_there()).map(|latest| latest.event.subject());
+    let others: Vec<String> =
+        there().filter(|subject| subject.package == *package).map(|subject| format!("`{}`", ConsentKey::from(subject))).collect();
+    if !others.is_empty() {
+        let hint = format!("it is there as {}: say which with `--tenant` and `--instance`", others.join(", "));
+        return Failure::not_found(format_args!("there is no plugin `{package}` here of that tenant and instance\nhint: {hint}"));
+    }
+    let known: Vec<String> = there().map(|subject| subject.package.to_string()).collect();
     let meant = crate::verbs::words::closest(package.as_str(), known.iter().map(String::as_str));
     let hint = match meant.filter(|meant| *meant != package.as_str()) {
         Some(meant) => format!("was `{meant}` meant?"),

@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use plugwork::log::escape;
+use plugwork_core::text::is_unseen;
 
 use crate::exit::Failure;
 
@@ -14,13 +15,27 @@ pub(crate) fn data(line: impl std::fmt::Display) {
 /// A value as indented JSON.
 pub(crate) fn json(value: &impl serde::Serialize) {
     let text = serde_json::to_string_pretty(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
-    written(writeln!(std::io::stdout(), "{text}"));
+    written(writeln!(std::io::stdout(), "{}", escape_json(&text)));
 }
 
 /// A value as JSON on one line: for lists without an end.
 pub(crate) fn json_line(value: &impl serde::Serialize) {
     let text = serde_json::to_string(value).unwrap_or_else(|error| format!("{{\"error\":\"{error}\"}}"));
-    written(writeln!(std::io::stdout(), "{text}"));
+    written(writeln!(std::io::stdout(), "{}", escape_json(&text)));
+}
+
+/// JSON that a terminal may show as it is, and that reads back the same: JSON itself escapes the first 32 characters only.
+fn escape_json(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        // A raw end of a line is the layout's: within a string it is escaped already.
+        if is_unseen(character) || (character.is_control() && character != '\n') {
+            character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| text.push_str(&format!("\\u{unit:04x}")));
+        } else {
+            text.push(character);
+        }
+    }
+    text
 }
 
 /// Data that did not arrive is no success. A reader that has seen enough (`| head`) is no error of ours.
@@ -109,5 +124,21 @@ pub(crate) fn stdout_is_terminal() -> bool {
 pub(crate) fn clear() {
     if stdout_is_terminal() {
         written(write!(std::io::stdout(), "\u{1b}[H\u{1b}[2J"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_shows_no_raw_character_that_deceives_and_reads_back_the_same() {
+        let hostile = "a\n\u{9b}31m\u{7f}\u{202e}\u{e0041}\u{2028}\u{feff}é🎉";
+        let value = serde_json::json!({ "reason": hostile, hostile: [hostile] });
+        for json in [serde_json::to_string(&value).unwrap(), serde_json::to_string_pretty(&value).unwrap()] {
+            let escaped = escape_json(&json);
+            assert!(escaped.chars().all(|character| character == '\n' || !(character.is_control() || is_unseen(character))), "{escaped}");
+            assert_eq!(serde_json::from_str::<serde_json::Value>(&escaped).unwrap(), value);
+        }
     }
 }

@@ -139,7 +139,8 @@ async fn without_the_grant_no_store_is_opened() {
     let plugin = host.plugin("values-none", Grants::none()).await;
     assert_eq!(told(&plugin, "values open main").await.unwrap_err(), "open: access denied");
     assert_eq!(plugin.account().snapshot().denials, 1);
-    assert!(host.recorded().await.contains("keyvalue"));
+    let recorded = host.recorded().await;
+    assert!(recorded.contains("E-CAP-NOT-GRANTED") && recorded.contains("#values-none"), "{recorded}");
 }
 
 #[tokio::test]

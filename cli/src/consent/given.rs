@@ -50,6 +50,11 @@ impl ConsentArguments {
         Ok(Some(grants))
     }
 
+    /// What was granted by `--grant` and `--grants`.
+    pub(crate) fn said(&self) -> Result<Grants, Failure> {
+        self.grants.read()
+    }
+
     /// Whether no question will be needed.
     pub(crate) fn is_given(&self) -> bool {
         self.yes || self.grants.is_given()

@@ -2,7 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use serde::Deserialize;
+use plugwork_core::Limits;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 use crate::exit::Failure;
 
@@ -43,8 +46,9 @@ pub(crate) struct RawStep {
     pub(crate) options: toml::Table,
     #[serde(default)]
     pub(crate) grants: toml::Table,
-    #[serde(default)]
-    pub(crate) limits: RawLimits,
+    /// Those of a batch where none is written.
+    #[serde(default = "Limits::batch", deserialize_with = "limits")]
+    pub(crate) limits: Limits,
 }
 
 /// One name or several.
@@ -70,12 +74,12 @@ impl From {
     }
 }
 
-/// Limits that differ from those of a batch.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct RawLimits {
-    pub(crate) deadline_ms: Option<u64>,
-    pub(crate) memory_bytes: Option<u64>,
+/// Limits of a batch, but for those that are written. Whether each lies in its range is checked when the step is loaded.
+fn limits<'de, D: Deserializer<'de>>(written: D) -> Result<Limits, D::Error> {
+    let written = Map::<String, Value>::deserialize(written)?;
+    let Ok(Value::Object(mut all)) = serde_json::to_value(Limits::batch()) else { return Err(D::Error::custom("limits are no table")) };
+    all.extend(written);
+    serde_json::from_value(Value::Object(all)).map_err(D::Error::custom)
 }
 
 /// Reads a pipeline file.
@@ -83,4 +87,40 @@ pub(crate) fn read(path: &Path) -> Result<File, Failure> {
     let doing = format!("cannot read pipeline `{}`", path.display());
     let text = std::fs::read_to_string(path).map_err(|error| Failure::from(error).while_doing(&doing))?;
     toml::from_str(&text).map_err(|error| Failure::usage(error.to_string().trim_end()).while_doing(&doing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(text: &str) -> Result<Limits, String> {
+        let step = toml::from_str::<RawStep>(&format!("name = 'a'\nplugin = 'x'\n{text}"));
+        step.map(|step| step.limits).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_limit_may_be_written_and_the_others_are_those_of_a_batch() {
+        assert_eq!(limits("").unwrap(), Limits::batch());
+        assert_eq!(limits("limits = {}").unwrap(), Limits::batch());
+        let Ok(Value::Object(all)) = serde_json::to_value(Limits::batch()) else { panic!("a table") };
+        for name in all.keys() {
+            let mut expected = all.clone();
+            expected.insert(name.clone(), Value::from(7));
+            let expected: Limits = serde_json::from_value(Value::Object(expected)).unwrap();
+            assert_eq!(limits(&format!("limits.{name} = 7")).unwrap(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_limit_is_refused() {
+        for (text, said) in [
+            ("limits = { request = 1 }", "unknown field `request`"),
+            ("limits = { requests = -1 }", "-1"),
+            ("limits = { requests = '16' }", "expected u32"),
+            ("limits = 1", "expected a map"),
+        ] {
+            let message = limits(text).unwrap_err();
+            assert!(message.contains(said), "{text}: {message}");
+        }
+    }
 }

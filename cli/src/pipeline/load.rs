@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use futures::future::join_all;
-use plugwork::{Limits, Offer, Plugin, Runtime, Source};
+use plugwork::{Offer, Plugin, Runtime, Source};
 use plugwork_core::Issue;
 use plugwork_core::limits::OPTIONS_BYTES_MAX;
 use plugwork_points::descriptor;
@@ -60,11 +60,7 @@ async fn load_one(runtime: &Runtime, base: &Path, step: Step) -> Result<Loaded, 
     let grants = grants::from_toml(&step.raw.grants).map_err(wrong)?;
     let bytes = std::fs::metadata(&path)?.len();
     let source = Source::file(&path).map_err(|error| Failure::from(error).while_doing(&place))?;
-    let limits = Limits {
-        deadline_ms: step.raw.limits.deadline_ms.unwrap_or(Limits::batch().deadline_ms),
-        memory_bytes: step.raw.limits.memory_bytes.unwrap_or(Limits::batch().memory_bytes),
-        ..Limits::batch()
-    };
+    let limits = step.raw.limits;
     limits.check().map_err(|mut issue| {
         issue.at = format!("limits.{}", issue.at);
         wrong(vec![issue])

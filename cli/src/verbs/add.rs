@@ -7,11 +7,12 @@ use std::path::Path;
 
 use plugwork::{Limits, Plugin, Source};
 use plugwork_core::record::{ConsentKey, Records};
-use plugwork_core::{Permission, Standing, Subject};
+use plugwork_core::{Grants, Permission, Standing, Subject};
 use plugwork_store::Store;
 use serde::Serialize;
 
-use super::fetch::fetch;
+use super::component::Component;
+use super::fetch::{Fetched, fetch};
 use crate::consent::ask::Answer;
 use crate::consent::given::ConsentArguments;
 use crate::consent::offering::{self, Asked};
@@ -57,7 +58,7 @@ pub(super) struct Recorded {
     instance: String,
     version: Option<String>,
     digest: String,
-    grants: plugwork_core::Grants,
+    grants: Grants,
     by: String,
     reason: String,
     expires_ms: Option<u64>,
@@ -86,6 +87,7 @@ impl Add {
             }
             let asked = Asked::of(&offer);
             offering::could_run(&offer, &asked)?;
+            must_say(&fetched, &self.consent, Grants::none())?;
             offering::show(&offer, &asked, &fetched.from);
             let grants = match offering::decide(&self.consent, "install", &asked.offered)? {
                 Answer::Granted(grants) => grants,
@@ -107,6 +109,24 @@ impl Add {
             Ok(())
         })
     }
+}
+
+/// Refuses a component without a manifest that needs more than was said. It has nothing to ask for: no answer to a question would be enough.
+pub(super) fn must_say(fetched: &Fetched, consent: &ConsentArguments, carried: Grants) -> Result<(), Failure> {
+    let component = Component::read(Path::new(&fetched.from), &fetched.bytes).map_err(Failure::failed)?;
+    if component.manifest.is_some() {
+        return Ok(());
+    }
+    let said = consent.said()?.iter().fold(carried, |grants, grant| grants.with(&grant.capability, grant.bounds));
+    // What makes no sense as a grant is told when it is accepted.
+    let Ok(effective) = component.effective(&said) else { return Ok(()) };
+    let obstacles = component.obstacles(&component.imports(&effective), &effective);
+    if obstacles.is_empty() {
+        return Ok(());
+    }
+    let lines: String = obstacles.iter().map(|obstacle| format!("\n  {obstacle}")).collect();
+    let hint = "say what to grant: there is nothing that a yes would be an answer to";
+    Err(Failure::refused(format_args!("`{}` has no manifest and asks for nothing, but:{lines}\nhint: {hint}", fetched.from)))
 }
 
 /// What stands on record for a plugin that was just accepted.

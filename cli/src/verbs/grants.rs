@@ -13,7 +13,7 @@ use crate::print;
 
 /// Shows what plugins were granted: by whom, when, why and until when.
 ///
-/// Without a name: every plugin that is there. With one: also a consent that was taken back, and with `--json` one that was removed.
+/// Without a name: every plugin that is there, or of one tenant with `--tenant`. With one: also a consent that was taken back, and with `--json` one that was removed.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -58,7 +58,10 @@ impl Grants {
         host::io_runtime()?.block_on(async {
             let records = host::store(place).await?;
             let wanted = self.plugin.as_ref().map(|name| (name, &self.which));
-            let found = installed::latest(records.as_ref(), wanted).await?;
+            let mut found = installed::latest(records.as_ref(), wanted).await?;
+            if wanted.is_none() {
+                found.retain(|latest| self.which.leaves(&latest.event.subject().into()));
+            }
             if let Some(name) = self.plugin.as_ref().filter(|_| found.is_empty()) {
                 return Err(installed::unknown(records.as_ref(), name).await);
             }
@@ -74,7 +77,10 @@ impl Grants {
             }
             shown.iter().for_each(tell);
             if shown.is_empty() {
-                print::narrate("no plugin was added here\nhint: `plugwork add FILE`");
+                match self.which.is_given() {
+                    true => print::narrate("no plugin was added here of that tenant and instance\nhint: `plugwork grants` shows all"),
+                    false => print::narrate("no plugin was added here\nhint: `plugwork add FILE`"),
+                }
             }
             Ok(())
         })

@@ -13,6 +13,9 @@ use crate::print;
 ///
 /// Its calls under way end with the fault `revoked`, and it is refused until somebody consents again with `plugwork add`. All its instances are
 /// meant, those in running pipelines too, unless `--instance` names one. Its file stays.
+///
+/// What is on record is all that it takes back: whoever starts `plugwork call FILE` or `plugwork run` afterwards gives grants of their own, and
+/// those are consent of their own, for that process.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -12,7 +12,7 @@ use plugwork_core::reach::Kind;
 use plugwork_core::record::Consent;
 use plugwork_core::{Grants, Manifest, PackageName, Permission, Standing};
 
-use super::add::{argument, recorded, silent, tell};
+use super::add::{argument, must_say, recorded, silent, tell};
 use super::component::Component;
 use super::fetch::fetch;
 use crate::consent::ask::Answer;
@@ -79,6 +79,7 @@ impl Update {
             let asked = Asked::of(&offer);
             offering::could_run(&offer, &asked)?;
             let carried = carried_over(&earlier.grants, offer.manifest());
+            must_say(&fetched, &self.consent, carried.clone())?;
             let open = self.to_ask(&packages, &earlier, &offer, &asked, &carried);
             self.tell_difference(&earlier, &offer, &open, &carried);
             let grants = if open.is_empty() {

@@ -144,7 +144,7 @@ fn one_edited_byte_is_found_and_names_its_record() {
     }
     assert!(edited > 0, "the reason is nowhere in the database");
     let verified = place.run(&["audit", "verify"]).exits(1);
-    assert!(verified.err.contains("record 2"), "{}", verified.err);
+    verified.complains(&["record 2", "hint: look from there on with `plugwork audit ls --after 1`"]);
     let json = place.run(&["audit", "verify", "--json"]).exits(1).json();
     assert_eq!((&json["ok"], &json["sequence"]), (&json!(false), &json!(2)));
 }
@@ -200,7 +200,10 @@ fn a_revoked_plugin_is_refused_and_a_removed_one_is_gone() {
     place.run(&["call", "test:plugin", "text", "\"x\""]).exits(3).complains(&["taken back by", "it leaks", "E-CONSENT-REVOKED"]);
     place.run(&["add", "a.wasm", "--yes"]).exits(0);
     place.run(&["call", "test:plugin", "text", "\"x\""]).exits(0);
-    place.run(&["remove", "test:plugin"]).exits(0).complains(&["removed `test:plugin`"]);
+    let listed = place.run(&["grants"]).exits(0);
+    assert!(listed.out.contains("granted") && !listed.out.contains("revoked") && !listed.out.contains('*'), "{}", listed.out);
+    let removed = place.run(&["remove", "test:plugin"]).exits(0);
+    assert!(removed.err.contains("removed `test:plugin`") && !removed.err.contains('*'), "{}", removed.err);
     assert_eq!(packages(&place), 0);
     place.run(&["call", "test:plugin", "text", "\"x\""]).exits(4).complains(&["there is no plugin `test:plugin`"]);
     place.run(&["remove", "test:plugin"]).exits(4);
@@ -253,4 +256,39 @@ fn what_goes_wrong_in_a_plugin_is_on_record() {
     let faulted = records(&place).pop().unwrap();
     assert_eq!((&faulted["event"]["event"], &faulted["event"]["code"]), (&json!("faulted"), &json!("deadline")));
     place.run(&["audit", "ls", "--after", "1"]).exits(0).says(&["faulted", "deadline (1)"]);
+}
+
+#[test]
+fn a_tenant_sees_its_own_and_is_told_whose_the_others_are() {
+    let place = with("");
+    place.run(&["add", "a.wasm", "--yes", "--tenant", "blue"]).exits(0);
+    place.run(&["add", "a.wasm", "--yes", "--tenant", "red", "--instance", "flights"]).exits(0);
+    let listed = |arguments: &[&str]| {
+        let json = place.run(&[&["grants", "--json"], arguments].concat()).exits(0).json();
+        json.as_array().unwrap().iter().map(|shown| shown["tenant"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&[]), ["blue", "red"]);
+    assert_eq!(listed(&["--tenant", "blue"]), ["blue"]);
+    assert_eq!(listed(&["--instance", "flights"]), ["red"]);
+    assert!(listed(&["--tenant", "green"]).is_empty());
+    for verb in ["grants", "revoke", "remove"] {
+        let said =
+            ["of that tenant and instance", "it is there as `blue/test:plugin`, `red/test:plugin#flights`: say which with `--tenant`"];
+        place.run(&[verb, "test:plugin"]).exits(4).complains(&said);
+    }
+}
+
+#[test]
+fn a_component_without_a_manifest_is_refused_before_anybody_is_asked_unless_it_is_said_what_to_grant() {
+    let place = Place::new();
+    place.write("bare.wasm", importing(&["plugwork:host/fetch@0.1.0"]));
+    let said = asked(&place, &["add", "bare.wasm"], &["y"]);
+    assert!(said.code == 3 && said.screen.contains("needs --grant 'http = {") && !said.screen.contains("[y/N]"), "{said:?}");
+    place.run(&["add", "bare.wasm", "--yes"]).exits(3).complains(&["has no manifest", "needs --grant 'http = {"]);
+    assert_eq!((packages(&place), records(&place).len()), (0, 0));
+    // What needs nothing is asked about; and with a grant it is no matter of asking any more: this one has only a wrong import.
+    place.write("free.wasm", outcomes());
+    let said = asked(&place, &["add", "free.wasm"], &["y"]);
+    assert!(said.code == 0 && said.screen.contains("[y/N]"), "{said:?}");
+    place.run(&["add", "bare.wasm", "--grant", "http = { hosts = [\"a.example\"] }"]).exits(1).complains(&["cannot link"]);
 }

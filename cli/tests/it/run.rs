@@ -273,14 +273,27 @@ fn a_step_past_its_deadline_is_ended() {
 #[test]
 fn an_output_that_cannot_be_written_is_named_and_removed() {
     let rest = format!("{}{}", export("quakes", "csv", "small.csv"), export("quakes", "geojson", "quakes.geojson"));
-    let case = Case::new(&earthquakes_by_file(&data(), "earthquakes.json", &rest));
+    // Three times the events: their machine code, which is read from the cache through a file in memory, must fit below the limit too.
+    let folder = tempfile::tempdir().unwrap();
+    let mut events: serde_json::Value = serde_json::from_slice(&fs::read(data().join("earthquakes.json")).unwrap()).unwrap();
+    let features = events["features"].as_array_mut().unwrap();
+    *features = std::iter::repeat_n(std::mem::take(features), 3).flatten().collect();
+    fs::write(folder.path().join("more.json"), events.to_string()).unwrap();
+    let case = Case::new(&earthquakes_by_file(folder.path(), "more.json", &rest));
     assert!(case.run().status.success());
+    let bytes = |name: &str| fs::metadata(case.path("out").join(name)).unwrap().len();
+    assert!(
+        bytes("small.csv") < 1_500 << 10 && bytes("quakes.geojson") > 1_600 << 10,
+        "{} {}",
+        bytes("small.csv"),
+        bytes("quakes.geojson")
+    );
     fs::remove_dir_all(case.path("out")).unwrap();
     let command = case.command();
     let words: Vec<String> =
         std::iter::once(command.get_program()).chain(command.get_args()).map(|word| word.to_string_lossy().into_owned()).collect();
-    // Half a megabyte: the CSV file fits, the GeoJSON file does not.
-    let output = Command::new("bash").arg("-c").arg("trap '' XFSZ; ulimit -f 512; exec \"$@\"").arg("bash").args(words).output().unwrap();
+    // A megabyte and a half: the CSV file fits, the GeoJSON file does not.
+    let output = Command::new("bash").arg("-c").arg("trap '' XFSZ; ulimit -f 1536; exec \"$@\"").arg("bash").args(words).output().unwrap();
     let text = stderr(&output);
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("quakes.geojson") && text.contains("File too large"), "{text}");

@@ -11,7 +11,7 @@ use plugwork::interfaces::filesystem::Folder;
 use plugwork::wasmtime::component::Linker;
 use plugwork::wasmtime_wasi::FsPerms;
 use plugwork::{Capability, Configured, State, Subject, capability::Prepare, wasmtime};
-use plugwork_core::policy::filesystem::{Access, FilesystemBounds};
+use plugwork_core::policy::filesystem::{Access, FilesystemBounds, holds_the_system};
 use plugwork_core::{InterfaceName, Issue, policy};
 use serde_json::{Map, Value};
 
@@ -59,6 +59,15 @@ impl Capability for Filesystem {
                 expected: "a folder that exists".to_owned(),
             });
         }
+        let unusable = |what: String, expected: &str| Issue { what, at: "root".to_owned(), expected: expected.to_owned() };
+        // Policy has judged its letters; a link may lead elsewhere. From here on the folder is the one it led to now.
+        let folder = folder
+            .canonicalize()
+            .map_err(|error| unusable(format!("`{}` cannot be opened: {error}", folder.display()), "a folder that exists"))?;
+        if folder.to_str().is_none_or(holds_the_system) {
+            let what = format!("`{root}` leads to `{}`, which holds `/proc`, `/sys` or `/dev`, or lies in one of them", folder.display());
+            return Err(unusable(what, "a folder of files"));
+        }
         let permissions = match bounds.access {
             Access::Read => FsPerms::ReadOnly,
             Access::Write => FsPerms::ReadWrite,
@@ -80,5 +89,41 @@ impl Configured for Root {
         let shared =
             self.shared.get_or_init(|| Arc::new(Folder::new(self.folder.clone(), self.bounds.clone(), instance.account().clone())));
         instance.folder(&self.folder, self.permissions, shared.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn configured(base: &std::path::Path, root: &str) -> Result<(), Issue> {
+        let package = "test:plugin".parse().unwrap();
+        let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: plugwork_core::Digest::of(b"x") };
+        let bounds = serde_json::json!({ "root": root, "access": "read" });
+        Filesystem::new(base).configure(&subject, bounds.as_object().unwrap()).map(drop)
+    }
+
+    #[test]
+    fn a_link_to_what_holds_the_system_is_no_root() {
+        let base = tempfile::tempdir().unwrap();
+        for (name, to) in [("all", "/"), ("memory", "/proc"), ("kernel", "/sys"), ("devices", "/dev"), ("within", "/proc/self")] {
+            symlink(to, base.path().join(name)).unwrap();
+            let issue = configured(base.path(), name).unwrap_err();
+            assert!(issue.at == "root" && issue.what.contains("holds `/proc`"), "{issue}");
+            configured(std::path::Path::new("/"), &base.path().join(name).display().to_string()).unwrap_err();
+        }
+        configured(&base.path().join("all"), ".").unwrap_err();
+        configured(base.path(), "../../../../../../..").unwrap_err();
+    }
+
+    #[test]
+    fn a_link_to_a_folder_of_files_is_a_root() {
+        let base = tempfile::tempdir().unwrap();
+        std::fs::create_dir(base.path().join("data")).unwrap();
+        symlink("data", base.path().join("link")).unwrap();
+        configured(base.path(), "link").unwrap();
+        configured(base.path(), ".").unwrap();
     }
 }

@@ -48,12 +48,7 @@ pub enum SourceError {
         place: String,
     },
     /// One version of one package, in two files that differ: nobody can say which was meant.
-    Twins {
-        /// The one.
-        one: Package,
-        /// The other.
-        other: Package,
-    },
+    Twins(Box<(Package, Package)>),
     /// More than it may have, or larger.
     TooMuch {
         /// What, and how much is allowed.
@@ -73,7 +68,8 @@ impl fmt::Display for SourceError {
         match self {
             Self::Unknown(digest) => write!(f, "there is no component {digest}"),
             Self::Changed { place } => write!(f, "`{place}` changed while it was read\nhint: try again"),
-            Self::Twins { one, other } => {
+            Self::Twins(twins) => {
+                let (one, other) = &**twins;
                 let (first, second) = (&one.place, &other.place);
                 write!(f, "`{first}` and `{second}` are both `{}` {} and differ\nhint: give the file that is meant", one.name, one.version)
             }
@@ -92,7 +88,7 @@ pub fn newest<'a>(packages: &'a [Package], version: Option<&Version>) -> Result<
     let twin =
         fitting.into_iter().find(|other| (&other.name, &other.version) == (&newest.name, &newest.version) && other.digest != newest.digest);
     match twin {
-        Some(twin) => Err(SourceError::Twins { one: newest.clone(), other: twin.clone() }),
+        Some(twin) => Err(SourceError::Twins(Box::new((newest.clone(), twin.clone())))),
         None => Ok(Some(newest)),
     }
 }
@@ -118,6 +114,6 @@ mod tests {
         assert_eq!(newest(&packages, Some(&Version::new(1, 9, 0))).unwrap(), Some(&packages[0]));
         assert_eq!(newest(&packages, Some(&Version::new(2, 0, 0))).unwrap(), None);
         let twins = [package("1.0.0", b"a"), package("1.0.0", b"b")];
-        assert!(matches!(newest(&twins, None), Err(SourceError::Twins { .. })));
+        assert!(matches!(newest(&twins, None), Err(SourceError::Twins(_))));
     }
 }

@@ -103,8 +103,10 @@ pub(crate) async fn guarded<W, R>(
     if !account.may_run_at_once() {
         state.waited = admit(account, limit_ms).await.map_err(Error::from_fault)?;
     }
-    // One tick more: the first may end at once. What it waited for is part of its time.
-    state.deadline_tick = ticker.now().saturating_add(limit_ms - milliseconds(state.waited).min(limit_ms)).saturating_add(1);
+    // What it waited for is part of its time.
+    let left_ms = if state.waited.is_zero() { limit_ms } else { limit_ms - milliseconds(state.waited).min(limit_ms) };
+    // One tick more: the first may end at once.
+    state.deadline_tick = ticker.now().saturating_add(left_ms).saturating_add(1);
     store.set_epoch_deadline(1);
     if let Some(fuel) = store.data().ledger.limits().fuel {
         // The engine was chosen to count, so this cannot fail; if it could, the call must not run unbounded.
@@ -112,14 +114,22 @@ pub(crate) async fn guarded<W, R>(
     }
     let started = Instant::now();
     let state = store.data_mut();
-    state.began = started - state.waited;
-    let limit = Duration::from_millis(limit_ms).saturating_sub(state.waited) + 2 * TICK;
+    state.began = if state.waited.is_zero() { started } else { started - state.waited };
     let mut first_stretch = Duration::ZERO;
     let mut later_cpu = Duration::ZERO;
     let outcome = {
         let running = AssertUnwindSafe(call(with, wasmtime::AsContextMut::as_context_mut(store))).catch_unwind();
-        Timed { running, limit, started, account, walls: None, first_stretch: &mut first_stretch, later_cpu: &mut later_cpu, ended: false }
-            .await
+        Timed {
+            running,
+            left_ms,
+            started,
+            account,
+            walls: None,
+            first_stretch: &mut first_stretch,
+            later_cpu: &mut later_cpu,
+            ended: false,
+        }
+        .await
     };
     let state = store.data_mut();
     state.ledger.spend.time += if later_cpu.is_zero() { first_stretch } else { started.elapsed() };
@@ -192,7 +202,8 @@ struct Walls<'a> {
 /// thread's own clock (ten times dearer) from then on.
 struct Timed<'a, F> {
     running: F,
-    limit: Duration,
+    /// Milliseconds until a wait in the host is cut off, less two ticks.
+    left_ms: u64,
     started: Instant,
     account: &'a Account,
     /// Made only when the future first waits, so that a call that answers at once never pays for them.
@@ -225,7 +236,7 @@ impl<F: Future + Unpin> Future for Timed<'_, F> {
             return Poll::Ready(Outcome::Done(output));
         }
         let walls = this.walls.get_or_insert_with(|| Walls {
-            timer: Box::pin(tokio::time::sleep(this.limit)),
+            timer: Box::pin(tokio::time::sleep(Duration::from_millis(this.left_ms) + 2 * TICK)),
             revocation: Box::pin(this.account.revocation()),
         });
         let stopped = if walls.revocation.as_mut().poll(context).is_ready() {

@@ -59,12 +59,22 @@ pub(crate) struct Ledger {
     /// The tick at which it last handed over.
     handed_over_tick: u64,
     refused: Option<Fault>,
+    /// The most that its messages of `wasi:http` ever held, charged until it ends.
+    messages_bytes: u64,
 }
 
 impl Ledger {
     pub(crate) fn new(limits: Limits, account: Arc<Account>) -> Self {
         account.instance_made();
-        Self { limits, account, spend: Spend::default(), pending: Pending::default(), handed_over_tick: 0, refused: None }
+        Self {
+            limits,
+            account,
+            spend: Spend::default(),
+            pending: Pending::default(),
+            handed_over_tick: 0,
+            refused: None,
+            messages_bytes: 0,
+        }
     }
 
     #[inline]
@@ -96,7 +106,8 @@ impl Ledger {
     #[inline]
     pub(crate) fn spend_cpu(&mut self, time: Duration) {
         self.spend.cpu += time;
-        self.pending.cpu_ns += u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        // By hand: this runs in every call, and the 128 bits of `as_nanos` are a division's worth of time.
+        self.pending.cpu_ns += time.as_secs() * 1_000_000_000 + u64::from(time.subsec_nanos());
     }
 
     /// Hands over to the account, at most once a tick: several writes that every instance shares are too dear for every call.
@@ -110,6 +121,18 @@ impl Ledger {
 
     pub(crate) fn hand_over(&mut self) {
         self.account.hand_over(&mut self.pending);
+    }
+
+    /// Whether its messages of `wasi:http` may hold this much of the host's memory; it is charged if they may.
+    pub(crate) fn hold_messages(&mut self, bytes: u64) -> bool {
+        if bytes <= self.messages_bytes {
+            return true;
+        }
+        match self.account.charge_memory(bytes - self.messages_bytes) {
+            Ok(()) => self.messages_bytes = bytes,
+            Err(fault) => self.refused = Some(fault),
+        }
+        bytes <= self.messages_bytes
     }
 
     /// The fault behind a growth that was refused in this call.
@@ -141,7 +164,7 @@ impl Ledger {
 impl Drop for Ledger {
     fn drop(&mut self) {
         self.hand_over();
-        self.account.release_memory(self.spend.memory_bytes);
+        self.account.release_memory(self.spend.memory_bytes + self.messages_bytes);
         self.account.instance_gone();
     }
 }

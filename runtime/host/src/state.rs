@@ -9,11 +9,12 @@ use plugwork_core::{Limits, Subject};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 use crate::account::Account;
 use crate::interfaces::filesystem::{Files, Folder, Opened};
 use crate::interfaces::http::Hooks;
+use crate::interfaces::http::types::{FIELDS_BYTES_MAX, held_bytes};
 use crate::interfaces::random::Drawing;
 use crate::interfaces::wasi::inert_context;
 use crate::ledger::{Ledger, Spend};
@@ -26,6 +27,8 @@ pub struct State {
     pub(crate) log: Arc<Log>,
     pub(crate) ledger: Ledger,
     pub(crate) table: ResourceTable,
+    /// Has nothing and takes nothing: what a call works on that the account has no room for.
+    closed: ResourceTable,
     /// Made when it is needed, where the plugin imports nothing of WASI: then that is never.
     wasi: Option<WasiCtx>,
     pub(crate) http: WasiHttpCtx,
@@ -57,13 +60,16 @@ impl State {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize);
         let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(64 << 10);
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
+        let mut closed = ResourceTable::new();
+        closed.set_max_capacity(0);
         Self {
             hooks: Hooks::new(log.clone(), account.clone(), prepared.http),
             subject,
             log,
             ledger: Ledger::new(limits, account),
             table,
+            closed,
             wasi,
             http,
             opened: Opened::new(prepared.folder),
@@ -122,6 +128,15 @@ impl State {
         Files { inner, opened: &mut self.opened, log: &self.log }
     }
 
+    /// For one call of `wasi:http`, counted and paid for. Where the account has no room the call finds no handle and ends in a trap, and the
+    /// ledger knows why.
+    pub(crate) fn http_paid(&mut self) -> WasiHttpCtxView<'_> {
+        self.ledger.count_host_call(HostInterface::Http);
+        let paid = self.ledger.hold_messages(held_bytes(&mut self.table));
+        let table = if paid { &mut self.table } else { &mut self.closed };
+        WasiHttpCtxView { ctx: &mut self.http, table, hooks: &mut self.hooks }
+    }
+
     pub(crate) fn random(&mut self) -> Drawing<'_> {
         let ctx = self.wasi.get_or_insert_with(|| inert_context(&self.log).build());
         Drawing { inner: ctx.random(), account: &self.ledger.account }
@@ -141,11 +156,5 @@ impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         let ctx = self.wasi.get_or_insert_with(|| inert_context(&self.log).build());
         WasiCtxView { ctx, table: &mut self.table }
-    }
-}
-
-impl WasiHttpView for State {
-    fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
     }
 }

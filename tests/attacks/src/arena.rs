@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugwork::{Allocation, Builder, Error, Limits, Offer, Plugin, Profile, Runtime, Source};
+use plugwork::{Allocation, Builder, Error, Limits, Offer, Plugin, Profile, Runtime, Source, Subject};
 use plugwork_capabilities::{Clock, Config, Environment, EnvironmentSecrets, Filesystem, Http, KeyValue, Random, Secrets};
 use plugwork_core::Grants;
 use plugwork_core::record::{Event, Key, Memory, Records as _};
@@ -59,12 +59,10 @@ impl Arena {
             .provide(rebinding)
     }
 
-    /// Everything on record, once what was noted is written and the chain is verified.
-    pub async fn recorded(&self) -> Result<Vec<Event>, String> {
+    /// Everything on record behind this record, once what was noted is written.
+    pub async fn recorded(&self, mut after: u64) -> Result<Vec<Event>, String> {
         self.runtime.audited().await.map_err(|error| format!("{error:?}"))?;
-        self.records.verify().await.map_err(|error| format!("the records: {error}"))?;
         let mut events = Vec::new();
-        let mut after = 0;
         loop {
             let records = self.records.read(after, 1_000).await.map_err(|error| error.to_string())?;
             let Some(last) = records.last() else { return Ok(events) };
@@ -73,6 +71,28 @@ impl Arena {
                 events.push(record.event().map_err(|error| error.to_string())?);
             }
         }
+    }
+
+    /// The number of the last record, once what was noted is written; 0 without one.
+    pub async fn last_record(&self) -> Result<u64, String> {
+        self.runtime.audited().await.map_err(|error| format!("{error:?}"))?;
+        let head = self.records.head().await.map_err(|error| error.to_string())?;
+        Ok(head.map_or(0, |head| head.sequence))
+    }
+
+    /// Which of these are not on record behind this record.
+    async fn missing(&self, after: u64, mut recorded: Vec<(Subject, String)>) -> Result<Vec<(Subject, String)>, String> {
+        // The background may have taken a note and not yet appended it.
+        let patience = Instant::now() + Duration::from_secs(2);
+        while !recorded.is_empty() {
+            let events = self.recorded(after).await?;
+            recorded.retain(|(subject, code)| !events.iter().any(|event| says(event, subject, code)));
+            if Instant::now() > patience {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        Ok(recorded)
     }
 
     /// The profile of this run.
@@ -144,15 +164,17 @@ pub async fn run(row: &Row, profile: Profile) -> Result<Outcome, String> {
     let may_stay = RESIDENT_SLACK_BYTES + u64::from(row.instances) * RESIDENT_INSTANCE_BYTES;
     let mut outcome = Outcome { variants: 0, how: Vec::new(), longest: Duration::ZERO, answers: 0, grown_bytes: 0 };
     let mut complaints = Vec::new();
-    let mut must_be_recorded = Vec::new();
     for variant in (row.variants)() {
         outcome.variants += 1;
+        let before = arena.last_record().await?;
         let started = Instant::now();
         let ended = variant.attack(&arena).await;
         outcome.longest = outcome.longest.max(started.elapsed());
         match ended {
             Ok(mut contained) => {
-                must_be_recorded.extend(contained.recorded.take().map(|recorded| (variant.name.clone(), recorded)));
+                for (subject, code) in arena.missing(before, std::mem::take(&mut contained.recorded)).await? {
+                    complaints.push(format!("{}: nothing on record of `{code}` of `{subject}`", variant.name));
+                }
                 count(&mut outcome.how, contained);
             }
             Err(complaint) => complaints.push(format!("{}: {complaint}", variant.name)),
@@ -162,18 +184,7 @@ pub async fn run(row: &Row, profile: Profile) -> Result<Outcome, String> {
             complaints.push(format!("after `{}`: {complaint}", variant.name));
         }
     }
-    let events = arena.recorded().await?;
-    for (name, (subject, code)) in must_be_recorded {
-        let on_record = |event: &Event| match event {
-            Event::Faulted { subject: whose, code: which, .. } | Event::Refused { subject: whose, code: which, .. } => {
-                *whose == subject && *which == code
-            }
-            _ => false,
-        };
-        if !events.iter().any(on_record) {
-            complaints.push(format!("{name}: nothing on record of `{code}` of `{subject}`"));
-        }
-    }
+    arena.records.verify().await.map_err(|error| format!("the records: {error}"))?;
     let suffered = thread.stop();
     outcome.answers = suffered.latencies.len();
     complaints.extend(suffered.errors.iter().take(3).map(|error| format!("the victim: {error}")));
@@ -182,6 +193,14 @@ pub async fn run(row: &Row, profile: Profile) -> Result<Outcome, String> {
         complaints.push(format!("{} KiB stayed resident, {} KiB may", outcome.grown_bytes >> 10, may_stay >> 10));
     }
     if complaints.is_empty() { Ok(outcome) } else { Err(complaints.join("\n    ")) }
+}
+
+/// Whether an event is this fault or refusal; see [`Contained::recorded`].
+fn says(event: &Event, subject: &Subject, code: &str) -> bool {
+    let (Event::Faulted { subject: whose, code: which, .. } | Event::Refused { subject: whose, code: which, .. }) = event else {
+        return false;
+    };
+    whose == subject && (which == code || code.ends_with('-') && which.starts_with(code))
 }
 
 fn count(how: &mut Vec<(String, usize)>, contained: Contained) {

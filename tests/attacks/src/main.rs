@@ -1,5 +1,5 @@
-//! `plugwork-attacks [--measure] [--json FILE] [ROW...]`: the catalogue as a program, one line for each row and profile, and at the end how many
-//! held; with `--measure` also how fast attackers are stopped and what a victim feels.
+//! `plugwork-attacks [--measure [--json FILE]] [ROW...]`: the catalogue as a program, one line for each row and profile, and at the end how many
+//! held; with `--measure` also how fast attackers are stopped and what a victim feels, which `--json` keeps in a file.
 //!
 //! Easily got wrong: a word that names no row is an error, because a run of nothing holds too easily.
 
@@ -27,6 +27,9 @@ fn asked() -> Result<Asked, String> {
             "--json" => asked.json = Some(words.next().ok_or("`--json` needs a file")?),
             _ => asked.rows.push(word),
         }
+    }
+    if asked.json.is_some() && !asked.measure {
+        return Err("`--json` is for what `--measure` measures: give both".to_owned());
     }
     let rows = rows::all();
     match asked.rows.iter().find(|word| !rows.iter().any(|row| row.id.eq_ignore_ascii_case(word))) {

@@ -3,8 +3,8 @@
 //! Not here: the rows (`rows/`) and what is checked around every one of them (`arena.rs`). Easily got wrong: a variant answers how it *was*
 //! contained; anything else than what it expected is an `Err`.
 
-use plugwork::{Call, Error, Fault, Limits, Plugin, Running, Subject};
-use plugwork_core::Grants;
+use plugwork::{Call, Error, ErrorKind, Fault, Limits, Plugin, Running, Subject};
+use plugwork_core::{CompileFailure, Grants};
 
 use crate::arena::Arena;
 use crate::guest::Guest;
@@ -24,16 +24,29 @@ pub const SHORT: Limits = Limits { deadline_ms: 50, ..SMALL };
 /// How one attack was contained.
 #[derive(Debug, Clone)]
 pub struct Contained {
-    /// In a few words: `deadline`, `trap`, `refused`, `answer`.
+    /// In a few words: `deadline`, `trap`, `unread`, `answer`.
     pub how: String,
-    /// Whose fault or refusal must be on record, and with which code.
-    pub recorded: Option<(Subject, String)>,
+    /// Whose faults and refusals must be on record since the variant began, and with which codes. A code that ends in `-` stands for every
+    /// code that begins so: a guest of WASI is told an error's number, not the code.
+    pub recorded: Vec<(Subject, String)>,
 }
 
 impl Contained {
     /// Contained with nothing that is worth a record: the attack had no effect.
     pub fn harmless(how: impl Into<String>) -> Self {
-        Self { how: how.into(), recorded: None }
+        Self { how: how.into(), recorded: Vec::new() }
+    }
+
+    /// Refused before it was a plugin: bytes that are no component, or one that is built beyond a limit, have no name that a record could
+    /// give.
+    pub fn unread() -> Self {
+        Self::harmless("unread")
+    }
+
+    /// And these are on record.
+    pub fn on_record(mut self, recorded: impl IntoIterator<Item = (Subject, String)>) -> Self {
+        self.recorded.extend(recorded);
+        self
     }
 }
 
@@ -154,7 +167,10 @@ impl Expected {
 
     fn of_refusal(&self, error: &Error) -> Ended {
         match self {
-            Self::Refused(words) if error.to_string().contains(words) => Ok(refused(error)),
+            Self::Refused(words) if error.to_string().contains(words) => match error.kind() {
+                ErrorKind::Component => Ok(Contained::unread()),
+                _ => refused(error),
+            },
             expected => Err(format!("expected {expected:?}, not a refusal: {error:?}")),
         }
     }
@@ -166,14 +182,16 @@ pub fn faulted(plugin: &Plugin, error: &Error) -> Ended {
     if error.subject() != Some(plugin.subject()) {
         return Err(format!("the fault does not say whose it is: {error:?}"));
     }
-    Ok(Contained { how: fault.code().to_owned(), recorded: Some((plugin.subject().clone(), fault.code().to_owned())) })
+    Ok(Contained { how: fault.code().to_owned(), recorded: vec![(plugin.subject().clone(), fault.code().to_owned())] })
 }
 
-/// Contained by refusing it.
-pub fn refused(error: &Error) -> Contained {
-    let code = error.denials().first().map(|denial| denial.code.clone());
-    let recorded = error.subject().cloned().zip(code.clone());
-    Contained { how: code.unwrap_or_else(|| "refused".to_owned()), recorded }
+/// Contained by refusing it; the error must name whose refusal it is, and its code.
+pub fn refused(error: &Error) -> Ended {
+    let denied = error.denials().first().map(|denial| denial.code.as_str());
+    match (error.subject(), denied.or(error.compile_failure().map(CompileFailure::code))) {
+        (Some(subject), Some(code)) => Ok(Contained::harmless(code).on_record([(subject.clone(), code.to_owned())])),
+        _ => Err(format!("the refusal does not say whose it is and by which code: {error:?}")),
+    }
 }
 
 /// One row of the catalogue.

@@ -1,7 +1,8 @@
 //! Secrets: used without being seen, seen with the right to, and found nowhere else (H7).
 //!
 //! The server on the loopback address is the oracle of what was sent. Easy to get wrong: a plugin with the right to reveal may say the text
-//! itself, so the search for the canary is done with one that has not.
+//! itself, so the search for the canary is done with one that has not. And a grant takes over what it does not mention: not to give the right
+//! to a plugin that asks for it, a grant says `reveal = false`.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -33,7 +34,7 @@ fn reaching(server: &Server) -> Grants {
 }
 
 fn usable(server: &Server) -> Grants {
-    reaching(server).with("secrets", object(json!({ "names": ["api-token"], "hosts": [server.url("")] })))
+    reaching(server).with("secrets", object(json!({ "names": ["api-token"], "hosts": [server.url("")], "reveal": false })))
 }
 
 fn headers_seen(server: &Server) -> Vec<String> {
@@ -50,7 +51,6 @@ async fn a_secret_stands_in_its_header_and_was_never_in_the_guest() {
     let blank = ["secrets", "send", "api-token", &server.url("/hello"), "Authorization", "token "];
     assert_eq!(crate::world::probe(&plugin, &blank).await.unwrap(), "200 hello");
     assert_eq!(headers_seen(&server), [format!("Bearer {CANARY}"), format!("token {CANARY}")]);
-    // The same request without it carries none.
     is_told_denial(&plugin, "secrets reveal api-token", "E-CAP-SECRETS-REVEAL", "reveal = true").await;
 }
 
@@ -125,7 +125,7 @@ async fn a_secret_needs_both_grants_to_be_sent() {
     assert!(told(&neither, "secrets get api-token").await.unwrap_err().starts_with("Denied"));
     let only_http = host.plugin("secrets-only-http", reaching(&server)).await;
     assert!(told(&only_http, &line).await.unwrap_err().starts_with("Denied"));
-    let secrets = json!({ "names": ["api-token"], "hosts": [server.url("")] });
+    let secrets = json!({ "names": ["api-token"], "hosts": [server.url("")], "reveal": false });
     let only_secrets = host.plugin("secrets-only-secrets", Grants::none().with("secrets", object(secrets.clone()))).await;
     is_told_denial(&only_secrets, &line, "E-CAP-NOT-GRANTED", "").await;
     let no_network = json!({ "hosts": [server.url("")], "methods": ["GET"] });
@@ -151,7 +151,7 @@ async fn the_text_of_a_secret_is_in_nothing_that_comes_out() {
         out += &told(&plugin, &format!("secrets send api-token {}", server.url(path))).await.unwrap_or_else(|told| told);
     }
     let error = try_probe(&plugin, &["secrets", "panic", "api-token", &server.url("/hello")]).await.unwrap_err();
-    assert!(matches!(error.fault(), Some(Fault::Trap { .. })), "{error}");
+    assert!(matches!(error.fault(), Some(Fault::Panic { .. })), "{error}");
     out += &format!("{error} {error:?} {:?}", error.fault());
     out += &format!("{plugin:?} {:?} {:?} {:?}", plugin.grants(), plugin.account().snapshot(), said(instance));
     out += &format!("{:?} {:?}", host.runtime.usage(), host.recorded().await);

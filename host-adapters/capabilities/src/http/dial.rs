@@ -26,6 +26,9 @@ use super::resolve::Resolve;
 
 /// Connections of one grant, in use or idle. Idle ones close by themselves, so a plugin that visits many hosts gets room again.
 pub(super) const CONNECTIONS_MAX: usize = 256;
+/// Names of one grant that are looked up at once. The system's lookup takes a thread and cannot be ended before its time: a plugin that
+/// makes up names must not have more of them than this.
+const LOOKUPS_MAX: usize = 8;
 /// Addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 8;
 /// Time for one address.
@@ -98,11 +101,13 @@ pub(super) struct Dialler {
     decider: Arc<Decider>,
     resolver: Arc<dyn Resolve>,
     connections: Arc<Semaphore>,
+    lookups: Arc<Semaphore>,
 }
 
 impl Dialler {
     pub(super) fn new(decider: Arc<Decider>, resolver: Arc<dyn Resolve>) -> Self {
-        Self { decider, resolver, connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)) }
+        let (connections, lookups) = (Semaphore::new(CONNECTIONS_MAX), Semaphore::new(LOOKUPS_MAX));
+        Self { decider, resolver, connections: Arc::new(connections), lookups: Arc::new(lookups) }
     }
 
     async fn dial(self, uri: Uri) -> Result<TokioIo<Dialled>, BoxError> {
@@ -137,8 +142,19 @@ impl Dialler {
         let literal = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
         match literal.parse() {
             Ok(address) => Ok(vec![address]),
-            Err(_) => self.resolver.resolve(host).await,
+            Err(_) => self.resolved(host).await,
         }
+    }
+
+    /// In a task of its own, which keeps its place until the lookup has really ended, whoever stopped waiting for it.
+    async fn resolved(&self, host: &str) -> io::Result<Vec<IpAddr>> {
+        let place = self.lookups.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let (resolver, host) = (self.resolver.clone(), host.to_owned());
+        let lookup = tokio::spawn(async move {
+            let _place = place;
+            resolver.resolve(&host).await
+        });
+        lookup.await.map_err(io::Error::other)?
     }
 }
 
@@ -215,5 +231,51 @@ where
     fn call(&mut self, uri: Uri) -> Self::Future {
         let connecting = tokio::time::timeout(self.1, self.0.call(uri));
         Box::pin(async move { connecting.await.map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "connecting took too long"))? })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::http::resolve::Resolved;
+
+    /// Counts what it is asked and answers when it is let.
+    struct Slow {
+        asked: AtomicUsize,
+        answers: Semaphore,
+    }
+
+    impl Resolve for Arc<Slow> {
+        fn resolve<'a>(&'a self, _: &'a str) -> Resolved<'a> {
+            Box::pin(async move {
+                self.asked.fetch_add(1, Ordering::SeqCst);
+                self.answers.acquire().await.unwrap().forget();
+                Err(io::ErrorKind::NotFound.into())
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn callers_that_gave_up_leave_no_more_lookups_behind_than_there_are_places() {
+        let slow = Arc::new(Slow { asked: AtomicUsize::new(0), answers: Semaphore::new(0) });
+        let subject = Subject {
+            tenant: "default".to_owned(),
+            instance: String::new(),
+            package: "test:plugin".parse().unwrap(),
+            digest: plugwork_core::Digest::of(b"x"),
+        };
+        let bounds = serde_json::from_str(r#"{"hosts":["*.evil.example"]}"#).unwrap();
+        let dialler = Dialler::new(Arc::new(Decider::new(bounds, &subject)), Arc::new(slow.clone()));
+        for number in 0..3 * LOOKUPS_MAX {
+            let uri = format!("http://x{number}.evil.example/").parse().unwrap();
+            assert!(tokio::time::timeout(Duration::from_millis(10), dialler.clone().dial(uri)).await.is_err());
+        }
+        assert_eq!(slow.asked.load(Ordering::SeqCst), LOOKUPS_MAX);
+        // Those that end make room.
+        slow.answers.add_permits(LOOKUPS_MAX + 1);
+        assert!(dialler.dial("http://last.evil.example/".parse().unwrap()).await.is_err());
+        assert!(slow.asked.load(Ordering::SeqCst) > LOOKUPS_MAX);
     }
 }

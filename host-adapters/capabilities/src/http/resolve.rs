@@ -10,7 +10,8 @@ pub type Resolved<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + S
 
 /// Finds the addresses of a name. Asked once for each new connection.
 pub trait Resolve: Send + Sync + 'static {
-    /// The addresses of `host`, in the order in which they should be tried.
+    /// The addresses of `host`, in the order in which they should be tried. It must end: eight are looked up at once for each grant, and a
+    /// lookup keeps its place until then, though nobody may wait for it any more.
     fn resolve<'a>(&'a self, host: &'a str) -> Resolved<'a>;
 }
 

@@ -397,8 +397,8 @@ async fn a_damaged_object_is_an_error_and_no_panic() {
     put(&containers, "main", "object", b"kept").await.unwrap();
     let mut file = folder.path().join("blobs");
     while file.is_dir() {
-        let entries = std::fs::read_dir(&file).unwrap().map(|entry| entry.unwrap().path());
-        file = entries.filter(|path| !path.ends_with("staging")).next().unwrap();
+        let mut entries = std::fs::read_dir(&file).unwrap().map(|entry| entry.unwrap().path());
+        file = entries.find(|path| !path.ends_with("staging")).unwrap();
     }
     let whole = std::fs::read(&file).unwrap();
     for length in 0..whole.len() {

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
@@ -41,8 +42,8 @@ async fn a_process_appends_until_there_is_no_room() {
         return;
     };
     let (count, error) = append_until_refused(folder.as_ref(), 100_000).await;
-    println!("acknowledged {count}");
-    println!("refused {}", error.unwrap());
+    writeln!(std::io::stdout(), "acknowledged {count}").unwrap();
+    writeln!(std::io::stdout(), "refused {}", error.unwrap()).unwrap();
 }
 
 async fn append_until_refused(folder: &Path, appends: u64) -> (u64, Option<RecordsError>) {

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use super::Access;
+pub use super::path::holds_the_system;
 use super::{Decision, Side, path};
 use crate::Issue;
 

@@ -41,8 +41,9 @@ pub(super) fn decide(path: &str) -> Decision {
     Decision::Allow
 }
 
-/// Whether a host's folder is the root of the host, or `/proc`, `/sys` or `/dev` or below one of them, whichever way it is written.
-pub(super) fn holds_the_system(root: &str) -> bool {
+/// Whether a host's folder is the root of the host, or `/proc`, `/sys` or `/dev` or below one of them, whichever way it is written. Links are
+/// not followed here: who opens the folder asks again with the path that they lead to.
+pub fn holds_the_system(root: &str) -> bool {
     if !root.starts_with('/') {
         return false;
     }

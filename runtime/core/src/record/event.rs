@@ -18,6 +18,7 @@ pub const APPROVER_BYTES_MAX: usize = 4 << 10;
 /// Something that was decided, or that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
+#[expect(clippy::large_enum_variant, reason = "an event is written or read and gone; nobody keeps a list of them")]
 pub enum Event {
     /// Somebody consented to an offer.
     Granted(Consent),

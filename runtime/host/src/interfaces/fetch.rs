@@ -188,7 +188,8 @@ mod tests {
         let account = Account::of_test(limits);
         let sender = Sender { client: Some(Arc::new(Answering)), account: account.clone(), held: AtomicUsize::new(0) };
         let answers = sender.send_all(vec![request(), request(), request(), request()]).await;
-        let denied = answers.iter().filter(|answer| matches!(answer, Err(Refusal::Denied(denial)) if denial.code == "E-LIMIT-PLUGIN-MEMORY"));
+        let denied =
+            answers.iter().filter(|answer| matches!(answer, Err(Refusal::Denied(denial)) if denial.code == "E-LIMIT-PLUGIN-MEMORY"));
         assert!(denied.count() > 0, "four bodies do not fit into 2 MiB");
         assert!(answers[0].is_ok());
         assert_eq!(account.snapshot().held_bytes, 0);

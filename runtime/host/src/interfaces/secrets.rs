@@ -20,7 +20,7 @@ use super::bindings::plugwork::plugin::refusal::Refusal as WireRefusal;
 use super::fetch::{SecretHeaders, Sender};
 use super::storage::{Decider, Owner, Pending, StorageError};
 use crate::account::Hold;
-use crate::log::{Level, Log};
+use crate::log::Level;
 use crate::state::State;
 use crate::usage::HostInterface;
 
@@ -221,5 +221,47 @@ impl secrets::HostSecret for State {
     async fn drop(&mut self, secret: Resource<HeldSecret>) -> wasmtime::Result<()> {
         self.table.delete(secret)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::any::TypeId;
+    use std::future::ready;
+    use std::sync::Mutex;
+
+    use plugwork_core::Limits;
+
+    use super::*;
+    use crate::account::Account;
+    use crate::log::Log;
+    use crate::state::Prepared;
+
+    /// Fails with the kind of text that a source has for its host.
+    struct Failing;
+
+    impl SecretSource for Failing {
+        fn read<'a>(&'a self, _: &'a Owner, _: &'a str) -> Pending<'a, Option<Secret>> {
+            Box::pin(ready(Err(StorageError::Unavailable("file of secrets `/etc/host/secrets.toml`: mode 644".to_owned()))))
+        }
+    }
+
+    #[tokio::test]
+    async fn why_a_source_failed_is_for_the_hosts_log_and_not_for_the_guest() {
+        let account = Account::of_test(Limits::interactive());
+        let subject = Arc::new(account.subject().clone());
+        let logged = Arc::new(Mutex::new(String::new()));
+        let theirs = logged.clone();
+        let sink = move |_: &Subject, _: Level, message: &str| theirs.lock().unwrap().push_str(message);
+        let log = Arc::new(Log::new(subject.clone(), Some(Arc::new(sink)), account.clone()));
+        let bounds = serde_json::from_str(r#"{"names":["api-token"],"reveal":true}"#).unwrap();
+        let granted = GrantedSecrets::new(vec![Arc::new(Failing)], &subject, bounds);
+        let slots = vec![(TypeId::of::<GrantedSecrets>(), Box::new(granted) as Box<dyn std::any::Any + Send>)];
+        let mut state = State::new(subject, log, Limits::interactive(), account, None, Prepared { slots, ..Prepared::default() });
+        let told = secrets::Host::get(&mut state, "api-token".to_owned()).await.unwrap().unwrap_err();
+        let told = format!("{told:?}");
+        assert!(told.contains("could not read the secret"), "{told}");
+        assert!(!told.contains("/etc") && !told.contains("644"), "{told}");
+        assert!(logged.lock().unwrap().contains("`/etc/host/secrets.toml`: mode 644"));
     }
 }

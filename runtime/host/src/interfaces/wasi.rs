@@ -12,7 +12,6 @@ use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView};
 use wasmtime_wasi::filesystem::{WasiFilesystem, WasiFilesystemView};
 use wasmtime_wasi::{WasiCtxBuilder, WasiView};
-use wasmtime_wasi_http::{WasiHttp, WasiHttpView};
 
 use super::clocks::{CoarseMonotonic, CoarseWall};
 use super::random::HasRandom;
@@ -64,12 +63,7 @@ fn link_p2(path: &str, l: &mut Linker<State>) -> wasmtime::Result<bool> {
         "wasi:cli/terminal-stderr" => cli::terminal_stderr::add_to_linker::<State, WasiCli>(l, |s| s.counted_as(HostInterface::Cli).cli()),
         "wasi:filesystem/types" => super::filesystem::link_types(l),
         "wasi:filesystem/preopens" => super::filesystem::link_preopens(l),
-        "wasi:http/types" => {
-            use wasmtime_wasi_http::p2::bindings::{LinkOptions, http};
-            http::types::add_to_linker::<State, WasiHttp>(l, &(&LinkOptions::default()).into(), |s| {
-                s.counted_as(HostInterface::Http).http()
-            })
-        }
+        "wasi:http/types" => super::http::types::link_types(l),
         _ => return Ok(false),
     }?;
     Ok(true)

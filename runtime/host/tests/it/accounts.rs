@@ -96,13 +96,13 @@ async fn too_many_host_calls_end_the_call_and_the_limit_is_named() {
 #[tokio::test]
 async fn an_account_knows_every_call_once_its_instances_are_gone() {
     let plugin = plugin_with(&Guest::new(WORK).source(), Limits::interactive()).await;
-    let mut session = plugin.session::<Number>().await.unwrap();
     let started = Instant::now();
+    let mut session = plugin.session::<Number>().await.unwrap();
     for _ in 0..100 {
         session.call(|guest, store| Box::pin(async move { guest.call_run(store, 10_000).await })).await.unwrap();
     }
-    let wall = started.elapsed();
     let spend = session.end().await;
+    let wall = started.elapsed();
     let usage = plugin.account().snapshot();
     assert_eq!(usage.calls, spend.calls);
     assert!(usage.cpu_ms <= wall.as_millis() as u64 && spend.cpu <= wall, "{usage:?} {wall:?}");

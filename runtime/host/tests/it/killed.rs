@@ -3,6 +3,7 @@
 //! Each test runs itself again as the host, in a process of its own that can be killed. What may surprise: the variable that says so is
 //! the only difference between the two.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -57,7 +58,7 @@ async fn a_host_killed_at_any_moment_leaves_no_part_of_an_entry() {
         assert_eq!(runtime.cache_counts().rejected, 0, "whatever stands under its name is whole");
         Disk::open(state.path()).unwrap().clear().unwrap();
     }
-    println!("{ROUNDS} kills, {staged} of them left something half written beside its name");
+    writeln!(std::io::stdout(), "{ROUNDS} kills, {staged} of them left something half written beside its name").unwrap();
 }
 
 #[tokio::test]

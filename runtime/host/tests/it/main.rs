@@ -22,4 +22,5 @@ mod linking;
 mod log;
 mod offers;
 mod sessions;
+mod smith;
 mod world;

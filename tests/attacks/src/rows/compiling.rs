@@ -6,9 +6,10 @@
 use std::fmt::Write as _;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
+use plugwork::cache::CacheCounts;
 use plugwork::{Allocation, ChildCompiler, Compiler, ErrorKind, Runtime, Source};
 use plugwork_core::{CompileLimits, Grants};
 use serde_json::{Map, json};
@@ -37,11 +38,11 @@ async fn reopened(state: &Path) -> Result<Runtime, String> {
     Arena::offering(Runtime::builder(state)).allocation(Allocation::OnDemand).open().await.map_err(said)
 }
 
-/// Accepts and calls; gives how often this runtime compiled.
-async fn answers(runtime: &Runtime, grants: Grants, source: &Source) -> Result<u64, String> {
+/// Accepts and calls; gives what this runtime's cache did.
+async fn answers(runtime: &Runtime, grants: Grants, source: &Source) -> Result<CacheCounts, String> {
     let plugin = runtime.offer(source).await.map_err(said)?.accept_only(grants).await.map_err(said)?;
     match plugin.call::<Number>(&9).await.map_err(said)? {
-        9 => Ok(runtime.cache_counts().compiled),
+        9 => Ok(runtime.cache_counts()),
         other => Err(format!("it answers {other} for 9")),
     }
 }
@@ -117,23 +118,22 @@ async fn in_child(arena: &Arena, state: &Path, limits: CompileLimits) -> Result<
 async fn bombed(arena: &Arena, guest: Guest, limits: CompileLimits, expected: &[&str]) -> Ended {
     let state = tempfile::tempdir().map_err(|error| error.to_string())?;
     let source = guest.source();
-    let (mut took, mut recorded) = (Vec::new(), None);
+    let (mut took, mut contained) = (Vec::new(), Contained::harmless(""));
     // Offered again by another process, its refusal is remembered.
     for _ in 0..2 {
         let runtime = in_child(arena, state.path(), limits).await?;
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let offer = runtime.offer(&source).await.map_err(said)?;
         let error = offer.accept_only(arena.grants(Grants::none())).await.err().ok_or("it was compiled")?;
         took.push(started.elapsed());
         let code = error.compile_failure().map(plugwork_core::CompileFailure::code).ok_or_else(|| format!("{error:?}"))?;
         runtime.audited().await.map_err(said)?;
-        recorded = error.subject().cloned().zip(Some(code.to_owned()));
-        if error.kind() != ErrorKind::Compile || error.subject().is_none() || !expected.contains(&code) {
-            return Err(format!("expected one of {expected:?}, not {error:?}"));
-        }
+        let subject = error.subject().filter(|_| error.kind() == ErrorKind::Compile && expected.contains(&code));
+        let subject = subject.ok_or_else(|| format!("expected one of {expected:?}, not {error:?}"))?;
+        contained = Contained::harmless(code).on_record([(subject.clone(), code.to_owned())]);
     }
     match took[1] < Duration::from_millis(300) {
-        true => Ok(Contained { how: expected[0].to_owned(), recorded }),
+        true => Ok(contained),
         false => Err(format!("the second time it took {} ms, nothing was remembered", took[1].as_millis())),
     }
 }
@@ -189,8 +189,8 @@ fn tampering() -> Vec<Variant> {
                 .and_then(|()| std::fs::rename(&spare, b))
                 .map_err(|error| error.to_string())?;
             match answers(&reopened(state.path()).await?, arena.grants(Grants::none()), &one).await? {
-                1 => Ok(Contained::harmless("compiled anew")),
-                compiled => Err(format!("compiled {compiled} times")),
+                CacheCounts { compiled: 1, rejected: 1, .. } => Ok(Contained::harmless("compiled anew")),
+                counts => Err(format!("{counts:?}")),
             }
         })
     }));
@@ -204,8 +204,8 @@ fn tampering() -> Vec<Variant> {
             match reopened(state.path()).await {
                 Err(_) => Ok(Contained::harmless("not opened")),
                 Ok(runtime) => match answers(&runtime, arena.grants(Grants::none()), &Guest::new(ECHO).source()).await? {
-                    1 => Ok(Contained::harmless("compiled anew")),
-                    compiled => Err(format!("compiled {compiled} times")),
+                    CacheCounts { compiled: 1, disk_hits: 0, .. } => Ok(Contained::harmless("compiled anew")),
+                    counts => Err(format!("{counts:?}")),
                 },
             }
         })
@@ -219,19 +219,29 @@ fn tampered(name: &'static str, rounds: usize, tamper: Tamper) -> Variant {
             let source = Guest::new(ECHO).source();
             let state = tempfile::tempdir().map_err(|error| error.to_string())?;
             answers(&reopened(state.path()).await?, arena.grants(Grants::none()), &source).await?;
+            let files = entries(state.path());
+            let [code, facts] = ["hardened", "full", "facts"]
+                .map(|kind| files.iter().find(|path| path.extension().is_some_and(|it| it == kind)))
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>()[..]
+            else {
+                return Err(format!("not code and facts: {files:?}"));
+            };
             for round in 0..rounds {
-                for path in entries(state.path()).into_iter().filter(|path| !path.ends_with("elsewhere")) {
-                    tamper(&path, round);
-                }
-                match answers(&reopened(state.path()).await?, arena.grants(Grants::none()), &source).await? {
-                    1 => {}
-                    compiled => return Err(format!("round {round}: compiled {compiled} times")),
+                // One at a time: two that are refused would show the same as one.
+                for (path, expected) in [(code, 1), (facts, 0)] {
+                    tamper(path, round);
+                    match answers(&reopened(state.path()).await?, arena.grants(Grants::none()), &source).await? {
+                        CacheCounts { compiled, rejected: 1, .. } if compiled == expected => {}
+                        counts => return Err(format!("round {round}, {}: {counts:?}", path.display())),
+                    }
                 }
             }
-            // What replaced it is whole again.
+            // What replaced them is whole again.
             match answers(&reopened(state.path()).await?, arena.grants(Grants::none()), &source).await? {
-                0 => Ok(Contained::harmless("compiled anew")),
-                compiled => Err(format!("afterwards compiled {compiled} times")),
+                CacheCounts { compiled: 0, rejected: 0, .. } => Ok(Contained::harmless("refused and made anew")),
+                counts => Err(format!("afterwards {counts:?}")),
             }
         })
     })
@@ -287,18 +297,35 @@ fn killed() -> Vec<Variant> {
 
 async fn killed_again_and_again(arena: &Arena) -> Ended {
     let state = tempfile::tempdir().map_err(|error| error.to_string())?;
+    let (mut made, mut used) = (0, 0);
     for round in 0..20_u64 {
         let program = std::env::current_exe().map_err(|error| error.to_string())?;
         let mut child = std::process::Command::new(program).env(CHILD, state.path()).spawn().map_err(|error| error.to_string())?;
-        // Somewhere in its work, each time somewhere else.
-        tokio::time::sleep(Duration::from_millis(60 + round * 7)).await;
+        let patience = Instant::now() + Duration::from_secs(20);
+        while written(state.path()).is_empty() && Instant::now() < patience {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // Somewhere in its work from the first write on, each time somewhere else.
+        tokio::time::sleep(Duration::from_millis(round * 5)).await;
         child.kill().and_then(|()| child.wait()).map_err(|error| error.to_string())?;
+        // Before anybody else writes here.
+        made += written(state.path()).iter().filter(|path| path.extension().is_some_and(|kind| kind != "facts")).count();
         let runtime = reopened(state.path()).await?;
         for number in 0..3 {
-            answers(&runtime, arena.grants(Grants::none()), &numbered(number)).await?;
+            used = used.max(answers(&runtime, arena.grants(Grants::none()), &numbered(number)).await?.disk_hits);
         }
+        // So that the next one has everything to write.
+        written(state.path()).iter().try_for_each(std::fs::remove_file).map_err(|error| error.to_string())?;
     }
-    let made = entries(state.path()).len();
-    // A round that never got to writing shows nothing.
-    if made == 0 { Err("no child ever wrote an entry".to_owned()) } else { Ok(Contained::harmless("whole entries only")) }
+    // Rounds that never got to writing, or whose entries nobody took, show nothing.
+    match (made, used) {
+        (0, _) | (_, 0) => Err(format!("the children wrote {made} entries of code, {used} of them were used")),
+        _ => Ok(Contained::harmless("whole entries only")),
+    }
+}
+
+/// The entries under their names; none where there is no folder yet.
+fn written(state: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(state.join("cache")).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.file_name().is_some_and(|name| !name.as_encoded_bytes().starts_with(b"."))).collect()
 }

@@ -12,9 +12,10 @@ use plugwork_core::Grants;
 use plugwork_core::limits::{LOG_RECORD_BYTES_MAX, RANDOM_BYTES_MAX};
 
 use super::processor::probe;
+use crate::arena::Arena;
 use crate::guest::{Guest, LOG, PROBE};
 use crate::row::{Contained, Expected, Row, SMALL, Variant, faulted};
-use crate::world::{Number, Said, Text};
+use crate::world::{Number, Said};
 
 /// The rows.
 pub(super) fn rows() -> Vec<Row> {
@@ -178,7 +179,7 @@ fn kept_of(said: &[Said], plugin: &plugwork::Plugin) -> Kept {
 }
 
 /// The one record that a guest makes.
-async fn said_by(arena: &crate::arena::Arena, guest: &Guest) -> Result<Said, String> {
+async fn said_by(arena: &Arena, guest: &Guest) -> Result<Said, String> {
     let said = |error: plugwork::Error| format!("{error:?}");
     let plugin = arena.accept(guest, SMALL, Grants::none()).await.map_err(said)?;
     plugin.call::<Number>(&0).await.map_err(said)?;
@@ -361,31 +362,10 @@ fn sockets() -> Vec<Variant> {
             let old = old.clone();
             Box::pin(async move {
                 match arena.accept(&old, SMALL, Grants::none()).await {
-                    Err(error) if !error.denials().is_empty() => Ok(crate::row::refused(&error)),
-                    other => Err(format!("{:?}", other.map(|_| "accepted"))),
+                    Err(error) => crate::row::refused(&error),
+                    Ok(_) => Err("accepted".to_owned()),
                 }
             })
         }),
     ]
-}
-
-/// The text a guest answers to a text, in one instance, for each of many.
-pub(super) async fn answers(
-    arena: &crate::arena::Arena,
-    guest: &Guest,
-    limits: Limits,
-    grants: Grants,
-    inputs: &[String],
-) -> Result<Vec<String>, String> {
-    let plugin = arena.accept(guest, limits, grants).await.map_err(|error| format!("{error:?}"))?;
-    let mut session = plugin.session::<Text>().await.map_err(|error| format!("{error:?}"))?;
-    let mut answers = Vec::new();
-    for input in inputs {
-        let answer = session.call_input(input).await;
-        if let Err(error) = &answer {
-            session = plugin.session::<Text>().await.map_err(|again| format!("{error:?}, then {again:?}"))?;
-        }
-        answers.push(answer.unwrap_or_else(|error| format!("fault {error}")));
-    }
-    Ok(answers)
 }

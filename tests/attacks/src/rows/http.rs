@@ -10,7 +10,9 @@ use plugwork::Limits;
 use plugwork_core::Grants;
 use serde_json::json;
 
-use super::host_calls::answers;
+use super::answered::{Answered, answered};
+use super::fetching::fetching;
+use crate::arena::Arena;
 use crate::guest::Guest;
 use crate::row::{Contained, Ended, Expected, Row, SHORT, SMALL, Variant, faulted};
 use crate::server::{Answers, BODY, Server};
@@ -26,73 +28,6 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new("F5", "smuggled headers, lengths and methods", smuggling),
         Row::new("F9", "every connection there is", exhaustion).instances(48),
     ]
-}
-
-/// `plugwork:host/fetch` and the types it uses.
-const FETCH: &str = r#"
-  (import "plugwork:plugin/refusal@0.1.0" (instance $refusals
-    (type $d (record (field "code" string) (field "permission" string) (field "rule" string) (field "hint" string)))
-    (export "denial" (type $denial (eq $d)))
-    (type $i (record (field "what" string) (field "at" string) (field "expected" string)))
-    (export "issue" (type $issue (eq $i)))
-    (type $p (record (field "message" string) (field "stack" string)))
-    (export "problem" (type $problem (eq $p)))
-    (type $r (variant (case "denied" $denial) (case "invalid" $issue) (case "unavailable" string) (case "other" $problem)))
-    (export "refusal" (type $refusal (eq $r)))))
-  (alias export $refusals "refusal" (type $refusal))
-  (import "plugwork:host/fetch@0.1.0" (instance $fetch
-    (export "refusal" (type $refusal' (eq $refusal)))
-    (type $h (record (field "name" string) (field "value" string)))
-    (export "header" (type $header (eq $h)))
-    (type $q (record (field "method" string) (field "url" string) (field "headers" (list $header))
-      (field "body" (option (list u8))) (field "timeout-ms" (option u32))))
-    (export "request" (type $request (eq $q)))
-    (type $a (record (field "status" u16) (field "headers" (list $header)) (field "body" (list u8))))
-    (export "response" (type $response (eq $a)))
-    (export "send" (func (param "request" $request) (result (result $response (error $refusal')))))))
-"#;
-
-/// A guest that requests the URL it is given: the answer is the body, or the first text of the refusal (of a denial: its code).
-fn fetching(method: &str, headers: &[(String, String)], copies: usize) -> Guest {
-    let bytes = |text: &str| text.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>();
-    let mut data = format!("(data (i32.const 2048) \"{}\")", bytes(method));
-    let mut stores = String::new();
-    let mut at = 8_192;
-    for (index, (name, value)) in headers.iter().enumerate() {
-        data += &format!("(data (i32.const {at}) \"{}{}\")", bytes(name), bytes(value));
-        for (word, number) in [at, name.len(), at + name.len(), value.len()].into_iter().enumerate() {
-            stores += &format!("(i32.store (i32.const {}) (i32.const {number}))", 600_000 + index * 16 + word * 4);
-        }
-        at += name.len() + value.len();
-    }
-    let count = headers.len() * copies;
-    let code = format!(
-        r#"(import "heap" "memory" (memory 1))
-        (import "host" "send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
-        {data}
-        (func (export "run") (param $p i32) (param $n i32) (result i32) (local $copy i32)
-          {stores}
-          (local.set $copy (i32.const 1))
-          (block $copied (loop $again
-            (br_if $copied (i32.ge_u (local.get $copy) (i32.const {copies})))
-            (memory.copy (i32.add (i32.const 600000) (i32.mul (local.get $copy) (i32.const {}))) (i32.const 600000) (i32.const {0}))
-            (local.set $copy (i32.add (local.get $copy) (i32.const 1)))
-            (br $again)))
-          (call $send (i32.const 2048) (i32.const {}) (local.get $p) (local.get $n) (i32.const 600000) (i32.const {count})
-            (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1) (i32.const 3000) (i32.const 64))
-          (select (i32.const 72) (i32.const 80) (i32.load8_u (i32.const 64))))"#,
-        headers.len() * 16,
-        method.len()
-    );
-    Guest::new(&code).import(FETCH).host("send", "$fetch").point("text", "(param \"input\" string) (result string)", "", "").realloc(
-        "",
-        "(if (i32.lt_u (memory.size) (i32.const 32)) (then (drop (memory.grow (i32.const 31)))))
-         (if (i32.or (i32.lt_u (global.get $next) (i32.const 1000000)) (i32.gt_u (global.get $next) (i32.const 1800000)))
-           (then (global.set $next (i32.const 1000000))))
-         (global.set $next (i32.and (i32.add (global.get $next) (i32.const 15)) (i32.const -16)))
-         global.get $next
-         (global.set $next (i32.add (global.get $next) (local.get 3)))",
-    )
 }
 
 fn get() -> Guest {
@@ -168,13 +103,13 @@ fn disguises() -> Vec<Variant> {
             Box::pin(async move {
                 let server = Server::start([127, 0, 0, 1], 0, Answers::Well).map_err(|error| error.to_string())?;
                 let urls = urls(server.port());
-                let given = answers(arena, &get(), LIMITS, grant(server.port(), &[], false), &urls).await?;
+                let given = answered(arena, &get(), LIMITS, grant(server.port(), &[], false), &urls).await?;
                 if let Some(head) = server.heads().first() {
                     return Err(format!("the server on loopback heard {head:?}"));
                 }
-                match urls.iter().zip(&given).find(|(_, answer)| !is_refused(answer)) {
+                match urls.iter().zip(&given.texts).find(|(_, answer)| !is_refused(answer)) {
                     Some((url, answer)) => Err(format!("`{url}`: {answer:?}")),
-                    None => Ok(Contained::harmless(format!("{} addresses denied", urls.len()))),
+                    None => Ok(given.contained(format!("{} addresses denied", urls.len())).on_record([given.denial("E-CAP-HTTP-ADDRESS")])),
                 }
             })
         })
@@ -197,7 +132,7 @@ fn control() -> Variant {
         Box::pin(async move {
             let server = Server::start([127, 0, 0, 1], 0, Answers::Well).map_err(|error| error.to_string())?;
             let url = vec![format!("http://127.0.0.1:{}/", server.port()), format!("http://private.evil.example:{}/", server.port())];
-            let given = answers(arena, &get(), LIMITS, grant(server.port(), &["127.0.0.0/8"], false), &url).await?;
+            let given = answered(arena, &get(), LIMITS, grant(server.port(), &["127.0.0.0/8"], false), &url).await?.texts;
             if given.iter().all(|answer| answer == BODY) { Ok(Contained::harmless("reached")) } else { Err(format!("{given:?}")) }
         })
     })
@@ -212,12 +147,12 @@ fn redirects() -> Vec<Variant> {
                 let to = to.replace("PORT", &forbidden.port().to_string());
                 let allowed = Server::start([127, 0, 0, 2], forbidden.port(), Answers::Redirect(to)).map_err(|error| error.to_string())?;
                 let url = vec![format!("http://127.0.0.2:{}/", allowed.port())];
-                let given = answers(arena, &get(), LIMITS, grant(allowed.port(), &["127.0.0.2/32"], redirects), &url).await?;
+                let given = answered(arena, &get(), LIMITS, grant(allowed.port(), &["127.0.0.2/32"], redirects), &url).await?;
                 if let Some(head) = forbidden.heads().first() {
                     return Err(format!("the forbidden server heard {head:?}"));
                 }
-                match given.as_slice() {
-                    [answer] if answer.contains(expected) && !allowed.heads().is_empty() => Ok(Contained::harmless("not followed")),
+                match given.texts.as_slice() {
+                    [answer] if answer.contains(expected) && !allowed.heads().is_empty() => Ok(given.contained("not followed")),
                     other => Err(format!("expected `{expected}`, not {other:?} after {} requests", allowed.heads().len())),
                 }
             })
@@ -241,25 +176,27 @@ fn rebinding() -> Vec<Variant> {
             let forbidden = Server::start([127, 0, 0, 1], 0, Answers::Well).map_err(|error| error.to_string())?;
             let allowed = Server::start([127, 0, 0, 2], forbidden.port(), Answers::Well).map_err(|error| error.to_string())?;
             let urls = vec![format!("http://alternates.evil.example:{}/", allowed.port()); 40];
-            let given = answers(arena, &get(), LIMITS, grant(allowed.port(), &["127.0.0.2/32"], false), &urls).await?;
-            let denied = given.iter().filter(|answer| *answer == "E-CAP-HTTP-ADDRESS").count();
-            let reached = given.iter().filter(|answer| *answer == BODY).count();
+            let given = answered(arena, &get(), LIMITS, grant(allowed.port(), &["127.0.0.2/32"], false), &urls).await?;
+            let denied = given.texts.iter().filter(|answer| *answer == "E-CAP-HTTP-ADDRESS").count();
+            let reached = given.texts.iter().filter(|answer| *answer == BODY).count();
             match (forbidden.heads().len(), allowed.heads().len()) {
                 (0, heard) if heard == reached && reached > 0 && denied > 0 && denied + reached == 40 => {
-                    Ok(Contained::harmless("judged is dialled"))
+                    Ok(given.contained("judged is dialled"))
                 }
-                (wrong, right) => Err(format!("forbidden heard {wrong}, allowed {right}; {denied} denied, {reached} answered: {given:?}")),
+                (wrong, right) => {
+                    Err(format!("forbidden heard {wrong}, allowed {right}; {denied} denied, {reached} answered: {:?}", given.texts))
+                }
             }
         })
     })]
 }
 
 /// A request to the one server that is granted, and its heads.
-async fn heard(arena: &crate::arena::Arena, guest: &Guest, path: &str) -> Result<(String, u16, Vec<String>), String> {
+async fn heard(arena: &Arena, guest: &Guest, path: &str) -> Result<(Answered, u16, Vec<String>), String> {
     let server = Server::start([127, 0, 0, 2], 0, Answers::Well).map_err(|error| error.to_string())?;
     let url = vec![format!("http://127.0.0.2:{}{path}", server.port())];
-    let mut given = answers(arena, guest, LIMITS, grant(server.port(), &["127.0.0.2/32"], false), &url).await?;
-    Ok((given.remove(0), server.port(), server.heads()))
+    let given = answered(arena, guest, LIMITS, grant(server.port(), &["127.0.0.2/32"], false), &url).await?;
+    Ok((given, server.port(), server.heads()))
 }
 
 /// Every head must be one request to the authority that was dialled, with nothing smuggled in.
@@ -294,9 +231,12 @@ fn authorities() -> Vec<Variant> {
         .map(|path| {
             Variant::new(format!("path `{path}`"), move |arena| {
                 Box::pin(async move {
-                    let (answer, port, heads) = heard(arena, &get(), path).await?;
+                    let (given, port, heads) = heard(arena, &get(), path).await?;
                     is_clean(&heads, port)?;
-                    if answer == BODY || is_refused(&answer) { Ok(Contained::harmless("own authority")) } else { Err(answer) }
+                    match given.texts.as_slice() {
+                        [answer] if answer == BODY || is_refused(answer) => Ok(given.contained("own authority")),
+                        other => Err(format!("{other:?}")),
+                    }
                 })
             })
         })
@@ -310,12 +250,13 @@ fn smuggled(title: &str, method: &'static str, name: &str, value: &str, copies: 
     Variant::new(format!("{} {}", title.escape_debug(), method.escape_debug()), move |arena| {
         let guest = guest.clone();
         Box::pin(async move {
-            let (answer, port, heads) = heard(arena, &guest, "/").await?;
+            let (given, port, heads) = heard(arena, &guest, "/").await?;
             is_clean(&heads, port)?;
-            if answer.starts_with("fault") {
-                return Err(answer);
+            match given.texts.as_slice() {
+                [answer] if answer.starts_with("fault") => Err(answer.clone()),
+                _ if heads.is_empty() => Ok(given.contained("refused")),
+                _ => Ok(given.contained("sent clean")),
             }
-            Ok(Contained::harmless(if heads.is_empty() { "refused" } else { "sent clean" }))
         })
     })
 }
@@ -363,7 +304,7 @@ fn exhaustion() -> Vec<Variant> {
     vec![Variant::new("40 requests at once to a server that never answers, 4 allowed", |arena| Box::pin(exhausted(arena)))]
 }
 
-async fn exhausted(arena: &crate::arena::Arena) -> Ended {
+async fn exhausted(arena: &Arena) -> Ended {
     let server = Server::start([127, 0, 0, 2], 0, Answers::Never).map_err(|error| error.to_string())?;
     let limits = Limits { requests: 4, deadline_ms: 1_500, ..SMALL };
     let plugin =

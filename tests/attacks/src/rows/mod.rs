@@ -1,6 +1,9 @@
 //! The catalogue, row by row, in the order of its groups.
 
+mod answered;
 mod compiling;
+mod fetching;
+mod file_guests;
 mod files;
 mod handles;
 mod host_calls;

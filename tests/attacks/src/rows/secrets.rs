@@ -3,10 +3,14 @@
 //! A canary is searched for in everything that comes out. Easily got wrong: a record of consent does hold the values of a grant, since it says what
 //! was consented to; configuration is no place for what must stay secret.
 
+use std::sync::Mutex;
+
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use plugwork_core::Grants;
+use plugwork_core::record::Event;
 use serde_json::{Value, json};
 
-use super::host_calls::answers;
+use super::answered::answers;
 use crate::arena::Arena;
 use crate::guest::Guest;
 use crate::row::{Contained, Ended, Row, SMALL, Variant, faulted};
@@ -80,7 +84,7 @@ fn configured() -> Vec<Variant> {
                 }
                 let mut heard = answers(arena, &reading("nop nop"), SMALL, config("other", "harmless"), &keys()).await?;
                 heard.extend(answers(arena, &reading("nop nop nop"), SMALL, Grants::none(), &keys()).await?);
-                is_silent(arena, &heard)
+                is_silent(arena, &heard).await
             })
         }),
         Variant::new("configuration of another tenant's instance of the same plugin", |arena| {
@@ -96,7 +100,7 @@ fn configured() -> Vec<Variant> {
                 if heard != [CANARY, "theirs"] {
                     return Err(format!("{heard:?}"));
                 }
-                is_silent(arena, &heard[1..])
+                is_silent(arena, &heard[1..]).await
             })
         }),
         Variant::new("a fault with the secret in its memory", |arena| {
@@ -104,12 +108,7 @@ fn configured() -> Vec<Variant> {
                 let said = |error: plugwork::Error| format!("{error:?}");
                 let plugin = arena.accept(&reading("unreachable"), SMALL, config("secret", CANARY)).await.map_err(said)?;
                 let error = plugin.call::<Text>(&"secret".to_owned()).await.err().ok_or("no trap")?;
-                is_silent(arena, &[format!("{error} {error:?} {:?}", error.fault())])?;
-                for event in arena.recorded().await? {
-                    if let plugwork_core::record::Event::Faulted { message, .. } = event {
-                        is_silent(arena, &[message])?;
-                    }
-                }
+                is_silent(arena, &[format!("{error} {error:?} {:?}", error.fault())]).await?;
                 faulted(&plugin, &error)
             })
         }),
@@ -129,20 +128,69 @@ fn configured() -> Vec<Variant> {
                     let plugin = arena.accept(&guest, SMALL, grant("environment", json!({"variables": names}))).await.map_err(said)?;
                     counts.push(plugin.call::<Number>(&0).await.map_err(said)?);
                 }
-                if counts == [1, 0] { is_silent(arena, &[]) } else { Err(format!("{counts:?} variables")) }
+                if counts == [1, 0] { is_silent(arena, &[]).await } else { Err(format!("{counts:?} variables")) }
             })
         }),
     ]
 }
 
-/// Whether the canary is in none of these, nor in any log or figure.
-pub(super) fn is_silent(arena: &Arena, heard: &[String]) -> Ended {
+/// Whether the canary is in none of these, nor in any log, figure, published metric, or record of a fault or a refusal.
+pub(super) async fn is_silent(arena: &Arena, heard: &[String]) -> Ended {
     let log = format!("{:?}", arena.log.said());
-    let figures = format!("{:?}", arena.runtime.usage());
-    for (place, text) in [("an answer or error", heard.join("\n")), ("the log", log), ("the figures", figures)] {
-        if text.contains(CANARY) {
-            return Err(format!("the canary is in {place}: {text}"));
-        }
+    let usage = arena.runtime.usage();
+    let published = Published::default();
+    metrics::with_local_recorder(&published, || usage.iter().for_each(plugwork::Usage::publish));
+    let published = published.0.into_inner().unwrap();
+    if !published.contains("plugwork_calls_total") {
+        return Err(format!("nothing was published: {published}"));
     }
-    Ok(Contained::harmless("silent"))
+    let events = arena.recorded(0).await?;
+    let noted = events.iter().filter(|event| matches!(event, Event::Faulted { .. } | Event::Refused { .. }));
+    let places = [
+        ("an answer or error", heard.join("\n")),
+        ("the log", log),
+        ("the figures", format!("{usage:?}")),
+        ("the published metrics", published),
+        ("the records of faults and refusals", format!("{:?}", noted.collect::<Vec<_>>())),
+    ];
+    match places.iter().find(|(_, text)| text.contains(CANARY)) {
+        Some((place, text)) => Err(format!("the canary is in {place}: {text}")),
+        None => Ok(Contained::harmless("silent")),
+    }
+}
+
+/// A recorder of metrics that keeps their names and labels, a line each.
+#[derive(Default)]
+struct Published(Mutex<String>);
+
+impl Published {
+    fn keep(&self, key: &Key) {
+        let mut text = self.0.lock().unwrap();
+        text.push_str(key.name());
+        key.labels().for_each(|label| text.push_str(&format!(" {}={}", label.key(), label.value())));
+        text.push('\n');
+    }
+}
+
+impl Recorder for Published {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        self.keep(key);
+        Counter::noop()
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        self.keep(key);
+        Gauge::noop()
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        self.keep(key);
+        Histogram::noop()
+    }
 }

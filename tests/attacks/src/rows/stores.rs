@@ -6,7 +6,8 @@
 use plugwork_core::Grants;
 use serde_json::{Value, json};
 
-use super::host_calls::answers;
+use super::answered::{answered, answers};
+use super::fetching::REFUSAL;
 use super::secrets::{CANARY, is_silent};
 use crate::guest::Guest;
 use crate::row::{Contained, SMALL, Variant};
@@ -83,7 +84,7 @@ pub(super) fn filling() -> Vec<Variant> {
                     if kept.bytes > QUOTA_BYTES || kept.keys > QUOTA_KEYS || taken == 0 || taken == 100 {
                         return Err(format!("{taken} of 100 were taken, {kept:?}"));
                     }
-                    Ok(Contained::harmless("quota"))
+                    Ok(Contained::harmless("quota").on_record([(plugin.subject().clone(), "E-CAP-KV-".to_owned())]))
                 })
             })
         })
@@ -96,19 +97,6 @@ const SECRETS: &str = r#"
     (export "secret" (type $secret' (sub resource)))
     (export "get" (func (param "name" string) (result (result (own $secret') (error $refusal')))))
     (export "reveal" (func (param "secret" (borrow $secret')) (result (result string (error $refusal')))))))
-"#;
-
-const REFUSAL: &str = r#"
-  (import "plugwork:plugin/refusal@0.1.0" (instance $refusals
-    (type $d (record (field "code" string) (field "permission" string) (field "rule" string) (field "hint" string)))
-    (export "denial" (type $denial (eq $d)))
-    (type $i (record (field "what" string) (field "at" string) (field "expected" string)))
-    (export "issue" (type $issue (eq $i)))
-    (type $p (record (field "message" string) (field "stack" string)))
-    (export "problem" (type $problem (eq $p)))
-    (type $r (variant (case "denied" $denial) (case "invalid" $issue) (case "unavailable" string) (case "other" $problem)))
-    (export "refusal" (type $refusal (eq $r)))))
-  (alias export $refusals "refusal" (type $refusal))
 "#;
 
 /// Gets a secret by its name and asks for its text: the answer is the text, or the first word of the refusal (of a denial: its code).
@@ -151,7 +139,7 @@ pub(super) fn prying() -> Vec<Variant> {
                 let keys = [CANARY, "../cache", "", "*"].map(str::to_owned);
                 let heard = answers(arena, &reading, SMALL, grant(), &keys).await?;
                 match owner.as_slice() {
-                    [yes] if yes == "yes" => is_silent(arena, &heard),
+                    [yes] if yes == "yes" => is_silent(arena, &heard).await,
                     other => Err(format!("its owner is told {other:?}")),
                 }
             })
@@ -159,17 +147,18 @@ pub(super) fn prying() -> Vec<Variant> {
         Variant::new("a secret that may be sent and not seen", move |arena| {
             Box::pin(async move {
                 let names = ["canary", "other", "", "PATH", "../canary", "CANARY"].map(str::to_owned);
-                let heard = answers(arena, &revealing(), SMALL, secret(false), &names).await?;
-                if heard[0] != "E-CAP-SECRETS-REVEAL" {
-                    return Err(format!("{heard:?}"));
+                let heard = answered(arena, &revealing(), SMALL, secret(false), &names).await?;
+                if heard.texts[0] != "E-CAP-SECRETS-REVEAL" {
+                    return Err(format!("{:?}", heard.texts));
                 }
-                is_silent(arena, &heard)
+                is_silent(arena, &heard.texts).await?;
+                Ok(heard.contained("silent"))
             })
         }),
         Variant::new("a secret that may be seen is", move |arena| {
             Box::pin(async move {
                 match answers(arena, &revealing(), SMALL, secret(true), &["canary".to_owned()]).await?.as_slice() {
-                    [text] if text == CANARY => is_silent(arena, &[]),
+                    [text] if text == CANARY => is_silent(arena, &[]).await,
                     other => Err(format!("{other:?}")),
                 }
             })

@@ -15,10 +15,14 @@ use plugwork_core::policy::{Access, Decision};
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, openat, statat};
 use rustix::io::Errno;
 
-use crate::account::Account;
+use crate::account::{Account, Hold};
 
 /// Files and folders below the root that one plugin may have open at once, over all its instances: each is a descriptor of the host.
 pub const FILE_HANDLES_MAX: u32 = 128;
+/// Entries of a folder that is listed: the engine's crate reads all of them before it gives the first.
+const LISTED_ENTRIES_MAX: u64 = 100_000;
+/// Bytes of the host for one of them, without its name.
+const LISTED_ENTRY_BYTES: u64 = 128;
 /// Entries that a walk looks at before it gives up.
 const WALK_ENTRIES_MAX: u64 = 2_000_000;
 const WALK_DEPTH_MAX: usize = 64;
@@ -66,6 +70,7 @@ pub(super) enum Full {
     Bytes,
     Files,
     Handles,
+    Listing,
     Unknown,
 }
 
@@ -151,7 +156,12 @@ impl Folder {
             return Err(Full::Handles);
         }
         books.handles += 1;
-        Ok(Handle { folder: self.clone(), file: None })
+        Ok(Handle { folder: self.clone(), file: None, memory: None })
+    }
+
+    /// Holds the memory that a listing will take. What it may not cost is a denial.
+    pub(super) fn hold(&self, bytes: u64) -> Result<Hold, Denial> {
+        self.account.hold(bytes)
     }
 
     /// The denial that says so, counted.
@@ -160,6 +170,7 @@ impl Folder {
             Full::Bytes => ("E-CAP-FILESYSTEM-BYTES", format!("its folder may hold {} bytes", self.quota.bytes), "bytes"),
             Full::Files => ("E-CAP-FILESYSTEM-FILES", format!("its folder may hold {} files and folders", self.quota.files), "files"),
             Full::Handles => ("E-CAP-FILESYSTEM-HANDLES", format!("it has {FILE_HANDLES_MAX} files and folders open"), ""),
+            Full::Listing => ("E-CAP-FILESYSTEM-LISTING", format!("a folder of more than {LISTED_ENTRIES_MAX} entries is not listed"), ""),
             Full::Unknown => ("E-CAP-FILESYSTEM-COUNT", "what its folder holds could not be counted".to_owned(), ""),
         };
         let enough = if bound == "bytes" { self.quota.bytes } else { self.quota.files }.saturating_mul(2);
@@ -246,6 +257,8 @@ impl Books {
 pub(super) struct Handle {
     pub(super) folder: Arc<Folder>,
     pub(super) file: Option<Identity>,
+    /// For what a listing holds.
+    pub(super) memory: Option<Hold>,
 }
 
 impl Handle {
@@ -272,6 +285,19 @@ impl Drop for Handle {
             self.folder.tell(&books);
         }
     }
+}
+
+/// The bytes that listing a folder will take, read once without keeping anything. None: more entries than are listed.
+pub(super) fn listing_bytes(folder: &impl std::os::fd::AsFd) -> Result<Option<u64>, Errno> {
+    let (mut bytes, mut entries) = (0, 0);
+    for entry in Dir::read_from(folder)? {
+        bytes += LISTED_ENTRY_BYTES + entry?.file_name().to_bytes().len() as u64;
+        entries += 1;
+        if entries > LISTED_ENTRIES_MAX {
+            return Ok(None);
+        }
+    }
+    Ok(Some(bytes))
 }
 
 /// A walk over directory handles: a folder that is swapped for a link meanwhile is not followed.

@@ -14,7 +14,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
-use super::folder::{Folder, Handle};
+use super::folder::{Folder, Full, Handle, listing_bytes};
 use super::stream::{QuotaReached, Reading, Writing};
 use super::{Files, again};
 
@@ -45,6 +45,7 @@ impl HostDirectoryEntryStream for Files<'_> {
     }
 
     fn drop(&mut self, stream: Resource<types::DirectoryEntryStream>) -> wasmtime::Result<()> {
+        self.opened.handles.remove(&stream.rep());
         HostDirectoryEntryStream::drop(&mut self.inner, stream)
     }
 }
@@ -101,6 +102,29 @@ impl Files<'_> {
         }
         self.opened.handles.insert(opened.rep(), Arc::new(handle));
         Ok(opened)
+    }
+
+    /// Looks first how much there is: nothing else bounds what a listing takes of the host.
+    async fn list_counted(&mut self, folder: Arc<Folder>, fd: Fd) -> FsResult<Resource<types::DirectoryEntryStream>> {
+        // Between looking and reading no instance of the plugin can add to it.
+        let _turn = folder.turn.lock().await;
+        let Descriptor::Dir(listed) = self.inner.table.get(&fd)? else { return Err(ErrorCode::NotDirectory.into()) };
+        let listed = listed.dir.clone();
+        let mut handle = match folder.handle() {
+            Ok(handle) => handle,
+            Err(full) => return self.deny(ErrorCode::Quota, &folder.denial(full)),
+        };
+        let bytes = wasmtime_wasi::runtime::spawn_blocking(move || listing_bytes(&*listed)).await;
+        let Some(bytes) = bytes.map_err(std::io::Error::from)? else {
+            return self.deny(ErrorCode::Overflow, &folder.denial(Full::Listing));
+        };
+        match folder.hold(bytes) {
+            Ok(memory) => handle.memory = Some(memory),
+            Err(denial) => return self.deny(ErrorCode::InsufficientMemory, &denial),
+        }
+        let listing = self.inner.read_directory(fd).await?;
+        self.opened.handles.insert(listing.rep(), Arc::new(handle));
+        Ok(listing)
     }
 
     async fn set_size_counted(&mut self, handle: &Handle, fd: Fd, size: u64) -> FsResult<()> {
@@ -291,7 +315,10 @@ impl HostDescriptor for Files<'_> {
     }
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<types::DirectoryEntryStream>> {
-        self.inner.read_directory(fd).await
+        match self.folder() {
+            Some(folder) => self.list_counted(folder, fd).await,
+            None => self.inner.read_directory(fd).await,
+        }
     }
 
     async fn stat(&mut self, fd: Fd) -> FsResult<types::DescriptorStat> {

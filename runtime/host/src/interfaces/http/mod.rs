@@ -6,6 +6,7 @@
 
 mod body;
 mod check;
+pub(crate) mod types;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,13 +16,12 @@ use std::time::Duration;
 use http_body_util::BodyExt;
 use plugwork_core::{Denial, Issue, Refusal};
 use wasmtime::component::Linker;
-use wasmtime_wasi_http::{Error as WireError, RequestOptions, WasiBody, WasiHttp, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{Error as WireError, RequestOptions, WasiBody, WasiHttp, WasiHttpHooks};
 
 use self::body::{Download, Place, Upload};
 use crate::account::{Account, OpenRequest};
 use crate::log::{Level, Log};
 use crate::state::State;
-use crate::usage::HostInterface;
 
 /// Sends requests for plugins. One client holds the bounds of one grant; it decides on each request and on each address.
 pub trait HttpClient: Send + Sync + 'static {
@@ -62,9 +62,7 @@ impl From<HttpError> for Refusal {
 
 /// Defines `wasi:http/outgoing-handler` over the instance's client.
 pub fn link_outgoing(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<State, WasiHttp>(linker, |state| {
-        state.counted_as(HostInterface::Http).http()
-    })
+    wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<State, WasiHttp>(linker, State::http_paid)
 }
 
 /// Time until a response's head where the guest names none.
@@ -158,6 +156,10 @@ impl Hooks {
 type Io = Box<dyn Future<Output = Result<(), WireError>> + Send>;
 
 impl WasiHttpHooks for Hooks {
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        types::BODY_CHUNK_BYTES
+    }
+
     fn send_request(
         &mut self,
         request: http::Request<WasiBody>,

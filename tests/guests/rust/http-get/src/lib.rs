@@ -9,14 +9,12 @@ mod raw;
 mod streaming;
 
 use plugwork_guest::fetch::{self, Request, Response};
-use plugwork_guest::log;
 
 /// The guest.
 pub struct HttpGet;
 
 impl probe::Guest for HttpGet {
     fn run(arguments: Vec<String>) -> Result<String, String> {
-        log::debug(&arguments.join(" "));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         match arguments.as_slice() {
             ["wasi", method, url] => streaming::exchange(method, url, None),

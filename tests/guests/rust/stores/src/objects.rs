@@ -5,6 +5,7 @@
 use crate::bindings::blobstore::blobstore;
 use crate::bindings::blobstore::container::Container;
 use crate::bindings::blobstore::types::{IncomingValue, ObjectId, OutgoingValue};
+use crate::bindings::wasi::io::streams::StreamError;
 use crate::{joined, number, text, unknown};
 
 /// Bytes that a stream takes in one call.
@@ -56,7 +57,10 @@ fn write(container: &Container, object: &str, bytes: &[u8]) -> Result<(), String
 fn put(value: &OutgoingValue, bytes: &[u8]) -> Result<(), String> {
     let stream = value.outgoing_value_write_body().map_err(|()| "no stream".to_owned())?;
     for piece in bytes.chunks(PIECE_BYTES) {
-        stream.blocking_write_and_flush(piece).map_err(|error| format!("{error:?}"))?;
+        stream.blocking_write_and_flush(piece).map_err(|error| match error {
+            StreamError::LastOperationFailed(error) => error.to_debug_string(),
+            StreamError::Closed => "closed".to_owned(),
+        })?;
     }
     Ok(())
 }

@@ -3,6 +3,10 @@
 //! An instance keeps its own counts without a lock and hands them over here once a millisecond (see `ledger`), so what is read here may be a
 //! millisecond old. Memory, requests and what is taken from a bucket are exact: they are charged before the fact.
 
+mod hold;
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -14,6 +18,8 @@ use tokio::sync::Notify;
 use crate::audit::Audit;
 use crate::bucket::{Bucket, Rate};
 use crate::usage::{HostInterface, Storage, Usage};
+
+pub use hold::{Hold, OpenRequest};
 
 /// Seconds of log that may come at once.
 const LOG_SECONDS: u64 = 4;
@@ -390,109 +396,4 @@ impl Account {
 fn cpu_rate(limits: &Limits) -> Option<Rate> {
     // Nanoseconds of processor time a second, and one second of it saved up.
     limits.cpu_percent.map(|percent| Rate { per_second: u64::from(percent) * 10_000_000, capacity: 1_000_000_000 })
-}
-
-/// Host memory held on a plugin's behalf; given back when it is dropped.
-pub struct Hold {
-    account: Arc<Account>,
-    bytes: u64,
-}
-
-impl Hold {
-    /// Holds more.
-    pub fn grow(&mut self, bytes: u64) -> Result<(), Denial> {
-        self.account.charge(&self.account.held_bytes, bytes).map_err(|(limit, asked)| {
-            let rule = format!("the host would hold {asked} bytes for it with its own memory, its limit is {limit}");
-            self.account.beyond("E-LIMIT-PLUGIN-MEMORY", "plugin-memory-bytes", rule, asked)
-        })?;
-        self.bytes += bytes;
-        Ok(())
-    }
-}
-
-impl Drop for Hold {
-    fn drop(&mut self) {
-        self.account.held_bytes.fetch_sub(self.bytes, Ordering::Relaxed);
-    }
-}
-
-/// A slot for an outgoing request; given back when it is dropped.
-pub struct OpenRequest(Arc<Account>);
-
-impl Drop for OpenRequest {
-    fn drop(&mut self) {
-        self.0.requests.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-impl Account {
-    /// The account of nobody in particular, opened with record 4.
-    pub(crate) fn of_test(limits: Limits) -> Arc<Self> {
-        let digest = plugwork_core::Digest::of(b"x");
-        let package = "test:plugin".parse().expect("it is a name");
-        Arc::new(Self::open(Subject { tenant: "default".to_owned(), instance: String::new(), package, digest }, 4, limits, None))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn account(limits: Limits) -> Arc<Account> {
-        Account::of_test(limits)
-    }
-
-    #[test]
-    fn what_the_host_holds_and_what_instances_hold_are_one_sum() {
-        let account = account(Limits { plugin_memory_bytes: 100, ..Limits::interactive() });
-        account.charge_memory(60).unwrap();
-        let hold = account.hold(40).unwrap();
-        let denial = account.hold(1).err().unwrap();
-        assert_eq!((denial.code.as_str(), denial.hint.as_str()), ("E-LIMIT-PLUGIN-MEMORY", "limits.plugin-memory-bytes = 101"));
-        assert_eq!(account.charge_memory(1), Err(Fault::PluginMemory { limit_bytes: 100, asked_bytes: 101 }));
-        drop(hold);
-        account.charge_memory(40).unwrap();
-        assert_eq!(account.snapshot().memory_peak_bytes, 100);
-    }
-
-    #[test]
-    fn a_length_that_would_wrap_around_is_denied() {
-        let account = account(Limits { plugin_memory_bytes: 100, ..Limits::interactive() });
-        let _hold = account.hold(40).unwrap();
-        for bytes in [u64::MAX, u64::MAX - 39, 101] {
-            assert_eq!(account.hold(bytes).err().unwrap().code, "E-LIMIT-PLUGIN-MEMORY");
-        }
-        assert!(account.hold(60).is_ok());
-    }
-
-    #[test]
-    fn one_request_too_many_is_denied_and_a_closed_one_makes_room() {
-        let account = account(Limits { requests: 2, ..Limits::interactive() });
-        let (first, _second) = (account.open_request().unwrap(), account.open_request().unwrap());
-        assert_eq!(account.open_request().err().unwrap().code, "E-LIMIT-REQUESTS");
-        drop(first);
-        assert!(account.open_request().is_ok());
-    }
-
-    #[test]
-    fn egress_beyond_the_rate_waits_and_within_it_does_not() {
-        let account = account(Limits { egress_bytes_per_second: Some(1_000), ..Limits::interactive() });
-        assert_eq!(account.egress(900), Duration::ZERO);
-        assert!(account.egress(1_100) > Duration::from_millis(500));
-    }
-
-    #[tokio::test]
-    async fn a_revocation_is_heard_by_who_waits_and_by_who_comes_later() {
-        let account = account(Limits::interactive());
-        let theirs = account.clone();
-        let waiting = tokio::spawn(async move { theirs.revocation().await });
-        tokio::task::yield_now().await;
-        account.revoke(4);
-        assert!(account.may_run_at_once(), "consent was given after this");
-        account.revoke(5);
-        waiting.await.unwrap();
-        account.revocation().await;
-        assert!(!account.may_run_at_once());
-    }
 }
