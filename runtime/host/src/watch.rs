@@ -54,12 +54,9 @@ async fn look(shared: &Shared, records: &dyn Records, seen: &mut u64) -> Result<
     loop {
         let news = records.read(*seen, RECORDS_AT_ONCE).await?;
         for record in &news {
-            match record.event() {
-                Ok(Event::Revoked { subject, .. } | Event::Removed { subject, .. }) => {
-                    shared.revoke(&ConsentKey::from(&subject), record.sequence);
-                }
-                // Consent that is given changes nothing for what runs already; and a record of a later version nobody here could obey.
-                Ok(_) | Err(_) => {}
+            // Consent that is given changes nothing for what runs already; and a record of a later version nobody here could obey.
+            if let Ok(Event::Revoked { subject, .. } | Event::Removed { subject, .. }) = record.event() {
+                shared.revoke(&ConsentKey::from(&subject), record.sequence);
             }
             *seen = record.sequence;
         }

@@ -60,7 +60,7 @@ mod tests {
     #[tokio::test]
     async fn one_more_than_may_wait_is_turned_away_and_nobody_else() {
         let queue = Queue::new(1, 2);
-        let place = queue.enter().await.ok().expect("it is free");
+        let place = queue.enter().await.expect("it is free");
         let mut waiting = [Box::pin(queue.enter()), Box::pin(queue.enter())];
         waiting.iter_mut().for_each(|wait| assert!(wait.now_or_never().is_none()));
         assert_eq!(queue.enter().await.err(), Some(CompileFailure::Busy { waiting_max: 2 }));
@@ -73,7 +73,7 @@ mod tests {
     #[tokio::test]
     async fn who_gives_up_waiting_no_longer_counts() {
         let queue = Queue::new(1, 1);
-        let _place = queue.enter().await.ok().expect("it is free");
+        let _place = queue.enter().await.expect("it is free");
         for _ in 0..3 {
             let mut wait = Box::pin(queue.enter());
             assert!(wait.as_mut().now_or_never().is_none(), "it waits, it is not turned away");

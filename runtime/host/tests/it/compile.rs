@@ -47,7 +47,7 @@ pub(crate) fn bomb(locals: usize) -> Source {
 }
 
 async fn refused(runtime: &Runtime, source: &Source) -> CompileFailure {
-    let error = runtime.offer(source).await.unwrap().accept().await.err().expect("it must not be compiled");
+    let error = runtime.offer(source).await.unwrap().accept().await.expect_err("it must not be compiled");
     assert_eq!(error.kind(), ErrorKind::Compile, "{error}");
     error.compile_failure().unwrap().clone()
 }
