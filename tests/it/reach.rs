@@ -4,6 +4,8 @@
 //! grants with random bounds. What a reader may get wrong: each effect is also expected where it *is* granted, or a blind oracle would prove
 //! nothing.
 
+mod stores;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
