@@ -3,6 +3,7 @@
 //! The oracle counts calls that reach the host: without the grant none may. Everything else has to end in an answer or in a typed error, within
 //! the limits. What a reader may get wrong: most generated bodies trap early; that is why the generator gets thousands of them.
 
+use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +23,8 @@ use wit_parser::Resolve;
 
 use crate::world::{Number, grant};
 
-const BUDGET: Duration = Duration::from_secs(3);
+/// Seconds, where `PLUGWORK_FUZZ_SECONDS` names no other number: for longer runs by hand.
+const BUDGET_SECONDS: u64 = 3;
 const LIMITS: Limits = Limits { deadline_ms: 25, memory_bytes: 2 << 20, ..Limits::batch() };
 
 /// A host function that counts who reaches it.
@@ -91,6 +93,7 @@ fn component(bytes: &[u8]) -> Option<Vec<u8>> {
 
 #[test]
 fn a_generated_plugin_reaches_nothing_ungranted_and_stays_within_its_limits() {
+    let seconds = std::env::var("PLUGWORK_FUZZ_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(BUDGET_SECONDS);
     let tokio = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let oracle = Oracle::default();
     let builder = Runtime::in_memory().allocation(Allocation::OnDemand).provide(oracle.clone()).limits(LIMITS);
@@ -99,34 +102,38 @@ fn a_generated_plugin_reaches_nothing_ungranted_and_stays_within_its_limits() {
     let bench = AssertUnwindSafe((tokio, runtime, oracle));
     let counts = AssertUnwindSafe((&tried, &reached));
     let counts = &counts;
-    check!().with_type::<(bool, u32, Vec<u8>)>().with_test_time(BUDGET).with_max_len(4_096).for_each(|(granted, input, bytes)| {
-        let ((tokio, runtime, oracle), (tried, reached)) = (&*bench, &**counts);
-        let Some(component) = component(bytes) else { return };
-        let before = oracle.0.load(Ordering::Relaxed);
-        tokio.block_on(async {
-            // The reader may refuse what the generator made: it is the stricter of the two.
-            let Ok(offer) = runtime.offer(&Source::bytes(component)).await else { return };
-            let imports = !offer.reach(&Grants::none()).is_empty();
-            let grants = if *granted { grant("oracle", json!({})) } else { Grants::none() };
-            let plugin = match offer.accept_only(grants).await {
-                Ok(plugin) => plugin,
-                Err(error) => return assert!(matches!(error.kind(), ErrorKind::Refused | ErrorKind::Compile), "{error}"),
-            };
-            assert!(*granted || !imports, "it was linked with what was not granted");
-            tried.fetch_add(1, Ordering::Relaxed);
-            let started = Instant::now();
-            for _ in 0..2 {
-                if let Err(error) = plugin.call::<Number>(input).await {
-                    assert!(error.fault().is_some(), "{error}");
+    check!().with_type::<(bool, u32, Vec<u8>)>().with_test_time(Duration::from_secs(seconds)).with_max_len(4_096).for_each(
+        |(granted, input, bytes)| {
+            let ((tokio, runtime, oracle), (tried, reached)) = (&*bench, &**counts);
+            let Some(component) = component(bytes) else { return };
+            let before = oracle.0.load(Ordering::Relaxed);
+            tokio.block_on(async {
+                // The reader may refuse what the generator made: it is the stricter of the two.
+                let Ok(offer) = runtime.offer(&Source::bytes(component)).await else { return };
+                let imports = !offer.reach(&Grants::none()).is_empty();
+                let grants = if *granted { grant("oracle", json!({})) } else { Grants::none() };
+                let plugin = match offer.accept_only(grants).await {
+                    Ok(plugin) => plugin,
+                    Err(error) => return assert!(matches!(error.kind(), ErrorKind::Refused | ErrorKind::Compile), "{error}"),
+                };
+                assert!(*granted || !imports, "it was linked with what was not granted");
+                tried.fetch_add(1, Ordering::Relaxed);
+                let started = Instant::now();
+                for _ in 0..2 {
+                    if let Err(error) = plugin.call::<Number>(input).await {
+                        assert!(error.fault().is_some(), "{error}");
+                    }
                 }
-            }
-            assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
-            let usage = plugin.account().snapshot();
-            assert!(usage.memory_bytes == 0 && usage.memory_peak_bytes <= LIMITS.memory_bytes, "{usage:?}");
-        });
-        let now = oracle.0.load(Ordering::Relaxed);
-        assert!(*granted || now == before, "an ungranted call reached the host");
-        reached.fetch_add(now - before, Ordering::Relaxed);
-    });
-    assert!(tried.load(Ordering::Relaxed) > 0, "no generated plugin was called");
+                assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+                let usage = plugin.account().snapshot();
+                assert!(usage.memory_bytes == 0 && usage.memory_peak_bytes <= LIMITS.memory_bytes, "{usage:?}");
+            });
+            let now = oracle.0.load(Ordering::Relaxed);
+            assert!(*granted || now == before, "an ungranted call reached the host");
+            reached.fetch_add(now - before, Ordering::Relaxed);
+        },
+    );
+    let (tried, reached) = (tried.load(Ordering::Relaxed), reached.load(Ordering::Relaxed));
+    writeln!(std::io::stdout(), "{tried} generated plugins were called, {reached} granted calls reached the host").unwrap();
+    assert!(tried > 0, "no generated plugin was called");
 }
