@@ -200,11 +200,7 @@ fn record(sink: &Arc<dyn Sink>, subject: &Subject, level: Level, message: &str) 
 
 /// The longest beginning of a text that fits, between characters.
 pub(crate) fn cut(text: &str, bytes_max: usize) -> &str {
-    let mut end = text.len().min(bytes_max);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 #[cfg(test)]

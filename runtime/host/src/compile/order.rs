@@ -2,6 +2,7 @@
 //!
 //! The order is trusted, it comes from the parent. The answer is text of a process that read hostile bytes: it is cut, parsed and escaped.
 
+use plugwork_core::text::is_unseen;
 use plugwork_core::{CompileLimits, Digest};
 use serde::{Deserialize, Serialize};
 
@@ -62,8 +63,7 @@ pub(super) fn asked() -> bool {
 
 /// Text of an untrusted process, fit to be shown: one line, nothing that moves a cursor or turns the writing direction.
 pub(super) fn plain(text: &str) -> String {
-    let harmless =
-        |c: char| !c.is_control() && !matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let harmless = |c: char| !c.is_control() && !is_unseen(c);
     let escape = |c: char| if harmless(c) { c.to_string() } else { c.escape_unicode().to_string() };
     text.trim().chars().take(MESSAGE_CHARACTERS_MAX).map(escape).collect()
 }
