@@ -17,7 +17,7 @@ const fn room(floor: u8, name: &'static str, may_reach_engine: bool) -> Room {
     Room { name, floor, may_reach_engine }
 }
 
-const TABLE: [Room; 19] = [
+const TABLE: [Room; 20] = [
     room(0, "plugwork-core", false),
     room(1, "plugwork-component", false),
     room(1, "plugwork-registry-api", false),
@@ -33,6 +33,7 @@ const TABLE: [Room; 19] = [
     room(6, "plugwork-cli", true),
     room(6, "plugwork-tests", true),
     room(6, "plugwork-attacks", true),
+    room(6, "plugwork-model", false),
     room(6, "plugwork-examples", true),
     room(6, "plugwork-bench", true),
     // Everybody waits for it before anything else is built.
