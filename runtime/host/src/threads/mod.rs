@@ -12,6 +12,7 @@ mod tests;
 
 use std::cell::Cell;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::task::Waker;
 use std::thread;
@@ -122,7 +123,7 @@ impl Shared {
         self.state.lock().expect("no panic happens under this lock")
     }
 
-    fn spawn<F>(self: &Arc<Self>, lane: Option<Arc<Waiting<Runnable>>>, future: std::pin::Pin<Box<F>>) -> Job<F::Output>
+    fn spawn<F>(self: &Arc<Self>, lane: Option<Arc<Waiting<Runnable>>>, future: Pin<Box<F>>) -> Job<F::Output>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {

@@ -156,8 +156,12 @@ async fn cancel_returns_when_the_future_is_gone_or_what_it_came_to() {
 async fn a_detached_task_runs_to_its_end() {
     let threads = GuestThreads::start(Some(2)).unwrap();
     let (send, receive) = oneshot::channel();
-    threads.spawn(async move { send.send(yield_now().await).unwrap() }).detach();
-    receive.await.unwrap();
+    let task = async move {
+        yield_now().await;
+        send.send(7).unwrap();
+    };
+    threads.spawn(task).detach();
+    assert_eq!(receive.await.unwrap(), 7);
 }
 
 #[tokio::test]
