@@ -110,7 +110,7 @@ pub(crate) async fn rust_rows(plugins: &Path, state: &Path, data: &Path, quick: 
             Row::value("session-start", "µs", Summary::of(start_times).times(1e-3)),
         ])
     };
-    threads.spawn(work).await?
+    threads.spawn(work).await
 }
 
 /// Measures the row of another language, beside the plugin in Rust.
@@ -122,7 +122,7 @@ pub(crate) async fn beside_rust(language: &Language, plugins: &Path, state: &Pat
     let effort = Effort { batches: if quick { 3 } else { 11 }, times: 1 };
     let threads = GuestThreads::start(Some(1))?;
     let work = async move { contest(effort, &mut other, &mut rust).await };
-    let (other_time, rust_time) = threads.spawn(work).await??;
+    let (other_time, rust_time) = threads.spawn(work).await?;
     Ok(vec![Row::value(language.group_stats, "ms", other_time.times(1e-6)).against("Rust", rust_time.times(1e-6), Judge::Ratio)])
 }
 
@@ -138,7 +138,7 @@ pub(crate) async fn peak_memory(language: &Language, plugins: &Path, state: &Pat
     let (small, large) = (guest(1)?, guest(REPEATS_LARGE)?);
     let threads = GuestThreads::start(Some(1))?;
     let work = async move { anyhow::Ok((small.analyse().await?, large.analyse().await?)) };
-    let (small, large) = threads.spawn(work).await??;
+    let (small, large) = threads.spawn(work).await?;
     let peak = |done: &Done| Summary::of(vec![done.memory_peak_bytes as f64 / MEBIBYTE]);
     Ok(vec![Row::value(language.peak_memory, "MiB", peak(&large)).against("200k rows", peak(&small), Judge::Ratio).target(1.0)])
 }

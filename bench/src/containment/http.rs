@@ -99,7 +99,7 @@ pub(super) async fn rows(quick: bool) -> Result<Vec<Row>> {
     let effort = Effort { batches: if quick { 11 } else { 101 }, times: 20 };
     let threads = GuestThreads::start(Some(1))?;
     let url = format!("{}/hello", server.origin());
-    let rows = threads.spawn(on_guest_thread(plugin, url, effort)).await??;
+    let rows = threads.spawn(on_guest_thread(plugin, url, effort)).await?;
     let (connections, usage) = (server.connections(), runtime.usage());
     // One for each client; a second one where a connection was not yet back when the next request came.
     ensure!(connections <= 8, "{connections} connections were opened: they were not warm");

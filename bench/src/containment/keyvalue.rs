@@ -143,7 +143,7 @@ pub(super) async fn rows(quick: bool) -> Result<Vec<Row>> {
 
     let effort = Effort { batches: if quick { 31 } else { 301 }, times: 2_000 };
     let threads = GuestThreads::start(Some(1))?;
-    threads.spawn(on_guest_thread(plugin, store, effort)).await?
+    threads.spawn(on_guest_thread(plugin, store, effort)).await
 }
 
 async fn on_guest_thread(plugin: Plugin, store: OpenStore, effort: Effort) -> Result<Vec<Row>> {

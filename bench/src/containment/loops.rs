@@ -58,7 +58,7 @@ pub(super) async fn rows(quick: bool) -> Result<Vec<Row>> {
     let metered = load(Limits { cpu_percent: None, ..Limits::interactive() }, &guest).await?;
     let shared = load(Limits { cpu_percent: Some(10_000), ..Limits::interactive() }, &guest).await?;
     let threads = GuestThreads::start(Some(1))?;
-    threads.spawn(async move { on_guest_thread(&guest, &metered, &shared, if quick { 11 } else { 101 }).await }).await?
+    threads.spawn(async move { on_guest_thread(&guest, &metered, &shared, if quick { 11 } else { 101 }).await }).await
 }
 
 async fn load(limits: Limits, guest: &[u8]) -> Result<Plugin> {

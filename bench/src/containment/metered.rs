@@ -31,7 +31,7 @@ pub(super) async fn rows(quick: bool) -> Result<Vec<Row>> {
         let plugin = runtime.offer(&Source::bytes(guest.clone())).await?.accept().await?;
         let raw = Raw::start(&guest, Interruption::Epochs)?;
         let threads = GuestThreads::start(Some(1))?;
-        let (ours, rival) = threads.spawn(against_raw(plugin.clone(), raw, effort)).await??;
+        let (ours, rival) = threads.spawn(against_raw(plugin.clone(), raw, effort)).await?;
         check(&runtime.usage(), (effort.batches as u64 + 1) * u64::from(TIMES))?;
         let row = Row::value(name, "ns", ours).against("raw", rival, Judge::More);
         rows.push(if name == "call-metered" { row.target(120.0) } else { row });

@@ -1,11 +1,13 @@
 //! Lets the batches flow: one task for each step on guest threads, joined by bounded queues. The first failure stops the rest.
 
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use plugwork::GuestThreads;
-use tokio::task::JoinHandle;
+use futures::FutureExt;
+use futures::future::join_all;
+use plugwork::{GuestThreads, Job};
 
 use super::channel::{Consumer, Inlet, Outlet};
 use super::load::Loaded;
@@ -31,7 +33,7 @@ pub(crate) async fn run(loaded: &Arc<Vec<Loaded>>, threads: &GuestThreads, folde
     let named = loaded.iter().zip(&meters).map(|(loaded, meter)| (loaded.step.raw.name.clone(), meter.clone())).collect();
     let progress = tokio::spawn(progress::show(named));
     let (events, mut ended) = tokio::sync::mpsc::unbounded_channel();
-    let mut tasks: Vec<JoinHandle<()>> = Vec::new();
+    let mut tasks: Vec<Job<()>> = Vec::new();
     for (index, (inlet, outlet)) in queues(loaded).into_iter().enumerate() {
         let (loaded, meter, folder, events) = (loaded.clone(), meters[index].clone(), folder.to_owned(), events.clone());
         tasks.push(threads.spawn(async move {
@@ -71,14 +73,9 @@ pub(crate) async fn run(loaded: &Arc<Vec<Loaded>>, threads: &GuestThreads, folde
         }
     }
     // Dropping a task drops its half-written output; waiting for that, so that nothing is left when this returns.
-    for task in &tasks {
-        task.abort();
-    }
-    for (index, task) in tasks.into_iter().enumerate() {
-        if let Err(error) = task.await
-            && error.is_panic()
-            && ran.failure.is_none()
-        {
+    let cancelled = join_all(tasks.into_iter().map(|task| AssertUnwindSafe(task.cancel()).catch_unwind())).await;
+    for (index, task) in cancelled.into_iter().enumerate() {
+        if task.is_err() && ran.failure.is_none() {
             ran.failure = Some((index, Failure::failed("the host panicked in this step: please report it")));
         }
     }

@@ -1,0 +1,240 @@
+//! Guest threads: where guests run, apart from the threads that do I/O, so that a busy plugin does not delay a socket, and fairly, so that a
+//! plugin with a thousand calls does not delay a plugin with one.
+//!
+//! Each plugin has a *lane*. Lanes are served in turn, and a turn is one poll of one task: a guest gives way at each tick of its engine, so a
+//! turn lasts about a millisecond. Not here: what runs, and for how long. May be misread: timers, sockets and `spawn_blocking` inside of a
+//! task belong to the tokio runtime in which the threads were started; that one has to be running.
+
+mod job;
+mod queue;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::task::Waker;
+use std::thread;
+
+use async_task::Runnable;
+use tokio::runtime::Handle;
+
+use crate::error::{Error, ErrorKind, Result};
+use job::Contained;
+use queue::{Ring, Waiting};
+
+pub use job::Job;
+
+thread_local! {
+    static HERE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A small set of OS threads for guest calls. Clones are the same threads; dropping the last one stops them without waiting for guests, and
+/// cancels what is left.
+#[derive(Clone)]
+pub struct GuestThreads(Arc<Owner>);
+
+/// Stops the threads when it goes. Tasks hold [`Shared`] and not this, or they would keep their own threads alive.
+struct Owner(Arc<Shared>);
+
+/// Whose turns a task takes: one for each plugin. A cheap handle; the lane costs nothing while no task of it can run.
+#[derive(Clone)]
+pub struct Lane {
+    waiting: Arc<Waiting<Runnable>>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<Turns>,
+    more: Condvar,
+    io: Handle,
+    threads: usize,
+}
+
+struct Turns {
+    ring: Ring<Runnable>,
+    live: Live,
+    /// Threads that wait for a turn and were not told of one. May be too many after a spurious wake-up, never too few.
+    idle: usize,
+    stopped: bool,
+}
+
+impl GuestThreads {
+    /// Starts `threads` threads (at least one). `None`: as many as there are processors.
+    ///
+    /// Fails outside of a tokio runtime, and where the system gives no thread.
+    pub fn start(threads: Option<usize>) -> Result<Self> {
+        let io = Handle::try_current().map_err(|_| {
+            let hint = "start guest threads inside of one: it drives the timers and sockets of what they run";
+            Error::new(ErrorKind::Engine, format!("there is no tokio runtime here\nhint: {hint}"))
+        })?;
+        let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
+        let turns = Turns { ring: Ring::new(), live: Live::default(), idle: 0, stopped: false };
+        let shared = Arc::new(Shared { state: Mutex::new(turns), more: Condvar::new(), io, threads });
+        // Made before the threads: where one of them cannot be started, its drop stops the others.
+        let started = Self(Arc::new(Owner(shared)));
+        for number in 0..threads {
+            let shared = started.0.0.clone();
+            thread::Builder::new()
+                .name(format!("plugwork-guest-{number}"))
+                .spawn(move || shared.run())
+                .map_err(|error| Error::io("cannot start guest threads", &error))?;
+        }
+        Ok(started)
+    }
+
+    /// A lane of its own: for a plugin, so that all its calls together get one turn where another plugin gets one.
+    pub fn lane(&self) -> Lane {
+        Lane { waiting: Waiting::new(), shared: self.0.0.clone() }
+    }
+
+    /// Runs a future on a guest thread, in a lane of its own.
+    pub fn spawn<F>(&self, future: F) -> Job<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        self.0.0.spawn(None, Box::pin(future))
+    }
+
+    /// Runs a future on a guest thread, in turns with the rest of its lane. The threads are those that gave the lane.
+    pub fn spawn_in<F>(&self, lane: &Lane, future: F) -> Job<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        lane.shared.spawn(Some(lane.waiting.clone()), Box::pin(future))
+    }
+
+    /// Whether the current thread is a guest thread, of whichever set.
+    #[inline]
+    pub fn is_here() -> bool {
+        HERE.get()
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.stop();
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, Turns> {
+        self.state.lock().expect("no panic happens under this lock")
+    }
+
+    fn spawn<F>(self: &Arc<Self>, lane: Option<Arc<Waiting<Runnable>>>, future: Pin<Box<F>>) -> Job<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let mut turns = self.state();
+        let key = turns.live.reserve();
+        let future = Contained::new(future, self.clone(), key);
+        let (shared, its_lane) = (self.clone(), lane.clone());
+        let schedule = move |turn| shared.push(its_lane.as_ref(), turn);
+        let (turn, task) = async_task::Builder::new().propagate_panic(true).spawn(|()| future, schedule);
+        turns.live.fill(key, turn.waker());
+        self.push_to(turns, lane.as_ref(), turn);
+        Job::new(task)
+    }
+
+    fn push(&self, lane: Option<&Arc<Waiting<Runnable>>>, turn: Runnable) {
+        self.push_to(self.state(), lane, turn);
+    }
+
+    fn push_to(&self, mut turns: MutexGuard<'_, Turns>, lane: Option<&Arc<Waiting<Runnable>>>, turn: Runnable) {
+        if turns.stopped {
+            drop(turns);
+            // Drops the future, which may want to reach the runtime it was made in.
+            let _io = self.io.enter();
+            drop(turn);
+            return;
+        }
+        if turns.ring.push(lane, turn) {
+            self.tell(turns);
+        }
+    }
+
+    /// Wakes one thread, if one waits: there is one more lane with something to do.
+    fn tell(&self, mut turns: MutexGuard<'_, Turns>) {
+        if turns.idle > 0 {
+            turns.idle -= 1;
+            drop(turns);
+            self.more.notify_one();
+        }
+    }
+
+    /// A guest thread's life.
+    fn run(&self) {
+        HERE.set(true);
+        let _io = self.io.enter();
+        let mut turns = self.state();
+        while !turns.stopped {
+            match turns.ring.pop() {
+                Some((turn, more)) => {
+                    if more {
+                        self.tell(turns);
+                    } else {
+                        drop(turns);
+                    }
+                    turn.run();
+                    turns = self.state();
+                }
+                None => {
+                    turns.idle = (turns.idle + 1).min(self.threads);
+                    turns = self.more.wait(turns).expect("no panic happens under this lock");
+                }
+            }
+        }
+    }
+
+    /// A task's future is about to be dropped.
+    fn ended(&self, key: usize) {
+        let waker = self.state().live.remove(key);
+        // Not under the lock: it may be the last of its task.
+        drop(waker);
+    }
+
+    fn stop(&self) {
+        let mut turns = self.state();
+        turns.stopped = true;
+        let (mut ring, live) = (std::mem::replace(&mut turns.ring, Ring::new()), turns.live.wakers());
+        drop(turns);
+        self.more.notify_all();
+        let _io = self.io.enter();
+        while let Some((turn, _)) = ring.pop() {
+            drop(turn);
+        }
+        // One that waits for something is scheduled by this and dropped by `push`; one that runs is dropped after its turn.
+        live.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// The wakers of all tasks that are not done: how those are found that wait for something when the threads stop.
+#[derive(Default)]
+struct Live {
+    wakers: Vec<Option<Waker>>,
+    free: Vec<usize>,
+}
+
+impl Live {
+    fn reserve(&mut self) -> usize {
+        self.free.pop().unwrap_or_else(|| {
+            self.wakers.push(None);
+            self.wakers.len() - 1
+        })
+    }
+
+    fn fill(&mut self, key: usize, waker: Waker) {
+        self.wakers[key] = Some(waker);
+    }
+
+    fn remove(&mut self, key: usize) -> Option<Waker> {
+        self.free.push(key);
+        self.wakers[key].take()
+    }
+
+    fn wakers(&self) -> Vec<Waker> {
+        self.wakers.iter().flatten().cloned().collect()
+    }
+}
