@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use crate::record::{Consent, Event, Record};
-use crate::{Denial, Digest, Grants, Manifest, Subject, policy};
+use crate::{Denial, Difference, Digest, Grants, Manifest, Subject, policy};
 
 /// What stands on record for the package that is offered.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,12 +31,14 @@ impl Standing {
     /// What the latest record of a consent key means for the file with this digest.
     pub fn of(latest: Option<&Event>, digest: Digest, now_ms: u64) -> Self {
         match latest {
-            None | Some(Event::Declined { .. } | Event::Faulted { .. } | Event::Refused { .. }) => Self::None,
+            None => Self::None,
             Some(Event::Granted(consent)) if consent.expired(now_ms) => Self::Expired(consent.clone()),
             Some(Event::Granted(consent)) if consent.subject.digest == digest => Self::Given(consent.clone()),
             Some(Event::Granted(consent)) => Self::Other(consent.clone()),
             Some(Event::Revoked { by, reason, .. }) => Self::Ended { by: by.clone(), reason: reason.clone() },
             Some(Event::Removed { by, .. }) => Self::Ended { by: by.clone(), reason: "removed".to_owned() },
+            // No event of consent: whoever asks with one has nobody's.
+            Some(_) => Self::None,
         }
     }
 
@@ -96,12 +98,28 @@ pub fn carried_over(earlier: &Grants, manifest: Option<&Manifest>) -> Grants {
     carried.fold(Grants::none(), |grants, (capability, bounds)| grants.with(&capability, bounds))
 }
 
+/// The capabilities that need somebody's consent before another version may run: those of which it asks more than the version before asked and more
+/// than was granted, and those whose grant could not be carried over. What was asked before and not granted is not asked again.
+pub fn to_ask(asked_before: &Grants, granted: &Grants, carried: &Grants, manifest: Option<&Manifest>) -> Vec<String> {
+    let Some(manifest) = manifest else { return Vec::new() };
+    let asked = Grants::all_asked(manifest);
+    let alone = |grants: &Grants, name: &str| grants.get(name).map_or_else(Grants::none, |bounds| Grants::none().with(name, bounds.clone()));
+    let more_than = |grants: &Grants, name: &str| Difference::between(&alone(grants, name), &alone(&asked, name)).needs_consent();
+    let open = |name: &&String| {
+        let lost = granted.get(name).is_some() && carried.get(name).is_none();
+        let beyond_grant = granted.get(name).is_none() || more_than(granted, name);
+        lost || (more_than(asked_before, name) && beyond_grant)
+    };
+    manifest.permissions.keys().filter(open).cloned().collect()
+}
+
 fn carry(capability: &str, granted: &Map<String, Value>, asked: &Map<String, Value>) -> Option<Map<String, Value>> {
     // With its defaults written out: what a grant left open then must not be filled by what is asked for now.
     let granted = &policy::order::with_defaults(capability, granted).ok()?;
     let mut bounds = granted.clone();
     for (key, now) in policy::askable(capability, asked) {
-        let Some(value) = granted.get(&key) else { continue };
+        let left_out = policy::order::left_out(capability, &key);
+        let Some(value) = granted.get(&key).or(left_out.as_ref()) else { continue };
         let within =
             |outer: &Map<String, Value>, value: &Value| policy::narrow(capability, Some(outer), &alone(granted, &key, value)).is_ok();
         if !within(asked, value) {
@@ -109,6 +127,9 @@ fn carry(capability: &str, granted: &Map<String, Value>, asked: &Map<String, Val
                 return None;
             }
             bounds.insert(key, now);
+        } else if !granted.contains_key(&key) {
+            // Written out, or what is asked for now would fill it.
+            bounds.insert(key, value.clone());
         }
     }
     Some(bounds)
@@ -197,6 +218,26 @@ mod tests {
         let carried = carried_over(&earlier, Some(&manifest)).narrowing(Some(&manifest)).unwrap();
         assert_eq!(carried.get("filesystem").unwrap()["access"], json!("read"));
         assert!(carried.get("http").is_none(), "neither within the other: it needs consent");
+    }
+
+    #[test]
+    fn an_update_that_asks_for_reuse_anew_does_not_get_it_without_being_asked_about() {
+        let manifest = Manifest::parse("name='a:b'\nversion='1.0.0'\n[permissions.engine]\nreuse-calls=1000").unwrap();
+        let calls = |earlier: Value| {
+            let carried = carried_over(&grants("engine", earlier), Some(&manifest)).narrowing(Some(&manifest)).unwrap();
+            carried.get("engine").unwrap()["reuse-calls"].clone()
+        };
+        assert_eq!(calls(json!({})), json!(1));
+        assert_eq!(calls(json!({"reuse-calls": 50})), json!(50));
+        assert_eq!(calls(json!({"reuse-calls": 5000})), json!(1000));
+    }
+
+    #[test]
+    fn an_event_that_is_not_of_consent_gives_none() {
+        let digest = Digest::of(b"one");
+        let subject = consent(digest, None).subject().clone();
+        let enabled = Event::Enabled { subject, by: "ada".to_owned(), settings: crate::record::Settings::default() };
+        assert_eq!(code(Some(&enabled), digest, 0), "E-CONSENT-NONE");
     }
 
     #[test]

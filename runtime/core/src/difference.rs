@@ -112,7 +112,8 @@ fn changes(capability: &str, from: &Map<String, Value>, to: &Map<String, Value>)
     let keys: BTreeSet<&String> = from.keys().chain(to.keys()).collect();
     keys.into_iter()
         .filter_map(|key| {
-            let (from, to) = (from.get(key), to.get(key));
+            let left_out = order::left_out(capability, key);
+            let (from, to) = (from.get(key).or(left_out.as_ref()), to.get(key).or(left_out.as_ref()));
             let within = |outer, inner| order::is_within(capability, key, outer, inner);
             let (less, differs) = (within(from, to), !within(to, from));
             let (from, to) = (from.cloned(), to.cloned());

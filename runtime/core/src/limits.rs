@@ -112,6 +112,14 @@ pub struct Limits {
     pub memories: u32,
     /// Tables in one plugin instance; 32.
     pub tables: u32,
+    /// Live instances of one plugin at once, sessions among them. 1 to 100,000; 64 (`interactive`) or 256 (`batch`). Past it a call waits for
+    /// one to end, until its deadline; then it is refused as unavailable and the guest has not run.
+    pub instances: u32,
+    /// How long a session may go without a call. Milliseconds, 1 to 86,400,000; 300,000. Past it the session ends and its instance goes.
+    pub session_idle_ms: u64,
+    /// How long a session may last, used or not. Milliseconds, 1 to 86,400,000; 3,600,000 (`interactive`) or 86,400,000 (`batch`). Past it the
+    /// call under way finishes or meets its deadline, and the session ends.
+    pub session_total_ms: u64,
 }
 
 impl Limits {
@@ -136,6 +144,9 @@ impl Limits {
             core_instances: 64,
             memories: 16,
             tables: 32,
+            instances: 64,
+            session_idle_ms: 300_000,
+            session_total_ms: 3_600_000,
         }
     }
 
@@ -154,6 +165,8 @@ impl Limits {
             log_bytes_per_second: 1 << 20,
             log_records_per_second: 10_000,
             random_bytes_per_second: 16 << 20,
+            instances: 256,
+            session_total_ms: 86_400_000,
             ..Self::interactive()
         }
     }
@@ -174,6 +187,9 @@ impl Limits {
             ("log-bytes-per-second", Some(self.log_bytes_per_second), 0, SECOND_MAX),
             ("log-records-per-second", Some(self.log_records_per_second), 0, SECOND_MAX),
             ("random-bytes-per-second", Some(self.random_bytes_per_second), 0, SECOND_MAX),
+            ("instances", Some(u64::from(self.instances)), 1, 100_000),
+            ("session-idle-ms", Some(self.session_idle_ms), 1, 86_400_000),
+            ("session-total-ms", Some(self.session_total_ms), 1, 86_400_000),
         ];
         for (at, value, min, max) in ranges {
             if let Some(value) = value.filter(|value| !(min..=max).contains(value)) {
@@ -220,6 +236,29 @@ mod tests {
         for (deadline_ms, memory_bytes) in [(0, 1 << 20), (3_600_001, 1 << 20), (1, (64 << 10) - 1), (1, (4 << 30) + 1)] {
             assert!(with(deadline_ms, memory_bytes).is_err(), "{deadline_ms} {memory_bytes}");
         }
+    }
+
+    #[test]
+    fn instances_and_sessions_have_their_ranges_too() {
+        let least = Limits { instances: 1, session_idle_ms: 1, session_total_ms: 1, ..Limits::interactive() };
+        let most = Limits { instances: 100_000, session_idle_ms: 86_400_000, session_total_ms: 86_400_000, ..Limits::batch() };
+        assert_eq!((least.check(), most.check(), Limits::interactive().check(), Limits::batch().check()), (Ok(()), Ok(()), Ok(()), Ok(())));
+        for (wrong, at) in [
+            (Limits { instances: 0, ..least }, "instances"),
+            (Limits { session_idle_ms: 0, ..least }, "session-idle-ms"),
+            (Limits { session_total_ms: 0, ..least }, "session-total-ms"),
+            (Limits { instances: 100_001, ..most }, "instances"),
+            (Limits { session_idle_ms: 86_400_001, ..most }, "session-idle-ms"),
+            (Limits { session_total_ms: 86_400_001, ..most }, "session-total-ms"),
+        ] {
+            assert_eq!(wrong.check().unwrap_err().at, at);
+        }
+    }
+
+    #[test]
+    fn limits_written_before_a_limit_existed_are_read_with_its_default() {
+        let read: Limits = serde_json::from_str(r#"{"deadline-ms":5}"#).unwrap();
+        assert_eq!(read, Limits { deadline_ms: 5, ..Limits::interactive() });
     }
 
     #[test]

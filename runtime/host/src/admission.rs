@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use plugwork_core::capacity::{Scarce, Scarcity};
+use plugwork_core::capacity::{Resource, Scarce};
 use tokio::sync::Semaphore;
 
 use crate::account::Account;
@@ -72,10 +72,10 @@ impl Seats {
     }
 
     /// Waits for one, in line.
-    async fn take(&self, patience: Duration, scarcity: Scarcity) -> Result<(), Scarce> {
+    async fn take(&self, patience: Duration, what: Resource) -> Result<(), Scarce> {
         let scarce = || {
             let total = u64::from(self.total.load(Ordering::Relaxed));
-            Scarce::new(scarcity, total, total)
+            Scarce { what, held: total + 1, limit: total }
         };
         let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _counted = Waiting(&self.waiting);
@@ -97,7 +97,7 @@ impl Seats {
 pub(crate) async fn seat(account: &Arc<Account>, make_room: impl FnOnce() -> bool) -> Result<Seat, Scarce> {
     let patience = || Duration::from_millis(account.limits().deadline_ms);
     if !account.seats().try_take() {
-        account.seats().take(patience(), Scarcity::PluginInstances).await?;
+        account.seats().take(patience(), Resource::PluginInstances).await?;
     }
     let process = account.process_seats();
     if process.try_take() {
@@ -108,7 +108,7 @@ pub(crate) async fn seat(account: &Arc<Account>, make_room: impl FnOnce() -> boo
     if make_room() && process.try_take() {
         return Ok(own.keep());
     }
-    process.take(patience(), Scarcity::Instances).await?;
+    process.take(patience(), Resource::Instances).await?;
     Ok(own.keep())
 }
 

@@ -13,7 +13,7 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::guests::GuestThreads;
+use crate::threads::GuestThreads;
 use crate::installation::roster::Attached;
 use crate::installation::{Installation, Member};
 use crate::ledger::Spend;
@@ -69,6 +69,14 @@ pub struct Outcome {
     pub spend: Spend,
     /// Why it gave no value.
     pub error: Option<Error>,
+}
+
+impl Outcome {
+    #[inline]
+    pub(crate) fn new(member: &Member) -> Self {
+        let origin = if member.native.is_some() { Origin::Native } else { Origin::Component };
+        Self { subject: member.subject(), version: None, origin, time: Duration::ZERO, spend: Spend::default(), error: None }
+    }
 }
 
 impl<P: Call> Dispatch<P> {
@@ -153,11 +161,8 @@ impl<P: Call> Dispatch<P> {
                 (Some(next), ..) => next.into(),
                 (None, OnFault::Default, Some(substitute)) => substitute(&before).into(),
                 (None, OnFault::Skip, _) => before,
-                (None, OnFault::Default, None) => {
-                    let message = format!("`{}` is configured to go on with a default, and none was given", P::INTERFACE);
-                    return Err(Error::new(ErrorKind::Invalid, message));
-                }
-                (None, OnFault::Stop, _) => return Err(outcome.error.unwrap_or_else(none_attached::<P>)),
+                // A default that nobody gave stops too.
+                (None, OnFault::Stop | OnFault::Default, _) => return Err(outcome.error.unwrap_or_else(none_attached::<P>)),
             };
             outcomes.push(outcome);
         }
@@ -188,9 +193,7 @@ fn none_attached<P: Call>() -> Error {
 #[inline]
 async fn call_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: &P::Input) -> (Outcome, Option<P::Output>) {
     let started = Instant::now();
-    let origin = if member.native.is_some() { Origin::Native } else { Origin::Component };
-    let mut outcome =
-        Outcome { subject: member.subject(), version: None, origin, time: Duration::ZERO, spend: Spend::default(), error: None };
+    let mut outcome = Outcome::new(member);
     let value = match member.call::<P>(runtime.shared(), input, &mut outcome).await {
         Ok(value) => Some(value),
         Err(error) => {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use plugwork_core::capacity::Scarce;
 use plugwork_core::{CompileFailure, Denial, Digest, Fault, Issue, Refusal, Subject};
 
 /// Shorthand.
@@ -27,8 +28,10 @@ pub enum ErrorKind {
     Fault,
     /// The component could not be compiled (see [`Error::compile_failure`]) or linked.
     Compile,
-    /// The engine could not do its work (out of instances, of address space).
+    /// The engine could not do its work (out of address space).
     Engine,
+    /// Not now: disabled, replaced, failing too often, or no room (see [`Error::scarcity`]). Nothing of the plugin ran.
+    Unavailable,
 }
 
 /// What went wrong, for people (`Display`) and for programs ([`Error::kind`] and the fields behind it).
@@ -45,6 +48,7 @@ struct Inner {
     refusal: Option<Refusal>,
     denials: Vec<Denial>,
     issues: Vec<Issue>,
+    scarce: Option<Scarce>,
 }
 
 impl Error {
@@ -83,6 +87,11 @@ impl Error {
         &self.0.issues
     }
 
+    /// What there was too little of ([`ErrorKind::Unavailable`]).
+    pub fn scarcity(&self) -> Option<&Scarce> {
+        self.0.scarce.as_ref()
+    }
+
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -93,7 +102,14 @@ impl Error {
             refusal: None,
             denials: Vec::new(),
             issues: Vec::new(),
+            scarce: None,
         }))
+    }
+
+    pub(crate) fn scarce(scarce: Scarce) -> Self {
+        let mut error = Self::new(ErrorKind::Unavailable, scarce.to_string());
+        error.0.scarce = Some(scarce);
+        error
     }
 
     pub(crate) fn io(doing: impl fmt::Display, error: &std::io::Error) -> Self {

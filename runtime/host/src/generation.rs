@@ -6,11 +6,12 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, OnceLock, RwLock, Weak};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock, Weak};
 use std::time::Duration;
 
 use plugwork_core::reach::Reach;
-use plugwork_core::{Grants, InterfaceName, Limits, Manifest, Subject};
+use plugwork_core::{Grants, InterfaceName, Limits, Manifest, Subject, breaker};
 use semver::Version;
 use tokio::sync::Notify;
 use wasmtime::Store;
@@ -18,13 +19,14 @@ use wasmtime::component::{Component, InstancePre};
 
 use crate::account::Account;
 use crate::admission::{self, Seat};
+use crate::breaker::Guarded;
 use crate::capability::{Configured, Prepare};
+use crate::density::Loaded;
 use crate::engine::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::Gate;
-use crate::guests::Lane;
 use crate::inspect::Facts;
-use crate::interfaces::{handover, lifecycle, wasi};
+use crate::interfaces::{lifecycle, wasi};
 use crate::ledger::Spend;
 use crate::live::Live;
 use crate::log::{Log, Sink};
@@ -32,6 +34,7 @@ use crate::observed::Observed;
 use crate::point::{Call, Point};
 use crate::runtime::Shared;
 use crate::shelf::{Shelf, Shelved};
+use crate::source::Source;
 use crate::state::{Prepared, State};
 use crate::ticker::Ticker;
 
@@ -39,7 +42,10 @@ use crate::ticker::Ticker;
 pub(crate) type ConfiguredByName = Vec<(String, Box<dyn Configured>)>;
 
 /// Where points' exports are, found at their first use.
-type Indices = RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>;
+type Indices = RwLock<HashMap<TypeId, (Arc<dyn Any + Send + Sync>, Check)>>;
+
+/// Whether a component has a point as it was bound.
+type Check = fn(&InstancePre<State>) -> wasmtime::Result<()>;
 
 /// Warm instances of one generation.
 const WARM_MAX: usize = 16;
@@ -59,7 +65,13 @@ pub(crate) struct Generation {
     pub(crate) component: Component,
     pub(crate) pre: InstancePre<State>,
     pub(crate) lifecycle: Option<lifecycle::GuestIndices>,
-    pub(crate) handover: Option<handover::GuestIndices>,
+    /// Whether it can hand its memory over to the version that comes after it.
+    pub(crate) handover: bool,
+    /// Limits that somebody gave it instead of the runtime's.
+    pub(crate) limits_given: Option<Limits>,
+    /// Where it comes from; its consent is on record where `recorded` says so.
+    pub(crate) source: Source,
+    pub(crate) recorded: bool,
     /// Whether it imports anything of WASI.
     pub(crate) uses_wasi: bool,
     pub(crate) configuration: String,
@@ -78,7 +90,11 @@ pub(crate) struct Work {
     /// Notified when the last call after closing has ended.
     pub(crate) drained: Notify,
     pub(crate) observed: Observed,
-    lane: OnceLock<Lane>,
+    pub(crate) breaker: Guarded,
+    /// Sessions that are still open are cut.
+    pub(crate) drain_is_over: AtomicBool,
+    /// Counts it among what is loaded.
+    _loaded: Loaded,
     indices: Indices,
     /// Warm instances; `None` where each call has one of its own.
     shelf: Option<Shelf<Box<Live>>>,
@@ -86,12 +102,14 @@ pub(crate) struct Work {
 
 impl Work {
     /// `reuse_calls` is how many calls one instance may serve.
-    pub(crate) fn new(reuse_calls: Option<NonZeroU32>) -> Self {
+    pub(crate) fn new(reuse_calls: Option<NonZeroU32>, breaker: breaker::Settings, loaded: Loaded) -> Self {
         Self {
             gate: Gate::default(),
             drained: Notify::new(),
             observed: Observed::default(),
-            lane: OnceLock::new(),
+            breaker: Guarded::new(breaker),
+            drain_is_over: AtomicBool::new(false),
+            _loaded: loaded,
             indices: RwLock::default(),
             shelf: reuse_calls.map(|calls| Shelf::new(WARM_MAX, AGE_MS_MAX, calls)),
         }
@@ -158,7 +176,7 @@ impl Generation {
 
     /// Keeps an instance warm where it may be used again, or ends it.
     #[inline]
-    async fn give_back(&self, live: Box<Live>, birth: Option<Shelved<()>>) {
+    pub(crate) async fn give_back(&self, live: Box<Live>, birth: Option<Shelved<()>>) {
         let rest = match (&self.work.shelf, birth) {
             (Some(shelf), Some(birth)) if live.fault().is_none() => shelf.put(birth.with(live), self.now_ms()),
             _ => Some(live),
@@ -178,8 +196,8 @@ impl Generation {
     }
 
     /// Takes a warm instance, if there is one.
-    pub(crate) fn take_warm(&self) -> Option<Box<Live>> {
-        self.work.shelf.as_ref()?.take(self.now_ms())?.ok().map(Shelved::into_value)
+    pub(crate) fn take_warm(&self) -> Option<(Box<Live>, Shelved<()>)> {
+        self.work.shelf.as_ref()?.take(self.now_ms())?.ok().map(Shelved::split)
     }
 
     /// Whether it keeps instances warm.
@@ -209,12 +227,32 @@ impl Generation {
         drained.as_mut().enable();
         self.work.gate.close();
         let in_time = self.work.gate.in_flight() == 0 || tokio::time::timeout(patience, drained).await.is_ok();
+        self.work.drain_is_over.store(true, Ordering::Relaxed);
         if let Some(shelf) = &self.work.shelf {
             for live in shelf.close() {
                 live.end(self).await;
             }
         }
         in_time
+    }
+
+    /// Whether a version that takes its place has every point that was called in it, with the same types.
+    pub(crate) fn is_followed_by(&self, next: &Self) -> Result<()> {
+        let gone: Vec<_> = self.facts.points().filter(|point| !next.facts.exports.iter().any(|export| point.is_satisfied_by(export))).collect();
+        if !gone.is_empty() {
+            let names: Vec<_> = gone.iter().map(|point| format!("`{point}`")).collect();
+            let message = format!("`{}` does not export {}, which the version that runs does", next.subject, names.join(", "));
+            return Err(Error::new(ErrorKind::Invalid, message).of(&next.subject));
+        }
+        let checks: Vec<Check> =
+            self.work.indices.read().expect("no panic happens under this lock").values().map(|(_, check)| *check).collect();
+        for check in checks {
+            check(&next.pre).map_err(|error| {
+                let message = format!("`{}` does not fit a point as it is called here: {error:#}", next.subject);
+                Error::new(ErrorKind::Invalid, message).of(&next.subject)
+            })?;
+        }
+        Ok(())
     }
 
     /// A seat for one more instance.
@@ -232,11 +270,6 @@ impl Generation {
     pub(crate) fn has<P: Point>(&self) -> bool {
         let wanted: Result<InterfaceName, _> = P::INTERFACE.parse();
         wanted.is_ok_and(|wanted| self.facts.exports.iter().any(|export| wanted.is_satisfied_by(export)))
-    }
-
-    /// Its place among the guest threads' work.
-    pub(crate) fn lane(&self, make: impl FnOnce() -> Lane) -> &Lane {
-        self.work.lane.get_or_init(make)
     }
 
     /// The runtime's coarse clock.
@@ -273,7 +306,7 @@ impl Generation {
     /// Where the point's exports are: found at the first use.
     pub(crate) fn indices<P: Point>(&self) -> Result<Arc<P::Indices>> {
         let known = self.work.indices.read().expect("no panic happens under this lock").get(&TypeId::of::<P>()).cloned();
-        if let Some(indices) = known.and_then(|known| known.downcast::<P::Indices>().ok()) {
+        if let Some(indices) = known.and_then(|(known, _)| known.downcast::<P::Indices>().ok()) {
             return Ok(indices);
         }
         let indices = Arc::new(P::indices(&self.pre).map_err(|error| {
@@ -281,7 +314,7 @@ impl Generation {
             let message = format!("`{}` is not a `{}`: {error:#}; it exports {}", self.subject, P::INTERFACE, points.join(", "));
             Error::new(ErrorKind::Invalid, message).of(&self.subject)
         })?);
-        self.work.indices.write().expect("no panic happens under this lock").insert(TypeId::of::<P>(), indices.clone());
+        self.work.indices.write().expect("no panic happens under this lock").insert(TypeId::of::<P>(), (indices.clone(), |pre| P::indices(pre).map(drop)));
         Ok(indices)
     }
 }

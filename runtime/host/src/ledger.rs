@@ -50,6 +50,21 @@ impl Spend {
     }
 }
 
+impl Spend {
+    /// What was used since an earlier reading of the same instance. What it holds is what it holds now.
+    #[inline]
+    pub(crate) fn since(self, before: &Self) -> Self {
+        Self {
+            calls: self.calls - before.calls,
+            time: self.time.saturating_sub(before.time),
+            cpu: self.cpu.saturating_sub(before.cpu),
+            host_calls: self.host_calls - before.host_calls,
+            log_records: self.log_records - before.log_records,
+            ..self
+        }
+    }
+}
+
 /// One instance's ledger. It writes without a lock and hands its counts over to the account of its plugin once a tick.
 pub(crate) struct Ledger {
     limits: Limits,

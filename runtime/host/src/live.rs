@@ -15,7 +15,8 @@ use crate::admission::Seat;
 use crate::call::{self, Running};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
-use crate::interfaces::{handover, lifecycle};
+use crate::interfaces::handover::Handover;
+use crate::interfaces::lifecycle;
 use crate::ledger::Spend;
 use crate::log::Level;
 use crate::point::Point;
@@ -136,31 +137,20 @@ impl Live {
     }
 
     /// What it wants its successor to know.
-    pub(crate) async fn snapshot(&mut self, generation: &Generation, indices: &handover::GuestIndices) -> Result<Vec<u8>> {
-        let guest = self.handover(generation, indices)?;
-        let answer = self.call(generation, &guest, |guest, store| Box::pin(async move { guest.call_snapshot(store).await })).await?;
+    pub(crate) async fn snapshot(&mut self, generation: &Generation) -> Result<Vec<u8>> {
+        let guest = self.guest::<Handover>(generation)?;
+        let answer = self.call(generation, &*guest, |guest, store| Box::pin(async move { guest.call_snapshot(store).await })).await?;
         answer.map_err(|refusal| Error::from_refusal(refusal.into()).of(&generation.subject))
     }
 
     /// Gives it what its predecessor left.
-    pub(crate) async fn restore(
-        &mut self,
-        generation: &Generation,
-        indices: &handover::GuestIndices,
-        state: &Vec<u8>,
-        from_version: &str,
-    ) -> Result<()> {
-        let guest = self.handover(generation, indices)?;
-        let with = (&guest, state, from_version);
+    pub(crate) async fn restore(&mut self, generation: &Generation, state: &Vec<u8>, from_version: &str) -> Result<()> {
+        let guest = self.guest::<Handover>(generation)?;
+        let with = (&*guest, state, from_version);
         let answer = self.call(generation, &with, |(guest, state, from), store| {
             Box::pin(async move { guest.call_restore(store, state, from).await })
         });
         answer.await?.map_err(|refusal| Error::from_refusal(refusal.into()).of(&generation.subject))
-    }
-
-    fn handover(&mut self, generation: &Generation, indices: &handover::GuestIndices) -> Result<handover::Guest> {
-        handover::load(indices, &mut self.store, &self.instance)
-            .map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(&generation.subject))
     }
 
     /// Whether a fault or a cancelled call ended it.

@@ -8,7 +8,7 @@ use plugwork_core::rollback::{self, BUCKETS};
 /// Counters that calls add to.
 pub(crate) struct Observed {
     faults: AtomicU64,
-    /// Calls by the time they took: see [`rollback::Observed`]. Their sum is how many there were.
+    /// Answers by the time they took: see [`rollback::Observed`].
     latency: [AtomicU64; BUCKETS],
 }
 
@@ -21,15 +21,18 @@ impl Default for Observed {
 impl Observed {
     #[inline]
     pub(crate) fn add(&self, time: Duration, faulted: bool) {
-        let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.latency[rollback::bucket(microseconds)].fetch_add(1, Ordering::Relaxed);
         if faulted {
             self.faults.fetch_add(1, Ordering::Relaxed);
+        } else {
+            // A fault has no latency: a trap is quick and a deadline long, and neither says how long an answer takes.
+            let microseconds = u64::from(time.subsec_micros()) + time.as_secs() * 1_000_000;
+            self.latency[rollback::bucket(microseconds)].fetch_add(1, Ordering::Relaxed);
         }
     }
 
     pub(crate) fn snapshot(&self) -> rollback::Observed {
         let latency_buckets = std::array::from_fn(|bucket| self.latency[bucket].load(Ordering::Relaxed));
-        rollback::Observed { calls: latency_buckets.iter().sum(), faults: self.faults.load(Ordering::Relaxed), latency_buckets }
+        let faults = self.faults.load(Ordering::Relaxed);
+        rollback::Observed { calls: latency_buckets.iter().sum::<u64>() + faults, faults, latency_buckets }
     }
 }

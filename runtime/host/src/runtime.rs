@@ -1,28 +1,47 @@
-//! The runtime: engines, cache, capabilities and limits of one host, and the plugins attached to its points.
+//! The runtime: engines, cache, capabilities and limits of one host, and the plugins that it manages.
+//!
+//! Here is what it is made of and how it opens and closes. What happens to plugins is in `installation`, what happens by itself in `housekeeping`
+//! and `watch`.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
+use plugwork_core::capacity::{Capacity, Held};
+use plugwork_core::dispatch::Dispatching;
 use plugwork_core::reach::Offered;
 use plugwork_core::record::{ConsentKey, Event, Records};
-use plugwork_core::{Clock, Digest, Limits, Permission, Subject, consent};
+use plugwork_core::rollback::Watch;
+use plugwork_core::sources::PackageSource;
+use plugwork_core::{Clock, Digest, Issue, Limits, Permission, Subject, breaker, consent};
+use tokio::runtime::Handle;
 
 use crate::account::Account;
+use crate::admission::Seats;
 use crate::audit::Audit;
 use crate::cache::{Cache, CacheCounts, Disk};
 use crate::capability::Capability;
 use crate::compile::{Compiler, Walls};
+use crate::density::{self, Density};
 use crate::dispatch::Dispatch;
 use crate::engine::{Allocation, Engines};
 use crate::error::{Error, ErrorKind, Result};
+use crate::generation::Generation;
+use crate::installation::hooks::{self, Change, Hooks, NoHooks};
+use crate::installation::members::Members;
+use crate::installation::native_subject;
+use crate::last_use::LastUse;
 use crate::log::{Level, Sink};
+use crate::native::{AnyNative, Native};
 use crate::offer::Offer;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
 use crate::source::Source;
+use crate::threads::GuestThreads;
 use crate::usage::Usage;
-use crate::watch;
+use crate::{housekeeping, watch};
 
 /// A plugin host. Cheap to clone; its clones are one runtime.
 #[derive(Clone)]
@@ -50,9 +69,44 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     /// Present where the runtime keeps records.
     pub(crate) audit: Option<Arc<Audit>>,
+    pub(crate) members: Members,
+    pub(crate) density: Density,
+    pub(crate) seats: Arc<Seats>,
+    pub(crate) hooks: hooks::Timed,
+    pub(crate) packages: Option<Arc<dyn PackageSource>>,
+    pub(crate) breaker: breaker::Settings,
+    pub(crate) rollback: Watch,
+    pub(crate) idle_ms: u64,
+    /// How long a version that goes may have open sessions.
+    pub(crate) drain: Duration,
+    /// Generations that are draining.
+    pub(crate) draining: Arc<AtomicU64>,
+    pub(crate) watched: housekeeping::Watched,
+    pub(crate) last_use: LastUse,
+    /// Where work of the runtime's own runs.
+    pub(crate) io: Handle,
+    threads: GuestThreads,
     accounts: Mutex<HashMap<(Subject, u64), Weak<Account>>>,
-    attached: RwLock<Arc<Vec<Plugin>>>,
 }
+
+/// How much of what is installed is in memory. A plugin that is not is loaded at its next call.
+#[derive(Debug, Clone, Copy)]
+pub struct Resident {
+    /// Plugins that are loaded at once. Default: as many as three quarters of the process's memory maps and descriptors allow.
+    pub plugins: Option<u64>,
+    /// Machine code that is loaded at once. Bytes; 2 GiB.
+    pub code_bytes: u64,
+    /// After how long a warm instance that nobody calls is released. Milliseconds; 300,000.
+    pub idle_ms: u64,
+}
+
+impl Default for Resident {
+    fn default() -> Self {
+        Self { plugins: None, code_bytes: density::LOADED_BYTES_MAX, idle_ms: 300_000 }
+    }
+}
+
+type AddNative = Box<dyn FnOnce(&Runtime) -> Result<()>>;
 
 /// What a runtime is made of.
 pub struct Builder {
@@ -65,6 +119,16 @@ pub struct Builder {
     hint: Hint,
     clock: Arc<dyn Clock>,
     records: Option<Arc<dyn Records>>,
+    packages: Option<Arc<dyn PackageSource>>,
+    hooks: Box<dyn Hooks>,
+    hook_patience: Duration,
+    natives: Vec<AddNative>,
+    guest_threads: Option<usize>,
+    resident: Resident,
+    drain: Duration,
+    breaker: breaker::Settings,
+    rollback: Watch,
+    dispatching: HashMap<String, Dispatching>,
 }
 
 impl Builder {
@@ -116,7 +180,74 @@ impl Builder {
         self
     }
 
-    /// Starts the engine and opens the cache. Needs a tokio runtime with time enabled from the first call on.
+    /// Where the files of installed plugins are, by digest: what [`Runtime::start`] and a plugin that was unloaded load from.
+    pub fn packages(mut self, packages: Arc<dyn PackageSource>) -> Self {
+        self.packages = Some(packages);
+        self
+    }
+
+    /// What the application hears of and has a say in. Each hook may take `patience`; a `before` hook that takes longer counts as a refusal.
+    pub fn hooks(mut self, hooks: impl Hooks, patience: Duration) -> Self {
+        self.hooks = Box::new(hooks);
+        self.hook_patience = patience;
+        self
+    }
+
+    /// A plugin of the application's own, written in Rust against a point. `name` is `namespace:name`; of a lower weight it is asked earlier.
+    pub fn native<P: Call>(mut self, name: &str, weight: i32, plugin: impl Native<P>) -> Self {
+        let name = name.to_owned();
+        self.natives.push(Box::new(move |runtime| runtime.admit_native(native_subject(&name)?, AnyNative::new::<P>(plugin), weight)));
+        self
+    }
+
+    /// How many threads run guests, apart from those that do I/O. Default: as many as there are processors.
+    pub fn guest_threads(mut self, threads: usize) -> Self {
+        self.guest_threads = Some(threads);
+        self
+    }
+
+    /// How much of what is installed is in memory.
+    pub fn resident(mut self, resident: Resident) -> Self {
+        self.resident = resident;
+        self
+    }
+
+    /// How long a version that was replaced, or whose plugin was disabled, may have open sessions, and how long closing waits for calls. 30 seconds.
+    pub fn drain(mut self, patience: Duration) -> Self {
+        self.drain = patience;
+        self
+    }
+
+    /// When a plugin that keeps failing is not called for a while. Default: 5 faults in 60 s, for 60 s.
+    pub fn breaker(mut self, breaker: breaker::Settings) -> Self {
+        self.breaker = breaker;
+        self
+    }
+
+    /// When a new version goes back to the one before by itself.
+    pub fn rollback(mut self, watch: Watch) -> Self {
+        self.rollback = watch;
+        self
+    }
+
+    /// How a point asks its plugins: order, concurrency, what a pipeline does at a fault. `interface` with or without its version.
+    pub fn dispatching(mut self, interface: &str, dispatching: Dispatching) -> Self {
+        self.dispatching.insert(interface.to_owned(), dispatching);
+        self
+    }
+
+    fn check(&self) -> Result<()> {
+        let within = |at: &str, issue: Issue| Issue { at: format!("{at}.{}", issue.at), ..issue };
+        let checks = [self.breaker.check().map_err(|issue| within("breaker", issue)), self.rollback.check().map_err(|issue| within("rollback", issue))];
+        let points = self.dispatching.iter().map(|(point, dispatching)| dispatching.check().map_err(|issue| within(point, issue)));
+        let issues: Vec<Issue> = checks.into_iter().chain(points).filter_map(Result::err).collect();
+        if issues.is_empty() { Ok(()) } else { Err(Error::invalid(ErrorKind::Invalid, "the runtime cannot be opened:", issues)) }
+    }
+
+    /// Starts the engine, the guest threads and the housekeeping, and opens the cache. Has to be called in a tokio runtime with time enabled, which has
+    /// to live as long as this one: it drives timers and sockets.
+    ///
+    /// Raises the process's soft limit of descriptors to the hard one.
     pub async fn open(self) -> Result<Runtime> {
         let children = self.compiler.children(self.state.is_some())?;
         let disk = self.state.as_deref().map(Disk::open).transpose()?;
@@ -125,18 +256,42 @@ impl Builder {
             Some(audit) => audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence),
             None => 0,
         };
-        let runtime = Runtime(Arc::new(Shared {
-            engines: Engines::start(self.allocation)?,
-            cache: Cache::new(disk, children),
+        self.check()?;
+        let threads = GuestThreads::start(self.guest_threads)?;
+        let slots = density::slots(self.allocation);
+        let engines = Engines::start(self.allocation)?;
+        let capacity = Capacity::of(&density::process(), slots);
+        let seats = Arc::new(Seats::new(u32::try_from(capacity.instances_max).unwrap_or(u32::MAX)));
+        let shared = Arc::new_cyclic(|this| Shared {
+            engines,
+            cache: Cache::new(disk, children, capacity.loaded_max),
             capabilities: self.capabilities,
             limits: self.limits,
             sink: self.sink,
             hint: self.hint,
             clock: self.clock,
             audit: audit.clone(),
+            members: Members::new(self.dispatching),
+            density: Density::new(this.clone(), capacity, self.resident.code_bytes, self.resident.plugins),
+            seats,
+            hooks: hooks::Timed { hooks: self.hooks, patience: self.hook_patience },
+            packages: self.packages,
+            breaker: self.breaker,
+            rollback: self.rollback,
+            idle_ms: self.resident.idle_ms,
+            drain: self.drain,
+            draining: Arc::default(),
+            watched: housekeeping::Watched::default(),
+            last_use: LastUse::new(self.state.as_deref()),
+            io: Handle::current(),
+            threads,
             accounts: Mutex::default(),
-            attached: RwLock::default(),
-        }));
+        });
+        let runtime = Runtime(shared);
+        housekeeping::start(runtime.downgrade(), tokio::time::Instant::now());
+        for add in self.natives {
+            add(&runtime)?;
+        }
         if let Some(audit) = audit {
             watch::start(runtime.downgrade(), audit, seen);
         }
@@ -161,6 +316,16 @@ impl Runtime {
             sink: None,
             clock: Arc::new(SystemClock),
             records: None,
+            packages: None,
+            hooks: Box::new(NoHooks),
+            hook_patience: Duration::from_secs(30),
+            natives: Vec::new(),
+            guest_threads: None,
+            resident: Resident::default(),
+            drain: Duration::from_secs(30),
+            breaker: breaker::Settings::default(),
+            rollback: Watch::default(),
+            dispatching: HashMap::new(),
             hint: Box::new(|_, permission| {
                 let bounds = permission.to_string();
                 let bounds = bounds.strip_prefix(&permission.capability).unwrap_or_default().trim();
@@ -175,14 +340,28 @@ impl Runtime {
     }
 
     /// The plugins attached to a point, as of now.
+    #[inline]
     pub fn point<P: Call>(&self) -> Dispatch<P> {
-        Dispatch::new(self.attached::<P>())
+        Dispatch::new(self.clone(), self.0.members.point::<P>())
     }
 
-    /// The plugins attached to a point, one by one.
-    pub fn attached<P: Point>(&self) -> Vec<Plugin> {
-        let attached = self.0.attached.read().expect("no panic happens under this lock").clone();
-        attached.iter().filter(|plugin| plugin.has::<P>()).cloned().collect()
+    /// The components attached to a point, one by one, each loaded now.
+    pub async fn attached<P: Point>(&self) -> Result<Vec<Plugin>> {
+        let mut plugins = Vec::new();
+        for member in self.0.members.point::<P>().members.iter().filter(|member| member.native.is_none()) {
+            plugins.push(Plugin::new(member.loaded(self).await?));
+        }
+        Ok(plugins)
+    }
+
+    /// The threads that guests run on.
+    pub fn guest_threads(&self) -> &GuestThreads {
+        &self.0.threads
+    }
+
+    /// What the process holds of what it can.
+    pub fn capacity(&self) -> (Held, Capacity) {
+        (self.0.density.held(&self.0.seats), *self.0.density.capacity())
     }
 
     /// Where compiled components came from so far.
@@ -224,9 +403,18 @@ impl Runtime {
         self.0.cache.compile_walls()
     }
 
-    /// Detaches every plugin and finishes the records. Sessions that are still held keep working until they are dropped.
+    /// Detaches every plugin, waits until calls under way have finished or hit their deadline and sessions have ended (at most the time to drain),
+    /// and finishes the records. What was enabled is enabled again at the next start.
     pub async fn close(self) -> Result<()> {
-        *self.0.attached.write().expect("no panic happens under this lock") = Arc::default();
+        let shared = &self.0;
+        shared.keep_last_use();
+        for member in shared.members.part_all() {
+            member.leave(shared);
+        }
+        let began = tokio::time::Instant::now();
+        while shared.draining.load(Ordering::SeqCst) > 0 && began.elapsed() < shared.drain + Duration::from_secs(1) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
         self.audited().await
     }
 
@@ -259,7 +447,7 @@ impl Shared {
             return account;
         }
         accounts.retain(|_, account| account.strong_count() > 0);
-        let account = Arc::new(Account::open(subject.clone(), since, limits, self.audit.clone()));
+        let account = Arc::new(Account::open(subject.clone(), since, limits, self.audit.clone(), self.seats.clone()));
         accounts.insert(key, Arc::downgrade(&account));
         account
     }
@@ -273,6 +461,13 @@ impl Shared {
             if same && (key.instance == consent::EVERY_INSTANCE || key.instance == subject.instance) {
                 account.revoke(sequence);
             }
+        }
+        drop(accounts);
+        for member in self.members.all().into_iter().filter(|member| {
+            let other = &member.key;
+            other.tenant == key.tenant && other.package == key.package && [consent::EVERY_INSTANCE, &other.instance].contains(&key.instance.as_str())
+        }) {
+            member.consent_ended(self, sequence);
         }
     }
 
@@ -301,17 +496,77 @@ impl Shared {
         }
     }
 
-    pub(crate) fn attach(&self, plugin: &Plugin) {
-        let mut attached = self.attached.write().expect("no panic happens under this lock");
-        if !attached.iter().any(|other| other.is(plugin)) {
-            let mut plugins = (**attached).clone();
-            plugins.push(plugin.clone());
-            *attached = Arc::new(plugins);
+    /// The file of a package that is on record.
+    pub(crate) fn package(&self, digest: Digest) -> Result<Source> {
+        match &self.packages {
+            Some(packages) => Ok(Source::package(digest, packages.clone())),
+            None => Err(Error::new(ErrorKind::Invalid, "this runtime does not know where files are: give it `Builder::packages`")),
         }
     }
 
-    pub(crate) fn detach(&self, plugin: &Plugin) {
-        let mut attached = self.attached.write().expect("no panic happens under this lock");
-        *attached = Arc::new(attached.iter().filter(|other| !other.is(plugin)).cloned().collect());
+    pub(crate) fn complain_hook(&self, moment: &str, change: &Change) {
+        let patience_ms = self.hooks.patience.as_millis();
+        self.complain(Level::Warn, &format!("the `{moment}` hook of `{}` took longer than {patience_ms} ms", change.subject));
+    }
+
+    /// Puts on record that another version has the consent now, and lets its account rest on that. An error where consent was taken back meanwhile: then
+    /// that stands.
+    pub(crate) async fn rest_on_new_record(&self, next: &Generation, before: &Generation, events: Vec<Event>) -> Result<()> {
+        let key = ConsentKey::from(&*next.subject);
+        let taken_back = |what: &Self| {
+            let message = format!("consent to `{}` was taken back", next.subject);
+            what.complain(Level::Warn, &message);
+            Error::new(ErrorKind::Refused, message).of(&next.subject)
+        };
+        if before.account.revoked() {
+            return Err(taken_back(self));
+        }
+        let count = events.len() as u64;
+        let last = self.record(events).await?;
+        let (basis, first) = (before.account.since(), last + 1 - count);
+        self.rest(&next.account, first);
+        // Somebody may have taken it back between the look and the record, also in another process.
+        if self.was_ended(&key, basis, first).await? {
+            let revoked = Event::Revoked { subject: (*next.subject).clone(), by: "host".to_owned(), reason: "taken back while it was replaced".to_owned() };
+            let sequence = self.record(vec![revoked]).await?;
+            self.revoke(&key, sequence);
+            return Err(taken_back(self));
+        }
+        Ok(())
+    }
+
+    /// Whether a record between the two ends the consent of this key.
+    async fn was_ended(&self, key: &ConsentKey, after: u64, before: u64) -> Result<bool> {
+        let Some(audit) = &self.audit else { return Ok(false) };
+        let mut seen = after;
+        while seen + 1 < before {
+            let records = audit.records.read(seen, 256).await.map_err(Error::records)?;
+            let Some(last) = records.last() else { break };
+            seen = last.sequence;
+            for record in records.iter().filter(|record| record.sequence < before) {
+                if let Ok(Event::Revoked { subject, .. } | Event::Removed { subject, .. }) = record.event()
+                    && subject.tenant == key.tenant
+                    && subject.package == key.package
+                    && (subject.instance == key.instance || subject.instance == consent::EVERY_INSTANCE)
+                {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// An account that began before its record.
+    fn rest(&self, account: &Arc<Account>, sequence: u64) {
+        let mut accounts = self.accounts.lock().expect("no panic happens under this lock");
+        accounts.remove(&(account.subject().clone(), account.since()));
+        account.rest_on(sequence);
+        accounts.insert((account.subject().clone(), sequence), Arc::downgrade(account));
+    }
+}
+
+impl From<Arc<Shared>> for Runtime {
+    fn from(shared: Arc<Shared>) -> Self {
+        Self(shared)
     }
 }

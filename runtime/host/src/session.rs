@@ -96,13 +96,13 @@ impl Place {
     }
 
     /// Takes the instance back where its time is over; a session in the middle of a call is left to its deadline. Gives what is to be ended.
-    pub(crate) fn cut(&self, now_ms: u64, drain_over: bool) -> Option<Box<Live>> {
+    pub(crate) fn cut(&self, now_ms: u64) -> Option<Box<Live>> {
         let limits = self.entered.account.limits();
         let idle_ms = now_ms.saturating_sub(self.used_ms.load(Ordering::Relaxed));
         let total_ms = now_ms.saturating_sub(self.born_ms);
         let why = if self.entered.account.revoked() {
             Cut::Revoked
-        } else if drain_over {
+        } else if self.entered.work.drain_is_over.load(Ordering::Relaxed) {
             Cut::Drained
         } else if idle_ms > limits.session_idle_ms {
             Cut::Idle(idle_ms)

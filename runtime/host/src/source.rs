@@ -9,10 +9,13 @@ use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use plugwork_core::sources::PackageSource;
 use plugwork_core::{Digest, Hasher};
 
+use tokio::runtime::Handle;
+
 use crate::compile::{memory_file, seal};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes that a component file may have.
 const FILE_BYTES_MAX: u64 = 256 << 20;
@@ -29,6 +32,7 @@ pub struct Source {
 enum Place {
     Memory(Arc<Vec<u8>>),
     File(PathBuf),
+    Package(Arc<dyn PackageSource>),
 }
 
 impl Source {
@@ -47,6 +51,11 @@ impl Source {
         Self { digest: Digest::of(&bytes), place: Place::Memory(Arc::new(bytes)) }
     }
 
+    /// A package of a source, fetched by its digest when it is needed: with a warm cache never.
+    pub fn package(digest: Digest, packages: Arc<dyn PackageSource>) -> Self {
+        Self { digest, place: Place::Package(packages) }
+    }
+
     /// The digest of the bytes.
     pub fn digest(&self) -> Digest {
         self.digest
@@ -55,15 +64,21 @@ impl Source {
     /// The file it is read from.
     pub fn path(&self) -> Option<&Path> {
         match &self.place {
-            Place::Memory(_) => None,
+            Place::Memory(_) | Place::Package(_) => None,
             Place::File(path) => Some(path),
         }
     }
 
-    /// The bytes, with this digest and no other.
+    /// Whether its bytes have to be fetched from somewhere first.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        matches!(self.place, Place::Package(_))
+    }
+
+    /// The bytes, with this digest and no other. Blocks.
     pub(crate) fn load(&self) -> Result<Cow<'_, [u8]>> {
         let path = match &self.place {
             Place::Memory(bytes) => return Ok(Cow::Borrowed(bytes)),
+            Place::Package(packages) => return self.fetch(packages).map(Cow::Owned),
             Place::File(path) => path,
         };
         let failed = |error: &std::io::Error| Error::io(format_args!("cannot read component `{}`", path.display()), error);
@@ -81,11 +96,16 @@ impl Source {
             Some(path) => Error::io(format_args!("cannot read component `{}`", path.display()), error),
             None => Error::io(format_args!("cannot copy component {}", self.digest), error),
         };
+        let fetched = match &self.place {
+            Place::Package(packages) => self.fetch(packages)?,
+            Place::Memory(_) | Place::File(_) => Vec::new(),
+        };
         let copy = || -> std::io::Result<File> {
             let mut memory = memory_file("plugwork-component")?;
             match &self.place {
                 Place::Memory(bytes) => memory.write_all(bytes)?,
                 Place::File(path) => _ = std::io::copy(&mut open(path)?, &mut memory)?,
+                Place::Package(_) => memory.write_all(&fetched)?,
             }
             seal(memory)
         };
@@ -96,6 +116,20 @@ impl Source {
             return Err(failed(&std::io::Error::other("it changed since it was offered")));
         }
         Ok(sealed)
+    }
+}
+
+impl Source {
+    /// The bytes of a package, with this digest and no other. Blocks: only on threads that may, which know the runtime that drives the fetch.
+    fn fetch(&self, packages: &Arc<dyn PackageSource>) -> Result<Vec<u8>> {
+        let failed = |why: &dyn std::fmt::Display| Error::new(ErrorKind::Io, format!("cannot fetch component {}: {why}", self.digest));
+        let handle = Handle::try_current().map_err(|_| failed(&"there is no tokio runtime here"))?;
+        let bytes = handle.block_on(packages.fetch(self.digest)).map_err(|error| failed(&error))?;
+        // Hashed here too: a source is somebody else's code.
+        if Digest::of(&bytes) != self.digest {
+            return Err(failed(&"its source gave another file"));
+        }
+        Ok(bytes)
     }
 }
 

@@ -18,6 +18,7 @@ const IDLE_TICKS_MAX: u32 = 256;
 #[derive(Default)]
 struct Shared {
     ticks: AtomicU64,
+    coarse_ms: AtomicU64,
     armed: AtomicU32,
     asleep: AtomicBool,
     stop: AtomicBool,
@@ -46,6 +47,16 @@ impl Ticker {
     #[inline]
     pub(crate) fn now(&self) -> u64 {
         self.shared.ticks.load(Ordering::Relaxed)
+    }
+
+    /// Milliseconds since the runtime was opened, as of the last look of its housekeeping: cheap, and a tenth of a second old at most.
+    #[inline]
+    pub(crate) fn coarse_ms(&self) -> u64 {
+        self.shared.coarse_ms.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_coarse_ms(&self, now_ms: u64) {
+        self.shared.coarse_ms.store(now_ms, Ordering::Relaxed);
     }
 
     /// Keeps ticking until the guard is dropped.

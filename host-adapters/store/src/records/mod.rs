@@ -1,23 +1,29 @@
 //! The records in `records.db`: the contract of [`Records`] on SQLite. Rules of the chain are in `plugwork_core::record`.
 //!
 //! Reading goes through a few reading connections, appending through one thread (`writer.rs`). What a reader may get wrong: a record that
-//! is read for its consent is checked by itself (digest, signature, whose it is), its place in the chain only by `verify`.
+//! an index gives is checked by itself (`index.rs`), its place in the chain only by `verify`.
 
+mod index;
 mod row;
 mod verify;
 mod writer;
 
-use plugwork_core::record::{Broken, ConsentKey, Event, Head, Pending, PublicKey, Record, Records, RecordsError, Verified, Why};
+use plugwork_core::record::{ConsentKey, Event, Head, Pending, PublicKey, Record, Records, RecordsError, Verified};
 use sqlx::sqlite::SqliteRow;
 
 use crate::Store;
 use crate::database::Schema;
 use crate::error::Result;
+use index::{Check, Index};
 pub(crate) use writer::Writer;
 
 /// `PWRK`, and the steps of the schema.
 pub(crate) const SCHEMA: Schema =
-    Schema { name: "records.db", application_id: 0x5057_524b, steps: &[include_str!("../schema/records-1.sql")] };
+    Schema {
+        name: "records.db",
+        application_id: 0x5057_524b,
+        steps: &[include_str!("../schema/records-1.sql"), include_str!("../schema/records-2.sql")],
+    };
 
 impl Store {
     fn records(&self, rows: Vec<SqliteRow>) -> Result<Vec<Record>> {
@@ -42,41 +48,6 @@ impl Store {
             .map_err(|error| self.database.error(&error))?;
         Ok(row.as_ref().map(row::record).transpose()?.map(|record| record.head()))
     }
-
-    async fn consent_of(&self, key: &ConsentKey) -> Result<Option<Record>> {
-        let row = sqlx::query(
-            "SELECT record.*, tenant, instance, package FROM consent JOIN record USING (sequence) \
-             WHERE tenant = ? AND instance = ? AND package = ?",
-        )
-        .bind(&key.tenant)
-        .bind(&key.instance)
-        .bind(key.package.as_str())
-        .fetch_optional(&self.readers)
-        .await
-        .map_err(|error| self.database.error(&error))?;
-        row.map(|row| self.own(&row)).transpose()
-    }
-
-    async fn all_consents(&self) -> Result<Vec<Record>> {
-        let rows = sqlx::query(
-            "SELECT record.*, tenant, instance, package FROM consent JOIN record USING (sequence) ORDER BY tenant, instance, package",
-        )
-        .fetch_all(&self.readers)
-        .await
-        .map_err(|error| self.database.error(&error))?;
-        rows.iter().map(|row| self.own(row)).collect()
-    }
-
-    /// The record, if it is genuine and changes the consent of the key under which the index has it.
-    fn own(&self, row: &SqliteRow) -> Result<Record> {
-        let record = row::record(row)?;
-        record.genuine(&self.public_key)?;
-        let key = row::key(row)?;
-        if record.event()?.changes_consent().as_ref() != Some(&key) {
-            return Err(Broken { sequence: record.sequence, why: Why::Consents { of: key.to_string() } }.into());
-        }
-        Ok(record)
-    }
 }
 
 impl Records for Store {
@@ -94,11 +65,20 @@ impl Records for Store {
 
     fn consent(&self, key: &ConsentKey) -> Pending<'_, Option<Record>> {
         let key = key.clone();
-        Box::pin(async move { self.consent_of(&key).await.map_err(RecordsError::from) })
+        Box::pin(async move { self.latest(Index::Consents, &key).await.map_err(RecordsError::from) })
     }
 
     fn consents(&self) -> Pending<'_, Vec<Record>> {
-        Box::pin(async move { self.all_consents().await.map_err(RecordsError::from) })
+        Box::pin(async move { self.all_latest(Index::Consents, Check::Genuine).await.map_err(RecordsError::from) })
+    }
+
+    fn lifecycle(&self, key: &ConsentKey) -> Pending<'_, Option<Record>> {
+        let key = key.clone();
+        Box::pin(async move { self.latest(Index::Lifecycles, &key).await.map_err(RecordsError::from) })
+    }
+
+    fn lifecycles(&self) -> Pending<'_, Vec<Record>> {
+        Box::pin(async move { self.all_latest(Index::Lifecycles, Check::Digest).await.map_err(RecordsError::from) })
     }
 
     fn verify(&self) -> Pending<'_, Verified> {

@@ -4,9 +4,10 @@
 
 use std::collections::BTreeMap;
 
-use plugwork_core::record::{Broken, Chain, ConsentKey, Verified, Why};
+use plugwork_core::record::{Chain, ConsentKey, Verified};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use super::index::Index;
 use super::row;
 use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::store::blocking;
@@ -37,8 +38,9 @@ pub(super) async fn verify(store: &Store) -> Result<Verified> {
         })
         .await?;
     }
-    let (verified, consents) = chain.finish()?;
-    index(&mut snapshot, consents, store).await?;
+    let (verified, current) = chain.finish()?;
+    compare(&mut snapshot, Index::Consents, current.consents, store).await?;
+    compare(&mut snapshot, Index::Lifecycles, current.lifecycles, store).await?;
     let said: String = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&mut *snapshot).await.map_err(sql)?;
     if said != "ok" {
         return Err(StoreError::new(StoreErrorKind::Damaged { path: store.database.path.clone(), what: said }));
@@ -55,18 +57,20 @@ async fn page(connection: &mut SqliteConnection, after: i64) -> Result<Vec<Sqlit
         .await
 }
 
-/// Whether the index of consents says what the chain says.
-async fn index(connection: &mut SqliteConnection, mut consents: BTreeMap<ConsentKey, u64>, store: &Store) -> Result<()> {
-    let rows = sqlx::query("SELECT tenant, instance, package, sequence FROM consent").fetch_all(connection).await;
-    for row in rows.map_err(|error| store.database.error(&error))? {
+/// Whether an index says what the chain says.
+async fn compare(
+    connection: &mut SqliteConnection,
+    index: Index,
+    mut expected: BTreeMap<ConsentKey, u64>,
+    store: &Store,
+) -> Result<()> {
+    let sql = |error: sqlx::Error| store.database.error(&error);
+    for row in index.rows(connection).await.map_err(sql)? {
         let key = row::key(&row)?;
-        let sequence: i64 = sqlx::Row::try_get(&row, "sequence").map_err(|error| store.database.error(&error))?;
-        if consents.remove(&key) != u64::try_from(sequence).ok() {
-            return Err(Broken { sequence: sequence as u64, why: Why::Consents { of: key.to_string() } }.into());
+        let sequence: i64 = sqlx::Row::try_get(&row, "sequence").map_err(sql)?;
+        if expected.remove(&key) != u64::try_from(sequence).ok() {
+            return Err(index.broken(sequence as u64, &key).into());
         }
     }
-    match consents.pop_first() {
-        None => Ok(()),
-        Some((key, sequence)) => Err(Broken { sequence, why: Why::Consents { of: key.to_string() } }.into()),
-    }
+    expected.pop_first().map_or(Ok(()), |(key, sequence)| Err(index.broken(sequence, &key).into()))
 }

@@ -9,6 +9,7 @@ use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
+use super::index::Index;
 use super::row;
 use crate::database::Database;
 use crate::error::Result;
@@ -163,14 +164,8 @@ async fn insert(connection: &mut SqliteConnection, event: &Event, record: &Recor
         .bind(record.signature.to_string())
         .execute(&mut *connection)
         .await?;
-    if let Some(key) = event.changes_consent() {
-        sqlx::query("INSERT OR REPLACE INTO consent (tenant, instance, package, sequence) VALUES (?, ?, ?, ?)")
-            .bind(key.tenant)
-            .bind(key.instance)
-            .bind(key.package.to_string())
-            .bind(sequence)
-            .execute(connection)
-            .await?;
+    for index in Index::ALL {
+        index.follow(connection, event, sequence).await?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use plugwork_core::Digest;
 use plugwork_core::record::{ConsentKey, Event, Key, Memory, Record, Records, RecordsError, check};
 
-use crate::sample::{self, AT_MS, declined, faulted, granted, removed, revoked, subject};
+use crate::sample::{self, AT_MS, declined, disabled, enabled, faulted, granted, removed, revoked, subject};
 
 /// Runs every claim of the contract, each on a chain of its own.
 async fn records_contract<K, R>(make: impl AsyncFn() -> K)
@@ -19,6 +19,10 @@ where
     a_consent_is_the_latest_of_granted_revoked_and_removed(&*make().await).await;
     declining_ends_no_earlier_consent(&*make().await).await;
     consents_of_tenants_and_instances_are_apart(&*make().await).await;
+    whether_a_plugin_is_to_run_is_the_latest_of_enabled_disabled_and_removed(&*make().await).await;
+    nothing_else_says_whether_a_plugin_is_to_run(&*make().await).await;
+    lifecycles_of_tenants_and_instances_are_apart(&*make().await).await;
+    a_configuration_that_is_too_long_is_refused_and_nothing_is_appended(&*make().await).await;
     an_append_is_all_or_none(&*make().await).await;
     appends_at_once_leave_no_gap(&*make().await).await;
     any_text_comes_back_as_it_was(&*make().await).await;
@@ -39,6 +43,8 @@ async fn an_empty_chain_has_nothing(records: &impl Records) {
     assert_eq!(records.read(0, 10).await.unwrap(), []);
     assert_eq!(records.consents().await.unwrap(), []);
     assert_eq!(records.consent(&ConsentKey::from(&subject("a", ""))).await.unwrap(), None);
+    assert_eq!(records.lifecycles().await.unwrap(), []);
+    assert_eq!(records.lifecycle(&ConsentKey::from(&subject("a", ""))).await.unwrap(), None);
     assert_eq!(records.append(AT_MS, vec![]).await.unwrap(), []);
     let verified = records.verify().await.unwrap();
     assert_eq!((verified.records, verified.head), (0, None));
@@ -96,6 +102,67 @@ async fn consents_of_tenants_and_instances_are_apart(records: &impl Records) {
     }
 }
 
+async fn whether_a_plugin_is_to_run_is_the_latest_of_enabled_disabled_and_removed(records: &impl Records) {
+    let mut updated = subject("default", "");
+    updated.digest = Digest::of(b"another component");
+    let key = ConsentKey::from(&updated);
+    for event in [
+        enabled(subject("default", ""), "first"),
+        disabled(updated.clone(), "second"),
+        enabled(updated.clone(), "third"),
+        removed(updated.clone()),
+        enabled(subject("default", ""), "fourth"),
+    ] {
+        let appended = records.append(AT_MS, vec![event.clone(), faulted("between")]).await.unwrap();
+        let latest = records.lifecycle(&key).await.unwrap().unwrap();
+        assert_eq!((&latest, latest.event().unwrap()), (&appended[0], event));
+        assert_eq!(records.lifecycles().await.unwrap(), [latest]);
+    }
+    records.verify().await.unwrap();
+}
+
+async fn nothing_else_says_whether_a_plugin_is_to_run(records: &impl Records) {
+    let one = subject("default", "");
+    let (from, by) = (Digest::of(b"before"), "ana".to_owned());
+    let others = vec![
+        granted(one.clone(), ""),
+        declined(one.clone()),
+        revoked(one.clone()),
+        faulted("trap"),
+        Event::Replaced { subject: one.clone(), from, by },
+        Event::RolledBack { subject: one.clone(), from, why: "7 of 20 calls failed".to_owned() },
+    ];
+    records.append(AT_MS, others.clone()).await.unwrap();
+    assert_eq!(records.lifecycles().await.unwrap(), []);
+    let appended = records.append(AT_MS, vec![enabled(one.clone(), "yes")]).await.unwrap();
+    records.append(AT_MS, others).await.unwrap();
+    assert_eq!(records.lifecycles().await.unwrap(), appended);
+    // And the consent is what it was before it was enabled: the latest of granting, revoking and removing.
+    let consent = records.consent(&ConsentKey::from(&one)).await.unwrap().unwrap();
+    assert!(matches!(consent.event().unwrap(), Event::Revoked { .. }));
+    records.verify().await.unwrap();
+}
+
+async fn lifecycles_of_tenants_and_instances_are_apart(records: &impl Records) {
+    let subjects = [subject("a", ""), subject("a", "b"), subject("ab", ""), subject("b", "a")];
+    let events: Vec<Event> = subjects.iter().map(|subject| enabled(subject.clone(), "")).collect();
+    let appended = records.append(AT_MS, events).await.unwrap();
+    assert_eq!(records.lifecycles().await.unwrap(), appended, "in the order of keys");
+    let stopped = records.append(AT_MS, vec![disabled(subjects[1].clone(), "")]).await.unwrap();
+    for (index, subject) in subjects.iter().enumerate() {
+        let expected = if index == 1 { &stopped[0] } else { &appended[index] };
+        assert_eq!(records.lifecycle(&ConsentKey::from(subject)).await.unwrap().as_ref(), Some(expected));
+    }
+    assert_eq!(records.consents().await.unwrap(), []);
+}
+
+async fn a_configuration_that_is_too_long_is_refused_and_nothing_is_appended(records: &impl Records) {
+    let long = "x".repeat(plugwork_core::limits::OPTIONS_BYTES_MAX);
+    let refused = records.append(AT_MS, vec![faulted(""), enabled(subject("default", ""), &long)]).await;
+    assert!(matches!(refused, Err(RecordsError::TooLarge { .. })), "{refused:?}");
+    assert_eq!((records.verify().await.unwrap().records, records.lifecycles().await.unwrap()), (0, vec![]));
+}
+
 async fn an_append_is_all_or_none(records: &impl Records) {
     records.append(AT_MS, vec![faulted("kept")]).await.unwrap();
     let too_long = removed(subject(&"t".repeat(plugwork_core::record::BODY_BYTES_MAX), ""));
@@ -127,6 +194,10 @@ async fn any_text_comes_back_as_it_was(records: &impl Records) {
         assert_eq!(found.as_ref(), Some(&appended[0]), "{text:?}");
         let back: Event = found.unwrap().event().unwrap();
         assert_eq!(back, event);
+        let appended = records.append(AT_MS, vec![enabled(subject.clone(), text)]).await.unwrap();
+        let found = records.lifecycle(&ConsentKey::from(&subject)).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&appended[0]), "{text:?}");
+        assert_eq!(found.unwrap().event().unwrap(), enabled(subject, text));
     }
     records.verify().await.unwrap();
 }

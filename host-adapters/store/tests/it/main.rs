@@ -5,6 +5,8 @@
 mod contract;
 mod crash;
 mod disk;
+mod lifecycles;
+mod measure;
 mod places;
 mod sample;
 mod tamper;

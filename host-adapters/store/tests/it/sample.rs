@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use plugwork_core::record::{Consent, Event};
+use plugwork_core::record::{Consent, Event, Settings};
 use plugwork_core::{Digest, Grants, Subject};
 use plugwork_store::Store;
 use sqlx::Connection as _;
@@ -48,6 +48,20 @@ pub(crate) fn revoked(subject: Subject) -> Event {
 
 pub(crate) fn removed(subject: Subject) -> Event {
     Event::Removed { subject, by: "ana".to_owned() }
+}
+
+/// Enabled, with a configuration that says so.
+pub(crate) fn enabled(subject: Subject, text: &str) -> Event {
+    Event::Enabled { subject, by: "ana".to_owned(), settings: settings(text) }
+}
+
+pub(crate) fn disabled(subject: Subject, text: &str) -> Event {
+    Event::Disabled { subject, by: "ana".to_owned(), reason: "for now".to_owned(), settings: settings(text) }
+}
+
+fn settings(text: &str) -> Settings {
+    let configuration = serde_json::json!({ "text": text }).as_object().unwrap().clone();
+    Settings { configuration, weight: 3, ..Settings::default() }
 }
 
 /// A store in a folder of its own, which goes with it.

@@ -113,7 +113,7 @@ async fn a_chain_cut_short_is_found_and_cannot_be_continued() {
     for length in [0, 1, 5] {
         let store = six().await;
         let mut raw = raw(&store.folder, "records.db").await;
-        execute(&mut raw, &format!("{UNLOCK} DELETE FROM consent; DELETE FROM record WHERE sequence > {length}")).await;
+        execute(&mut raw, &format!("{UNLOCK} DELETE FROM consent; DELETE FROM lifecycle; DELETE FROM record WHERE sequence > {length}")).await;
         let expected = Broken { sequence: 6, why: Why::Missing { after: length } };
         assert_eq!(broken(&store).await, expected);
         assert_eq!(expected.to_string(), format!("records after {length} are missing: the chain once ended at record 6"));

@@ -74,7 +74,7 @@ pub fn check_bounds(capability: &str, bounds: &Map<String, Value>, side: Side) -
         "environment" => parse::<environment::EnvironmentBounds>(bounds)?.check(),
         "clock" => parse::<clock::ClockBounds>(bounds)?.check(),
         "random" => parse::<random::RandomBounds>(bounds)?.check(),
-        "engine" => parse::<engine::EngineBounds>(bounds).map(drop),
+        "engine" => parse::<engine::EngineBounds>(bounds)?.check(),
         "keyvalue" => parse::<keyvalue::KeyValueBounds>(bounds)?.check(),
         "blob" => parse::<blob::BlobBounds>(bounds)?.check(),
         "secrets" => parse::<secrets::SecretsBounds>(bounds)?.check(),
@@ -115,7 +115,8 @@ pub fn narrow(capability: &str, asked: Option<&Map<String, Value>>, granted: &Ma
     let Some(asked) = asked else { return Ok(effective) };
     for (key, value) in granted {
         // What was not asked for is a limit on top, or the host's own part; for an application's own capability its meaning is that capability's.
-        let Some(limit) = asked.get(key) else { continue };
+        let left_out = order::left_out(capability, key);
+        let Some(limit) = asked.get(key).or(left_out.as_ref()) else { continue };
         if !order::asks_for(capability, key, limit, value) {
             return Err(Issue { what: format!("more granted than asked: {value}"), at: key.clone(), expected: format!("within {limit}") });
         }

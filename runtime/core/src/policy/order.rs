@@ -1,6 +1,7 @@
 //! The order of rights: whether one bound stays within another. Narrowing a grant and comparing two grants both ask here.
 //!
-//! Both sides are bounds with their defaults written out. A bound that is missing on the outer side is a limit that does not exist.
+//! Both sides are bounds with their defaults written out. A bound that is missing on the outer side is a limit that does not exist, unless
+//! [`left_out`] says what its absence means.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,7 +37,7 @@ fn written<T: Serialize + DeserializeOwned>(bounds: &Map<String, Value>) -> Resu
     }
 }
 
-/// Whether `inner` stays within `outer`, where either side may lack the bound.
+/// Whether `inner` stays within `outer`, where either side may lack the bound; not asked for a bound whose absence means something ([`left_out`]).
 ///
 /// Every bound of a shipped capability that can be missing is a limit, which is then not there; what an application's own bound says by being
 /// there or not, only the application knows.
@@ -46,6 +47,14 @@ pub(crate) fn is_within(capability: &str, key: &str, outer: Option<&Value>, inne
         (None, None) => true,
         (None, Some(_)) => is_shipped(capability),
         (Some(_), None) => false,
+    }
+}
+
+/// What a bound means where it is left out, if that is not "no limit": the few bounds that give something instead of limiting it.
+pub(crate) fn left_out(capability: &str, key: &str) -> Option<Value> {
+    match (capability, key) {
+        ("engine", "reuse-calls") => Some(Value::from(1)),
+        _ => None,
     }
 }
 

@@ -55,6 +55,11 @@ pub enum Why {
         /// Whose consent.
         of: String,
     },
+    /// The index of what is enabled does not say what the chain says.
+    Lifecycles {
+        /// Whose.
+        of: String,
+    },
 }
 
 impl fmt::Display for Broken {
@@ -76,6 +81,10 @@ impl fmt::Display for Broken {
             Why::Consents { of } => {
                 write!(f, "record {sequence} is not the consent that the chain gives for `{of}`: the index of consents was changed")
             }
+            Why::Lifecycles { of } => write!(
+                f,
+                "record {sequence} is not the one that the chain gives for whether `{of}` is enabled: the index of what is enabled was changed"
+            ),
         }
     }
 }

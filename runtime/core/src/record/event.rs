@@ -5,8 +5,9 @@ use std::fmt;
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-use super::RecordsError;
-use crate::{Grants, Limits, PackageName, Subject};
+use super::{RecordsError, Settings};
+use crate::limits::OPTIONS_BYTES_MAX;
+use crate::{Digest, Grants, Limits, PackageName, Subject};
 
 /// Bytes of a record's body. Grants carry values of options, which may have 64 KiB.
 pub const BODY_BYTES_MAX: usize = 256 << 10;
@@ -46,6 +47,44 @@ pub enum Event {
         subject: Subject,
         /// Who removed it.
         by: String,
+    },
+    /// The plugin is to run: a host that starts loads it.
+    Enabled {
+        /// Which.
+        subject: Subject,
+        /// Who enabled it.
+        by: String,
+        /// How it is to run.
+        settings: Settings,
+    },
+    /// The plugin is not to run, and stays installed.
+    Disabled {
+        /// Which.
+        subject: Subject,
+        /// Who disabled it.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
+        /// How it would run if it were enabled again.
+        settings: Settings,
+    },
+    /// Another version took the place of one that runs. The consent to it is a record of its own.
+    Replaced {
+        /// The one that runs now.
+        subject: Subject,
+        /// The component file that ran before.
+        from: Digest,
+        /// Who replaced it.
+        by: String,
+    },
+    /// A version went back by itself to the one before it.
+    RolledBack {
+        /// The one that runs again.
+        subject: Subject,
+        /// The component file that went back.
+        from: Digest,
+        /// What was seen of it, in words; at most [`MESSAGE_BYTES_MAX`].
+        why: String,
     },
     /// The plugin failed.
     Faulted {
@@ -139,6 +178,10 @@ impl Event {
             | Self::Declined { subject, .. }
             | Self::Revoked { subject, .. }
             | Self::Removed { subject, .. }
+            | Self::Enabled { subject, .. }
+            | Self::Disabled { subject, .. }
+            | Self::Replaced { subject, .. }
+            | Self::RolledBack { subject, .. }
             | Self::Faulted { subject, .. }
             | Self::Refused { subject, .. } => subject,
         }
@@ -148,20 +191,40 @@ impl Event {
     pub fn changes_consent(&self) -> Option<ConsentKey> {
         match self {
             Self::Granted(Consent { subject, .. }) | Self::Revoked { subject, .. } | Self::Removed { subject, .. } => Some(subject.into()),
-            Self::Declined { .. } | Self::Faulted { .. } | Self::Refused { .. } => None,
+            _ => None,
+        }
+    }
+
+    /// The key of which it says whether and how the plugin is to run. Removing does: a plugin that is installed again is not enabled because it
+    /// once was. Revoking does not: whether it runs is then a matter of consent, and it goes on as it was when consent is given anew.
+    pub fn changes_lifecycle(&self) -> Option<ConsentKey> {
+        match self {
+            Self::Enabled { subject, .. } | Self::Disabled { subject, .. } | Self::Removed { subject, .. } => Some(subject.into()),
+            _ => None,
+        }
+    }
+
+    /// How the plugin is to run, where it says so.
+    pub fn settings(&self) -> Option<&Settings> {
+        match self {
+            Self::Enabled { settings, .. } | Self::Disabled { settings, .. } => Some(settings),
+            _ => None,
         }
     }
 
     /// The body of its record.
     pub(super) fn body(&self) -> Result<String, RecordsError> {
         let mut event = self.clone();
-        if let Self::Faulted { message, .. } | Self::Refused { message, .. } = &mut event {
+        if let Self::Faulted { message, .. } | Self::Refused { message, .. } | Self::RolledBack { why: message, .. } = &mut event {
             message.truncate(message.floor_char_boundary(MESSAGE_BYTES_MAX));
         }
         for text in event.people() {
             if text.len() > APPROVER_BYTES_MAX {
                 return Err(RecordsError::TooLarge { bytes: text.len(), bytes_max: APPROVER_BYTES_MAX });
             }
+        }
+        if let Some(bytes) = event.settings().map(Settings::configuration_bytes).filter(|bytes| *bytes > OPTIONS_BYTES_MAX) {
+            return Err(RecordsError::TooLarge { bytes, bytes_max: OPTIONS_BYTES_MAX });
         }
         let body = serde_json::to_string(&event).map_err(|error| RecordsError::Event { sequence: 0, why: error.to_string() })?;
         if body.len() > BODY_BYTES_MAX {
@@ -173,10 +236,10 @@ impl Event {
     /// What people said in it.
     fn people(&self) -> impl Iterator<Item = &String> {
         match self {
-            Self::Granted(Consent { approver: by, reason, .. }) | Self::Declined { by, reason, .. } | Self::Revoked { by, reason, .. } => {
-                vec![by, reason]
-            }
-            Self::Removed { by, .. } => vec![by],
+            Self::Granted(Consent { approver: by, reason, .. }) | Self::Declined { by, reason, .. } | Self::Revoked { by, reason, .. }
+            | Self::Disabled { by, reason, .. } => vec![by, reason],
+            Self::Removed { by, .. } | Self::Enabled { by, .. } | Self::Replaced { by, .. } => vec![by],
+            Self::RolledBack { .. } => vec![],
             Self::Faulted { code, .. } | Self::Refused { code, .. } => vec![code],
         }
         .into_iter()

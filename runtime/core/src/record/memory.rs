@@ -1,9 +1,8 @@
 //! Records in memory: for tests, for hosts that keep nothing, and for the browser. Gone with the process.
 
-use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{Chain, ConsentKey, Event, Head, Key, Pending, PublicKey, Record, Records, RecordsError, Verified, seal};
+use super::{Chain, ConsentKey, Current, Event, Head, Key, Pending, PublicKey, Record, Records, RecordsError, Verified, seal};
 
 /// The same contract as the durable one, without the durability.
 pub struct Memory {
@@ -14,7 +13,14 @@ pub struct Memory {
 #[derive(Default)]
 struct Kept {
     records: Vec<Record>,
-    consents: BTreeMap<ConsentKey, usize>,
+    current: Current,
+}
+
+impl Kept {
+    /// The record with this place, which is one more than its index.
+    fn record(&self, sequence: u64) -> Option<Record> {
+        self.records.get(usize::try_from(sequence).ok()?.checked_sub(1)?).cloned()
+    }
 }
 
 impl Memory {
@@ -38,10 +44,7 @@ impl Memory {
             sealed.push(record);
         }
         for (event, record) in events.iter().zip(&sealed) {
-            if let Some(key) = event.changes_consent() {
-                let index = kept.records.len();
-                kept.consents.insert(key, index);
-            }
+            kept.current.follow(event, record.sequence);
             kept.records.push(record.clone());
         }
         Ok(sealed)
@@ -75,12 +78,22 @@ impl Records for Memory {
 
     fn consent(&self, key: &ConsentKey) -> Pending<'_, Option<Record>> {
         let kept = self.kept();
-        ready(Ok(kept.consents.get(key).map(|&index| kept.records[index].clone())))
+        ready(Ok(kept.current.consents.get(key).and_then(|&sequence| kept.record(sequence))))
     }
 
     fn consents(&self) -> Pending<'_, Vec<Record>> {
         let kept = self.kept();
-        ready(Ok(kept.consents.values().map(|&index| kept.records[index].clone()).collect()))
+        ready(Ok(kept.current.consents.values().filter_map(|&sequence| kept.record(sequence)).collect()))
+    }
+
+    fn lifecycle(&self, key: &ConsentKey) -> Pending<'_, Option<Record>> {
+        let kept = self.kept();
+        ready(Ok(kept.current.lifecycles.get(key).and_then(|&sequence| kept.record(sequence))))
+    }
+
+    fn lifecycles(&self) -> Pending<'_, Vec<Record>> {
+        let kept = self.kept();
+        ready(Ok(kept.current.lifecycles.values().filter_map(|&sequence| kept.record(sequence)).collect()))
     }
 
     fn verify(&self) -> Pending<'_, Verified> {

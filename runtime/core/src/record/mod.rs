@@ -10,12 +10,14 @@ mod event;
 mod key;
 mod memory;
 mod records;
+mod settings;
 
 pub use broken::{Broken, Why};
 pub use event::{APPROVER_BYTES_MAX, BODY_BYTES_MAX, Consent, ConsentKey, Event, MESSAGE_BYTES_MAX};
 pub use key::{Key, NotAKey, PublicKey, Signature};
 pub use memory::Memory;
-pub use records::{Chain, Pending, Records, RecordsError, Verified};
+pub use records::{Chain, Current, Pending, Records, RecordsError, Verified};
+pub use settings::{SETTINGS_POINTS_MAX, Settings};
 
 use serde::{Deserialize, Serialize};
 
@@ -77,13 +79,18 @@ impl Record {
 
     /// Whether it is by itself what the key signed. Says nothing of its place: an old record is genuine too; that is for [`check`].
     pub fn genuine(&self, key: &PublicKey) -> Result<(), Broken> {
-        let broken = |why| Err(Broken { sequence: self.sequence, why });
+        self.intact()?;
+        if !key.signed_digest(&self.digest, &self.signature) {
+            return Err(Broken { sequence: self.sequence, why: Why::Signature });
+        }
+        Ok(())
+    }
+
+    /// Whether its content gives its digest. Finds accidents and careless edits; who mends the digest too is found by [`Record::genuine`].
+    pub fn intact(&self) -> Result<(), Broken> {
         let computed = self.content();
         if computed != self.digest {
-            return broken(Why::Changed { stored: self.digest, computed });
-        }
-        if !key.signed_digest(&self.digest, &self.signature) {
-            return broken(Why::Signature);
+            return Err(Broken { sequence: self.sequence, why: Why::Changed { stored: self.digest, computed } });
         }
         Ok(())
     }
@@ -116,7 +123,7 @@ impl Head {
     }
 }
 
-/// Makes the record that follows `previous`. A [`Event::Faulted`] or [`Event::Refused`] message is cut to [`MESSAGE_BYTES_MAX`],
+/// Makes the record that follows `previous`. The message of [`Event::Faulted`], [`Event::Refused`] or [`Event::RolledBack`] is cut to [`MESSAGE_BYTES_MAX`],
 /// since a plugin can make it long and must not escape the record by that; anything else too large is refused.
 pub fn seal(previous: Option<&Head>, at_ms: u64, event: &Event, key: &Key) -> Result<Record, RecordsError> {
     let mut record = Record {

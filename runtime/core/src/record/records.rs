@@ -33,6 +33,13 @@ pub trait Records: Send + Sync + 'static {
     /// The same for every key, in the order of keys.
     fn consents(&self) -> Pending<'_, Vec<Record>>;
 
+    /// The latest record that enabled, disabled or removed this key; none if nothing ever did. Whether it may run is for its consent to say.
+    fn lifecycle(&self, key: &ConsentKey) -> Pending<'_, Option<Record>>;
+
+    /// The same for every key, in the order of keys: what a host reads when it starts. Of each, its digest is checked and whose it is, not its
+    /// signature, which for a hundred thousand takes seconds: who acts on one asks [`Record::genuine`], or for that one alone.
+    fn lifecycles(&self) -> Pending<'_, Vec<Record>>;
+
     /// Recomputes everything. A chain that does not hold is [`RecordsError::Broken`], naming the first bad record.
     fn verify(&self) -> Pending<'_, Verified>;
 
@@ -49,18 +56,39 @@ pub struct Verified {
     pub head: Option<Head>,
 }
 
-/// Checks records one after the other, so that a long chain need not be in memory; also follows who has which consent.
+/// Checks records one after the other, so that a long chain need not be in memory; also follows what is current.
 pub struct Chain {
     key: PublicKey,
     kept: Option<Head>,
     head: Option<Head>,
-    consents: BTreeMap<ConsentKey, u64>,
+    current: Current,
+}
+
+/// What a whole chain says of each key: what an index of it has to say too.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Current {
+    /// The record that [`Records::consent`] gives.
+    pub consents: BTreeMap<ConsentKey, u64>,
+    /// The record that [`Records::lifecycle`] gives.
+    pub lifecycles: BTreeMap<ConsentKey, u64>,
+}
+
+impl Current {
+    /// Takes the next event, which has this place.
+    pub fn follow(&mut self, event: &Event, sequence: u64) {
+        if let Some(key) = event.changes_consent() {
+            self.consents.insert(key, sequence);
+        }
+        if let Some(key) = event.changes_lifecycle() {
+            self.lifecycles.insert(key, sequence);
+        }
+    }
 }
 
 impl Chain {
     /// Begins before the first record; `kept` is a head that was kept elsewhere, which the chain has to contain.
     pub fn new(key: PublicKey, kept: Option<Head>) -> Self {
-        Self { key, kept, head: None, consents: BTreeMap::new() }
+        Self { key, kept, head: None, current: Current::default() }
     }
 
     /// Takes the next record. After an error this chain is of no use.
@@ -69,19 +97,17 @@ impl Chain {
         if self.kept.is_some_and(|kept| kept.sequence == head.sequence && kept.digest != head.digest) {
             return Err(Broken { sequence: head.sequence, why: Why::Head }.into());
         }
-        if let Some(key) = record.event()?.changes_consent() {
-            self.consents.insert(key, record.sequence);
-        }
+        self.current.follow(&record.event()?, record.sequence);
         self.head = Some(head);
         Ok(())
     }
 
     /// Whether it reaches the head that was kept. Longer is fine: a crash may come between the two.
-    pub fn finish(self) -> Result<(Verified, BTreeMap<ConsentKey, u64>), Broken> {
+    pub fn finish(self) -> Result<(Verified, Current), Broken> {
         let records = self.head.map_or(0, |head| head.sequence);
         match self.kept {
             Some(kept) if kept.sequence > records => Err(Broken { sequence: kept.sequence, why: Why::Missing { after: records } }),
-            _ => Ok((Verified { records, head: self.head }, self.consents)),
+            _ => Ok((Verified { records, head: self.head }, self.current)),
         }
     }
 }

@@ -30,6 +30,15 @@ fn granted(instance: &str) -> Event {
     })
 }
 
+fn settings() -> Settings {
+    Settings {
+        configuration: json!({"theme": "dark", "depth": 3}).as_object().unwrap().clone(),
+        critical: true,
+        weight: -5,
+        points: vec!["acme:text/filter@1.0.0".parse().unwrap()],
+    }
+}
+
 fn events() -> Vec<Event> {
     let (by, reason) = ("ana".to_owned(), "a reason".to_owned());
     vec![
@@ -38,7 +47,11 @@ fn events() -> Vec<Event> {
         Event::Faulted { subject: subject("one"), code: "E-FAULT-TRAP".to_owned(), message: "unreachable".to_owned(), count: 3 },
         Event::Refused { subject: subject("one"), code: "E-CAP-HTTP-HOST".to_owned(), message: "no".to_owned(), count: 1 },
         Event::Revoked { subject: subject("one"), by: by.clone(), reason },
-        Event::Removed { subject: subject("one"), by },
+        Event::Removed { subject: subject("one"), by: by.clone() },
+        Event::Enabled { subject: subject("one"), by: by.clone(), settings: settings() },
+        Event::Disabled { subject: subject("one"), by: by.clone(), reason: "tired".to_owned(), settings: Settings::default() },
+        Event::Replaced { subject: subject("one"), from: Digest::of(b"before"), by },
+        Event::RolledBack { subject: subject("one"), from: Digest::of(b"after"), why: "7 of 20 calls failed".to_owned() },
     ]
 }
 
@@ -71,7 +84,7 @@ fn events_come_back_as_they_were_and_records_survive_json() {
     assert_eq!(back, events());
     let text = serde_json::to_string(&records).unwrap();
     assert_eq!(serde_json::from_str::<Vec<Record>>(&text).unwrap(), records);
-    assert_eq!(verify(&records, None).unwrap(), Verified { records: 6, head: Some(records[5].head()) });
+    assert_eq!(verify(&records, None).unwrap(), Verified { records: 10, head: Some(records[9].head()) });
 }
 
 #[test]
@@ -81,7 +94,8 @@ fn every_single_byte_edit_of_every_field_is_found_and_names_the_record() {
     for index in 0..records.len() {
         // The record in its texts: body, and each fixed field as bytes.
         for position in 0..records[index].body.len() {
-            for bit in [1, 2, 4, 8, 16, 32, 64] {
+            // All bits of the first six are enough to be slow.
+            for bit in [1, 2, 4, 8, 16, 32, 64].into_iter().take(if index < 6 { 7 } else { 1 }) {
                 let mut bytes = records[index].body.clone().into_bytes();
                 bytes[position] ^= bit;
                 let mut edited = records.clone();
@@ -213,6 +227,84 @@ fn a_long_message_is_cut_and_a_long_reason_is_refused() {
     assert!(seal(None, 0, &at_limit, &key()).is_ok());
     let past_it = Event::Removed { subject: subject("a"), by: "x".repeat(APPROVER_BYTES_MAX + 1) };
     assert!(matches!(seal(None, 0, &past_it, &key()), Err(RecordsError::TooLarge { .. })));
+}
+
+#[test]
+fn what_was_seen_of_a_version_is_cut_and_a_long_reason_to_disable_is_refused() {
+    let rolled = Event::RolledBack { subject: subject("a"), from: Digest::of(b""), why: "é".repeat(MESSAGE_BYTES_MAX) };
+    let Event::RolledBack { why, .. } = seal(None, 0, &rolled, &key()).unwrap().event().unwrap() else { panic!() };
+    assert_eq!(why.len(), MESSAGE_BYTES_MAX);
+    let (by, settings) = ("ana".to_owned(), Settings::default());
+    for bytes in [APPROVER_BYTES_MAX, APPROVER_BYTES_MAX + 1] {
+        let long = "x".repeat(bytes);
+        for event in [
+            Event::Enabled { subject: subject("a"), by: long.clone(), settings: settings.clone() },
+            Event::Disabled { subject: subject("a"), by: long.clone(), reason: String::new(), settings: settings.clone() },
+            Event::Disabled { subject: subject("a"), by: by.clone(), reason: long.clone(), settings: settings.clone() },
+            Event::Replaced { subject: subject("a"), from: Digest::of(b""), by: long.clone() },
+        ] {
+            assert_eq!(seal(None, 0, &event, &key()).is_ok(), bytes == APPROVER_BYTES_MAX, "{event:?}");
+        }
+    }
+}
+
+#[test]
+fn a_configuration_at_its_limit_is_recorded_and_one_byte_more_is_refused() {
+    // `{"a":"…"}` has eight bytes around the text.
+    let with = |bytes: usize| Settings {
+        configuration: json!({"a": "x".repeat(bytes - 8)}).as_object().unwrap().clone(),
+        ..Settings::default()
+    };
+    let enabled = |settings: Settings| Event::Enabled { subject: subject("a"), by: String::new(), settings };
+    let (fits, too_long) = (with(crate::limits::OPTIONS_BYTES_MAX), with(crate::limits::OPTIONS_BYTES_MAX + 1));
+    assert!(fits.check().is_ok() && seal(None, 0, &enabled(fits), &key()).is_ok());
+    assert_eq!(too_long.check().unwrap_err().at, "configuration");
+    let refused = seal(None, 0, &enabled(too_long), &key());
+    assert_eq!(refused, Err(RecordsError::TooLarge { bytes: 65_537, bytes_max: 65_536 }));
+}
+
+#[test]
+fn settings_name_as_many_points_as_they_may_and_no_more() {
+    let with = |count: usize| Settings { points: vec!["a:b/c".parse().unwrap(); count], ..Settings::default() };
+    assert!(with(SETTINGS_POINTS_MAX).check().is_ok());
+    assert_eq!(with(SETTINGS_POINTS_MAX + 1).check().unwrap_err().at, "points");
+}
+
+#[test]
+fn settings_are_read_with_their_defaults_and_no_unknown_word() {
+    let read = |text: &str| serde_json::from_str::<Settings>(text);
+    assert_eq!(read("{}").unwrap(), Settings::default());
+    assert_eq!(serde_json::to_string(&Settings::default()).unwrap(), r#"{"configuration":{},"critical":false,"weight":0}"#);
+    assert_eq!(read(&serde_json::to_string(&settings()).unwrap()).unwrap(), settings());
+    assert!(read(r#"{"configuration":[]}"#).is_err() && read(r#"{"wieght":1}"#).is_err() && read(r#"{"points":["no"]}"#).is_err());
+}
+
+#[test]
+fn only_enabling_disabling_and_removing_say_whether_a_plugin_is_to_run() {
+    let changes: Vec<bool> = events().iter().map(|event| event.changes_lifecycle().is_some()).collect();
+    assert_eq!(changes, [false, false, false, false, false, true, true, true, false, false]);
+    let consents: Vec<bool> = events().iter().map(|event| event.changes_consent().is_some()).collect();
+    assert_eq!(consents, [true, false, false, false, true, true, false, false, false, false]);
+    for event in events() {
+        assert_eq!(event.settings().is_some(), matches!(event, Event::Enabled { .. } | Event::Disabled { .. }));
+        assert!(event.changes_lifecycle().is_none_or(|key| key == ConsentKey::from(event.subject())));
+    }
+}
+
+#[test]
+fn a_chain_follows_what_is_current_and_its_digests_alone_find_a_careless_edit() {
+    let (records, mut chain) = (chain(), Chain::new(key().public(), None));
+    records.iter().try_for_each(|record| chain.push(record)).unwrap();
+    let (_, current) = chain.finish().unwrap();
+    let one = ConsentKey::from(&subject("one"));
+    assert_eq!((current.consents[&one], current.lifecycles[&one]), (6, 8));
+    assert_eq!((current.consents.len(), current.lifecycles.len()), (1, 1));
+    let mut edited = records[7].clone();
+    edited.body = edited.body.replace("tired", "awake");
+    assert!(matches!(edited.intact(), Err(Broken { sequence: 8, why: Why::Changed { .. } })));
+    edited.digest = edited.content();
+    assert_eq!(edited.intact(), Ok(()));
+    assert_eq!(edited.genuine(&key().public()), Err(Broken { sequence: 8, why: Why::Signature }));
 }
 
 #[test]

@@ -171,7 +171,7 @@ fn too_many_faults(watch: &Watch, before: &Observed, after: &Observed) -> bool {
     let wide = u128::from;
     let calls = after.calls.max(watch.calls_min);
     wide(after.faults) * 100 > wide(calls) * u128::from(watch.fault_percent)
-        && wide(after.faults) * wide(before.calls) >= 2 * wide(before.faults) * wide(calls)
+        && wide(after.faults) * wide(before.calls) >= (wide(before.faults) * wide(calls)).saturating_mul(2)
 }
 
 /// Latency before and after, where the one after is too long.
@@ -180,7 +180,9 @@ fn too_slow(watch: &Watch, before: &Observed, after: &Observed) -> Option<(u64, 
         return None;
     }
     let (before_us, after_us) = (before.quantile(QUANTILE), after.quantile(QUANTILE));
-    (after_us > watch.latency_floor_us && after_us as f64 > before_us as f64 * watch.latency_factor).then_some((before_us, after_us))
+    // Compared before they are rounded: four times as long has to be four times as long.
+    let times_as_long = after.interpolated(QUANTILE) > before.interpolated(QUANTILE) * watch.latency_factor;
+    (after_us > watch.latency_floor_us && times_as_long).then_some((before_us, after_us))
 }
 
 #[cfg(test)]

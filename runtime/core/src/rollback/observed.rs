@@ -58,6 +58,11 @@ impl Observed {
 
     /// The latency that this part of all answers (0 to 1) stays within. Microseconds; 0 where there are none.
     pub fn quantile(&self, part: f64) -> u64 {
+        self.interpolated(part) as u64
+    }
+
+    /// The same before it is rounded down.
+    pub(super) fn interpolated(&self, part: f64) -> f64 {
         let answered = self.answered();
         // At least one and at most all of them, whatever the part is; what is not a number becomes one.
         let wanted = ((answered as f64 * part).ceil() as u64).clamp(1, answered.max(1));
@@ -65,13 +70,12 @@ impl Observed {
         for (index, &count) in self.latency_buckets.iter().enumerate() {
             if count > 0 && below.saturating_add(count) >= wanted {
                 // Bucket 0 holds 0, bucket k from 2^(k-1) up to 2^k. The last has no end, so its begin is all that is known.
-                let begin = if index == 0 { 0 } else { 1 << (index - 1) };
-                let width = if index + 1 == BUCKETS || index == 0 { 0 } else { begin };
-                let within = (wanted - below) as f64 / count as f64;
-                return begin + (width as f64 * within) as u64;
+                let begin = if index == 0 { 0.0 } else { (1_u64 << (index - 1)) as f64 };
+                let width = if index + 1 == BUCKETS { 0.0 } else { begin };
+                return begin + width * ((wanted - below) as f64 / count as f64);
             }
             below = below.saturating_add(count);
         }
-        0
+        0.0
     }
 }

@@ -46,7 +46,8 @@ fn consent_is_needed_exactly_where_the_new_is_no_narrower_grant_of_the_old() {
         let to = to.like(from);
         let (capability, from, to) = (from.capability(), from.bounds(), to.bounds());
         // Complete on both sides: what a grant leaves out it takes over from what was asked, what a later one leaves out is gone.
-        let limit_lost = from.keys().any(|key| !to.contains_key(key));
+        // Reuse is no limit: without that bound there is none of it.
+        let limit_lost = from.keys().any(|key| !to.contains_key(key) && key != "reuse-calls");
         let grants = |bounds: &Map<String, Value>| Grants::none().with(capability, bounds.clone());
         let narrows = !limit_lost && grants(&to).narrowing(Some(&manifest(&grants(&from)))).is_ok();
         let difference = Difference::between(&grants(&from), &grants(&to));
@@ -141,6 +142,12 @@ fn each_kind_of_change_alone_needs_consent_or_does_not() {
         let (from, to) = (Grants::none().with(capability, object(bounds)), Grants::none().with(capability, unknown));
         assert!(Difference::between(&from, &to).needs_consent(), "{capability}: a bound that nobody knows is no limit");
     }
+    // Not to be granted reuse is the least, so that it appears is more and that it goes is less.
+    let engine = |bounds: Value| Grants::none().with("engine", object(bounds));
+    assert!(Difference::between(&engine(json!({})), &engine(json!({"reuse-calls": 2}))).needs_consent());
+    assert!(Difference::between(&engine(json!({})), &engine(json!({"reuse-calls": 1}))).is_empty());
+    let less = Difference::between(&engine(json!({"reuse-calls": 9})), &engine(json!({})));
+    assert_eq!((less.needs_consent(), less.to_string().as_str()), (false, "~ engine.reuse-calls: 9 -> 1 (less)\n"));
     // What an application's own bound means by being there, only the application knows.
     let own = |bounds: Value| Grants::none().with("own", object(bounds));
     assert!(Difference::between(&own(json!({})), &own(json!({"level": "admin"}))).needs_consent());

@@ -6,9 +6,11 @@
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
 mod bounds;
+mod breaker;
 mod difference;
 mod grants;
 mod hints;
+mod lifecycle;
 mod manifests;
 mod oracle;
 mod patterns;

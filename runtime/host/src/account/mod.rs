@@ -15,6 +15,7 @@ use std::time::Duration;
 use plugwork_core::{Denial, Fault, Limits, Subject};
 use tokio::sync::Notify;
 
+use crate::admission::Seats;
 use crate::audit::Audit;
 use crate::bucket::{Bucket, Rate};
 use crate::usage::{HostInterface, Storage, Usage};
@@ -28,7 +29,7 @@ const LOG_SECONDS: u64 = 4;
 pub struct Account {
     subject: Subject,
     /// The record that its consent rests on: later revocations end it, earlier ones do not. 0 where nothing is recorded.
-    since: u64,
+    since: AtomicU64,
     /// When its consent is over, in Unix milliseconds.
     expires_ms: AtomicU64,
     audit: Option<Arc<Audit>>,
@@ -48,6 +49,9 @@ pub struct Account {
     random: Bucket,
     revoked: AtomicBool,
     revocation: Notify,
+    /// Its own instances, and those of all plugins of the runtime.
+    seats: Seats,
+    process_seats: Arc<Seats>,
 }
 
 /// Sums since the account was opened.
@@ -80,10 +84,10 @@ fn add(counter: &AtomicU64, amount: u64) {
 }
 
 impl Account {
-    pub(crate) fn open(subject: Subject, since: u64, limits: Limits, audit: Option<Arc<Audit>>) -> Self {
+    pub(crate) fn open(subject: Subject, since: u64, limits: Limits, audit: Option<Arc<Audit>>, process_seats: Arc<Seats>) -> Self {
         Self {
             subject,
-            since,
+            since: AtomicU64::new(since),
             expires_ms: AtomicU64::new(u64::MAX),
             audit,
             memory_bytes: AtomicU64::new(0),
@@ -101,6 +105,8 @@ impl Account {
             random: Bucket::full(Some(Rate::of(limits.random_bytes_per_second))),
             revoked: AtomicBool::new(false),
             revocation: Notify::new(),
+            seats: Seats::new(limits.instances),
+            process_seats,
             limits: RwLock::new(limits),
         }
     }
@@ -119,6 +125,7 @@ impl Account {
         self.cpu.cap(cpu_rate(&limits));
         self.host_calls.cap(limits.host_calls_per_second.map(Rate::of));
         self.egress.cap(limits.egress_bytes_per_second.map(Rate::of));
+        self.seats.resize(limits.instances);
         *self.limits.write().expect("no panic happens under this lock") = limits;
     }
 
@@ -327,9 +334,36 @@ impl Account {
         self.revoked.load(Ordering::Relaxed)
     }
 
+    /// The record that its consent rests on.
+    pub(crate) fn since(&self) -> u64 {
+        self.since.load(Ordering::SeqCst)
+    }
+
+    /// Its consent was put on record, later than it began.
+    pub(crate) fn rest_on(&self, sequence: u64) {
+        self.since.store(sequence, Ordering::SeqCst);
+    }
+
+    /// Until when its consent lasts, in Unix milliseconds.
+    pub(crate) fn expires_ms(&self) -> Option<u64> {
+        Some(self.expires_ms.load(Ordering::Relaxed)).filter(|ms| *ms != u64::MAX)
+    }
+
+    /// Its own line for instances.
+    #[inline]
+    pub(crate) fn seats(&self) -> &Seats {
+        &self.seats
+    }
+
+    /// The line of all plugins.
+    #[inline]
+    pub(crate) fn process_seats(&self) -> &Seats {
+        &self.process_seats
+    }
+
     /// Ends it for good, if its consent is older than the record that takes it back. Consent that is given anew opens another account.
     pub(crate) fn revoke(&self, sequence: u64) {
-        if self.since < sequence {
+        if self.since() < sequence {
             self.revoked.store(true, Ordering::SeqCst);
             self.revocation.notify_waiters();
         }

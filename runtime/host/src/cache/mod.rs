@@ -69,10 +69,12 @@ pub(crate) struct Cache {
 
 impl Cache {
     /// `children` compile where there are any; they need a disk.
-    pub(crate) fn new(disk: Option<Disk>, children: Option<Children>) -> Self {
-        let weigh = |_: &(Digest, Variant), component: &Component| {
+    pub(crate) fn new(disk: Option<Disk>, children: Option<Children>, loaded_max: u64) -> Self {
+        // Components that are only here take memory maps and descriptors too: at most an eighth of what the process can carry.
+        let least = u32::try_from(CODE_BYTES_MAX / (loaded_max / 8).max(1)).unwrap_or(u32::MAX);
+        let weigh = move |_: &(Digest, Variant), component: &Component| {
             let range = component.image_range();
-            u32::try_from(range.end as usize - range.start as usize).unwrap_or(u32::MAX)
+            u32::try_from(range.end as usize - range.start as usize).unwrap_or(u32::MAX).max(least)
         };
         Self {
             code: Memory::builder().max_capacity(CODE_BYTES_MAX).weigher(weigh).build(),

@@ -10,9 +10,8 @@ use plugwork_core::{Grants, Limits};
 
 use super::Member;
 use crate::error::{Error, ErrorKind, Result};
-use crate::flight::Joined;
 use crate::generation::Generation;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Shared};
 use crate::source::Source;
 
 /// How a plugin is loaded again after it was evicted, or in the first place.
@@ -48,14 +47,7 @@ impl Member {
         if !self.is(Stage::Active) {
             return Err(self.unavailable());
         }
-        match self.flight.join() {
-            Joined::Lead(leader) => {
-                let result = self.load_current(runtime).await;
-                leader.finish(result.clone());
-                result
-            }
-            Joined::Wait(wait) => wait.await,
-        }
+        self.flight.fly(|| self.load_current(runtime)).await
     }
 
     async fn load_current(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
@@ -90,7 +82,7 @@ impl Member {
     pub(super) async fn load(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
         let shared = runtime.shared();
         let subject = self.subject();
-        shared.density.admit().map_err(|scarce| Error::scarce(scarce).of(&subject))?;
+        shared.density.admit(&shared.seats).map_err(|scarce| Error::scarce(scarce).of(&subject))?;
         let recipe = self.recipe.load_full();
         let source = match &*recipe {
             Recipe::Recorded => shared.package(subject.digest)?,
@@ -115,6 +107,32 @@ impl Member {
             _ => offer.resume().await?,
         };
         Ok(plugin.generation().clone())
+    }
+
+    /// Unloads it to make room. It stays active.
+    pub(crate) fn evict(&self, shared: &Shared) {
+        if let Some(generation) = self.current.swap(None) {
+            shared.retire(generation);
+        }
+    }
+
+    /// Bytes of machine code that are loaded for it.
+    pub(crate) fn code_bytes(&self) -> u32 {
+        let current = self.current.load();
+        let range = current.as_ref().map(|generation| generation.component.image_range());
+        range.map_or(0, |range| u32::try_from(range.end as usize - range.start as usize).unwrap_or(u32::MAX))
+    }
+
+    /// Consent was taken back by a record: what rests on an earlier one stops.
+    pub(crate) fn consent_ended(self: &Arc<Self>, shared: &Shared, sequence: u64) {
+        let rests_on_later = self.current.load().as_ref().is_some_and(|generation| generation.account.since() >= sequence);
+        if self.native.is_some() || rests_on_later {
+            return;
+        }
+        let reason = "consent was taken back".to_owned();
+        if self.advance(Move::Suspend, Actor::Watch, |_| LifeState::Suspended { reason }).is_ok() {
+            self.leave(shared);
+        }
     }
 
     /// It cannot run: it leaves its points until somebody enables it again.

@@ -4,7 +4,8 @@
 //! `replace`, `start`. Easily got wrong: an installation that is active need not be loaded; its first call loads it.
 
 pub(crate) mod hooks;
-mod load;
+pub(crate) mod load;
+pub(crate) mod members;
 mod moves;
 mod replace;
 pub(crate) mod roster;
@@ -19,22 +20,23 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Settings};
-use plugwork_core::{Subject, breaker, lifecycle};
+use plugwork_core::{Subject, lifecycle};
 
-use crate::breaker::Guarded;
 use crate::dispatch::{Origin, Outcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Flight;
 use crate::generation::{Entered, Generation};
-use crate::guests::{GuestThreads, Lane};
+use crate::threads::{GuestThreads, Lane};
 use crate::native::AnyNative;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
 use crate::runtime::Runtime;
 use crate::session::Session;
 
-pub use replace::{Replaced, Replacement};
-pub use start::{Preload, Skipped, Start, Started};
+pub use hooks::{Change, Hooks};
+pub use replace::{Offered, Replaced, Replacement};
+pub(crate) use start::native_subject;
+pub use start::{Found, Preload, Skipped, Start, Started};
 pub use status::Status;
 
 /// One managed plugin. Its clones are one installation.
@@ -62,8 +64,9 @@ pub(crate) struct Member {
     current: ArcSwapOption<Generation>,
     /// The version before it, for as long as it may come back.
     watched: Mutex<Option<replace::Watched>>,
+    /// What was said when a version last went back by itself.
+    rolled_back: Mutex<Option<String>>,
     flight: Flight<Result<Arc<Generation>>>,
-    breaker: Guarded,
     /// Held by whoever changes it: one change at a time.
     changing: tokio::sync::Mutex<()>,
     lane: OnceLock<Lane>,
@@ -74,7 +77,7 @@ pub(crate) struct Member {
 }
 
 impl Member {
-    fn new(subject: Subject, settings: Settings, recipe: load::Recipe, native: Option<AnyNative>, breaker: &breaker::Settings) -> Self {
+    fn new(subject: Subject, settings: Settings, recipe: load::Recipe, native: Option<AnyNative>) -> Self {
         Self {
             key: ConsentKey::from(&subject),
             name: subject.to_string().into(),
@@ -86,8 +89,8 @@ impl Member {
             state: Mutex::new(LifeState::Discovered),
             current: ArcSwapOption::empty(),
             watched: Mutex::default(),
+            rolled_back: Mutex::default(),
             flight: Flight::default(),
-            breaker: Guarded::new(*breaker),
             changing: tokio::sync::Mutex::default(),
             lane: OnceLock::new(),
             generations: AtomicU64::new(0),
@@ -97,6 +100,16 @@ impl Member {
 
     pub(crate) fn subject(&self) -> Arc<Subject> {
         self.subject.load_full()
+    }
+
+    /// When it was last called, by the coarse clock.
+    pub(crate) fn last_used_ms(&self) -> Option<u64> {
+        Some(self.used_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0)
+    }
+
+    /// How many versions of it were loaded so far.
+    fn generations(&self) -> u64 {
+        self.generations.load(Ordering::Relaxed)
     }
 
     pub(crate) fn lane(&self, threads: &GuestThreads) -> &Lane {
@@ -126,15 +139,15 @@ impl Member {
             return native.call::<P>(input).await.map_err(|error| error.of(&self.subject()));
         }
         let now_ms = runtime.shared().now_ms();
-        let permit = self.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
         let entered = self.enter(runtime, now_ms).await?;
+        let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
         outcome.subject = entered.subject.clone();
         outcome.version = entered.version().cloned();
         let started = Instant::now();
         let answer = entered.call::<P>(input, &mut outcome.spend).await;
         let faulted = answer.as_ref().is_err_and(|error| error.fault().is_some());
         entered.work.observed.add(started.elapsed(), faulted);
-        self.breaker.done(permit, now_ms, faulted);
+        entered.work.breaker.done(permit, now_ms, faulted);
         answer
     }
 
@@ -180,6 +193,20 @@ impl Member {
             _ => String::new(),
         };
         Error::new(ErrorKind::Unavailable, format!("`{}` takes no calls: it is {state}{hint}", self.name)).of(&self.subject())
+    }
+}
+
+/// A state without data of its own.
+fn plain(stage: Stage) -> LifeState {
+    match stage {
+        Stage::Discovered => LifeState::Discovered,
+        Stage::Installed => LifeState::Installed,
+        Stage::Enabling => LifeState::Enabling,
+        Stage::Active => LifeState::Active,
+        Stage::Suspended => LifeState::Suspended { reason: String::new() },
+        Stage::Disabling => LifeState::Disabling,
+        Stage::Failed => LifeState::Failed { fault: String::new() },
+        Stage::Removed => LifeState::Removed,
     }
 }
 
@@ -229,9 +256,12 @@ impl Installation {
     /// Starts a session with the version that is current. A replacement waits for it, until its time to drain is over.
     pub async fn session<P: Point>(&self) -> Result<Session<P>> {
         let now_ms = self.runtime.shared().now_ms();
-        let permit = self.member.breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
-        let started = Session::start(self.member.enter(&self.runtime, now_ms).await?).await;
-        self.member.breaker.done(permit, now_ms, started.as_ref().is_err_and(|error| error.fault().is_some()));
+        let entered = self.member.enter(&self.runtime, now_ms).await?;
+        let generation = entered.clone();
+        let breaker = &generation.work.breaker;
+        let permit = breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
+        let started = Session::start(entered).await;
+        breaker.done(permit, now_ms, started.as_ref().is_err_and(|error| error.fault().is_some()));
         started
     }
 }

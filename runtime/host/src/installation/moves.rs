@@ -29,7 +29,7 @@ pub(super) struct Passing<'a> {
 
 impl<'a> Passing<'a> {
     pub(super) fn begin(member: &'a Arc<Member>, by_move: Move, who: Actor) -> Result<Self> {
-        let before = member.advance(by_move, who, LifeState::plain)?;
+        let before = member.advance(by_move, who, super::plain)?;
         Ok(Self { member, before: Some(before) })
     }
 
@@ -74,10 +74,10 @@ impl Runtime {
     pub(crate) fn admit(&self, plugin: &Plugin, mut settings: Settings) -> Result<Installation> {
         let generation = plugin.generation();
         settings.points = generation.facts.points().cloned().collect();
-        let fresh = || Member::new((*generation.subject).clone(), settings, generation.recipe(self.shared()), None, &self.shared().breaker);
+        let fresh = || Member::new((*generation.subject).clone(), settings, generation.recipe(self.shared()), None);
         let member = self.shared().members.get_or_insert(&(&*generation.subject).into(), fresh);
         if member.is(Stage::Discovered) {
-            member.advance(Move::Install, Actor::Operator, LifeState::plain)?;
+            member.advance(Move::Install, Actor::Operator, super::plain)?;
         }
         let current = member.current.load();
         if current.as_ref().is_none_or(|current| !Arc::ptr_eq(current, generation)) {
@@ -95,7 +95,7 @@ impl Runtime {
         if self.shared().members.contains(&key) {
             return Err(Error::new(ErrorKind::Invalid, format!("two plugins are called `{subject}`")).of(&subject));
         }
-        let fresh = || Member::new(subject.clone(), settings, Recipe::Native, Some(native), &self.shared().breaker);
+        let fresh = || Member::new(subject.clone(), settings, Recipe::Native, Some(native));
         let member = self.shared().members.get_or_insert(&key, fresh);
         *member.state.lock().expect("no panic happens under this lock") = LifeState::Active;
         self.shared().members.join(&member);
@@ -112,7 +112,12 @@ impl Installation {
         if member.is(Stage::Active) {
             return Ok(());
         }
-        let passing = Passing::begin(member, Move::Enable, Actor::Operator)?;
+        let passing = match member.state().stage() {
+            Stage::Failed => Passing::begin(member, Move::Recover, Actor::Operator)?,
+            // Whatever suspended it is looked at again when it is loaded.
+            Stage::Suspended => Passing::begin(member, Move::Disable, Actor::Operator)?,
+            _ => Passing::begin(member, Move::Enable, Actor::Operator)?,
+        };
         match member.activate(&self.runtime, Some(by)).await {
             Ok(()) => {
                 passing.end(LifeState::Active);
@@ -152,13 +157,13 @@ impl Installation {
         let _one = member.changing.lock().await;
         let change = member.change();
         shared.hooks.ask("before-remove", &change, shared.hooks.hooks.before_remove(&change)).await?;
-        let removed = member.advance(Move::Remove, Actor::Operator, LifeState::plain)?;
+        // What runs is disabled on its way out.
+        let detaches = matches!(member.state().stage(), Stage::Active | Stage::Suspended);
+        let passing = Passing::begin(member, if detaches { Move::Disable } else { Move::Remove }, Actor::Operator)?;
         let subject = (*member.subject()).clone();
-        if let Err(error) = member.write(&self.runtime, vec![Event::Removed { subject, by: by.to_owned() }]).await {
-            *member.state.lock().expect("no panic happens under this lock") = removed;
-            return Err(error);
-        }
+        member.write(&self.runtime, vec![Event::Removed { subject, by: by.to_owned() }]).await?;
         member.leave(shared);
+        passing.end(LifeState::Removed);
         shared.members.remove(&member.key);
         if shared.hooks.tell(shared.hooks.hooks.after_remove(&change)).await {
             shared.complain_hook("after-remove", &change);
@@ -220,7 +225,22 @@ impl Member {
 }
 
 impl Generation {
-    pub(crate) fn change(&self, from: Option<&Generation>) -> Change {
+    /// How it is loaded again.
+    pub(crate) fn recipe(&self, shared: &Shared) -> Recipe {
+        match (self.recorded, shared.packages.is_some()) {
+            // With a source of packages a file need not be kept in memory.
+            (true, true) if self.source.path().is_none() => Recipe::Recorded,
+            (true, _) => Recipe::RecordedFrom(self.source.clone()),
+            (false, _) => self.kept(),
+        }
+    }
+
+    /// How it is loaded again with consent that nobody recorded.
+    pub(super) fn kept(&self) -> Recipe {
+        Recipe::Kept { source: self.source.clone(), grants: self.grants.clone(), limits: self.limits_given }
+    }
+
+    fn change(&self, from: Option<&Self>) -> Change {
         Change {
             subject: (*self.subject).clone(),
             version: self.version().cloned(),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, RwLock};
 
 use plugwork_core::InterfaceName;
-use plugwork_core::dispatch::Dispatching;
+use plugwork_core::dispatch::{self, Dispatching};
 
 use super::Member;
 use crate::point::Point;
@@ -52,7 +52,7 @@ impl Roster {
         let path = wanted.as_ref().map_or(P::INTERFACE, |wanted| wanted.path());
         let dispatching = configured.get(P::INTERFACE).or_else(|| configured.get(path)).cloned().unwrap_or_default();
         let mut members: Vec<_> = self.members.iter().filter(is_of).cloned().collect();
-        dispatching.sort(&mut members, |member| (member.settings.load().weight, member.name.to_string()));
+        dispatch::order(&dispatching, &mut members, |member| (member.settings.load().weight, &member.name));
         let attached = Arc::new(Attached { members, dispatching });
         self.points.write().expect("no panic happens under this lock").insert(key, attached.clone());
         attached

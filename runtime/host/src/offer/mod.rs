@@ -3,10 +3,12 @@
 mod standing;
 
 use std::fmt;
-use std::sync::{Arc, RwLock};
+use std::num::NonZeroU32;
+use std::sync::Arc;
 
 use plugwork_component::Report;
 use plugwork_core::limits::OPTIONS_BYTES_MAX;
+use plugwork_core::policy::engine::EngineBounds;
 use plugwork_core::reach::{self, Kind, Reach};
 use plugwork_core::{Denial, Digest, Grants, InterfaceName, Issue, Limits, Manifest, PackageName, Permission, Subject};
 use serde_json::{Map, Value};
@@ -15,16 +17,18 @@ use wasmtime::component::{Component, InstancePre};
 
 use crate::engine::{Profile, Variant};
 use crate::error::{Error, ErrorKind, Result};
+use crate::generation::{ConfiguredByName, Generation, Work};
 use crate::inspect::Facts;
 use crate::interfaces::lifecycle;
 use crate::link::Parts;
-use crate::plugin::{ConfiguredByName, Generation, Plugin};
+use crate::plugin::Plugin;
 use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::state::State;
 
 /// The capability that lets a plugin run in the full profile.
 const ENGINE: &str = "engine";
+const HANDOVER: &str = "plugwork:plugin/handover";
 
 /// A component, read and checked. Nothing of it has run.
 pub struct Offer {
@@ -144,6 +148,10 @@ impl Offer {
 
     /// Everything the component says about itself. Parses it anew: milliseconds for a megabyte.
     pub fn report(&self) -> Result<Report> {
+        if self.source.is_elsewhere() {
+            let message = format!("the file of `{}` was not fetched yet: make the offer from its bytes", self.subject);
+            return Err(Error::new(ErrorKind::Invalid, message).of(&self.subject));
+        }
         plugwork_component::read(&self.source.load()?).map_err(|error| Error::new(ErrorKind::Component, error.to_string()))
     }
 
@@ -203,26 +211,31 @@ impl Offer {
         // Who takes consent back from here on finds the account; what was taken back before is seen now.
         self.still_stands(since).await?;
         let uses_wasi = reach.iter().any(|reach| reach.kind != Kind::Types && reach.interface.path().starts_with("wasi:"));
-        Ok(Plugin::new(Generation {
+        let reuse_calls = reuse(&grants);
+        Ok(Plugin::new(Arc::new(Generation {
             subject: Arc::new(self.subject.clone()),
             facts: self.facts.clone(),
             grants,
             reach,
             limits,
+            limits_given: self.limits,
+            source: self.source.clone(),
+            recorded: since > 0 && (self.approval.recorded || self.approval.rests_on.is_some()),
             account,
             profile,
             component,
             pre,
             lifecycle,
+            handover: self.facts.exports.iter().any(|export| export.path() == HANDOVER),
             uses_wasi,
             configuration,
             configured,
             ticker: runtime.engines.ticker.clone(),
             sink: runtime.sink.clone(),
             runtime: self.runtime.downgrade(),
-            indices: RwLock::default(),
+            work: Work::new(reuse_calls, runtime.breaker, runtime.density.count()),
             manifest: self.manifest,
-        }))
+        })))
     }
 
     /// The line that would grant what an import needs.
@@ -301,6 +314,12 @@ impl Offer {
         }
         if issues.is_empty() { Ok(configured) } else { Err(issues) }
     }
+}
+
+/// How many calls one instance may serve, where that was granted.
+fn reuse(grants: &Grants) -> Option<NonZeroU32> {
+    let bounds: EngineBounds = serde_json::from_value(Value::Object(grants.get(ENGINE)?.clone())).ok()?;
+    NonZeroU32::new(bounds.calls_each()).filter(|calls| calls.get() > 1)
 }
 
 /// Bounds to show in a hint where nobody asked for any.

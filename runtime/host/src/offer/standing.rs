@@ -5,11 +5,12 @@
 
 use plugwork_core::consent::EVERY_INSTANCE;
 use plugwork_core::record::{Consent, ConsentKey, Event, Record};
-use plugwork_core::{CompileFailure, Denial, Grants, Standing};
+use plugwork_core::{CompileFailure, Denial, Digest, Grants, Standing};
 
 use super::{Approval, Offer};
 use crate::audit::Audit;
 use crate::error::{Error, Result};
+use crate::installation::Change;
 use crate::plugin::Plugin;
 
 impl Offer {
@@ -54,6 +55,25 @@ impl Offer {
         self.unrecorded().accept_only(grants).await
     }
 
+    /// What would be put on record.
+    pub(crate) fn consent(&self, grants: &Grants) -> Consent {
+        Consent {
+            subject: self.subject.clone(),
+            version: self.manifest.as_ref().map(|manifest| manifest.version.clone()),
+            grants: grants.clone(),
+            approver: self.approval.by.clone(),
+            reason: self.approval.reason.clone(),
+            expires_ms: self.approval.expires_ms,
+            limits: self.limits,
+        }
+    }
+
+    /// What an application's hooks are told of it.
+    pub(crate) fn change(&self, grants: &Grants, from: Option<Digest>) -> Change {
+        let version = self.manifest.as_ref().map(|manifest| manifest.version.clone());
+        Change { subject: self.subject.clone(), version, grants: grants.clone(), from }
+    }
+
     /// Puts the consent on record, unless exactly that stands there already. Gives the record that the plugin's account rests on.
     pub(super) async fn consented(&self, grants: &Grants) -> Result<u64> {
         let runtime = self.runtime.shared();
@@ -65,15 +85,7 @@ impl Offer {
             return Ok(audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence));
         }
         let latest = self.latest(audit).await?;
-        let consent = Consent {
-            subject: self.subject.clone(),
-            version: self.manifest.as_ref().map(|manifest| manifest.version.clone()),
-            grants: grants.clone(),
-            approver: self.approval.by.clone(),
-            reason: self.approval.reason.clone(),
-            expires_ms: self.approval.expires_ms,
-            limits: self.limits,
-        };
+        let consent = self.consent(grants);
         let mut events = Vec::new();
         if let Some(record) = latest {
             let event = record.event().map_err(Error::records)?;

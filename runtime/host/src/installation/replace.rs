@@ -1,0 +1,369 @@
+//! Replacing a version by another while calls go on: the new one is compiled, linked and proved beside the old one, then new calls go to it.
+//!
+//! The old version stays ready for as long as the new one is watched, and takes its place again by itself where calls fail or take too long.
+//! Easily got wrong: everything that can fail comes before the record, and the record before the swap, so a process that dies comes up with
+//! exactly one of the two. State that the old version changes after its snapshot is lost.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use plugwork_core::consent::{carried_over, to_ask};
+use plugwork_core::difference::Difference;
+use plugwork_core::lifecycle::{Actor, Move, Stage};
+use plugwork_core::record::{Consent, ConsentKey, Event, Settings};
+use plugwork_core::rollback::{self, Observed, Verdict, Why};
+use plugwork_core::{Digest, Grants};
+use semver::Version;
+
+use super::load::Recipe;
+use super::{Installation, Member};
+use crate::error::{Error, ErrorKind, Result};
+use crate::generation::Generation;
+use crate::interfaces::handover::SNAPSHOT_BYTES_MAX;
+use crate::live::Live;
+use crate::log::Level;
+use crate::offer::Offer;
+use crate::plugin::Plugin;
+use crate::runtime::Runtime;
+
+/// What came of it.
+#[derive(Debug)]
+pub enum Replacement {
+    /// New calls go to the new version.
+    Done(Replaced),
+    /// It asks for more than was granted. The old version keeps running; whoever may consent can go on with [`Installation::replace_with`].
+    Offered(Box<Offered>),
+}
+
+/// A replacement that was made.
+#[derive(Debug, Clone)]
+pub struct Replaced {
+    /// The version before; none without a manifest.
+    pub from: Option<Version>,
+    /// The version now.
+    pub to: Option<Version>,
+    /// The digest of the version now.
+    pub digest: Digest,
+    /// How many versions of it this process has loaded so far.
+    pub generation: u64,
+    /// Bytes of memory that the old version handed over; none where it did not.
+    pub handed_over_bytes: Option<usize>,
+    /// Compiling, linking and proving it.
+    pub prepared_in: Duration,
+}
+
+/// A new version that needs somebody's consent.
+#[derive(Debug)]
+pub struct Offered {
+    /// It, still an offer.
+    pub offer: Offer,
+    /// What it asks for beyond what was asked and granted.
+    pub capabilities: Vec<String>,
+    /// From what is granted to what it asks for.
+    pub difference: Difference,
+}
+
+/// A new version under watch.
+pub(crate) struct Watched {
+    pub(super) before: Arc<Generation>,
+    observed_before: Observed,
+    since_ms: u64,
+}
+
+impl Runtime {
+    /// Replaces the version of an installation: see [`Installation::replace`].
+    pub async fn replace(&self, key: &ConsentKey, offer: Offer, by: &str) -> Result<Replacement> {
+        let installation = self.installation(key);
+        let installation = installation.ok_or_else(|| Error::new(ErrorKind::Invalid, format!("there is no plugin `{key}` here")))?;
+        installation.replace(offer, by).await
+    }
+}
+
+impl Installation {
+    /// Replaces its version by another with the grants that it has; with fewer, where less is asked for. No call is lost, and none sees two versions.
+    ///
+    /// A version that asks for more is given back as an offer. One that does not have the points of the old one, does not start, refuses
+    /// `migrate` or `restore`, or is not well, is an error; the old one keeps running in all these cases.
+    pub async fn replace(&self, offer: Offer, by: &str) -> Result<Replacement> {
+        let _one = self.member.changing.lock().await;
+        let before = self.member.latest(&self.runtime).await?;
+        let offer = self.fit(offer, &before)?;
+        let asked_before = before.manifest.as_ref().map_or_else(|| before.grants.clone(), Grants::all_asked);
+        let carried = carried_over(&before.grants, offer.manifest());
+        let mut capabilities = to_ask(&asked_before, &before.grants, &carried, offer.manifest());
+        let refused = offer.reach(&carried).into_iter().filter(|reach| reach.kind == plugwork_core::reach::Kind::Refused);
+        capabilities.extend(refused.filter_map(|reach| reach.capability));
+        capabilities.sort();
+        capabilities.dedup();
+        if capabilities.is_empty() {
+            return self.swap(&before, offer.by(by, "a version that asks for no more"), carried, by).await.map(Replacement::Done);
+        }
+        let asked = offer.manifest().map(Grants::all_asked).unwrap_or_default();
+        let then = asked.iter().filter(|grant| capabilities.contains(&grant.capability));
+        let then = then.fold(carried, |grants, grant| grants.with(&grant.capability, grant.bounds));
+        let difference = Difference::between(&before.grants, &then);
+        Ok(Replacement::Offered(Box::new(Offered { offer, capabilities, difference })))
+    }
+
+    /// As [`Installation::replace`], with these grants: somebody consented to them.
+    pub async fn replace_with(&self, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
+        let _one = self.member.changing.lock().await;
+        let before = self.member.latest(&self.runtime).await?;
+        let offer = self.fit(offer, &before)?;
+        self.swap(&before, offer.by(by, "consent to another version"), grants, by).await
+    }
+
+    /// The offer for this installation; an error where it is of another package.
+    fn fit(&self, offer: Offer, before: &Generation) -> Result<Offer> {
+        let member = &self.member;
+        let settings = member.settings.load_full();
+        if offer.subject().package != member.key.package {
+            let message = format!("`{}` is no version of `{}`", offer.subject().package, member.key.package);
+            return Err(Error::new(ErrorKind::Invalid, message).of(offer.subject()));
+        }
+        let configuration = serde_json::Value::Object(settings.configuration.clone());
+        let offer = offer.tenant(&member.key.tenant).instance(&member.key.instance).configuration(configuration);
+        Ok(match before.limits_given {
+            Some(limits) => offer.limits(limits),
+            None => offer,
+        })
+    }
+
+    async fn swap(&self, before: &Arc<Generation>, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
+        let (member, shared) = (&self.member, self.runtime.shared());
+        let began = Instant::now();
+        shared.density.admit(&shared.seats).map_err(|scarce| Error::scarce(scarce).of(offer.subject()))?;
+        let change = offer.change(&grants, Some(before.subject.digest));
+        shared.hooks.ask("before-update", &change, shared.hooks.hooks.before_update(&change)).await?;
+        // Not yet on record: that comes when nothing can fail any more.
+        let (consent, until) = (offer.consent(&grants), before.account.expires_ms());
+        let consent = Consent { expires_ms: consent.expires_ms.or(until), ..consent };
+        let next = offer.unrecorded().accept_only(grants).await?.generation().clone();
+        before.is_followed_by(&next)?;
+        let mut live = Box::new(Live::start(&next).await?);
+        let from_version = before.version().map(ToString::to_string).unwrap_or_default();
+        let proved = prove(&mut live, before, &next, &from_version).await;
+        let handed_over_bytes = match proved {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                live.end(&next).await;
+                return Err(error);
+            }
+        };
+        let prepared_in = began.elapsed();
+        let settings = Settings { points: next.facts.points().cloned().collect(), ..(*member.settings.load_full()).clone() };
+        let active = member.is(Stage::Active);
+        if member.recipe.load().is_recorded() {
+            let mut events = vec![Event::Granted(Consent { grants: next.grants.clone(), ..consent })];
+            if active {
+                events.push(Event::Enabled { subject: (*next.subject).clone(), by: by.to_owned(), settings: settings.clone() });
+            }
+            events.push(Event::Replaced { subject: (*next.subject).clone(), from: before.subject.digest, by: by.to_owned() });
+            shared.rest_on_new_record(&next, before, events).await?;
+        }
+        if let Some(live) = next.warm(live) {
+            live.end(&next).await;
+        }
+        member.recipe.store(Arc::new(if member.recipe.load().is_recorded() { Recipe::RecordedFrom(next.source.clone()) } else { next.kept() }));
+        member.settings.store(Arc::new(settings));
+        member.take_over(&self.runtime, &next, before, active);
+        if shared.hooks.tell(shared.hooks.hooks.after_update(&change)).await {
+            shared.complain_hook("after-update", &change);
+        }
+        Ok(Replaced {
+            from: before.version().cloned(),
+            to: next.version().cloned(),
+            digest: next.subject.digest,
+            generation: member.generations(),
+            handed_over_bytes,
+            prepared_in,
+        })
+    }
+}
+
+/// Everything that a new version has to pass before it takes calls.
+async fn prove(live: &mut Live, before: &Generation, next: &Generation, from_version: &str) -> Result<Option<usize>> {
+    live.migrate(next, from_version).await?;
+    live.health(next).await?;
+    if !(before.handover && next.handover && before.reuses()) {
+        return Ok(None);
+    }
+    // Last, so that little is lost of what the old version still does.
+    let Some((mut old, history)) = before.take_warm() else { return Ok(None) };
+    let snapshot = old.snapshot(before).await;
+    before.give_back(old, Some(history)).await;
+    let snapshot = snapshot?;
+    if snapshot.len() > SNAPSHOT_BYTES_MAX {
+        let message = format!("the snapshot of `{}` has {} bytes, at most {SNAPSHOT_BYTES_MAX} are allowed", before.subject, snapshot.len());
+        return Err(Error::new(ErrorKind::Invalid, message).of(&before.subject));
+    }
+    let bytes = snapshot.len();
+    live.restore(next, &snapshot, from_version).await?;
+    Ok(Some(bytes))
+}
+
+impl Member {
+    /// The version that a replacement begins from, also where it takes no calls now.
+    async fn latest(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
+        if self.native.is_some() {
+            return Err(Error::new(ErrorKind::Invalid, format!("`{}` is native: it is replaced with its host", self.name)).of(&self.subject()));
+        }
+        if self.is(Stage::Active) {
+            return self.loaded(runtime).await;
+        }
+        lifecycle_allows(self)?;
+        let ready = self.ready.lock().expect("no panic happens under this lock").clone();
+        match ready {
+            Some(generation) => Ok(generation),
+            None => self.load(runtime).await,
+        }
+    }
+
+    /// New calls go to the new version from here on.
+    fn take_over(self: &Arc<Self>, runtime: &Runtime, next: &Arc<Generation>, before: &Arc<Generation>, active: bool) {
+        let shared = runtime.shared();
+        self.subject.store(next.subject.clone());
+        if !active {
+            *self.ready.lock().expect("no panic happens under this lock") = Some(next.clone());
+            return;
+        }
+        self.current.store(Some(next.clone()));
+        shared.density.keep(self, next);
+        shared.members.refresh();
+        let watched = Watched { before: before.clone(), observed_before: before.work.observed.snapshot(), since_ms: shared.now_ms() };
+        let earlier = self.watched.lock().expect("no panic happens under this lock").replace(watched);
+        if let Some(earlier) = earlier
+            && !Arc::ptr_eq(&earlier.before, before)
+        {
+            shared.retire(earlier.before);
+        }
+        shared.watch_member(self);
+    }
+
+    /// Looks at a new version; says whether it has to be looked at again.
+    pub(crate) async fn look_after(self: &Arc<Self>, runtime: &Runtime) -> bool {
+        let shared = runtime.shared();
+        let Some(current) = self.current.load_full() else { return self.is_watched() };
+        let why = {
+            let mut watched = self.watched.lock().expect("no panic happens under this lock");
+            let Some(watch) = &*watched else { return false };
+            let elapsed_ms = shared.now_ms().saturating_sub(watch.since_ms);
+            match rollback::verdict(&shared.rollback, &watch.observed_before, &current.work.observed.snapshot(), elapsed_ms) {
+                Verdict::Wait => return true,
+                Verdict::Keep => {
+                    if let Some(watch) = watched.take() {
+                        shared.retire(watch.before);
+                    }
+                    return false;
+                }
+                Verdict::Back(why) => why,
+            }
+        };
+        // Somebody changes it at this moment: that counts more.
+        let Ok(_one) = self.changing.try_lock() else { return true };
+        if let Err(error) = self.go_back(runtime, &current, &why).await {
+            shared.complain(Level::Error, &format!("`{}` should go back to the version before ({why}), and cannot: {error}", self.name));
+            return true;
+        }
+        false
+    }
+
+    fn is_watched(&self) -> bool {
+        self.watched.lock().expect("no panic happens under this lock").is_some()
+    }
+
+    /// The version before takes its place again.
+    async fn go_back(self: &Arc<Self>, runtime: &Runtime, current: &Arc<Generation>, why: &Why) -> Result<()> {
+        let shared = runtime.shared();
+        let before = match &*self.watched.lock().expect("no panic happens under this lock") {
+            Some(watched) => watched.before.clone(),
+            None => return Ok(()),
+        };
+        self.advance(Move::Update, Actor::Watch, super::plain)?;
+        let settings = Settings { points: before.facts.points().cloned().collect(), ..(*self.settings.load_full()).clone() };
+        if self.recipe.load().is_recorded() {
+            let (subject, reason) = ((*before.subject).clone(), format!("rolled back: {why}"));
+            let events = vec![
+                Event::Granted(before.consent_again("host", &reason)),
+                Event::Enabled { subject: subject.clone(), by: "host".to_owned(), settings: settings.clone() },
+                Event::RolledBack { subject, from: current.subject.digest, why: why.to_string() },
+            ];
+            shared.rest_on_new_record(&before, current, events).await?;
+            self.recipe.store(Arc::new(Recipe::RecordedFrom(before.source.clone())));
+        } else {
+            self.recipe.store(Arc::new(before.kept()));
+        }
+        self.watched.lock().expect("no panic happens under this lock").take();
+        self.settings.store(Arc::new(settings));
+        self.subject.store(before.subject.clone());
+        self.current.store(Some(before.clone()));
+        shared.density.keep(self, &before);
+        shared.members.refresh();
+        shared.retire(current.clone());
+        let version = |generation: &Generation| generation.version().map_or_else(|| generation.subject.digest.short().to_string(), ToString::to_string);
+        let message = format!("`{}` {} was rolled back to {}: {why}", self.name, version(current), version(&before));
+        *self.rolled_back.lock().expect("no panic happens under this lock") = Some(message.clone());
+        shared.complain(Level::Warn, &message);
+        Ok(())
+    }
+}
+
+fn lifecycle_allows(member: &Member) -> Result<()> {
+    let stage = member.state().stage();
+    plugwork_core::lifecycle::next(stage, Move::Update, Actor::Operator)
+        .map(drop)
+        .map_err(|denial| Error::refused(format!("`{}` cannot be replaced:", member.name), vec![denial]).of(&member.subject()))
+}
+
+impl Generation {
+    /// The consent that it runs with, to be put on record again.
+    fn consent_again(&self, by: &str, reason: &str) -> Consent {
+        Consent {
+            subject: (*self.subject).clone(),
+            version: self.version().cloned(),
+            grants: self.grants.clone(),
+            approver: by.to_owned(),
+            reason: reason.to_owned(),
+            expires_ms: self.account.expires_ms(),
+            limits: self.limits_given,
+        }
+    }
+}
+
+impl Plugin {
+    /// Attaches it to the points it exports: the short way to install and enable it, without hooks before the installation. One instance is started
+    /// first to see that it does.
+    pub async fn enable(&self) -> Result<&Self> {
+        let Some(shared) = self.generation().runtime.upgrade() else {
+            return Err(Error::new(ErrorKind::Invalid, "its runtime was closed").of(self.subject()));
+        };
+        let runtime = Runtime::from(shared);
+        let installation = runtime.admit(self, Settings::default())?;
+        let current = installation.member.current.load_full();
+        match current {
+            Some(current) if Arc::ptr_eq(&current, self.generation()) => {}
+            // Another version of it is active: this one takes its place, proved first.
+            Some(current) => {
+                let member = &installation.member;
+                let _one = member.changing.lock().await;
+                self.generation().prove().await?;
+                let (subject, settings) = (self.subject().clone(), (*member.settings.load_full()).clone());
+                member.recipe.store(Arc::new(self.generation().recipe(runtime.shared())));
+                member.write(&runtime, vec![Event::Enabled { subject, by: "application".to_owned(), settings }]).await?;
+                member.take_over(&runtime, self.generation(), &current, true);
+            }
+            None => installation.enable("application").await?,
+        }
+        Ok(self)
+    }
+
+    /// Takes it from its points, if this version is the one that is attached. Calls under way finish.
+    pub async fn disable(&self) -> Result<()> {
+        let Some(shared) = self.generation().runtime.upgrade() else { return Ok(()) };
+        let runtime = Runtime::from(shared);
+        match runtime.installation(&self.subject().into()) {
+            Some(installation) if *installation.subject() == *self.subject() => installation.disable("application", "").await,
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! The start of a host: what is on record becomes installations again, in parallel within a bound; and discovery, which only makes offers.
+//!
+//! Easily got wrong: one plugin that fails never stops another; only one that is marked `critical` stops the start. And what is not loaded at the
+//! start is no less active: its first call loads it.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use plugwork_core::lifecycle::State as LifeState;
+use plugwork_core::record::{ConsentKey, Event, Settings};
+use plugwork_core::sources::PackageSource;
+use plugwork_core::{Digest, PackageName, Standing, Subject};
+
+use super::load::Recipe;
+use super::{Installation, Member};
+use crate::error::{Error, ErrorKind, Result};
+use crate::log::Level;
+use crate::offer::Offer;
+use crate::runtime::Runtime;
+use crate::source::Source;
+
+/// How to start.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// Plugins that are loaded at the same time. 8.
+    pub parallel: usize,
+    /// Which are loaded before [`Runtime::start`] resolves, beside the critical ones. The 256 that were used last.
+    pub preload: Preload,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self { parallel: 8, preload: Preload::Likely(256) }
+    }
+}
+
+/// Which plugins are loaded at the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Preload {
+    /// All that are enabled, each with one instance that says that it is well.
+    All,
+    /// At most so many: those that were used last when this state folder was last in use.
+    Likely(usize),
+    /// None but the critical ones.
+    Critical,
+}
+
+/// What a start came to.
+#[derive(Debug, Default)]
+pub struct Started {
+    /// Enabled on record, and active now.
+    pub active: usize,
+    /// Of those, loaded already.
+    pub loaded: usize,
+    /// Enabled on record, and not active: each with its reason.
+    pub skipped: Vec<Skipped>,
+}
+
+/// A plugin that could not be started.
+#[derive(Debug)]
+pub struct Skipped {
+    /// Which.
+    pub key: ConsentKey,
+    /// Why.
+    pub error: Error,
+}
+
+/// What a place has to offer.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Each package as an offer, with what stands on record for it.
+    pub offers: Vec<(Offer, Standing)>,
+    /// What could not be read, and why.
+    pub broken: Vec<(String, Error)>,
+}
+
+impl Runtime {
+    /// Makes installations of everything that is on record, and attaches what is enabled there. Files come from [`crate::Builder::packages`].
+    ///
+    /// An error where a critical plugin cannot be started. Everything else that cannot is in [`Started::skipped`].
+    pub async fn start(&self, start: Start) -> Result<Started> {
+        let members = self.recorded().await?;
+        let likely: HashMap<String, usize> = match start.preload {
+            Preload::Likely(_) => self.shared().last_use.read().into_iter().enumerate().map(|(place, name)| (name, place)).collect(),
+            _ => HashMap::new(),
+        };
+        let mut now: Vec<&Arc<Member>> = Vec::new();
+        let mut later: Vec<Arc<Member>> = Vec::new();
+        let mut wanted: Vec<(usize, &Arc<Member>)> = Vec::new();
+        for member in &members {
+            let place = likely.get(&member.key.to_string());
+            match (start.preload, place) {
+                _ if member.settings.load().critical => now.push(member),
+                (Preload::All, _) => now.push(member),
+                (Preload::Likely(_), Some(place)) => wanted.push((*place, member)),
+                _ => later.push(member.clone()),
+            }
+        }
+        wanted.sort_by_key(|(place, _)| *place);
+        for (number, (_, member)) in wanted.into_iter().enumerate() {
+            match start.preload {
+                Preload::Likely(most) if number < most => now.push(member),
+                _ => later.push(member.clone()),
+            }
+        }
+        // Those that are loaded at their first call are asked from here on; their hooks are told, once each.
+        let mut started = Started::default();
+        for member in &later {
+            member.begin(LifeState::Active);
+        }
+        self.shared().members.join_all(&later);
+        started.active = later.len();
+        let loads = now.into_iter().map(|member| async move { (member, self.begin(member).await) });
+        let mut loads = futures::stream::iter(loads).buffer_unordered(start.parallel.max(1));
+        let mut critical = None;
+        while let Some((member, result)) = loads.next().await {
+            match result {
+                Ok(()) => {
+                    started.active += 1;
+                    started.loaded += 1;
+                }
+                Err(error) => {
+                    self.shared().complain(Level::Error, &format!("`{}` was not started: {error}", member.name));
+                    if member.settings.load().critical && critical.is_none() {
+                        critical = Some(Error::new(error.kind(), format!("the critical plugin `{}` cannot be started: {error}", member.name)));
+                    }
+                    started.skipped.push(Skipped { key: member.key.clone(), error });
+                }
+            }
+        }
+        critical.map_or(Ok(started), Err)
+    }
+
+    /// Loads one that is enabled on record and attaches it.
+    async fn begin(&self, member: &Arc<Member>) -> Result<()> {
+        let _one = member.changing.lock().await;
+        member.begin(LifeState::Enabling);
+        match member.activate(self, None).await {
+            Ok(()) => {
+                member.begin(LifeState::Active);
+                member.after_activation(self).await;
+                Ok(())
+            }
+            Err(error) => {
+                member.begin(match error.kind() {
+                    ErrorKind::Refused => LifeState::Suspended { reason: error.to_string() },
+                    _ => LifeState::Failed { fault: error.to_string() },
+                });
+                Err(error)
+            }
+        }
+    }
+
+    /// Every installation that is on record and not known yet; gives those that are enabled.
+    async fn recorded(&self) -> Result<Vec<Arc<Member>>> {
+        let shared = self.shared();
+        let Some(audit) = &shared.audit else {
+            return Err(Error::new(ErrorKind::Invalid, "this runtime keeps no records: there is nothing to start from"));
+        };
+        let mut lives = HashMap::new();
+        for record in audit.records.lifecycles().await.map_err(Error::records)? {
+            match record.event().map_err(Error::records)? {
+                Event::Enabled { subject, settings, .. } => _ = lives.insert(ConsentKey::from(&subject), (true, settings)),
+                Event::Disabled { subject, settings, .. } => _ = lives.insert(ConsentKey::from(&subject), (false, settings)),
+                _ => {}
+            }
+        }
+        let mut enabled = Vec::new();
+        for record in audit.records.consents().await.map_err(Error::records)? {
+            let (subject, state) = match record.event().map_err(Error::records)? {
+                Event::Granted(consent) => (consent.subject, LifeState::Installed),
+                Event::Revoked { subject, by, .. } => (subject, LifeState::Suspended { reason: format!("consent was taken back by `{by}`") }),
+                _ => continue,
+            };
+            let key = ConsentKey::from(&subject);
+            if key.instance == plugwork_core::consent::EVERY_INSTANCE || shared.members.contains(&key) {
+                continue;
+            }
+            let (is_enabled, settings) = lives.remove(&key).unwrap_or_else(|| (false, Settings::default()));
+            let installed = state == LifeState::Installed;
+            let fresh = || Member::new(subject, settings, Recipe::Recorded, None);
+            let member = shared.members.get_or_insert(&key, fresh);
+            member.begin(state);
+            if is_enabled && installed {
+                enabled.push(member);
+            }
+        }
+        Ok(enabled)
+    }
+
+    /// Every package of a folder (or any other source) as an offer. Nothing is installed by being found, and nothing runs.
+    pub async fn discover(&self, packages: Arc<dyn PackageSource>) -> Result<Found> {
+        let listed = packages.versions(None).await.map_err(|error| Error::new(ErrorKind::Io, error.to_string()))?;
+        let mut newest: HashMap<PackageName, &plugwork_core::sources::Package> = HashMap::new();
+        for package in &listed {
+            newest
+                .entry(package.name.clone())
+                .and_modify(|known| *known = if package.version > known.version { package } else { *known })
+                .or_insert(package);
+        }
+        let mut newest: Vec<_> = newest.into_values().collect();
+        newest.sort();
+        let sources = newest.into_iter().map(|package| (package.place.clone(), Ok(Source::package(package.digest, packages.clone()))));
+        Ok(self.offers(sources.collect()).await)
+    }
+
+    /// Each file of a list as an offer, as [`Runtime::discover`] does for a folder.
+    pub async fn discover_files(&self, files: &[impl AsRef<Path>]) -> Found {
+        let sources = files.iter().map(|file| (file.as_ref().display().to_string(), Source::file(file))).collect();
+        self.offers(sources).await
+    }
+
+    async fn offers(&self, sources: Vec<(String, Result<Source>)>) -> Found {
+        let mut found = Found::default();
+        for (place, source) in sources {
+            let offered = async {
+                let offer = self.offer(&source?).await?;
+                let standing = offer.standing().await?;
+                Ok((offer, standing))
+            };
+            match offered.await {
+                Ok(offer) => found.offers.push(offer),
+                Err(error) => found.broken.push((place, error)),
+            }
+        }
+        found
+    }
+
+    /// The installation of a tenant, an instance and a package.
+    pub fn installation(&self, key: &ConsentKey) -> Option<Installation> {
+        self.shared().members.get(key).map(|member| Installation::new(self, &member))
+    }
+
+    /// Every installation, native plugins included, in the order of their keys.
+    pub fn installations(&self) -> Vec<Installation> {
+        self.shared().members.all().iter().map(|member| Installation::new(self, member)).collect()
+    }
+}
+
+impl Member {
+    /// Where it stands when the host starts: the table is for changes, and this is none.
+    pub(super) fn begin(&self, state: LifeState) {
+        *self.state.lock().expect("no panic happens under this lock") = state;
+    }
+}
+
+/// A subject for a native plugin: there is no file, so its digest is that of its name.
+pub(crate) fn native_subject(name: &str) -> Result<Subject> {
+    let package: PackageName = name.parse().map_err(|error| Error::new(ErrorKind::Invalid, format!("a native plugin's name: {error}")))?;
+    let digest = Digest::of(format!("native {package}").as_bytes());
+    Ok(Subject { tenant: "default".to_owned(), instance: String::new(), package, digest })
+}
