@@ -166,7 +166,8 @@ mod tests {
     #[test]
     fn a_handover_brings_the_lifecycle_also_beside_own_wit() {
         let own = own_wit();
-        let world = synthesise(&build(&["example:text/text-filter@0.1.0", "plugwork:plugin/handover@0.1.0"], &[]), Some(own.path())).unwrap();
+        let world =
+            synthesise(&build(&["example:text/text-filter@0.1.0", "plugwork:plugin/handover@0.1.0"], &[]), Some(own.path())).unwrap();
         assert_eq!(
             texts(&world.exports),
             ["plugwork:plugin/lifecycle@0.1.0", "example:text/text-filter@0.1.0", "plugwork:plugin/handover@0.1.0"]

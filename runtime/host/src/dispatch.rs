@@ -194,7 +194,7 @@ fn none_attached<P: Call>() -> Error {
 async fn call_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: &P::Input) -> (Outcome, Option<P::Output>) {
     let started = Instant::now();
     let mut outcome = Outcome::new(member);
-    let value = match member.call::<P>(runtime.shared(), input, &mut outcome).await {
+    let value = match member.call::<P>(runtime, input, &mut outcome).await {
         Ok(value) => Some(value),
         Err(error) => {
             outcome.error = Some(error);

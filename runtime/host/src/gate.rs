@@ -40,6 +40,11 @@ impl Gate {
         self.0.load(Ordering::Acquire) & !CLOSED
     }
 
+    /// Whether it lets nobody in any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.load(Ordering::Acquire) & CLOSED != 0
+    }
+
     /// Whether all is over.
     pub(crate) fn closed_and_empty(&self) -> bool {
         self.0.load(Ordering::Acquire) == CLOSED

@@ -149,7 +149,8 @@ impl Generation {
         let before = live.spend();
         let answer = match live.guest::<P>(self) {
             Ok(guest) => {
-                let call = live.call(self, &(&*guest, input), |(guest, input), store| P::call(guest, store, input));
+                let with = (&*guest, input);
+                let call = live.call(self, &with, |(guest, input), store| P::call(guest, store, input));
                 call.await.and_then(|answer| answer.map_err(|refusal| Error::from_refusal(refusal).of(&self.subject)))
             }
             Err(error) => Err(error),
@@ -165,7 +166,10 @@ impl Generation {
         if let Some(shelf) = &self.work.shelf {
             let now_ms = self.now_ms();
             match shelf.take(now_ms) {
-                Some(Ok(shelved)) => return Ok(shelved.split()),
+                Some(Ok(shelved)) => {
+                    let (live, birth) = shelved.split();
+                    return Ok((live, Some(birth)));
+                }
                 Some(Err(expired)) => drop(expired),
                 None => {}
             }
@@ -226,7 +230,7 @@ impl Generation {
         // Listening first, closing second: the last call may leave between the two.
         drained.as_mut().enable();
         self.work.gate.close();
-        let in_time = self.work.gate.in_flight() == 0 || tokio::time::timeout(patience, drained).await.is_ok();
+        let in_time = self.work.gate.closed_and_empty() || tokio::time::timeout(patience, drained).await.is_ok();
         self.work.drain_is_over.store(true, Ordering::Relaxed);
         if let Some(shelf) = &self.work.shelf {
             for live in shelf.close() {

@@ -216,7 +216,7 @@ mod tests {
         let package = "test:plugin".parse().unwrap();
         let digest = plugwork_core::Digest::of(b"x");
         let subject = plugwork_core::Subject { tenant: "default".to_owned(), instance: String::new(), package, digest };
-        Ledger::new(limits, Arc::new(Account::open(subject, 0, limits, None)))
+        Ledger::new(limits, Arc::new(Account::open(subject, 0, limits, None, Arc::new(crate::admission::Seats::new(8)))))
     }
 
     #[test]

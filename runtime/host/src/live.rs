@@ -50,8 +50,8 @@ impl Live {
         if let Some(indices) = &generation.lifecycle {
             let guest = lifecycle::load(indices, &mut live.store, &instance)
                 .map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(&generation.subject))?;
-            let configuration = &generation.configuration;
-            let answer = live.call(generation, &(&guest, configuration), |(guest, configuration), store| {
+            let with = (&guest, &generation.configuration);
+            let answer = live.call(generation, &with, |(guest, configuration), store| {
                 Box::pin(async move { guest.call_init(store, configuration).await })
             });
             answer.await?.map_err(|refusal| Error::from_refusal(refusal.into()).of(&generation.subject))?;

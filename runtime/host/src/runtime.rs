@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
@@ -82,6 +82,8 @@ pub(crate) struct Shared {
     /// Generations that are draining.
     pub(crate) draining: Arc<AtomicU64>,
     pub(crate) watched: housekeeping::Watched,
+    /// Whether it was started from records, and so does what others write there.
+    pub(crate) follows: AtomicBool,
     pub(crate) last_use: LastUse,
     /// Where work of the runtime's own runs.
     pub(crate) io: Handle,
@@ -249,6 +251,7 @@ impl Builder {
     ///
     /// Raises the process's soft limit of descriptors to the hard one.
     pub async fn open(self) -> Result<Runtime> {
+        self.check()?;
         let children = self.compiler.children(self.state.is_some())?;
         let disk = self.state.as_deref().map(Disk::open).transpose()?;
         let audit = self.records.map(|records| Arc::new(Audit::new(records, self.clock.clone())));
@@ -256,7 +259,6 @@ impl Builder {
             Some(audit) => audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence),
             None => 0,
         };
-        self.check()?;
         let threads = GuestThreads::start(self.guest_threads)?;
         let slots = density::slots(self.allocation);
         let engines = Engines::start(self.allocation)?;
@@ -282,6 +284,7 @@ impl Builder {
             drain: self.drain,
             draining: Arc::default(),
             watched: housekeeping::Watched::default(),
+            follows: AtomicBool::new(false),
             last_use: LastUse::new(self.state.as_deref()),
             io: Handle::current(),
             threads,

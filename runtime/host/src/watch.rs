@@ -50,13 +50,18 @@ pub(crate) fn start(runtime: Weak<Shared>, audit: Arc<Audit>, seen: u64) {
 }
 
 /// Obeys every record since the last look.
-async fn look(shared: &Shared, records: &dyn Records, seen: &mut u64) -> Result<(), RecordsError> {
+async fn look(shared: &Arc<Shared>, records: &dyn Records, seen: &mut u64) -> Result<(), RecordsError> {
     loop {
         let news = records.read(*seen, RECORDS_AT_ONCE).await?;
         for record in &news {
-            // Consent that is given changes nothing for what runs already; and a record of a later version nobody here could obey.
-            if let Ok(Event::Revoked { subject, .. } | Event::Removed { subject, .. }) = record.event() {
-                shared.revoke(&ConsentKey::from(&subject), record.sequence);
+            match record.event() {
+                Ok(Event::Revoked { subject, .. } | Event::Removed { subject, .. }) => {
+                    shared.revoke(&ConsentKey::from(&subject), record.sequence);
+                }
+                Ok(Event::Enabled { subject, settings, .. }) => shared.obey(subject, settings, true),
+                Ok(Event::Disabled { subject, settings, .. }) => shared.obey(subject, settings, false),
+                // Consent that is given changes nothing for what runs already; and a record of a later version nobody here could obey.
+                _ => {}
             }
             *seen = record.sequence;
         }

@@ -5,7 +5,7 @@ use std::fs;
 use plugwork_component::{Report, read};
 use plugwork_core::Digest;
 
-use crate::fixture::Tiny;
+use crate::fixture::{Tiny, manifest, source};
 
 fn linked(report: &Report) -> Vec<&str> {
     report.imports.iter().filter(|import| !import.types_only).map(|import| import.name.as_str()).collect()
@@ -21,6 +21,25 @@ fn a_rust_plugin_imports_nothing_but_types_and_the_log() {
     assert_eq!(linked(&report), ["plugwork:host/log@0.1.0"]);
     assert_eq!(report.points, ["plugwork:points/exporter@0.1.0"]);
     assert!(!report.needs_full);
+}
+
+#[test]
+fn a_handover_is_exported_beside_the_points_and_needs_both_manifest_and_source() {
+    let tiny = Tiny::new("handover");
+    let listed = "exports = [\"plugwork:points/exporter@0.1.0\", \"plugwork:plugin/handover@0.1.0\"]";
+    tiny.write("plugin.toml", &manifest("handover", listed));
+    let error = tiny.build().unwrap_err().to_string();
+    assert!(error.contains("lists the export `plugwork:plugin/handover@0.1.0`, the component does not have it"), "{error}");
+
+    let handover = "impl plugwork_guest::Handover for Tiny {\n    fn snapshot() -> Result<Vec<u8>> {\n        Ok(vec![1])\n    }\n    \
+                    fn restore(_: Vec<u8>, _: &str) -> Result<()> {\n        Ok(())\n    }\n}\n";
+    tiny.write("src/lib.rs", &(source(1).replace("exporter: Tiny,", "exporter: Tiny,\n    handover: Tiny,") + handover));
+    let report = read(&fs::read(tiny.build().unwrap().path).unwrap()).unwrap();
+    let mut exports: Vec<_> = report.exports.iter().map(|export| export.name.as_str()).collect();
+    exports.sort_unstable();
+    assert_eq!(exports, ["plugwork:plugin/handover@0.1.0", "plugwork:plugin/lifecycle@0.1.0", "plugwork:points/exporter@0.1.0"]);
+    assert_eq!(report.points, ["plugwork:points/exporter@0.1.0"]);
+    assert_eq!(linked(&report), ["plugwork:host/log@0.1.0"]);
 }
 
 #[test]

@@ -16,7 +16,7 @@ use wasmtime::component::{ComponentExportIndex, Type, Val};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Spend;
 use crate::plugin::Plugin;
-use crate::session::Live;
+use crate::live::Live;
 
 pub use json::{from_json, to_json};
 pub use name::type_name;
@@ -140,14 +140,15 @@ impl Plugin {
     /// Calls a function in an instance of its own.
     pub async fn call_dynamic(&self, function: &Function, arguments: &[Argument]) -> Result<Returned> {
         let values = function.values(arguments)?;
-        let mut live = Live::start(self).await?;
+        let entered = self.enter()?;
+        let mut live = Live::start(&entered).await?;
         let instance = live.instance;
         let results = usize::from(function.result.is_some());
         let found = instance.get_func(live.store(), function.index);
         let found = found.ok_or_else(|| Error::new(ErrorKind::Invalid, format!("`{function}` is not of this plugin")))?;
         let call = (found, values);
         let value = live
-            .call(&call, |(found, values), store| {
+            .call(&entered, &call, |(found, values), store| {
                 Box::pin(async move {
                     let mut returned = vec![Val::Bool(false); results];
                     found.call_async(store, values, &mut returned).await?;
@@ -155,7 +156,7 @@ impl Plugin {
                 })
             })
             .await?;
-        Ok(Returned { value, spend: live.end().await })
+        Ok(Returned { value, spend: live.end(&entered).await })
     }
 }
 

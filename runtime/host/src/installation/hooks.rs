@@ -26,7 +26,7 @@ pub struct Change {
 }
 
 /// What a `before` hook answers: go on, or why not.
-pub type Says<'a> = Running<'a, Result<(), String>>;
+type Says<'a> = Running<'a, Result<(), String>>;
 
 fn yes<'a>() -> Says<'a> {
     Box::pin(std::future::ready(Ok(())))
@@ -39,7 +39,7 @@ fn nothing<'a>() -> Running<'a, ()> {
 /// The application's part in the life of plugins. Every method has a default that does nothing.
 pub trait Hooks: Send + Sync + 'static {
     /// Consent was given and nothing is on record yet.
-    fn before_install<'a>(&'a self, _change: &'a Change) -> Says<'a> {
+    fn before_install<'a>(&'a self, _change: &'a Change) -> Running<'a, Result<(), String>> {
         yes()
     }
     /// It is installed; nothing of it has run.
@@ -47,7 +47,7 @@ pub trait Hooks: Send + Sync + 'static {
         nothing()
     }
     /// Before its first instance is made.
-    fn before_activate<'a>(&'a self, _change: &'a Change) -> Says<'a> {
+    fn before_activate<'a>(&'a self, _change: &'a Change) -> Running<'a, Result<(), String>> {
         yes()
     }
     /// It takes calls.
@@ -55,7 +55,7 @@ pub trait Hooks: Send + Sync + 'static {
         nothing()
     }
     /// Another version is about to take its place; neither is touched yet.
-    fn before_update<'a>(&'a self, _change: &'a Change) -> Says<'a> {
+    fn before_update<'a>(&'a self, _change: &'a Change) -> Running<'a, Result<(), String>> {
         yes()
     }
     /// New calls go to the new version.
@@ -63,7 +63,7 @@ pub trait Hooks: Send + Sync + 'static {
         nothing()
     }
     /// It is about to be removed.
-    fn before_remove<'a>(&'a self, _change: &'a Change) -> Says<'a> {
+    fn before_remove<'a>(&'a self, _change: &'a Change) -> Running<'a, Result<(), String>> {
         yes()
     }
     /// It is gone.

@@ -65,6 +65,7 @@ impl Member {
                     return Err(self.unavailable());
                 }
                 self.current.store(Some(generation.clone()));
+                self.count_generation();
                 drop(state);
                 runtime.shared().density.keep(self, &generation);
                 Ok(generation)

@@ -107,6 +107,10 @@ impl Member {
         Some(self.used_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0)
     }
 
+    fn count_generation(&self) {
+        self.generations.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// How many versions of it were loaded so far.
     fn generations(&self) -> u64 {
         self.generations.load(Ordering::Relaxed)

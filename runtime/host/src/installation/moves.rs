@@ -189,6 +189,7 @@ impl Member {
             self.write(runtime, vec![Event::Enabled { subject, by: by.to_owned(), settings }]).await?;
         }
         self.current.store(Some(generation.clone()));
+        self.count_generation();
         shared.density.keep(self, &generation);
         shared.members.join(self);
         Ok(())

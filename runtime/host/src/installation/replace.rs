@@ -228,6 +228,7 @@ impl Member {
             return;
         }
         self.current.store(Some(next.clone()));
+        self.count_generation();
         shared.density.keep(self, next);
         shared.members.refresh();
         let watched = Watched { before: before.clone(), observed_before: before.work.observed.snapshot(), since_ms: shared.now_ms() };
@@ -297,6 +298,7 @@ impl Member {
         self.settings.store(Arc::new(settings));
         self.subject.store(before.subject.clone());
         self.current.store(Some(before.clone()));
+        self.count_generation();
         shared.density.keep(self, &before);
         shared.members.refresh();
         shared.retire(current.clone());

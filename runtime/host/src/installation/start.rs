@@ -5,10 +5,11 @@
 
 use std::collections::HashMap;
 use std::path::Path;
+use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use futures::StreamExt;
-use plugwork_core::lifecycle::State as LifeState;
+use plugwork_core::lifecycle::{Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Event, Settings};
 use plugwork_core::sources::PackageSource;
 use plugwork_core::{Digest, PackageName, Standing, Subject};
@@ -18,7 +19,7 @@ use super::{Installation, Member};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
 use crate::offer::Offer;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Shared};
 use crate::source::Source;
 
 /// How to start.
@@ -81,6 +82,7 @@ impl Runtime {
     ///
     /// An error where a critical plugin cannot be started. Everything else that cannot is in [`Started::skipped`].
     pub async fn start(&self, start: Start) -> Result<Started> {
+        self.shared().follows.store(true, Ordering::Relaxed);
         let members = self.recorded().await?;
         let likely: HashMap<String, usize> = match start.preload {
             Preload::Likely(_) => self.shared().last_use.read().into_iter().enumerate().map(|(place, name)| (name, place)).collect(),
@@ -236,6 +238,53 @@ impl Runtime {
     /// Every installation, native plugins included, in the order of their keys.
     pub fn installations(&self) -> Vec<Installation> {
         self.shared().members.all().iter().map(|member| Installation::new(self, member)).collect()
+    }
+}
+
+impl Shared {
+    /// Does what a record says that another process wrote: what this one wrote is done already. Only where plugins come from records at all.
+    pub(crate) fn obey(self: &Arc<Self>, subject: Subject, settings: Settings, enabled: bool) {
+        let key = ConsentKey::from(&subject);
+        let member = match self.members.get(&key) {
+            Some(member) => member,
+            None if enabled && self.packages.is_some() && self.follows.load(Ordering::Relaxed) => {
+                let member = self.members.get_or_insert(&key, || Member::new(subject, settings, Recipe::Recorded, None));
+                member.begin(LifeState::Installed);
+                member
+            }
+            None => return,
+        };
+        if !member.recipe.load().is_recorded() {
+            return;
+        }
+        let runtime = Runtime::from(self.clone());
+        self.io.spawn(async move {
+            let obeyed = if enabled { runtime.enable_as_recorded(&member).await } else { runtime.disable_as_recorded(&member).await };
+            if let Err(error) = obeyed {
+                runtime.shared().complain(Level::Error, &format!("cannot do what the records say of `{}`: {error}", member.name));
+            }
+        });
+    }
+}
+
+impl Runtime {
+    async fn enable_as_recorded(&self, member: &Arc<Member>) -> Result<()> {
+        {
+            let _one = member.changing.lock().await;
+            if matches!(member.state().stage(), Stage::Active | Stage::Removed) {
+                return Ok(());
+            }
+        }
+        self.begin(member).await
+    }
+
+    async fn disable_as_recorded(&self, member: &Arc<Member>) -> Result<()> {
+        let _one = member.changing.lock().await;
+        if member.is(Stage::Active) {
+            member.leave(self.shared());
+            member.begin(LifeState::Installed);
+        }
+        Ok(())
     }
 }
 

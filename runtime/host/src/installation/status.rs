@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 use std::sync::Arc;
 
+use plugwork_core::breaker::BreakerState;
 use plugwork_core::lifecycle::State as LifeState;
 use plugwork_core::record::ConsentKey;
 use plugwork_core::{Digest, InterfaceName};
@@ -92,7 +93,11 @@ impl Member {
             calls: observed.calls,
             faults: observed.faults,
             latency_us: observed.quantile(plugwork_core::rollback::QUANTILE),
-            breaker: generation.map_or("closed", |generation| generation.work.breaker.word()),
+            breaker: match generation.map_or(BreakerState::Closed, |generation| generation.work.breaker.state()) {
+                BreakerState::Closed => "closed",
+                BreakerState::Open { .. } => "open",
+                BreakerState::HalfOpen => "half-open",
+            },
             used_ms_ago: (used_ms > 0).then(|| now_ms.saturating_sub(used_ms)),
             rolled_back: self.rolled_back.lock().expect("no panic happens under this lock").clone(),
         }

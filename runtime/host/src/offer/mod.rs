@@ -212,7 +212,7 @@ impl Offer {
         self.still_stands(since).await?;
         let uses_wasi = reach.iter().any(|reach| reach.kind != Kind::Types && reach.interface.path().starts_with("wasi:"));
         let reuse_calls = reuse(&grants);
-        Ok(Plugin::new(Arc::new(Generation {
+        let generation = Arc::new(Generation {
             subject: Arc::new(self.subject.clone()),
             facts: self.facts.clone(),
             grants,
@@ -235,7 +235,9 @@ impl Offer {
             runtime: self.runtime.downgrade(),
             work: Work::new(reuse_calls, runtime.breaker, runtime.density.count()),
             manifest: self.manifest,
-        })))
+        });
+        runtime.watch_generation(&generation);
+        Ok(Plugin::new(generation))
     }
 
     /// The line that would grant what an import needs.
