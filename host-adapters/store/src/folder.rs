@@ -17,6 +17,7 @@ use rustix::process::geteuid;
 
 use crate::LOCK_WAIT_MS;
 use crate::error::{Result, StoreError, StoreErrorKind};
+use crate::records::Stamps;
 
 /// A folder that only its owner can change.
 #[derive(Debug, Clone)]
@@ -92,8 +93,9 @@ impl Folder {
         Ok(Some(bytes))
     }
 
-    /// The node's key: made on first use, refused when it is missing although records exist. The caller holds the lock.
-    pub(crate) fn key(&self, records_exist: bool) -> Result<Key> {
+    /// The node's key, and what it stamps indexes with: made on first use, refused when it is missing although records exist. The caller holds
+    /// the lock.
+    pub(crate) fn key(&self, records_exist: bool) -> Result<(Key, Stamps)> {
         const NAME: &str = "records.key";
         let bad = |why| StoreError::new(StoreErrorKind::Key { path: self.path(NAME), why });
         let bytes = match self.read(NAME, 32)? {
@@ -108,7 +110,7 @@ impl Folder {
             }
         };
         let secret: [u8; 32] = bytes.try_into().map_err(|_| bad("it does not have 32 bytes"))?;
-        Ok(Key::from_bytes(&secret))
+        Ok((Key::from_bytes(&secret), Stamps::new(&secret)))
     }
 
     /// Makes the names of new files survive a power cut.

@@ -11,7 +11,7 @@ use crate::database::{Database, utf8};
 use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::folder::Folder;
 use crate::head;
-use crate::records::{SCHEMA, Writer};
+use crate::records::{SCHEMA, Stamps, Writer};
 use crate::values::{self, Values};
 
 /// A node's records and values. Cheap to share in an `Arc`; every method may be called from many tasks at once.
@@ -21,6 +21,7 @@ pub struct Store {
     pub(crate) readers: SqlitePool,
     pub(crate) writer: Writer,
     pub(crate) public_key: PublicKey,
+    pub(crate) stamps: Stamps,
     values: Values,
 }
 
@@ -46,7 +47,7 @@ impl Store {
             .fetch_optional(&readers)
             .await
             .map_err(|error| database.error(&error))?;
-        let key = folder.key(records.is_some())?;
+        let (key, stamps) = folder.key(records.is_some())?;
         // Without records and without a head this is a new chain. With records, a head that is missing stays missing: `verify` and
         // `append` say so.
         if records.is_none() && !folder.path(head::NAME).exists() {
@@ -55,9 +56,9 @@ impl Store {
         folder.sync()?;
         drop(lock);
         let public_key = key.public();
-        let writer = Writer::start(folder.clone(), database.clone(), key)?;
+        let writer = Writer::start(folder.clone(), database.clone(), key, stamps.clone())?;
         let values = Values::start(values)?;
-        Ok(Self { folder, database, readers, writer, public_key, values })
+        Ok(Self { folder, database, readers, writer, public_key, stamps, values })
     }
 
     /// The values of plugins.

@@ -90,9 +90,15 @@ pub struct Breaker {
 #[derive(Debug, Clone)]
 enum Position {
     /// When the faults that still count happened, the oldest first; fewer than would open it.
-    Closed { faults: VecDeque<u64> },
-    Open { until_ms: u64 },
-    HalfOpen { probing: bool },
+    Closed {
+        faults: VecDeque<u64>,
+    },
+    Open {
+        until_ms: u64,
+    },
+    HalfOpen {
+        probing: bool,
+    },
 }
 
 impl Breaker {
@@ -243,6 +249,15 @@ mod tests {
         assert_eq!(breaker.state(), BreakerState::HalfOpen);
         assert_eq!(breaker.admit(50), Admit::No { retry_after_ms: 50 });
         assert_eq!(breaker.admit(5_000), Admit::No { retry_after_ms: 50 });
+    }
+
+    #[test]
+    fn whoever_waits_for_a_probe_is_told_a_second_at_most() {
+        let mut breaker = Breaker::new(Settings { faults: 1, window_ms: 1, open_ms: 60_000 });
+        assert!(breaker.failed(0, false));
+        assert_eq!(breaker.admit(0), Admit::No { retry_after_ms: 60_000 });
+        assert_eq!(breaker.admit(60_000), Admit::Probe);
+        assert_eq!(breaker.admit(60_000), Admit::No { retry_after_ms: 1_000 });
     }
 
     #[test]

@@ -251,6 +251,8 @@ mod tests {
         assert!(said(Resource::Instances).contains("the pool has slots for"));
         let plugin = Scarce::plugin_instances(65, 64);
         assert_eq!(plugin.code(), "E-LIMIT-INSTANCES");
-        assert!(plugin.to_string().starts_with("65 instances of the 64 that this plugin may have at once\nhint: raise the limit `instances`"));
+        assert!(
+            plugin.to_string().starts_with("65 instances of the 64 that this plugin may have at once\nhint: raise the limit `instances`")
+        );
     }
 }

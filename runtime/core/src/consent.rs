@@ -103,7 +103,8 @@ pub fn carried_over(earlier: &Grants, manifest: Option<&Manifest>) -> Grants {
 pub fn to_ask(asked_before: &Grants, granted: &Grants, carried: &Grants, manifest: Option<&Manifest>) -> Vec<String> {
     let Some(manifest) = manifest else { return Vec::new() };
     let asked = Grants::all_asked(manifest);
-    let alone = |grants: &Grants, name: &str| grants.get(name).map_or_else(Grants::none, |bounds| Grants::none().with(name, bounds.clone()));
+    let alone =
+        |grants: &Grants, name: &str| grants.get(name).map_or_else(Grants::none, |bounds| Grants::none().with(name, bounds.clone()));
     let more_than = |grants: &Grants, name: &str| Difference::between(&alone(grants, name), &alone(&asked, name)).needs_consent();
     let open = |name: &&String| {
         let lost = granted.get(name).is_some() && carried.get(name).is_none();

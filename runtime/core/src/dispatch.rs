@@ -117,8 +117,11 @@ mod tests {
     #[test]
     fn the_order_does_not_depend_on_how_they_come() {
         let letters = ["a", "b", "c", "d", "e", "f"];
-        bolero::check!().with_iterations(500).with_test_time(std::time::Duration::from_secs(60)).with_type::<(Vec<(i8, u8)>, [u8; 3])>().for_each(
-            |(drawn, named)| {
+        bolero::check!()
+            .with_iterations(500)
+            .with_test_time(std::time::Duration::from_secs(60))
+            .with_type::<(Vec<(i8, u8)>, [u8; 3])>()
+            .for_each(|(drawn, named)| {
                 let letter = |index: &u8| letters[usize::from(*index) % letters.len()];
                 let plugins: Vec<(i32, &str)> = drawn.iter().map(|(weight, name)| (i32::from(weight % 3), letter(name))).collect();
                 let names: Vec<&str> = named.iter().map(letter).collect();
@@ -135,8 +138,7 @@ mod tests {
                 }
                 expected.extend(rest);
                 assert_eq!(sorted, expected);
-            },
-        );
+            });
     }
 
     #[test]

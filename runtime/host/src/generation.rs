@@ -146,7 +146,8 @@ impl Generation {
     /// Makes the point's main call, in a warm instance or one of its own. The caller has entered.
     pub(crate) async fn call<P: Call>(&self, input: &P::Input, spend: &mut Spend) -> Result<P::Output> {
         let (mut live, birth) = self.instance().await?;
-        let before = live.spend();
+        // A new instance's start is part of what the call costs.
+        let before = if birth.as_ref().is_some_and(Shelved::is_used) { live.spend() } else { Spend::default() };
         let answer = match live.guest::<P>(self) {
             Ok(guest) => {
                 let with = (&*guest, input);

@@ -108,7 +108,7 @@ impl Default for Resident {
     }
 }
 
-type AddNative = Box<dyn FnOnce(&Runtime) -> Result<()>>;
+type AddNative = Box<dyn FnOnce(&Runtime) -> Result<()> + Send>;
 
 /// What a runtime is made of.
 pub struct Builder {

@@ -49,6 +49,11 @@ impl<T> Shelved<T> {
         Shelved { value, born_ms, last_used_ms, uses }
     }
 
+    /// Whether it came from the shelf at least once.
+    pub(crate) fn is_used(&self) -> bool {
+        self.uses > 0
+    }
+
     pub(crate) fn into_value(self) -> T {
         self.value
     }

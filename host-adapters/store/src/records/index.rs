@@ -3,11 +3,13 @@
 //! They answer for speed and prove nothing: what they give is checked by itself, and only `verify` compares them with the chain.
 
 use plugwork_core::record::{Broken, ConsentKey, Event, Record, Why};
+use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::row;
-use crate::error::Result;
+use super::stamp::Stamps;
 use crate::Store;
+use crate::error::Result;
 
 /// One of the indexes: a table with a key and the place of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,15 +18,6 @@ pub(super) enum Index {
     Consents,
     /// What is enabled.
     Lifecycles,
-}
-
-/// What is checked of a record that an index gives, besides whose it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Check {
-    /// Its digest and its signature.
-    Genuine,
-    /// Its digest. Signatures of a hundred thousand take seconds.
-    Digest,
 }
 
 impl Index {
@@ -59,44 +52,52 @@ impl Index {
     }
 
     /// Puts the event into it, where it belongs there.
-    pub(super) async fn follow(self, connection: &mut SqliteConnection, event: &Event, sequence: i64) -> Result<(), sqlx::Error> {
+    pub(super) async fn follow(
+        self,
+        connection: &mut SqliteConnection,
+        event: &Event,
+        record: &Record,
+        stamps: &Stamps,
+    ) -> Result<(), sqlx::Error> {
         let Some(key) = self.key(event) else { return Ok(()) };
-        let sql = format!("INSERT OR REPLACE INTO {} (tenant, instance, package, sequence) VALUES (?, ?, ?, ?)", self.table());
-        let insert = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(key.tenant).bind(key.instance).bind(key.package.to_string()).bind(sequence);
-        insert.execute(connection).await.map(drop)
+        let sql = format!("INSERT OR REPLACE INTO {} (tenant, instance, package, sequence, stamp) VALUES (?, ?, ?, ?, ?)", self.table());
+        let insert = sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(key.tenant)
+            .bind(key.instance)
+            .bind(key.package.to_string())
+            .bind(record.sequence as i64);
+        insert.bind(stamps.make(record).to_vec()).execute(connection).await.map(drop)
     }
 }
 
 impl Store {
-    /// The record of one key, checked completely.
+    /// The record of one key.
     pub(super) async fn latest(&self, index: Index, key: &ConsentKey) -> Result<Option<Record>> {
         let sql = format!(
-            "SELECT record.*, tenant, instance, package FROM {} JOIN record USING (sequence) WHERE tenant = ? AND instance = ? AND package = ?",
+            "SELECT record.*, tenant, instance, package, stamp FROM {} JOIN record USING (sequence) WHERE tenant = ? AND instance = ? AND package = ?",
             index.table()
         );
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(&key.tenant).bind(&key.instance).bind(key.package.as_str());
         let row = query.fetch_optional(&self.readers).await.map_err(|error| self.database.error(&error))?;
-        row.map(|row| own(self, index, Check::Genuine, &row)).transpose()
+        row.map(|row| own(self, index, &row)).transpose()
     }
 
     /// The records of all keys, in the order of keys.
-    pub(super) async fn all_latest(&self, index: Index, check: Check) -> Result<Vec<Record>> {
+    pub(super) async fn all_latest(&self, index: Index) -> Result<Vec<Record>> {
         let sql = format!(
-            "SELECT record.*, tenant, instance, package FROM {} JOIN record USING (sequence) ORDER BY tenant, instance, package",
+            "SELECT record.*, tenant, instance, package, stamp FROM {} JOIN record USING (sequence) ORDER BY tenant, instance, package",
             index.table()
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&self.readers).await.map_err(|error| self.database.error(&error))?;
-        rows.iter().map(|row| own(self, index, check, row)).collect()
+        rows.iter().map(|row| own(self, index, row)).collect()
     }
 }
 
-/// The record, if it is what its digest says and belongs under the key under which the index has it.
-fn own(store: &Store, index: Index, check: Check, row: &SqliteRow) -> Result<Record> {
+/// The record, if it is genuine and belongs under the key under which the index has it.
+fn own(store: &Store, index: Index, row: &SqliteRow) -> Result<Record> {
     let record = row::record(row)?;
-    match check {
-        Check::Genuine => record.genuine(&store.public_key)?,
-        Check::Digest => record.intact()?,
-    }
+    // A stamp that cannot even be read as bytes is as good as none.
+    store.stamps.check(&record, row.try_get("stamp").ok(), &store.public_key)?;
     let key = row::key(row)?;
     if index.key(&record.event()?).as_ref() != Some(&key) {
         return Err(index.broken(record.sequence, &key).into());

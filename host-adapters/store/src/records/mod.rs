@@ -5,6 +5,7 @@
 
 mod index;
 mod row;
+mod stamp;
 mod verify;
 mod writer;
 
@@ -14,16 +15,16 @@ use sqlx::sqlite::SqliteRow;
 use crate::Store;
 use crate::database::Schema;
 use crate::error::Result;
-use index::{Check, Index};
+use index::Index;
+pub(crate) use stamp::Stamps;
 pub(crate) use writer::Writer;
 
 /// `PWRK`, and the steps of the schema.
-pub(crate) const SCHEMA: Schema =
-    Schema {
-        name: "records.db",
-        application_id: 0x5057_524b,
-        steps: &[include_str!("../schema/records-1.sql"), include_str!("../schema/records-2.sql")],
-    };
+pub(crate) const SCHEMA: Schema = Schema {
+    name: "records.db",
+    application_id: 0x5057_524b,
+    steps: &[include_str!("../schema/records-1.sql"), include_str!("../schema/records-2.sql")],
+};
 
 impl Store {
     fn records(&self, rows: Vec<SqliteRow>) -> Result<Vec<Record>> {
@@ -69,7 +70,7 @@ impl Records for Store {
     }
 
     fn consents(&self) -> Pending<'_, Vec<Record>> {
-        Box::pin(async move { self.all_latest(Index::Consents, Check::Genuine).await.map_err(RecordsError::from) })
+        Box::pin(async move { self.all_latest(Index::Consents).await.map_err(RecordsError::from) })
     }
 
     fn lifecycle(&self, key: &ConsentKey) -> Pending<'_, Option<Record>> {
@@ -78,7 +79,7 @@ impl Records for Store {
     }
 
     fn lifecycles(&self) -> Pending<'_, Vec<Record>> {
-        Box::pin(async move { self.all_latest(Index::Lifecycles, Check::Digest).await.map_err(RecordsError::from) })
+        Box::pin(async move { self.all_latest(Index::Lifecycles).await.map_err(RecordsError::from) })
     }
 
     fn verify(&self) -> Pending<'_, Verified> {

@@ -23,7 +23,7 @@ pub(super) fn record(row: &SqliteRow) -> Result<Record> {
     })
 }
 
-/// The key of a row that also has the columns of the table `consent`.
+/// The key of a row that also has the key columns of an index.
 pub(super) fn key(row: &SqliteRow) -> Result<ConsentKey> {
     let sequence: i64 = row.try_get("sequence").map_err(|error| unreadable(0, "sequence", &error))?;
     let sequence = u64::try_from(sequence).map_err(|error| unreadable(0, "sequence", &error))?;

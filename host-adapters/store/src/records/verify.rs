@@ -58,12 +58,7 @@ async fn page(connection: &mut SqliteConnection, after: i64) -> Result<Vec<Sqlit
 }
 
 /// Whether an index says what the chain says.
-async fn compare(
-    connection: &mut SqliteConnection,
-    index: Index,
-    mut expected: BTreeMap<ConsentKey, u64>,
-    store: &Store,
-) -> Result<()> {
+async fn compare(connection: &mut SqliteConnection, index: Index, mut expected: BTreeMap<ConsentKey, u64>, store: &Store) -> Result<()> {
     let sql = |error: sqlx::Error| store.database.error(&error);
     for row in index.rows(connection).await.map_err(sql)? {
         let key = row::key(&row)?;

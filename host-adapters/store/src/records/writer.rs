@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::index::Index;
 use super::row;
+use super::stamp::Stamps;
 use crate::database::Database;
 use crate::error::Result;
 use crate::folder::Folder;
@@ -27,9 +28,9 @@ struct Request {
 }
 
 impl Writer {
-    /// Starts the thread. The key lives there and nowhere else.
-    pub(crate) fn start(folder: Folder, database: Database, key: Key) -> Result<Self> {
-        let mut appender = Appender { folder, database, key, connection: None, written: None };
+    /// Starts the thread. The key that signs lives there and nowhere else.
+    pub(crate) fn start(folder: Folder, database: Database, key: Key, stamps: Stamps) -> Result<Self> {
+        let mut appender = Appender { folder, database, key, stamps, connection: None, written: None };
         Queue::start("plugwork-records", async move |batch| appender.write(batch).await).map(Self)
     }
 
@@ -46,6 +47,7 @@ struct Appender {
     folder: Folder,
     database: Database,
     key: Key,
+    stamps: Stamps,
     connection: Option<SqliteConnection>,
     /// The head that this process wrote last: an end equal to it needs no further check.
     written: Option<Head>,
@@ -102,7 +104,7 @@ impl Appender {
                     sealed.push((request.reply, records));
                     let (_, records) = sealed.last().expect("it was just pushed");
                     for (event, record) in request.events.iter().zip(records) {
-                        insert(&mut transaction, event, record).await.map_err(sql)?;
+                        insert(&mut transaction, event, record, &self.stamps).await.map_err(sql)?;
                     }
                 }
                 Err(error) => {
@@ -153,7 +155,7 @@ async fn check_end(connection: &mut SqliteConnection, database: &Database, last:
     Ok(())
 }
 
-async fn insert(connection: &mut SqliteConnection, event: &Event, record: &Record) -> Result<(), sqlx::Error> {
+async fn insert(connection: &mut SqliteConnection, event: &Event, record: &Record, stamps: &Stamps) -> Result<(), sqlx::Error> {
     let sequence = record.sequence as i64;
     sqlx::query("INSERT INTO record (sequence, at_ms, body, previous, digest, signature) VALUES (?, ?, ?, ?, ?, ?)")
         .bind(sequence)
@@ -165,7 +167,7 @@ async fn insert(connection: &mut SqliteConnection, event: &Event, record: &Recor
         .execute(&mut *connection)
         .await?;
     for index in Index::ALL {
-        index.follow(connection, event, sequence).await?;
+        index.follow(connection, event, record, stamps).await?;
     }
     Ok(())
 }

@@ -1,3 +1,6 @@
+-- `stamp`: proof, for the node that has the key, that it signed the record. Rows from before have none; then the signature is checked.
+ALTER TABLE consent ADD COLUMN stamp BLOB;
+
 -- The second index: of each plugin the latest record that says whether and how it is to run. Written in the transaction that appends; `verify`
 -- recomputes it from the chain. Only removals can be in a chain from before: no such event existed.
 CREATE TABLE lifecycle (
@@ -5,6 +8,7 @@ CREATE TABLE lifecycle (
     instance TEXT NOT NULL,
     package  TEXT NOT NULL,
     sequence INTEGER NOT NULL REFERENCES record (sequence),
+    stamp    BLOB,
     PRIMARY KEY (tenant, instance, package)
 ) STRICT, WITHOUT ROWID;
 

@@ -6,7 +6,6 @@ mod contract;
 mod crash;
 mod disk;
 mod lifecycles;
-mod measure;
 mod places;
 mod sample;
 mod tamper;

@@ -113,7 +113,8 @@ async fn a_chain_cut_short_is_found_and_cannot_be_continued() {
     for length in [0, 1, 5] {
         let store = six().await;
         let mut raw = raw(&store.folder, "records.db").await;
-        execute(&mut raw, &format!("{UNLOCK} DELETE FROM consent; DELETE FROM lifecycle; DELETE FROM record WHERE sequence > {length}")).await;
+        execute(&mut raw, &format!("{UNLOCK} DELETE FROM consent; DELETE FROM lifecycle; DELETE FROM record WHERE sequence > {length}"))
+            .await;
         let expected = Broken { sequence: 6, why: Why::Missing { after: length } };
         assert_eq!(broken(&store).await, expected);
         assert_eq!(expected.to_string(), format!("records after {length} are missing: the chain once ended at record 6"));
@@ -178,7 +179,7 @@ async fn a_consent_that_was_edited_is_not_given_out_and_an_index_that_was_edited
     assert!(store.consents().await.is_err());
     execute(&mut raw, "DELETE FROM consent WHERE instance = 'one'").await;
     assert_eq!(broken(&store).await, Broken { sequence: 5, why: Why::Consents { of: key.to_string() } });
-    execute(&mut raw, "INSERT INTO consent VALUES ('default', 'one', 'acme:markdown', 5), ('x', '', 'a:b', 1)").await;
+    execute(&mut raw, "INSERT INTO consent VALUES ('default', 'one', 'acme:markdown', 5, NULL), ('x', '', 'a:b', 1, NULL)").await;
     assert!(matches!(broken(&store).await.why, Why::Consents { .. }));
     // And an edited record is not given out either.
     execute(&mut raw, "DELETE FROM consent WHERE tenant = 'x'").await;

@@ -74,9 +74,8 @@ pub fn rows_from(from: Stage) -> impl Iterator<Item = &'static Row> {
 /// `E-LIFECYCLE-MOVE` where the state has no such move, `E-LIFECYCLE-WHO` where it has, and this actor may not cause it. The hint names what
 /// is legal.
 pub fn next(from: Stage, wanted: Move, who: Actor) -> Result<Stage, Denial> {
-    let deny = |code: &str, rule: String, hint: String| {
-        Err(Denial { code: code.to_owned(), permission: "lifecycle".to_owned(), rule, hint })
-    };
+    let deny =
+        |code: &str, rule: String, hint: String| Err(Denial { code: code.to_owned(), permission: "lifecycle".to_owned(), rule, hint });
     match rows_from(from).find(|row| row.by_move == wanted) {
         Some(row) if row.who.contains(&who) => Ok(row.to),
         Some(row) => deny(

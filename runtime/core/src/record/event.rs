@@ -19,7 +19,6 @@ pub const APPROVER_BYTES_MAX: usize = 4 << 10;
 /// Something that was decided, or that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
-#[expect(clippy::large_enum_variant, reason = "an event is written or read and gone; nobody keeps a list of them")]
 pub enum Event {
     /// Somebody consented to an offer.
     Granted(Consent),
@@ -236,7 +235,9 @@ impl Event {
     /// What people said in it.
     fn people(&self) -> impl Iterator<Item = &String> {
         match self {
-            Self::Granted(Consent { approver: by, reason, .. }) | Self::Declined { by, reason, .. } | Self::Revoked { by, reason, .. }
+            Self::Granted(Consent { approver: by, reason, .. })
+            | Self::Declined { by, reason, .. }
+            | Self::Revoked { by, reason, .. }
             | Self::Disabled { by, reason, .. } => vec![by, reason],
             Self::Removed { by, .. } | Self::Enabled { by, .. } | Self::Replaced { by, .. } => vec![by],
             Self::RolledBack { .. } => vec![],

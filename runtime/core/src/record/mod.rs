@@ -86,7 +86,8 @@ impl Record {
         Ok(())
     }
 
-    /// Whether its content gives its digest. Finds accidents and careless edits; who mends the digest too is found by [`Record::genuine`].
+    /// Whether its content gives its digest. Finds accidents and careless edits; who mends the digest too is found by
+    /// [`Record::genuine`], or by a host that knows otherwise which digests it signed.
     pub fn intact(&self) -> Result<(), Broken> {
         let computed = self.content();
         if computed != self.digest {

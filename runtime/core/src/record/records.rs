@@ -36,8 +36,7 @@ pub trait Records: Send + Sync + 'static {
     /// The latest record that enabled, disabled or removed this key; none if nothing ever did. Whether it may run is for its consent to say.
     fn lifecycle(&self, key: &ConsentKey) -> Pending<'_, Option<Record>>;
 
-    /// The same for every key, in the order of keys: what a host reads when it starts. Of each, its digest is checked and whose it is, not its
-    /// signature, which for a hundred thousand takes seconds: who acts on one asks [`Record::genuine`], or for that one alone.
+    /// The same for every key, in the order of keys: what a host reads when it starts.
     fn lifecycles(&self) -> Pending<'_, Vec<Record>>;
 
     /// Recomputes everything. A chain that does not hold is [`RecordsError::Broken`], naming the first bad record.

@@ -251,10 +251,8 @@ fn what_was_seen_of_a_version_is_cut_and_a_long_reason_to_disable_is_refused() {
 #[test]
 fn a_configuration_at_its_limit_is_recorded_and_one_byte_more_is_refused() {
     // `{"a":"…"}` has eight bytes around the text.
-    let with = |bytes: usize| Settings {
-        configuration: json!({"a": "x".repeat(bytes - 8)}).as_object().unwrap().clone(),
-        ..Settings::default()
-    };
+    let with =
+        |bytes: usize| Settings { configuration: json!({"a": "x".repeat(bytes - 8)}).as_object().unwrap().clone(), ..Settings::default() };
     let enabled = |settings: Settings| Event::Enabled { subject: subject("a"), by: String::new(), settings };
     let (fits, too_long) = (with(crate::limits::OPTIONS_BYTES_MAX), with(crate::limits::OPTIONS_BYTES_MAX + 1));
     assert!(fits.check().is_ok() && seal(None, 0, &enabled(fits), &key()).is_ok());

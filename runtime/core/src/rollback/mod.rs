@@ -36,14 +36,7 @@ pub struct Watch {
 
 impl Default for Watch {
     fn default() -> Self {
-        Self {
-            window_ms: 60_000,
-            calls_min: 20,
-            fault_percent: 10,
-            latency_factor: 3.0,
-            latency_calls_min: 100,
-            latency_floor_us: 1_000,
-        }
+        Self { window_ms: 60_000, calls_min: 20, fault_percent: 10, latency_factor: 3.0, latency_calls_min: 100, latency_floor_us: 1_000 }
     }
 }
 
@@ -61,8 +54,7 @@ impl Watch {
             ("latency-floor-us", self.latency_floor_us, 1, 60_000_000, "microseconds"),
         ];
         let issue = |what: String, at: &str, expected: String| Err(Issue { what, at: at.to_owned(), expected });
-        if let Some((at, value, least, most, unit)) =
-            ranges.into_iter().find(|(_, value, least, most, _)| !(least..=most).contains(&value))
+        if let Some((at, value, least, most, unit)) = ranges.into_iter().find(|(_, value, least, most, _)| !(least..=most).contains(&value))
         {
             return issue(value.to_string(), at, format!("{least} to {most} {unit}"));
         }

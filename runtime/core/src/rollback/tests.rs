@@ -18,14 +18,7 @@ fn goes_back(before: Observed, after: Observed) -> bool {
 
 #[test]
 fn both_ends_of_each_range_are_allowed_and_one_past_them_is_not() {
-    let least = Watch {
-        window_ms: 1_000,
-        calls_min: 1,
-        fault_percent: 0,
-        latency_factor: 1.5,
-        latency_calls_min: 1,
-        latency_floor_us: 1,
-    };
+    let least = Watch { window_ms: 1_000, calls_min: 1, fault_percent: 0, latency_factor: 1.5, latency_calls_min: 1, latency_floor_us: 1 };
     let most = Watch {
         window_ms: 86_400_000,
         calls_min: 1_000_000,
@@ -144,10 +137,7 @@ fn it_says_the_numbers() {
     };
     assert_eq!(said(seen(1_000, 1), seen(20, 7)), "7 of 20 calls failed (35 %), at most 10 % are tolerated; before: 0.1 %");
     assert_eq!(said(Observed::default(), seen(3, 3)), "3 of 3 calls failed (100 %), at most 10 % are tolerated; before: no calls");
-    assert_eq!(
-        said(seen(100_000, 1), seen(30, 11)),
-        "11 of 30 calls failed (36.7 %), at most 10 % are tolerated; before: less than 0.1 %"
-    );
+    assert_eq!(said(seen(100_000, 1), seen(30, 11)), "11 of 30 calls failed (36.7 %), at most 10 % are tolerated; before: less than 0.1 %");
     assert_eq!(
         said(answered(100, 1_000), answered(100, 100_000)),
         "9 of 10 calls take up to 124518 µs, at most 3 times as long as before is tolerated; before: 972 µs"
@@ -174,8 +164,11 @@ fn each_latency_has_the_bucket_of_its_power_of_two() {
 
 #[test]
 fn a_quantile_is_within_the_bucket_of_the_true_one() {
-    bolero::check!().with_iterations(1_000).with_test_time(std::time::Duration::from_secs(60)).with_type::<(Vec<(u64, u8)>, u8)>().for_each(
-        |(latencies, part)| {
+    bolero::check!()
+        .with_iterations(1_000)
+        .with_test_time(std::time::Duration::from_secs(60))
+        .with_type::<(Vec<(u64, u8)>, u8)>()
+        .for_each(|(latencies, part)| {
             let mut latencies: Vec<u64> = latencies.iter().map(|(us, shift)| us >> (shift % 64)).collect();
             latencies.sort_unstable();
             let (mut observed, part) = (Observed::default(), f64::from(*part) / 255.0);
@@ -185,8 +178,7 @@ fn a_quantile_is_within_the_bucket_of_the_true_one() {
             let Some(&exact) = latencies.get(rank - 1) else { return assert_eq!(found, 0) };
             let near = bucket(found).abs_diff(bucket(exact)) <= 1 && found <= exact.saturating_mul(2);
             assert!(near && (found >= exact / 2 || exact >= 1 << 30), "{found} for {exact} of {latencies:?}");
-        },
-    );
+        });
 }
 
 #[test]

@@ -47,9 +47,9 @@ fn replay(settings: Settings, history: &[Happened]) -> (BreakerState, bool, Opti
             (Happened::Asked(_), _) => (state, probing, told) = (BreakerState::HalfOpen, true, Some(Admit::Probe)),
             (Happened::Ended(now, Outcome::Faulted, _), BreakerState::Closed) => {
                 // Every fault since it closed, however long ago, looked at again.
-                let recent = history[closed_since..=index].iter().filter(
-                    |happened| matches!(happened, Happened::Ended(at, Outcome::Faulted, _) if now - at < settings.window_ms),
-                );
+                let recent = history[closed_since..=index]
+                    .iter()
+                    .filter(|happened| matches!(happened, Happened::Ended(at, Outcome::Faulted, _) if now - at < settings.window_ms));
                 if recent.count() >= settings.faults as usize {
                     state = BreakerState::Open { until_ms: now + settings.open_ms };
                 }

@@ -111,7 +111,7 @@ async fn both_profiles_are_kept_apart_in_the_cache() {
 }
 
 #[tokio::test]
-async fn a_full_pool_is_an_engine_error_until_an_instance_is_dropped() {
+async fn a_full_pool_is_scarce_until_an_instance_is_dropped() {
     let runtime = open(Allocation::Pooling { instances: 4 }).await;
     let plugin = accept(&runtime, &Guest::new(ECHO).source(), Grants::none()).await;
     let mut sessions = Vec::new();
@@ -119,8 +119,9 @@ async fn a_full_pool_is_an_engine_error_until_an_instance_is_dropped() {
         sessions.push(plugin.session::<Number>().await.unwrap());
     }
     let error = plugin.session::<Number>().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Engine);
-    assert!(error.to_string().contains("no free instance"), "{error}");
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "after waiting for as long as a call may run");
+    let scarce = error.scarcity().unwrap();
+    assert_eq!((scarce.what, scarce.limit), (plugwork::core::capacity::Resource::Instances, 4), "{error}");
     // Those that have one do not feel it.
     assert_eq!(sessions[0].call_input(&1).await.unwrap(), 1);
     drop(sessions.pop());

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use plugwork::{ErrorKind, Fault, Plugin, Refusal, Runtime};
+use plugwork::core::record::Settings;
+use plugwork::{ErrorKind, Fault, Grants, Plugin, Refusal, Runtime};
 
 use crate::guest::{Guest, REFUSAL};
 use crate::world::{self, Answer, Number};
@@ -37,9 +38,10 @@ async fn attached(guests: &[Guest]) -> (Runtime, Vec<Plugin>) {
     let mut plugins = Vec::new();
     for (index, guest) in guests.iter().enumerate() {
         let offer = runtime.offer(&guest.source()).await.unwrap().instance(&format!("step-{index}"));
-        let plugin = offer.accept().await.unwrap();
-        plugin.enable().await.unwrap();
-        plugins.push(plugin);
+        let settings = Settings { weight: i32::try_from(index).unwrap(), ..Settings::default() };
+        let installation = runtime.install(offer, Grants::none(), settings).await.unwrap();
+        installation.enable("test").await.unwrap();
+        plugins.push(installation.plugin().await.unwrap());
     }
     (runtime, plugins)
 }
@@ -119,5 +121,6 @@ async fn a_dispatch_is_a_snapshot_of_who_was_attached() {
     plugins[0].disable().await.unwrap();
     plugins[1].enable().await.unwrap();
     assert_eq!((before.len(), runtime.point::<Answer>().len()), (2, 1), "enabling twice attaches once");
-    assert_eq!(before.pipeline(0).await.unwrap().value, 3);
+    let error = before.pipeline(0).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "who was disabled since says so: {error}");
 }

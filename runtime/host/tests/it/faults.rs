@@ -82,7 +82,8 @@ async fn an_endless_loop_ends_at_its_deadline() {
 #[tokio::test]
 async fn an_endless_start_function_ends_at_its_deadline() {
     let code = format!("{ECHO} (func $start (loop $again (br $again))) (start $start)");
-    let plugin = plugin_with(&Guest::new(&code).source(), SHORT).await;
+    let runtime = world::runtime().await;
+    let plugin = runtime.offer(&Guest::new(&code).source()).await.unwrap().limits(SHORT).accept().await.unwrap();
     ran_for(40, &fault(plugin.call::<Number>(&0).await));
     ran_for(40, &fault(plugin.enable().await.map(drop)));
 }

@@ -104,6 +104,7 @@ fn any_json_is_answered() {
 fn a_changed_cache_entry_never_loads() {
     let tokio = AssertUnwindSafe(runtime());
     let (state, source, entry) = tokio.block_on(cache::filled());
+    let source = AssertUnwindSafe(source);
     let good = fs::read(&entry).unwrap();
     check!().with_test_time(BUDGET).with_type::<(Vec<(u32, u8)>, Option<u32>, Vec<u8>)>().for_each(|(changes, cut, tail)| {
         let tokio = &tokio;

@@ -127,10 +127,10 @@ async fn a_closed_runtime_has_nothing_attached_and_open_sessions_go_on() {
     let runtime = world::runtime().await;
     let plugin = runtime.offer(&Guest::new(COUNTS).source()).await.unwrap().accept().await.unwrap();
     plugin.enable().await.unwrap();
-    let mut session = runtime.attached::<Number>()[0].session::<Number>().await.unwrap();
+    let mut session = runtime.attached::<Number>().await.unwrap()[0].session::<Number>().await.unwrap();
     let other = runtime.clone();
     runtime.close().await.unwrap();
-    assert!(other.attached::<Number>().is_empty());
+    assert!(other.attached::<Number>().await.unwrap().is_empty());
     drop(other);
     assert_eq!(session.call_input(&1).await.unwrap(), 1);
     let error = plugin.enable().await.err().unwrap();
