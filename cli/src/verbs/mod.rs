@@ -13,6 +13,7 @@ mod fetch;
 mod findings;
 pub(crate) mod grants;
 pub(crate) mod inspect;
+pub(crate) mod logs;
 pub(crate) mod remove;
 pub(crate) mod revoke;
 pub(crate) mod run;

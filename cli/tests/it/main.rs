@@ -16,6 +16,7 @@ mod grants;
 mod help;
 mod inspect;
 mod live;
+mod logs;
 mod place;
 mod run;
 mod terminal;
