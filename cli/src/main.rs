@@ -1,6 +1,7 @@
 //! The `plugwork` command: one file per verb under `verbs/`. Data goes to stdout, narration to stderr; `print` is the only module that writes.
 
 mod consent;
+mod dev;
 mod exit;
 mod grants;
 mod host;
@@ -41,6 +42,7 @@ enum Verb {
     Inspect(verbs::inspect::Inspect),
     Check(verbs::check::Check),
     Build(verbs::build::Build),
+    Dev(verbs::dev::Dev),
     Run(verbs::run::Run),
     Call(verbs::call::Call),
     Cache(verbs::cache::CacheVerb),
@@ -64,6 +66,7 @@ fn main() -> std::process::ExitCode {
         Verb::Inspect(verb) => verb.run(&place),
         Verb::Check(verb) => verb.run(),
         Verb::Build(verb) => verb.run(),
+        Verb::Dev(verb) => verb.run(&place),
         Verb::Run(verb) => verb.run(&place),
         Verb::Call(verb) => verb.run(&place),
         Verb::Cache(verb) => verb.run(&place),
