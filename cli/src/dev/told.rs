@@ -73,6 +73,8 @@ pub(crate) enum Told {
         generation: u64,
         /// Why.
         error: String,
+        /// The answer, where there is one.
+        value: Option<serde_json::Value>,
     },
     /// The host went back to the version before, by itself.
     RolledBack {

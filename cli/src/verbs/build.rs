@@ -66,9 +66,11 @@ struct Told<'a> {
 
 impl Build {
     pub(crate) fn run(self) -> Result<(), Failure> {
+        building::is_project(&self.dir)?;
+        let home = self.tools.find()?;
         let project = building::open(&self.dir)?;
         let output = building::output(&self.dir, &project, self.output.as_deref())?;
-        let built = self.tools.find()?.build(&project, self.dev, &output)?;
+        let built = home.build(&project, self.dev, &output)?;
         let component = super::component::Component::open(&built.path)?;
         self.tell(&project, &built, &component.report);
         Ok(())

@@ -32,12 +32,18 @@ impl Tools {
     }
 }
 
+/// Refuses a folder that has no `plugin.toml`.
+pub(super) fn is_project(dir: &Path) -> Result<(), Failure> {
+    if dir.join("plugin.toml").is_file() {
+        return Ok(());
+    }
+    let hint = "a plugin project is a folder with a `plugin.toml`: give its path";
+    Err(Failure::not_found(format_args!("there is no `{}`\nhint: {hint}", dir.join("plugin.toml").display())))
+}
+
 /// The project in a folder.
 pub(super) fn open(dir: &Path) -> Result<Project, Failure> {
-    if !dir.join("plugin.toml").is_file() {
-        let hint = "a plugin project is a folder with a `plugin.toml`: give its path";
-        return Err(Failure::not_found(format_args!("there is no `{}`\nhint: {hint}", dir.join("plugin.toml").display())));
-    }
+    is_project(dir)?;
     Project::open(dir).map_err(failed)
 }
 

@@ -37,7 +37,8 @@ Examples:
 The JSON (one line each) has: event, and what belongs to it: watching (folder),
 changed (files), unchanged, not-built (error, running), swapped (generation,
 version, digest, build_ms, swap_ms), refused (error, running), answered
-(generation, value), failed (generation, error), rolled-back (generation, why).
+(generation, value), failed (generation, error, value), rolled-back (generation,
+why).
 Exit code 130 after Ctrl-C; calls under way finish first.")]
 pub(crate) struct Dev {
     /// The folder with `plugin.toml`.
@@ -86,6 +87,7 @@ impl Dev {
         let grants = self.grants.read()?;
         let arguments = call::read_arguments(&self.args, self.json_args)?;
         // What is no project at all is told at once; what is wrong in it may be mended while we watch.
+        building::is_project(&self.dir)?;
         let home = self.tools.find()?;
         let project = building::open(&self.dir)?;
         let limits = Limits { deadline_ms: self.deadline_ms, ..Limits::batch() };
@@ -217,13 +219,12 @@ impl Loop {
             return outcome;
         }
         self.last = Some(came_of_it);
-        if let Some((value, text)) = answer {
-            text.into_iter().filter(|_| !self.verb.json).for_each(print::data);
-            self.told(&Told::Answered { generation, value });
-        }
-        if let Err(failure) = &outcome {
-            self.told(&Told::Failed { generation, error: failure.to_string() });
-        }
+        let (value, text) = answer.map_or((None, None), |(value, text)| (Some(value), text));
+        text.into_iter().filter(|_| !self.verb.json).for_each(print::data);
+        self.told(&match &outcome {
+            Ok(()) => Told::Answered { generation, value: value.unwrap_or_default() },
+            Err(failure) => Told::Failed { generation, error: failure.to_string(), value },
+        });
         outcome
     }
 

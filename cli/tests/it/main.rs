@@ -11,6 +11,7 @@ mod call;
 mod check;
 mod component;
 mod consent;
+mod dev;
 mod explain;
 mod grants;
 mod help;
