@@ -6,6 +6,7 @@ mod exit;
 mod grants;
 mod host;
 mod installed;
+mod life;
 mod live;
 mod packages;
 mod pipeline;
@@ -37,6 +38,9 @@ enum Verb {
     Revoke(verbs::revoke::Revoke),
     Audit(verbs::audit::Audit),
     Explain(verbs::explain::Explain),
+    Enable(verbs::enable::Enable),
+    Disable(verbs::disable::Disable),
+    Ps(verbs::ps::Ps),
     Logs(verbs::logs::Logs),
     Top(verbs::top::Top),
     Inspect(verbs::inspect::Inspect),
@@ -61,6 +65,9 @@ fn main() -> std::process::ExitCode {
         Verb::Revoke(verb) => verb.run(&place),
         Verb::Audit(verb) => verb.run(&place),
         Verb::Explain(verb) => verb.run(&place),
+        Verb::Enable(verb) => verb.run(&place),
+        Verb::Disable(verb) => verb.run(&place),
+        Verb::Ps(verb) => verb.run(&place),
         Verb::Logs(verb) => verb.run(&place),
         Verb::Top(verb) => verb.run(&place),
         Verb::Inspect(verb) => verb.run(&place),

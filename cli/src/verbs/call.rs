@@ -111,6 +111,7 @@ impl Call {
         host::io_runtime()?.block_on(async {
             let store = host::store(place).await?;
             let target = Target::find(place, store.as_ref(), &self.plugin, &self.which).await?;
+            target.may_be_called(store.as_ref()).await?;
             if target.is_installed() && self.grants.is_given() {
                 let hint = format!("`plugwork add` it again to grant something else, or call the file itself: {}", target.path.display());
                 return Err(Failure::usage(format_args!("`{}` runs with the grants on record\nhint: {hint}", self.plugin)));

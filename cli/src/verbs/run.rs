@@ -70,7 +70,7 @@ impl Run {
         let _serving = host::serve(place, &runtime, "run", &ring);
         print::narrate(format_args!("checking {} steps of `{name}`", steps.len()));
         let loaded = tokio::select! {
-            loaded = load::load(&runtime, &base, steps) => Arc::new(loaded?),
+            loaded = load::load(&runtime, store.as_ref(), &base, steps) => Arc::new(loaded?),
             _ = tokio::signal::ctrl_c() => return Err(Failure::interrupted("interrupted; nothing was written")),
         };
         let counts = runtime.cache_counts();

@@ -2,9 +2,9 @@
 
 use crate::place::Place;
 
-const VERBS: [&str; 16] = [
-    "add", "update", "remove", "grants", "revoke", "audit", "explain", "logs", "top", "inspect", "check", "build", "dev", "call", "run",
-    "cache",
+const VERBS: [&str; 19] = [
+    "add", "update", "remove", "grants", "revoke", "audit", "explain", "enable", "disable", "ps", "logs", "top", "inspect", "check",
+    "build", "dev", "call", "run", "cache",
 ];
 
 #[test]
