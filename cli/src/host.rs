@@ -11,8 +11,11 @@ use plugwork_capabilities::{
 };
 use plugwork_core::{Permission, Subject};
 use plugwork_store::Store;
+use serde_json::json;
 
 use crate::exit::Failure;
+use crate::live::Question;
+use crate::live::ring::Ring;
 use crate::live::serve::{self, Serving};
 use crate::print;
 
@@ -84,22 +87,21 @@ pub(crate) async fn open(
     Ok(runtime)
 }
 
-/// Answers `plugwork top` for as long as the result lives. A host that cannot be looked at still does its work.
-pub(crate) fn serve(place: &Place, runtime: &Runtime, verb: &'static str) -> Option<Serving> {
-    #[derive(serde::Serialize)]
-    struct Answer {
-        pid: u32,
-        verb: &'static str,
-        uptime_ms: u128,
-        plugins: Vec<plugwork::Usage>,
-    }
-    let (runtime, began) = (runtime.clone(), Instant::now());
-    let answer = move || Answer { pid: std::process::id(), verb, uptime_ms: began.elapsed().as_millis(), plugins: runtime.usage() };
+/// Answers `plugwork top`, `ps` and `logs` for as long as the result lives. A host that cannot be looked at still does its work.
+pub(crate) fn serve(place: &Place, runtime: &Runtime, verb: &'static str, ring: &Ring) -> Option<Serving> {
+    let (runtime, ring, began) = (runtime.clone(), ring.clone(), Instant::now());
+    let answer = move |question: &Question| match question {
+        Question::Top => json!({
+            "pid": std::process::id(), "verb": verb, "uptime_ms": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "plugins": runtime.usage(),
+        }),
+        Question::Logs { after, package } => json!(ring.after(*after, package.as_deref())),
+    };
     let serving = place.state().map_err(|failure| failure.to_string());
     match serving.and_then(|state| serve::serve(&state, answer).map_err(|error| error.to_string())) {
         Ok(serving) => Some(serving),
         Err(error) => {
-            print::narrate(format_args!("warning: `plugwork top` will not see this: {error}"));
+            print::narrate(format_args!("warning: `plugwork ps`, `top` and `logs` will not see this: {error}"));
             None
         }
     }

@@ -1,10 +1,12 @@
 //! The `plugwork` command: one file per verb under `verbs/`. Data goes to stdout, narration to stderr; `print` is the only module that writes.
 
 mod consent;
+mod dev;
 mod exit;
 mod grants;
 mod host;
 mod installed;
+mod life;
 mod live;
 mod packages;
 mod pipeline;
@@ -36,10 +38,15 @@ enum Verb {
     Revoke(verbs::revoke::Revoke),
     Audit(verbs::audit::Audit),
     Explain(verbs::explain::Explain),
+    Enable(verbs::enable::Enable),
+    Disable(verbs::disable::Disable),
+    Ps(verbs::ps::Ps),
+    Logs(verbs::logs::Logs),
     Top(verbs::top::Top),
     Inspect(verbs::inspect::Inspect),
     Check(verbs::check::Check),
     Build(verbs::build::Build),
+    Dev(verbs::dev::Dev),
     Run(verbs::run::Run),
     Call(verbs::call::Call),
     Cache(verbs::cache::CacheVerb),
@@ -58,10 +65,15 @@ fn main() -> std::process::ExitCode {
         Verb::Revoke(verb) => verb.run(&place),
         Verb::Audit(verb) => verb.run(&place),
         Verb::Explain(verb) => verb.run(&place),
+        Verb::Enable(verb) => verb.run(&place),
+        Verb::Disable(verb) => verb.run(&place),
+        Verb::Ps(verb) => verb.run(&place),
+        Verb::Logs(verb) => verb.run(&place),
         Verb::Top(verb) => verb.run(&place),
         Verb::Inspect(verb) => verb.run(&place),
         Verb::Check(verb) => verb.run(),
         Verb::Build(verb) => verb.run(),
+        Verb::Dev(verb) => verb.run(&place),
         Verb::Run(verb) => verb.run(&place),
         Verb::Call(verb) => verb.run(&place),
         Verb::Cache(verb) => verb.run(&place),

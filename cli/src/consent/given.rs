@@ -81,7 +81,7 @@ fn reason(text: &str) -> Result<String, String> {
 }
 
 /// `90s`, `90m`, `12h`, `30d` as milliseconds.
-fn duration_ms(text: &str) -> Result<u64, String> {
+pub(crate) fn duration_ms(text: &str) -> Result<u64, String> {
     const DAYS_MAX: u64 = 36_500;
     const DAY_MS: u64 = 86_400_000;
     let wrong = || format!("`{text}` is no time; expected a number with `s`, `m`, `h` or `d`, such as `30d`, at most {DAYS_MAX}d");

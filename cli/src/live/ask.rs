@@ -18,6 +18,11 @@ pub(crate) struct Host {
 
 /// What every host on this state folder answers to `top`, in the order of process numbers. No folder means no host.
 pub(crate) fn top(state: &Path) -> io::Result<Vec<Host>> {
+    every(state, |_| Question::Top)
+}
+
+/// What every host on this state folder answers to the question that it is asked.
+pub(crate) fn every(state: &Path, question: impl Fn(u32) -> Question) -> io::Result<Vec<Host>> {
     let path = state.join(FOLDER);
     let entries = match std::fs::read_dir(&path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -34,7 +39,7 @@ pub(crate) fn top(state: &Path) -> io::Result<Vec<Host>> {
         if !metadata.file_type().is_socket() || metadata.uid() != rustix::process::getuid().as_raw() {
             continue;
         }
-        let answer = ask(&through(&folder, &format!("{pid}.sock")), &Question::Top);
+        let answer = ask(&through(&folder, &format!("{pid}.sock")), &question(pid));
         match answer {
             Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
                 // Its process is gone. Gone already is as good.
@@ -73,7 +78,7 @@ mod tests {
     async fn a_host_answers_while_it_lives_and_leaves_nothing() {
         // Longer than the name of a socket may be.
         let state = tempfile::Builder::new().prefix(&"x".repeat(120)).tempdir().unwrap();
-        let serving = serve(state.path(), || json!({ "plugins": [1] })).unwrap();
+        let serving = serve(state.path(), |_| json!({ "plugins": [1] })).unwrap();
         let path = state.path().join("run");
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
         let socket = path.join(format!("{}.sock", std::process::id()));
@@ -92,7 +97,7 @@ mod tests {
     #[tokio::test(flavor = "multi_thread")]
     async fn a_question_that_is_none_gets_an_error_and_the_next_an_answer() {
         let state = tempfile::tempdir().unwrap();
-        let _serving = serve(state.path(), || 7).unwrap();
+        let _serving = serve(state.path(), |_| json!(7)).unwrap();
         let socket = state.path().join(format!("run/{}.sock", std::process::id()));
         let answers = tokio::task::spawn_blocking(move || {
             let said = |bytes: &[u8]| {
@@ -127,6 +132,6 @@ mod tests {
         let path = state.path().join("run");
         std::fs::create_dir(&path).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(serve(state.path(), || 1).err().unwrap().to_string().contains("open to others"));
+        assert!(serve(state.path(), |_| json!(1)).err().unwrap().to_string().contains("open to others"));
     }
 }

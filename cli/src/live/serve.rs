@@ -6,7 +6,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Semaphore;
@@ -32,8 +32,8 @@ impl Drop for Serving {
     }
 }
 
-/// Answers questions on `state/run/PID.sock` with what `top` gives. Needs a tokio runtime.
-pub(crate) fn serve<T: Serialize + 'static>(state: &Path, top: impl Fn() -> T + Send + Sync + 'static) -> io::Result<Serving> {
+/// Answers questions on `state/run/PID.sock` with what the function gives. Needs a tokio runtime.
+pub(crate) fn serve(state: &Path, give: impl Fn(&Question) -> Value + Send + Sync + 'static) -> io::Result<Serving> {
     let (folder, path) = folder(state)?;
     let name = format!("{}.sock", std::process::id());
     let path = path.join(&name);
@@ -45,7 +45,7 @@ pub(crate) fn serve<T: Serialize + 'static>(state: &Path, top: impl Fn() -> T + 
     let listener = UnixListener::bind(through(&folder, &name))?;
     // The folder keeps others out even before this.
     std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-    let task = tokio::spawn(answer_all(listener, Arc::new(top)));
+    let task = tokio::spawn(answer_all(listener, Arc::new(give)));
     Ok(Serving { task, path })
 }
 
@@ -62,7 +62,7 @@ fn folder(state: &Path) -> io::Result<(File, PathBuf)> {
     }
 }
 
-async fn answer_all<T: Serialize>(listener: UnixListener, top: Arc<impl Fn() -> T + Send + Sync + 'static>) {
+async fn answer_all(listener: UnixListener, give: Arc<impl Fn(&Question) -> Value + Send + Sync + 'static>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(slot) = slots.clone().acquire_owned().await else { return };
@@ -74,16 +74,16 @@ async fn answer_all<T: Serialize>(listener: UnixListener, top: Arc<impl Fn() -> 
                 continue;
             }
         };
-        let top = top.clone();
+        let give = give.clone();
         tokio::spawn(async move {
             // Who asks badly or goes away is no concern of the host.
-            let _ = timeout(PATIENCE, answer(stream, &*top)).await;
+            let _ = timeout(PATIENCE, answer(stream, &*give)).await;
             drop(slot);
         });
     }
 }
 
-async fn answer<T: Serialize>(mut stream: UnixStream, top: &(impl Fn() -> T + Sync)) -> io::Result<()> {
+async fn answer(mut stream: UnixStream, give: &(impl Fn(&Question) -> Value + Sync)) -> io::Result<()> {
     if stream.peer_cred()?.uid() != rustix::process::getuid().as_raw() {
         return Ok(());
     }
@@ -91,7 +91,7 @@ async fn answer<T: Serialize>(mut stream: UnixStream, top: &(impl Fn() -> T + Sy
     let mut line = String::new();
     BufReader::new(read.take(QUESTION_BYTES_MAX)).read_line(&mut line).await?;
     let mut text = match serde_json::from_str(&line) {
-        Ok(Question::Top) => serde_json::to_string(&top())?,
+        Ok(question) => give(&question).to_string(),
         Err(error) => serde_json::json!({ "error": error.to_string() }).to_string(),
     };
     text.push('\n');

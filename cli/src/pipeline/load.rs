@@ -8,6 +8,7 @@ use futures::future::join_all;
 use plugwork::{Offer, Plugin, Runtime, Source};
 use plugwork_core::Issue;
 use plugwork_core::limits::OPTIONS_BYTES_MAX;
+use plugwork_core::record::{ConsentKey, Records};
 use plugwork_points::descriptor;
 use serde_json::Value;
 
@@ -15,6 +16,7 @@ use super::plan::{self, Step};
 use super::schema;
 use crate::exit::Failure;
 use crate::grants;
+use crate::life;
 
 /// A step that may run.
 pub(crate) struct Loaded {
@@ -27,8 +29,8 @@ pub(crate) struct Loaded {
 }
 
 /// Loads every step of a pipeline whose file stands in `base`.
-pub(crate) async fn load(runtime: &Runtime, base: &Path, steps: Vec<Step>) -> Result<Vec<Loaded>, Failure> {
-    let loading = steps.into_iter().map(|step| load_one(runtime, base, step));
+pub(crate) async fn load(runtime: &Runtime, records: &dyn Records, base: &Path, steps: Vec<Step>) -> Result<Vec<Loaded>, Failure> {
+    let loading = steps.into_iter().map(|step| load_one(runtime, records, base, step));
     let mut loaded = Vec::new();
     let mut failures = Vec::new();
     // Together: components that the cache does not have compile side by side.
@@ -45,7 +47,7 @@ pub(crate) async fn load(runtime: &Runtime, base: &Path, steps: Vec<Step>) -> Re
     }
 }
 
-async fn load_one(runtime: &Runtime, base: &Path, step: Step) -> Result<Loaded, Failure> {
+async fn load_one(runtime: &Runtime, records: &dyn Records, base: &Path, step: Step) -> Result<Loaded, Failure> {
     let place = plan::place(step.kind, &step.raw);
     let path: PathBuf = base.join(&step.raw.plugin);
     if !path.is_file() {
@@ -67,6 +69,11 @@ async fn load_one(runtime: &Runtime, base: &Path, step: Step) -> Result<Loaded, 
     })?;
     let offer = runtime.offer(&source).await.map_err(|error| Failure::from(error).while_doing(&place))?;
     let offer = offer.instance(&step.raw.name).limits(limits);
+    // Consent is the pipeline's to give, and what somebody disabled it does not run all the same: neither this step nor the plugin as such.
+    let key = ConsentKey::from(offer.subject());
+    for key in [ConsentKey { instance: String::new(), ..key.clone() }, key] {
+        life::refuse_disabled(records, &key).await.map_err(|failure| failure.while_doing(&place))?;
+    }
     let language = language(&offer);
     let wanted = step.kind.point();
     if !offer.points().any(|point| point.path() == wanted) {

@@ -38,7 +38,9 @@ impl Sink for Journal {
     fn record(&self, subject: &Subject, level: Level, message: &str) {
         if self.verbose || level >= Level::Warn {
             print::end_progress();
-            print::narrate(format_args!("{level:5} {}: {message}", subject.instance));
+            // Set in: only lines of ours begin with a level.
+            let shown = message.trim_end().replace('\n', "\n    | ");
+            print::narrate(format_args!("{level:5} {}: {shown}", subject.instance));
         }
         let level = match level {
             Level::Trace => PageLevel::Trace,

@@ -126,6 +126,14 @@ fn tell(record: &Record) -> Result<(), Failure> {
         Event::Declined { by, reason, .. } => ("declined", said(by, reason)),
         Event::Revoked { by, reason, .. } => ("revoked", said(by, reason)),
         Event::Removed { by, .. } => ("removed", said(by, "")),
+        Event::Enabled { by, settings, .. } => {
+            let critical = if settings.critical { ", critical" } else { "" };
+            let configured = if settings.configuration.is_empty() { "" } else { ", configured" };
+            ("enabled", format!("weight {}{critical}{configured} {}", settings.weight, said(by, "")))
+        }
+        Event::Disabled { by, reason, .. } => ("disabled", said(by, reason)),
+        Event::Replaced { from, by, .. } => ("replaced", format!("sha256:{} {}", from.short(), said(by, ""))),
+        Event::RolledBack { from, why, .. } => ("back", format!("from sha256:{}: {}", from.short(), one_line(why))),
         Event::Faulted { code, message, count, .. } => ("faulted", format!("{code} ({count}): {}", one_line(message))),
         Event::Refused { code, message, count, .. } => ("refused", format!("{code} ({count}): {}", one_line(message))),
     };

@@ -21,6 +21,7 @@ use crate::exit::Failure;
 use crate::grants::GrantArguments;
 use crate::host::{self, Place};
 use crate::installed::Which;
+use crate::live::ring::Ring;
 use crate::print;
 
 const SESSION: &str = "a resource lives in a session; `plugwork run` keeps one for each step of a pipeline";
@@ -105,17 +106,19 @@ impl<'a> ListedFunction<'a> {
 impl Call {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
         let grants = self.grants.read()?;
-        let arguments = self.arguments()?;
+        let arguments = read_arguments(&self.args, self.json_args)?;
         let limits = Limits { deadline_ms: self.deadline_ms, memory_bytes: self.memory_bytes, ..Limits::batch() };
         host::io_runtime()?.block_on(async {
             let store = host::store(place).await?;
             let target = Target::find(place, store.as_ref(), &self.plugin, &self.which).await?;
+            target.may_be_called(store.as_ref()).await?;
             if target.is_installed() && self.grants.is_given() {
                 let hint = format!("`plugwork add` it again to grant something else, or call the file itself: {}", target.path.display());
                 return Err(Failure::usage(format_args!("`{}` runs with the grants on record\nhint: {hint}", self.plugin)));
             }
-            let runtime = host::open(place, &store, Path::new("."), limits, log, Box::new(argument)).await?;
-            let _serving = host::serve(place, &runtime, "call");
+            let ring = Ring::default();
+            let runtime = host::open(place, &store, Path::new("."), limits, ring.before(log), Box::new(argument)).await?;
+            let _serving = host::serve(place, &runtime, "call", &ring);
             let outcome = self.call(&runtime, &target, grants, &arguments).await;
             // What went wrong in it is on record before this ends.
             let closed = runtime.close().await;
@@ -140,25 +143,9 @@ impl Call {
             Some(name) if !self.list => name,
             _ => return self.tell_functions(&plugin),
         };
-        let function = find(&plugin, name)?;
-        if function.name.starts_with("[method]") {
-            return Err(Failure::usage(format_args!(
-                "`{}` is called on a resource, which a single call cannot have\nhint: {SESSION}",
-                function.name
-            )));
-        }
+        let function = callable(&plugin, name)?;
         let returned = plugin.call_dynamic(&function, arguments).await.map_err(explain)?;
-        self.tell(&plugin, &function, &returned)
-    }
-
-    fn arguments(&self) -> Result<Vec<Argument>, Failure> {
-        let read = |(index, text): (usize, &String)| match self.json_args {
-            false => Ok(Argument::Wave(text.clone())),
-            true => serde_json::from_str::<Value>(text).map(Argument::Json).map_err(|error| {
-                Failure::usage(format_args!("argument {} is not JSON: {error}\nhint: text is written `'\"text\"'`", index + 1))
-            }),
-        };
-        self.args.iter().enumerate().map(read).collect()
+        tell(&plugin, &function, &returned, self.json)
     }
 
     /// The functions by name only, of a plugin that cannot be linked with what was granted.
@@ -198,31 +185,65 @@ impl Call {
         }
         Ok(())
     }
+}
 
-    fn tell(&self, plugin: &Plugin, function: &Function, returned: &Returned) -> Result<(), Failure> {
-        let unprintable = |_| {
-            let message = format!("`{}` of `{}` answered with a resource, which has no text form", function.name, plugin.subject());
-            Failure::failed(format_args!("{message}\nhint: {SESSION}"))
-        };
-        let refusal = returned.refusal();
-        // Also where WAVE is wanted: its writer panics on a handle, this one refuses it.
-        let value = returned.to_json().map_err(unprintable)?;
-        if self.json {
-            print::json(&value);
-        } else if refusal.is_none() {
-            print::data(returned.to_wave().map_err(unprintable)?);
+/// The arguments of a call as they were typed.
+pub(super) fn read_arguments(texts: &[String], json: bool) -> Result<Vec<Argument>, Failure> {
+    let read = |(index, text): (usize, &String)| match json {
+        false => Ok(Argument::Wave(text.clone())),
+        true => serde_json::from_str::<Value>(text).map(Argument::Json).map_err(|error| {
+            Failure::usage(format_args!("argument {} is not JSON: {error}\nhint: text is written `'\"text\"'`", index + 1))
+        }),
+    };
+    texts.iter().enumerate().map(read).collect()
+}
+
+/// The function of that name that a single call can make.
+pub(super) fn callable(plugin: &Plugin, name: &str) -> Result<Function, Failure> {
+    let function = find(plugin, name)?;
+    if function.name.starts_with("[method]") {
+        return Err(Failure::usage(format_args!(
+            "`{}` is called on a resource, which a single call cannot have\nhint: {SESSION}",
+            function.name
+        )));
+    }
+    Ok(function)
+}
+
+/// Prints what a function answered. An answer that is an error or a refusal is a failure all the same.
+fn tell(plugin: &Plugin, function: &Function, returned: &Returned, json: bool) -> Result<(), Failure> {
+    let (value, text) = shown(plugin, function, returned)?;
+    match text {
+        _ if json => print::json(&value),
+        Some(text) => print::data(text),
+        None => {}
+    }
+    verdict(plugin, function, returned)
+}
+
+/// An answer as JSON, and as WAVE unless it is a refusal, which is told in words.
+pub(super) fn shown(plugin: &Plugin, function: &Function, returned: &Returned) -> Result<(Value, Option<String>), Failure> {
+    let unprintable = |_| {
+        let message = format!("`{}` of `{}` answered with a resource, which has no text form", function.name, plugin.subject());
+        Failure::failed(format_args!("{message}\nhint: {SESSION}"))
+    };
+    // Also where WAVE is wanted: its writer panics on a handle, this one refuses it.
+    let value = returned.to_json().map_err(unprintable)?;
+    let text = if returned.refusal().is_none() { Some(returned.to_wave().map_err(unprintable)?) } else { None };
+    Ok((value, text))
+}
+
+/// Whether an answer is one that scripts may go on with.
+pub(super) fn verdict(plugin: &Plugin, function: &Function, returned: &Returned) -> Result<(), Failure> {
+    let subject = plugin.subject();
+    match (returned.refusal(), &returned.value) {
+        (Some(refusal @ Refusal::Denied(_)), _) => Err(Failure::refused(format_args!("`{subject}` refused: {refusal}"))),
+        (Some(refusal @ Refusal::Unavailable { .. }), _) => Err(Failure::unreachable(format_args!("`{subject}` refused: {refusal}"))),
+        (Some(refusal), _) => Err(Failure::failed(format_args!("`{subject}` refused: {refusal}"))),
+        (None, Some(Val::Result(Err(_)))) => {
+            Err(Failure::failed(format_args!("`{}` of `{subject}` answered with an error", function.name)))
         }
-        match (refusal, &returned.value) {
-            (Some(refusal @ Refusal::Denied(_)), _) => Err(Failure::refused(format_args!("`{}` refused: {refusal}", plugin.subject()))),
-            (Some(refusal @ Refusal::Unavailable { .. }), _) => {
-                Err(Failure::unreachable(format_args!("`{}` refused: {refusal}", plugin.subject())))
-            }
-            (Some(refusal), _) => Err(Failure::failed(format_args!("`{}` refused: {refusal}", plugin.subject()))),
-            (None, Some(Val::Result(Err(_)))) => {
-                Err(Failure::failed(format_args!("`{}` of `{}` answered with an error", function.name, plugin.subject())))
-            }
-            _ => Ok(()),
-        }
+        _ => Ok(()),
     }
 }
 
@@ -239,7 +260,7 @@ fn shorten(text: &str) -> String {
 }
 
 /// What the caller gave that does not fit, in short; anything else as it is.
-fn explain(error: plugwork::Error) -> Failure {
+pub(super) fn explain(error: plugwork::Error) -> Failure {
     match error.kind() {
         ErrorKind::Invalid => Failure::usage(shorten(&error.to_string())),
         _ => Failure::from(error),
@@ -262,6 +283,6 @@ fn find(plugin: &Plugin, name: &str) -> Result<Function, Failure> {
 }
 
 /// A plugin's log goes to stderr, with whose it is in front of the first line and the others set in.
-fn log(subject: &Subject, level: Level, message: &str) {
+pub(super) fn log(subject: &Subject, level: Level, message: &str) {
     print::narrate(format_args!("{subject} {level}: {}", message.trim_end().replace('\n', "\n    ")));
 }

@@ -95,7 +95,7 @@ fn project(folder: &Path) -> Result<Vec<Finding>, Failure> {
         Ok(manifest) => manifest,
         Err(error) => return Ok(findings::of_manifest_issues(&error.issues)),
     };
-    let built = super::build::default_output(folder, manifest.name.name());
+    let built = super::building::default_output(folder, manifest.name.name());
     if !built.is_file() {
         let mut findings = findings::of_manifest(&manifest);
         let message = format!("there is no `{}`: only `plugin.toml` was checked", built.display());

@@ -5,13 +5,15 @@
 use std::path::PathBuf;
 
 use plugwork::{Offer, Runtime, Source};
-use plugwork_core::record::{Consent, Event, Records};
+use plugwork_core::record::{Consent, ConsentKey, Event, Records};
 use plugwork_core::{Grants, PackageName};
+use serde_json::Value;
 
 use super::component;
 use crate::exit::Failure;
 use crate::host::Place;
 use crate::installed::{self, Which};
+use crate::life;
 use crate::packages::Packages;
 
 /// A component, and the consent that stands for it if it was added.
@@ -20,6 +22,8 @@ pub(super) struct Target {
     source: Source,
     consent: Option<Consent>,
     which: Which,
+    /// What it was enabled with, if it was.
+    configuration: Option<Value>,
 }
 
 impl Target {
@@ -30,9 +34,10 @@ impl Target {
             // Read here, so that a file that is not there is told as everywhere else.
             component::bytes(&path)?;
             let source = Source::file(&path)?;
-            return Ok(Self { path, source, consent: None, which: which.clone() });
+            return Ok(Self { path, source, consent: None, which: which.clone(), configuration: None });
         };
-        let record = records.consent(&which.key(&package)).await?;
+        let key = which.key(&package);
+        let record = records.consent(&key).await?;
         let event = record.map(|record| record.event()).transpose()?;
         let consent = match event {
             Some(Event::Granted(consent)) => consent,
@@ -47,12 +52,21 @@ impl Target {
         };
         let packages = Packages::of(&place.state()?);
         let source = packages.open(consent.subject.digest)?;
-        Ok(Self { path: packages.path(consent.subject.digest), source, consent: Some(consent), which: which.clone() })
+        let configuration = life::said(records, &key).await?.map(|said| Value::Object(said.settings.configuration));
+        Ok(Self { path: packages.path(consent.subject.digest), source, consent: Some(consent), which: which.clone(), configuration })
     }
 
     /// Whether it was named, so that it runs with what is on record.
     pub(super) fn is_installed(&self) -> bool {
         self.consent.is_some()
+    }
+
+    /// Refuses a plugin that somebody disabled. A file is nobody's to disable.
+    pub(super) async fn may_be_called(&self, records: &dyn Records) -> Result<(), Failure> {
+        match &self.consent {
+            Some(consent) => life::refuse_disabled(records, &ConsentKey::from(&consent.subject)).await,
+            None => Ok(()),
+        }
     }
 
     /// Those on record; none for a file.
@@ -66,7 +80,11 @@ impl Target {
 
     /// An offer of it, under the subject that it was added as.
     pub(super) async fn offer(&self, runtime: &Runtime) -> Result<Offer, Failure> {
-        Ok(runtime.offer(&self.source).await?.tenant(self.which.tenant()).instance(self.which.instance()))
+        let offer = runtime.offer(&self.source).await?.tenant(self.which.tenant()).instance(self.which.instance());
+        Ok(match &self.configuration {
+            Some(configuration) => offer.configuration(configuration.clone()),
+            None => offer,
+        })
     }
 }
 

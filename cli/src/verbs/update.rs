@@ -9,11 +9,12 @@ use plugwork::{Limits, Offer, Source};
 use plugwork_core::consent::carried_over;
 use plugwork_core::difference::Difference;
 use plugwork_core::reach::Kind;
-use plugwork_core::record::Consent;
+use plugwork_core::record::{Consent, Event, Records, Settings};
 use plugwork_core::{Grants, Manifest, PackageName, Permission, Standing};
 
 use super::add::{argument, must_say, recorded, silent, tell};
 use super::component::Component;
+use super::enable::points;
 use super::fetch::fetch;
 use crate::consent::ask::Answer;
 use crate::consent::given::ConsentArguments;
@@ -21,6 +22,7 @@ use crate::consent::offering::{self, Asked};
 use crate::exit::Failure;
 use crate::host::{self, Place};
 use crate::installed::{self, Which, unknown};
+use crate::life;
 use crate::packages::Packages;
 use crate::print;
 
@@ -115,11 +117,23 @@ impl Update {
                 installed::tidy(store.as_ref(), &packages, digest).await?;
             }
             let recorded = recorded(&store, &accepted?).await?;
+            self.enable_again(store.as_ref(), &packages).await?;
             installed::tidy(store.as_ref(), &packages, earlier.subject.digest).await?;
             runtime.close().await?;
             tell(&recorded, "updated", self.json);
             Ok(())
         })
+    }
+
+    /// What is enabled stays so, with the points of the new file.
+    async fn enable_again(&self, records: &dyn Records, packages: &Packages) -> Result<(), Failure> {
+        let lives = life::lives(records, Some((&self.name, &self.which))).await?;
+        let key = self.which.key(&self.name);
+        let Some(life) = lives.iter().find(|life| life.key() == key && life.is_enabled()) else { return Ok(()) };
+        let settings = Settings { points: points(packages, life)?, ..life.settings() };
+        let event = Event::Enabled { subject: life.subject().clone(), by: installed::approver(), settings };
+        records.append(installed::now_ms(), vec![event]).await?;
+        Ok(())
     }
 
     /// What somebody has to say yes or no to.

@@ -37,6 +37,17 @@ pub(crate) fn grouped(number: u64) -> String {
     grouped
 }
 
+/// `0.3 s ago`, `12 s ago`, `5 min ago`, `3 h ago`, `9 d ago`.
+pub(crate) fn ago(ms: u64) -> String {
+    match ms {
+        0..10_000 => format!("{}.{} s ago", ms / 1_000, ms % 1_000 / 100),
+        10_000..120_000 => format!("{} s ago", ms / 1_000),
+        120_000..7_200_000 => format!("{} min ago", ms / 60_000),
+        7_200_000..172_800_000 => format!("{} h ago", ms / 3_600_000),
+        _ => format!("{} d ago", ms / 86_400_000),
+    }
+}
+
 /// Milliseconds since 1970 as `2026-11-21T05:40:00Z`.
 pub(crate) fn instant(at_ms: u64) -> String {
     let seconds = i64::try_from(at_ms / 1_000).unwrap_or(i64::MAX);

@@ -95,3 +95,32 @@ pub(crate) fn with_text(component: &[u8], manifest: &str) -> Vec<u8> {
     let embedded = Embedded { manifest: Some(manifest), name: None, version: None, description: None, license: None, processed_by: None };
     embed(component, &embedded).unwrap()
 }
+
+/// Writes one record to its log and spins: `talks`. Its record holds what could forge a line or colour a terminal.
+pub(crate) const TALKER: &str = r#"
+(component
+  (import "plugwork:host/log@0.1.0" (instance $log
+    (type $l (enum "trace" "debug" "info" "warn" "error"))
+    (export "level" (type $level (eq $l)))
+    (export "write" (func (param "level" $level) (param "message" string)))))
+  (core module $memory (memory (export "memory") 1)
+    (data (i32.const 0) "hello\0a2020-01-01T00:00:00Z  error  forged\1b[31m")
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024))
+  (core instance $m (instantiate $memory))
+  (alias core export $m "memory" (core memory $mem))
+  (alias export $log "write" (func $write))
+  (core func $lowered (canon lower (func $write) (memory $mem)))
+  (core module $code
+    (import "log" "write" (func $write (param i32 i32 i32)))
+    (func (export "talks")
+      (call $write (i32.const 3) (i32.const 0) (i32.const 46))
+      (call $write (i32.const 1) (i32.const 0) (i32.const 5))
+      (loop br 0)))
+  (core instance $i (instantiate $code (with "log" (instance (export "write" (func $lowered))))))
+  (func $talks (canon lift (core func $i "talks")))
+  (export "talks" (func $talks))
+)"#;
+
+pub(crate) fn talker() -> Vec<u8> {
+    wat::parse_str(TALKER).unwrap()
+}

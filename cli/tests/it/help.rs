@@ -2,8 +2,10 @@
 
 use crate::place::Place;
 
-const VERBS: [&str; 14] =
-    ["add", "update", "remove", "grants", "revoke", "audit", "explain", "top", "inspect", "check", "build", "call", "run", "cache"];
+const VERBS: [&str; 19] = [
+    "add", "update", "remove", "grants", "revoke", "audit", "explain", "enable", "disable", "ps", "logs", "top", "inspect", "check",
+    "build", "dev", "call", "run", "cache",
+];
 
 #[test]
 fn every_verb_shows_two_examples_in_80_columns() {

@@ -1,0 +1,251 @@
+//! `plugwork dev`: watch a plugin's folder, build, swap, call. Its parts are in `crate::dev`; here is the order in which they work.
+//!
+//! Easy to get wrong: only the folder of the plugin and that of its WIT are watched, not the SDK and not other crates that it names by their path.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use plugwork::dynamic::Argument;
+use plugwork::{Limits, Source};
+use plugwork_build::{Built, Project};
+use tokio::sync::watch::{Receiver, Sender, channel};
+use tokio::task::JoinHandle;
+
+use super::add::argument;
+use super::building::{self, Home, Tools};
+use super::call;
+use crate::dev::swap::Running;
+use crate::dev::told::{Told, refused};
+use crate::dev::watch::Watch;
+use crate::exit::Failure;
+use crate::grants::GrantArguments;
+use crate::host::{self, Place};
+use crate::live::ring::Ring;
+use crate::print;
+
+/// Watches a plugin's folder: builds on every change, swaps the new version in, and calls it again.
+///
+/// A version that does not build, is refused, or does not start changes nothing: the one before keeps running. A change that gives the same
+/// component does nothing. Consent is for this process only: nothing is put on record but faults and refusals. `plugwork top`, `ps` and `logs` see it.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  plugwork dev plugins/shout apply '{body: \"hello\", media-type: \"text/plain\"}'
+  plugwork dev plugins/feed fetch --grant 'http = { hosts = [\"a.example\"] }'
+  plugwork dev plugins/shout health --every-ms 200
+
+The JSON (one line each) has: event, and what belongs to it: watching (folder),
+changed (files), unchanged, not-built (error, running), swapped (generation,
+version, digest, build_ms, swap_ms), refused (error, running), answered
+(generation, value), failed (generation, error, value), rolled-back (generation,
+why).
+Exit code 130 after Ctrl-C; calls under way finish first.")]
+pub(crate) struct Dev {
+    /// The folder with `plugin.toml`.
+    dir: PathBuf,
+    /// What to call after each swap, as in `plugwork call`: `apply`, `text-filter#apply`.
+    function: Option<String>,
+    /// One for each parameter, as in `plugwork call`.
+    #[arg(allow_negative_numbers = true)]
+    args: Vec<String>,
+    /// Reads the arguments as JSON instead of WAVE.
+    #[arg(long)]
+    json_args: bool,
+    /// Calls it again and again, and tells when the answer is another one.
+    #[arg(long, value_name = "N", requires = "function", value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    every_ms: Option<u64>,
+    /// Ends after N builds, as the last of them ended. Without N after the first.
+    #[arg(long, value_name = "N", num_args = 0..=1, require_equals = true, default_missing_value = "1", value_parser = clap::value_parser!(u32).range(1..))]
+    once: Option<u32>,
+    /// Prints JSON instead of text.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    grants: GrantArguments,
+    /// Where to write the component: a file, or a folder that exists. Default: `DIR/target/plugwork/NAME.wasm`.
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    tools: Tools,
+    /// How long a call may take. Milliseconds, 1 to 3600000.
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    deadline_ms: u64,
+}
+
+/// What the loop works with.
+struct Loop {
+    verb: Dev,
+    arguments: Vec<Argument>,
+    home: Home,
+    running: Running,
+    /// What the last call came to, so that the same is not told again and again.
+    last: Option<String>,
+}
+
+impl Dev {
+    pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
+        let grants = self.grants.read()?;
+        let arguments = call::read_arguments(&self.args, self.json_args)?;
+        // What is no project at all is told at once; what is wrong in it may be mended while we watch.
+        building::is_project(&self.dir)?;
+        let home = self.tools.find()?;
+        let project = building::open(&self.dir)?;
+        let limits = Limits { deadline_ms: self.deadline_ms, ..Limits::batch() };
+        let io = host::io_runtime()?;
+        let outcome = io.block_on(async {
+            let store = host::store(place).await?;
+            let ring = Ring::default();
+            let runtime = host::open(place, &store, Path::new("."), limits, ring.before(call::log), Box::new(argument)).await?;
+            let _serving = host::serve(place, &runtime, "dev", &ring);
+            let running = Running::new(runtime.clone(), grants);
+            let (stop, stopped) = channel(false);
+            tokio::spawn(listen(stop));
+            let outcome = Loop { verb: self, arguments, home, running, last: None }.work(project, stopped).await;
+            let closed = runtime.close().await;
+            outcome.and(closed.map_err(Failure::from))
+        });
+        // A build that is still at work must not hold the command.
+        io.shutdown_background();
+        outcome
+    }
+}
+
+/// The first Ctrl-C asks for an end, the second is one.
+async fn listen(stop: Sender<bool>) {
+    let _ = tokio::signal::ctrl_c().await;
+    print::narrate("\nending: calls under way finish first; Ctrl-C again ends at once");
+    let _ = stop.send(true);
+    let _ = tokio::signal::ctrl_c().await;
+    std::process::exit(130);
+}
+
+/// What to do next.
+enum Next {
+    Build(Vec<PathBuf>),
+    Call,
+    End,
+}
+
+impl Loop {
+    async fn work(mut self, project: Project, mut stopped: Receiver<bool>) -> Result<(), Failure> {
+        let output = building::output(&self.verb.dir, &project, self.verb.output.as_deref())?;
+        let mut watch = Watch::start(&roots(&project), &absolute(&output)?)?;
+        self.told(&Told::Watching { folder: self.verb.dir.clone() });
+        let mut building = build(&self.home, Ok(project), &output);
+        let mut builds = 0;
+        let mut under_way = true;
+        loop {
+            let every_ms = self.verb.every_ms.filter(|_| self.running.plugin().is_some());
+            // Only waiting stands here: what is begun is finished, and nothing of a change is lost meanwhile.
+            let next = tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => Next::End,
+                built = &mut building, if under_way => {
+                    under_way = false;
+                    let built = built.unwrap_or_else(|error| Err(Failure::failed(format_args!("the build ended: {error}"))));
+                    let outcome = self.take(built).await;
+                    builds += 1;
+                    match self.verb.once {
+                        Some(once) if builds >= once => return outcome,
+                        _ => continue,
+                    }
+                }
+                files = watch.changed(), if !under_way => Next::Build(files?),
+                () = tokio::time::sleep(Duration::from_millis(every_ms.unwrap_or(0))), if every_ms.is_some() => Next::Call,
+            };
+            match next {
+                Next::End => return Err(Failure::interrupted("interrupted")),
+                // What came of it was told.
+                Next::Call => drop(self.call().await),
+                Next::Build(files) => {
+                    self.told(&Told::Changed { files });
+                    let project = building::open(&self.verb.dir);
+                    if let Ok(project) = &project {
+                        watch.roots(&roots(project))?;
+                    }
+                    building = build(&self.home, project, &output);
+                    under_way = true;
+                }
+            }
+        }
+    }
+
+    /// What was built takes the place of what runs, and is called.
+    async fn take(&mut self, built: Result<Built, Failure>) -> Result<(), Failure> {
+        let running = self.running.generation();
+        let built = match built {
+            Ok(built) => built,
+            Err(failure) => {
+                self.told(&Told::NotBuilt { error: failure.to_string(), running });
+                return Err(failure);
+            }
+        };
+        let build_ms = u64::try_from(built.elapsed.as_millis()).unwrap_or(u64::MAX);
+        if self.running.runs(built.digest) {
+            self.told(&Told::Unchanged { build_ms });
+            return Ok(());
+        }
+        let swapped = match Source::file(&built.path) {
+            Ok(source) => self.running.swap(&source, build_ms).await,
+            Err(error) => Err(error.into()),
+        };
+        match swapped {
+            Ok(swapped) => self.told(&swapped),
+            Err(failure) => {
+                self.told(&refused(&failure, running));
+                return Err(failure);
+            }
+        }
+        self.last = None;
+        self.call().await
+    }
+
+    /// Calls what was asked for, and tells what came of it unless it is what came of it before.
+    async fn call(&mut self) -> Result<(), Failure> {
+        let (Some(name), Some(plugin), Some(generation)) = (&self.verb.function, self.running.plugin(), self.running.generation()) else {
+            return Ok(());
+        };
+        let called = async {
+            let function = call::callable(plugin, name)?;
+            let returned = plugin.call_dynamic(&function, &self.arguments).await.map_err(call::explain)?;
+            let shown = call::shown(plugin, &function, &returned)?;
+            Ok::<_, Failure>((shown, call::verdict(plugin, &function, &returned)))
+        };
+        let (answer, outcome) = match called.await {
+            Ok((shown, verdict)) => (Some(shown), verdict),
+            Err(failure) => (None, Err(failure)),
+        };
+        let came_of_it = format!("{answer:?} {}", outcome.as_ref().map_or_else(Failure::to_string, |()| String::new()));
+        if self.last.as_ref() == Some(&came_of_it) {
+            return outcome;
+        }
+        self.last = Some(came_of_it);
+        let (value, text) = answer.map_or((None, None), |(value, text)| (Some(value), text));
+        text.into_iter().filter(|_| !self.verb.json).for_each(print::data);
+        self.told(&match &outcome {
+            Ok(()) => Told::Answered { generation, value: value.unwrap_or_default() },
+            Err(failure) => Told::Failed { generation, error: failure.to_string(), value },
+        });
+        outcome
+    }
+
+    fn told(&self, told: &Told) {
+        told.tell(self.verb.json);
+    }
+}
+
+/// Builds on a thread of its own: tools block.
+fn build(home: &Home, project: Result<Project, Failure>, output: &Path) -> JoinHandle<Result<Built, Failure>> {
+    let (home, output) = (home.clone(), output.to_owned());
+    tokio::task::spawn_blocking(move || home.build(&project?, false, &output))
+}
+
+/// The folders that are watched: the project's, and that of its WIT where it lies outside.
+fn roots(project: &Project) -> Vec<PathBuf> {
+    let wit = project.manifest().build.as_ref().and_then(|build| build.wit.as_ref());
+    let wit = wit.and_then(|wit| project.dir().join(wit).canonicalize().ok()).filter(|wit| !wit.starts_with(project.dir()));
+    std::iter::once(project.dir().to_owned()).chain(wit).collect()
+}
+
+fn absolute(path: &Path) -> Result<PathBuf, Failure> {
+    std::path::absolute(path).map_err(Failure::from)
+}
