@@ -1,6 +1,6 @@
 //! Builds every project below a folder, several at once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -18,11 +18,13 @@ pub type Outcome = (Project, Result<Built, BuildError>);
 /// Builds each project to `out/<name>.wasm` and answers in the order of the projects' folders.
 ///
 /// One failure does not stop the others: each project has its own answer. As many projects as the machine has processors are under way
-/// at once; Rust projects wait for one another, because Cargo locks its target folder. Two plugins of the same name are an error.
+/// at once; Rust projects wait for one another, because Cargo locks its target folder. Several versions of one plugin are each written to
+/// `out/<name>-<version>.wasm`; two projects that would be written to the same file are an error.
 pub fn build_all(folder: &Path, options: &BuildOptions<'_>, out: &Path) -> Result<Vec<Outcome>, BuildError> {
     let mut dirs = Vec::new();
     find(folder, 0, &mut dirs)?;
-    let projects = dirs.iter().map(Project::open).collect::<Result<Vec<_>, _>>()?;
+    let mut projects = dirs.iter().map(Project::open).collect::<Result<Vec<_>, _>>()?;
+    mark_versions(&mut projects);
     let mut names = BTreeMap::new();
     for project in &projects {
         if let Some(other) = names.insert(project.file_name(), project.dir()) {
@@ -51,6 +53,17 @@ pub fn build_all(folder: &Path, options: &BuildOptions<'_>, out: &Path) -> Resul
     });
     let results = results.into_inner().expect("all workers have ended");
     Ok(projects.into_iter().zip(results.into_values()).collect())
+}
+
+/// Finds projects that are versions of one plugin. The same version twice is no such thing, and is left to collide.
+fn mark_versions(projects: &mut [Project]) {
+    let mut versions: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+    for project in &*projects {
+        versions.entry(project.manifest.name.clone()).or_default().insert(project.manifest.version.clone());
+    }
+    for project in projects {
+        project.is_one_of_several_versions = versions[&project.manifest.name].len() > 1;
+    }
 }
 
 /// Folders with a `plugin.toml`; below one of those none is looked for.

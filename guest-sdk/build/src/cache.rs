@@ -45,7 +45,12 @@ impl Entry {
     pub(crate) fn of(project: &Project, options: &BuildOptions<'_>) -> Self {
         let name = &project.manifest.name;
         let mode = if options.dev { "dev" } else { "release" };
-        Self { home: options.target_dir.join("plugwork-build").join(name.namespace()).join(name.name()).join(mode) }
+        let mut home = options.target_dir.join("plugwork-build").join(name.namespace()).join(name.name());
+        if project.is_one_of_several_versions {
+            // Versions that are built side by side would drive each other out.
+            home.push(project.manifest.version.to_string());
+        }
+        Self { home: home.join(mode) }
     }
 
     /// Keeps everybody else from building this project in this mode until the file is dropped.

@@ -22,6 +22,8 @@ pub struct Project {
     pub(crate) build: Build,
     pub(crate) source: PathBuf,
     pub(crate) wit: Option<PathBuf>,
+    /// Whether another version of the same plugin is built beside it: `build_all` sees that.
+    pub(crate) is_one_of_several_versions: bool,
 }
 
 impl Project {
@@ -45,7 +47,7 @@ impl Project {
             })?),
             None => None,
         };
-        Ok(Self { dir, text, manifest, build, source, wit })
+        Ok(Self { dir, text, manifest, build, source, wit, is_one_of_several_versions: false })
     }
 
     /// The folder, absolute and without links.
@@ -63,9 +65,13 @@ impl Project {
         self.build.language
     }
 
-    /// The usual name of the result: the part of the plugin's name after the colon, and `.wasm`.
+    /// The usual name of the result: the part of the plugin's name after the colon, and `.wasm`. With its version between the two where
+    /// [`build_all`](crate::build_all) found several versions of one plugin.
     pub fn file_name(&self) -> String {
-        format!("{}.wasm", self.manifest.name.name())
+        match self.is_one_of_several_versions {
+            true => format!("{}-{}.wasm", self.manifest.name.name(), self.manifest.version),
+            false => format!("{}.wasm", self.manifest.name.name()),
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 //!
 //! JavaScript and Python must implement every export of their world, so a fixed set of worlds cannot serve plugins with any mix of
 //! points. The rule for what comes by itself: the log is always imported; the lifecycle is exported unless the project brings its own
-//! WIT and exports none of `plugwork:points`. Such a plugin belongs to an application that may not know the lifecycle at all; if it
-//! does, the manifest lists `plugwork:plugin/lifecycle@…` like any other export.
+//! WIT and exports neither a point of `plugwork:points` nor the handover. Such a plugin belongs to an application that may not know the
+//! lifecycle at all; if it does, the manifest lists `plugwork:plugin/lifecycle@…` like any other export.
 
 use std::path::Path;
 
@@ -20,6 +20,7 @@ pub(crate) const WORLD: &str = "plugin";
 
 const LOG: &str = "plugwork:host/log";
 const LIFECYCLE: &str = "plugwork:plugin/lifecycle";
+const HANDOVER: &str = "plugwork:plugin/handover";
 const POINTS: &str = "plugwork:points";
 
 /// A world that parsed and resolved.
@@ -40,9 +41,10 @@ impl World {
         let mut imports = vec![&log];
         imports.extend(build.imports.iter().filter(|import| import.path() != LOG));
         let mut exports = Vec::new();
-        let points = build.exports.iter().any(|export| export.package() == POINTS);
+        // A host that hands state over initialises the instance first, so the one needs the other.
+        let ours = build.exports.iter().any(|export| export.package() == POINTS || export.path() == HANDOVER);
         let lists_lifecycle = build.exports.iter().any(|export| export.path() == LIFECYCLE);
-        if (points || own.is_none()) && !lists_lifecycle {
+        if (ours || own.is_none()) && !lists_lifecycle {
             exports.push(&lifecycle);
         }
         exports.extend(&build.exports);
@@ -159,6 +161,16 @@ mod tests {
         assert_eq!(synthesise(&listed, Some(own.path())).unwrap().exports.len(), 2);
         let point = build(&["example:text/text-filter@0.1.0", "plugwork:points/exporter@0.1.0"], &[]);
         assert_eq!(synthesise(&point, Some(own.path())).unwrap().exports.len(), 3);
+    }
+
+    #[test]
+    fn a_handover_brings_the_lifecycle_also_beside_own_wit() {
+        let own = own_wit();
+        let world = synthesise(&build(&["example:text/text-filter@0.1.0", "plugwork:plugin/handover@0.1.0"], &[]), Some(own.path())).unwrap();
+        assert_eq!(
+            texts(&world.exports),
+            ["plugwork:plugin/lifecycle@0.1.0", "example:text/text-filter@0.1.0", "plugwork:plugin/handover@0.1.0"]
+        );
     }
 
     #[test]

@@ -4,11 +4,14 @@
 
 import { guarded, settled } from "./guard.js";
 import { foreign } from "./foreign.js";
+import { handover } from "./handover.js";
 import { parseOptions, points } from "./points.js";
 import { encodedLength } from "./utf8.js";
 import { wellFormed } from "./refusal.js";
 
 const descriptorBytesMax = 65_536;
+/** What the SDK adapts itself, by the name of its property. */
+const shipped = { ...points, handover };
 
 /**
  * @param {object} module the author's module; its default export is what `definePlugin` answered, and interfaces may
@@ -29,7 +32,7 @@ export function adapt(module, host, exports) {
           `add it to \`definePlugin({ ${wanted.name}: … })\``,
       );
     }
-    adapted[wanted.name] = wanted.description ? foreign(wanted.name, part, wanted.description, host) : points[wanted.name](part);
+    adapted[wanted.name] = wanted.description ? foreign(wanted.name, part, wanted.description, host) : shipped[wanted.name](part);
     if (typeof part.summary === "string") {
       const schema = part.options ?? { type: "object", additionalProperties: false };
       described[wanted.interface] = { summary: part.summary, options: schema };
@@ -52,11 +55,12 @@ function lifecycle(plugin, described) {
     }),
     shutdown: guarded(() => void settled(plugin.shutdown?.(), "shutdown")),
     health: guarded(() => wellFormed(settled(plugin.health?.(), "health") ?? "ready")),
+    migrate: guarded((fromVersion) => void settled(plugin.migrate?.(fromVersion), "migrate")),
   };
 }
 
-/** A point that the author wrote and `plugin.toml` forgot would be missing without a word. */
+/** A point, or a handover, that the author wrote and `plugin.toml` forgot would be missing without a word. */
 function refuseUnexported(plugin, exports) {
-  const forgotten = Object.keys(points).filter((name) => plugin[name] !== undefined && !exports.some((wanted) => wanted.name === name));
+  const forgotten = Object.keys(shipped).filter((name) => plugin[name] !== undefined && !exports.some((wanted) => wanted.name === name));
   if (forgotten.length) throw new TypeError(`the module has \`${forgotten.join("`, `")}\`, but \`exports\` of \`plugin.toml\` does not name it`);
 }

@@ -9,12 +9,13 @@ export const pointMethods = {
   exporter: ["push"],
   visualization: ["push", "finish"],
 };
-const hooks = ["init", "shutdown", "health"];
+const hooks = ["init", "shutdown", "health", "migrate"];
 
 /**
  * Declares the plugin: `export default definePlugin({ analyzer: RowCount })`. A point is a class whose constructor takes
  * the options; its static `summary` and `options` (a JSON Schema) make the descriptor. Interfaces of an application's
- * own WIT stand beside, by their name in lower camel case. `init`, `shutdown` and `health` are optional functions.
+ * own WIT stand beside, by their name in lower camel case. `init`, `shutdown`, `health` and `migrate` are optional functions,
+ * `handover` an optional object.
  */
 export function definePlugin(plugin) {
   for (const [name, part] of Object.entries(plugin)) {

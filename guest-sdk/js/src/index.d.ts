@@ -167,6 +167,14 @@ export interface Chart {
   mediaType?: string;
 }
 
+/** Hands memory from the version that goes to the version that comes. */
+export interface Handover {
+  /** What the next version is to know, in a form of the plugin's own: text or bytes, at most 16 MiB. */
+  snapshot(): string | Uint8Array;
+  /** Takes in what `snapshot` of that version answered, after `init`; throw to keep the version before. */
+  restore(state: Uint8Array, fromVersion: string): void;
+}
+
 /** What a plugin is made of. An interface of an application's own WIT stands beside, by its name in lower camel case. */
 export interface Plugin {
   dataSource?: PointClass<DataSource>;
@@ -179,6 +187,13 @@ export interface Plugin {
   shutdown?(): void;
   /** One line for people; throw a Refusal when the plugin cannot do its work. */
   health?(): string;
+  /**
+   * Called once, after `init`, in one instance of a version that replaces another, before that version takes any call. Bring
+   * what lies in stores into this version's shape; throw to keep the version before.
+   */
+  migrate?(fromVersion: string): void;
+  /** Needs `plugwork:plugin/handover@0.1.0` in `exports` of `plugin.toml`. */
+  handover?: Handover;
   [ownInterface: string]: unknown;
 }
 export function definePlugin<P extends Plugin>(plugin: P): P;

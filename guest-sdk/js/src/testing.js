@@ -14,7 +14,9 @@ export function mount(plugin) {
   const host = { write: (level, message) => records.push({ level, message }), lastWords: () => {} };
   connectLog(host.write);
   const wanted = Object.keys(pointMethods).filter((name) => plugin[name] !== undefined);
-  const exports = adapt({ default: plugin }, host, wanted.map((name) => ({ name, interface: `plugwork:points/${kebab(name)}` })));
+  const asked = wanted.map((name) => ({ name, interface: `plugwork:points/${kebab(name)}` }));
+  if (plugin.handover !== undefined) asked.push({ name: "handover", interface: "plugwork:plugin/handover" });
+  const exports = adapt({ default: plugin }, host, asked);
   return { exports, records };
 }
 

@@ -178,7 +178,7 @@ test("the descriptor tells every point with its options", () => {
 
 test("lifecycle functions are supplied where the author has none, and wrapped where he has", () => {
   const plain = mount(sum).exports.lifecycle;
-  assert.deepEqual([plain.init("{}"), plain.shutdown(), plain.health()], [undefined, undefined, "ready"]);
+  assert.deepEqual([plain.init("{}"), plain.shutdown(), plain.health(), plain.migrate("0.9.0")], [undefined, undefined, "ready", undefined]);
   assert.equal(refusal(() => plain.init("nonsense")).tag, "invalid");
   let config;
   const own = mount({ ...sum, init: (given) => { config = given; }, health: () => { throw Refusal.unavailable("warming up"); } }).exports.lifecycle;

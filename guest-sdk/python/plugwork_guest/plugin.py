@@ -14,7 +14,9 @@ from .points import Analyzer, DataSource, Exporter, Point, Transformer, Visualiz
 
 class Plugin:
     """`plugin = Plugin(analyzer=Declustering)` in the entry file. `init` is given the configuration, `health` answers one
-    line; either raises to refuse."""
+    line; either raises to refuse. `migrate` is given the version that this one replaces, before the first call. `snapshot`
+    answers what is to be kept over a replacement, and `restore` takes it in with the version it is from: they need
+    `plugwork:plugin/handover@0.1.0` in `exports` of plugin.toml."""
 
     def __init__(
         self,
@@ -27,6 +29,9 @@ class Plugin:
         init: Callable[[dict[str, Any]], None] | None = None,
         shutdown: Callable[[], None] | None = None,
         health: Callable[[], str] | None = None,
+        migrate: Callable[[str], None] | None = None,
+        snapshot: Callable[[], bytes | str] | None = None,
+        restore: Callable[[bytes, str], None] | None = None,
     ) -> None:
         given: dict[str, tuple[type[Point] | None, type[Point]]] = {
             "plugwork:points/data-source": (data_source, DataSource),
@@ -45,6 +50,11 @@ class Plugin:
         self.init = init
         self.shutdown = shutdown
         self.health = health
+        self.migrate = migrate
+        if (snapshot is None) != (restore is None):
+            raise TypeError("`snapshot` and `restore` belong together: give Plugin(…) both or neither")
+        self.snapshot = snapshot
+        self.restore = restore
 
     def descriptor(self, others: dict[str, type] | None = None) -> str:
         """The descriptor's JSON text. `others` are classes for an application's own interfaces, which may have

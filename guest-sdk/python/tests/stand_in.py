@@ -83,7 +83,8 @@ _module(
     "wit_world.imports", plugwork_plugin_refusal=refusal, plugwork_host_log=log, plugwork_table_types=table,
     plugwork_host_fetch=fetch,
 )
-_module("wit_world")
+_module("wit_world.exports")
+_module("wit_world", exports=sys.modules["wit_world.exports"])
 _module("componentize_py_types", Err=Err, Ok=Ok)
 for imported in [name for name in sys.modules if name.partition(".")[0] == "plugwork_guest"]:
     del sys.modules[imported]

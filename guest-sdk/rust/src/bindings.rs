@@ -57,6 +57,17 @@ pub mod lifecycle {
     pub use exports::plugwork::plugin::lifecycle::Guest as Exports;
 }
 
+/// What a plugin may export to keep its memory when it is replaced.
+pub mod handover {
+    wit_bindgen::generate!({
+        inline: "package plugwork:guest-handover; world guest-handover { export plugwork:plugin/handover@0.1.0; }",
+        path: ["../../wit/table", "../../wit/plugin"],
+        with: { "plugwork:plugin/refusal@0.1.0": crate::refusal },
+        pub_export_macro: true,
+    });
+    pub use exports::plugwork::plugin::handover::Guest as Exports;
+}
+
 /// One world that exports one point, sharing the types above.
 macro_rules! point {
     ($(#[$documentation:meta])* $module:ident $wit:tt) => {

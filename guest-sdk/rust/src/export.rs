@@ -34,7 +34,8 @@
 ///
 /// The points are `data_source`, `transformer`, `analyzer`, `exporter` and `visualization`, each at most once; between
 /// `descriptor` and the points may stand `lifecycle: Type` for a type that implements
-/// [`Lifecycle`](crate::Lifecycle).
+/// [`Lifecycle`](crate::Lifecycle). Among the points may stand `handover: Type` for one that implements
+/// [`Handover`](crate::Handover).
 #[macro_export]
 macro_rules! plugin {
     (descriptor: $descriptor:expr, lifecycle: $lifecycle:ty, $($point:ident : $type:ty),+ $(,)?) => {
@@ -74,10 +75,13 @@ macro_rules! __point {
     (visualization $type:ty) => {
         $crate::__export!(visualization $crate::__private::VisualizationExport<$type>);
     };
+    (handover $type:ty) => {
+        $crate::__export!(handover $crate::__private::HandoverExport<$type>);
+    };
     ($point:ident $type:ty) => {
         ::core::compile_error!(::core::concat!(
             "`", ::core::stringify!($point), "` is no point; write one of `data_source`, `transformer`, `analyzer`, ",
-            "`exporter`, `visualization`"
+            "`exporter`, `visualization`, `handover`"
         ));
     };
 }
@@ -106,13 +110,21 @@ macro_rules! __export {
 /// Exports a type for the interfaces of an application's own WIT, by the names of the modules that
 /// [`bindings!`](crate::bindings!) made: `export!(Shout: text_filter)`.
 ///
-/// The lifecycle is exported with its defaults; `export!(Shout: text_filter; lifecycle: Type)` changes them.
+/// The lifecycle is exported with its defaults; `export!(Shout: text_filter; lifecycle: Type)` changes them, and
+/// `handover: Type`, alone or after the lifecycle and a comma, exports a [`Handover`](crate::Handover).
 #[macro_export]
 macro_rules! export {
     ($type:ident : $($interface:ident),+ $(,)?) => {
         $crate::export!($type: $($interface),+; lifecycle: $crate::__private::LifecycleDefault);
     };
-    ($type:ident : $($interface:ident),+ ; lifecycle: $lifecycle:ty) => {
+    ($type:ident : $($interface:ident),+ ; handover: $handover:ty $(,)?) => {
+        $crate::export!($type: $($interface),+; lifecycle: $crate::__private::LifecycleDefault, handover: $handover);
+    };
+    ($type:ident : $($interface:ident),+ ; lifecycle: $lifecycle:ty, handover: $handover:ty $(,)?) => {
+        $crate::export!($type: $($interface),+; lifecycle: $lifecycle);
+        $crate::__point!(handover $handover);
+    };
+    ($type:ident : $($interface:ident),+ ; lifecycle: $lifecycle:ty $(,)?) => {
         const _: () = {
             struct Descriptor;
             impl $crate::__private::Describe for Descriptor {

@@ -34,7 +34,7 @@ pub use field::{Field, Kind, Value};
 pub use options::Options;
 pub use plugwork_core::table::{Format, TimeUnit};
 pub use plugwork_guest_macros::bindings;
-pub use points::{Analyzer, Chart, DataSource, Exporter, Lifecycle, Transformer, Visualization};
+pub use points::{Analyzer, Chart, DataSource, Exporter, Handover, Lifecycle, SNAPSHOT_BYTES_MAX, Transformer, Visualization};
 pub use refusal::{Refusal, Result, ResultExt};
 pub use values::{Bools, Texts, Validity, Values};
 

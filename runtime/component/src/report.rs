@@ -18,8 +18,8 @@ use crate::limits::{Measured, StructureLimits};
 use crate::metadata::{self, CustomSection, Metadata, Producer};
 use crate::structure::{self, Module};
 
-/// The interface that every plugin exports beside its points.
-const LIFECYCLE: &str = "plugwork:plugin/lifecycle";
+/// Whose interfaces a plugin exports beside its points: the lifecycle, the handover.
+const PLUGIN: &str = "plugwork:plugin";
 
 /// What a component says about itself. Imports, exports, sizes and digest are facts; everything under `metadata`,
 /// `producers` and `manifest` is a claim.
@@ -31,7 +31,7 @@ pub struct Report {
     pub bytes: u64,
     /// Whether it needs the full profile: it validates only with the async ABI of the component model.
     pub needs_full: bool,
-    /// Exported WIT interfaces with functions, except the lifecycle, as the component spells them.
+    /// Exported WIT interfaces with functions, except those of `plugwork:plugin`, as the component spells them.
     pub points: Vec<String>,
     /// What it asks for: the only way out of the sandbox.
     pub imports: Vec<Interface>,
@@ -143,7 +143,7 @@ fn names(bytes: &[u8]) -> Result<Names<'_>, ReadError> {
 
 fn is_point(export: &Interface) -> bool {
     // Python components also export an instance of the plain name `exports`, which no WIT interface stands behind.
-    let interface = export.wit.as_ref().is_some_and(|wit| wit.path() != LIFECYCLE);
+    let interface = export.wit.as_ref().is_some_and(|wit| wit.package() != PLUGIN);
     interface && export.kind == InterfaceKind::Instance && !export.functions.is_empty()
 }
 

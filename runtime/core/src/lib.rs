@@ -5,15 +5,19 @@
 
 #![forbid(unsafe_code)]
 
+pub mod breaker;
+pub mod capacity;
 pub mod clock;
 pub mod compile_limits;
 #[cfg(feature = "records")]
 pub mod consent;
 pub mod difference;
 pub mod digest;
+pub mod dispatch;
 pub mod fault;
 pub mod grant;
 pub mod interface;
+pub mod lifecycle;
 pub mod limits;
 pub mod manifest;
 pub mod name;
@@ -23,6 +27,7 @@ pub mod reach;
 #[cfg(feature = "records")]
 pub mod record;
 pub mod refusal;
+pub mod rollback;
 pub mod sources;
 pub mod subject;
 pub mod table;

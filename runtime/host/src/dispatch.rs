@@ -1,22 +1,35 @@
-//! Dispatch: calling every plugin that is attached to a point, with one answer that shows what each of them did.
+//! Dispatch: calling the plugins that are attached to a point, with one answer that shows what each of them did.
 //!
-//! A dispatch is a snapshot: plugins attached or detached later do not change a call under way.
+//! A dispatch is a snapshot: plugins attached or detached later do not change a call under way. Where it is called from a thread that does I/O
+//! each plugin's call hops to a guest thread; on a guest thread `first` and `pipeline` stay where they are.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use futures::future::join_all;
+use futures::StreamExt;
 use plugwork_core::Subject;
+use plugwork_core::dispatch::OnFault;
+use semver::Version;
+use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::guests::GuestThreads;
+use crate::installation::roster::Attached;
+use crate::installation::{Installation, Member};
 use crate::ledger::Spend;
-use crate::plugin::Plugin;
 use crate::point::Call;
-use crate::session::Session;
+use crate::runtime::Runtime;
 
-/// The plugins attached to `P`, in the order in which they were attached.
+/// Makes the value that stands for a plugin that gave none.
+type Substitute<P> = Arc<dyn Fn(&<P as Call>::Input) -> <P as Call>::Output + Send + Sync>;
+
+/// The plugins attached to `P`, in the order in which they are asked: first the names that the configuration lists, then by weight, then by name.
 pub struct Dispatch<P: Call> {
-    plugins: Vec<Plugin>,
-    point: std::marker::PhantomData<P>,
+    runtime: Runtime,
+    attached: Arc<Attached>,
+    on_fault: OnFault,
+    concurrency: usize,
+    substitute: Option<Substitute<P>>,
 }
 
 /// A value and how it came about.
@@ -31,12 +44,26 @@ pub struct Answer<T> {
 /// All values of [`Dispatch::every`]: one for each plugin, in order, failures among them.
 pub type Every<T> = Vec<(Outcome, Option<T>)>;
 
+/// What answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// A component, in its sandbox.
+    Component,
+    /// Rust of the application's own, without a sandbox.
+    Native,
+}
+
 /// What one plugin did in one dispatch.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Which plugin.
-    pub subject: Subject,
-    /// Wall time, instance included.
+    /// Which plugin, and by its digest which version of it.
+    pub subject: Arc<Subject>,
+    /// The version in its manifest.
+    pub version: Option<Version>,
+    /// Whether it is a component.
+    pub origin: Origin,
+    /// Wall time, instance included, waiting for a guest thread not.
     pub time: Duration,
     /// What its instance used.
     pub spend: Spend,
@@ -45,55 +72,112 @@ pub struct Outcome {
 }
 
 impl<P: Call> Dispatch<P> {
-    pub(crate) fn new(plugins: Vec<Plugin>) -> Self {
-        Self { plugins, point: std::marker::PhantomData }
+    #[inline]
+    pub(crate) fn new(runtime: Runtime, attached: Arc<Attached>) -> Self {
+        let (on_fault, concurrency) = (attached.dispatching.on_fault, attached.dispatching.concurrency as usize);
+        Self { runtime, attached, on_fault, concurrency, substitute: None }
+    }
+
+    /// What a pipeline does at a plugin that gives no value, instead of what is configured. Default: [`OnFault::Stop`].
+    pub fn on_fault(mut self, on_fault: OnFault) -> Self {
+        self.on_fault = on_fault;
+        self
+    }
+
+    /// Goes on with this value after a plugin that gave none: [`OnFault::Default`].
+    pub fn or_else(mut self, substitute: impl Fn(&P::Input) -> P::Output + Send + Sync + 'static) -> Self {
+        self.on_fault = OnFault::Default;
+        self.substitute = Some(Arc::new(substitute));
+        self
+    }
+
+    /// How many plugins [`Dispatch::every`] calls at the same time, at least one. Default: what is configured, or 8.
+    pub fn concurrency(mut self, plugins: usize) -> Self {
+        self.concurrency = plugins.max(1);
+        self
     }
 
     /// How many plugins are attached.
     pub fn len(&self) -> usize {
-        self.plugins.len()
+        self.attached.members.len()
     }
 
     /// Whether none is.
     pub fn is_empty(&self) -> bool {
-        self.plugins.is_empty()
+        self.attached.members.is_empty()
+    }
+
+    /// Who is attached, in the order in which they are asked.
+    pub fn plugins(&self) -> impl Iterator<Item = Installation> + '_ {
+        self.attached.members.iter().map(|member| Installation::new(&self.runtime, member))
     }
 
     /// The first plugin's value; when it refuses or fails, the next one's. An error when none has one: the last reason.
-    pub async fn first(&self, input: &P::Input) -> Result<Answer<P::Output>> {
-        let mut outcomes = Vec::new();
-        for plugin in &self.plugins {
-            let (outcome, value) = call_one::<P>(plugin, input).await;
+    pub async fn first(&self, input: P::Input) -> Result<Answer<P::Output>> {
+        let mut outcomes = Vec::with_capacity(1);
+        let mut input = input;
+        for member in &self.attached.members {
+            let (again, outcome, value) = self.ask(member, input).await;
             outcomes.push(outcome);
             if let Some(value) = value {
                 return Ok(Answer { value, outcomes });
             }
+            input = again;
         }
         Err(outcomes.pop().and_then(|outcome| outcome.error).unwrap_or_else(none_attached::<P>))
     }
 
-    /// Every plugin's value, called side by side; a failure stays with the plugin that failed.
-    pub async fn every(&self, input: &P::Input) -> Every<P::Output> {
-        join_all(self.plugins.iter().map(|plugin| call_one::<P>(plugin, input))).await
+    /// Every plugin's value, called side by side on guest threads, as many at once as [`Dispatch::concurrency`] says; a failure stays with the
+    /// plugin that failed.
+    pub async fn every(&self, input: P::Input) -> Every<P::Output> {
+        let threads = self.runtime.guest_threads();
+        let input = Arc::new(input);
+        let asked = self.attached.members.iter().map(|member| {
+            let (runtime, theirs, input) = (self.runtime.clone(), member.clone(), input.clone());
+            threads.spawn_in(member.lane(threads), async move { call_one::<P>(&runtime, &theirs, &input).await })
+        });
+        futures::stream::iter(asked).buffered(self.concurrency).collect().await
     }
 
-    /// The value handed from plugin to plugin. The first that refuses or fails ends it: its error is the answer. Without plugins the input
-    /// itself.
+    /// The value handed from plugin to plugin. What happens at one that refuses or fails is [`Dispatch::on_fault`]: with `Stop` its error is the
+    /// answer. Without plugins the input itself.
     pub async fn pipeline(&self, input: P::Input) -> Result<Answer<P::Input>>
     where
         P::Output: Into<P::Input>,
     {
         let mut value = input;
-        let mut outcomes = Vec::new();
-        for plugin in &self.plugins {
-            let (outcome, next) = call_one::<P>(plugin, &value).await;
-            match next {
-                Some(next) => value = next.into(),
-                None => return Err(outcome.error.unwrap_or_else(none_attached::<P>)),
-            }
+        let mut outcomes = Vec::with_capacity(self.len());
+        for member in &self.attached.members {
+            let (before, outcome, next) = self.ask(member, value).await;
+            value = match (next, self.on_fault, &self.substitute) {
+                (Some(next), ..) => next.into(),
+                (None, OnFault::Default, Some(substitute)) => substitute(&before).into(),
+                (None, OnFault::Skip, _) => before,
+                (None, OnFault::Default, None) => {
+                    let message = format!("`{}` is configured to go on with a default, and none was given", P::INTERFACE);
+                    return Err(Error::new(ErrorKind::Invalid, message));
+                }
+                (None, OnFault::Stop, _) => return Err(outcome.error.unwrap_or_else(none_attached::<P>)),
+            };
             outcomes.push(outcome);
         }
         Ok(Answer { value, outcomes })
+    }
+
+    /// Calls one: here, where this is a guest thread or it is no guest, or there. Gives the input back.
+    #[inline]
+    async fn ask(&self, member: &Arc<Member>, input: P::Input) -> (P::Input, Outcome, Option<P::Output>) {
+        if member.native.is_some() || GuestThreads::is_here() {
+            let (outcome, value) = call_one::<P>(&self.runtime, member, &input).await;
+            return (input, outcome, value);
+        }
+        let threads = self.runtime.guest_threads();
+        let (runtime, theirs) = (self.runtime.clone(), member.clone());
+        let job = threads.spawn_in(member.lane(threads), async move {
+            let (outcome, value) = call_one::<P>(&runtime, &theirs, &input).await;
+            (input, outcome, value)
+        });
+        job.await
     }
 }
 
@@ -101,32 +185,19 @@ fn none_attached<P: Call>() -> Error {
     Error::new(ErrorKind::Invalid, format!("no plugin is attached to `{}`", P::INTERFACE))
 }
 
-async fn call_one<P: Call>(plugin: &Plugin, input: &P::Input) -> (Outcome, Option<P::Output>) {
-    let started = std::time::Instant::now();
-    let mut spend = Spend::default();
-    let result = call_fresh::<P>(plugin, input, &mut spend).await;
-    let (value, error) = match result {
-        Ok(value) => (Some(value), None),
-        Err(error) => (None, Some(error)),
-    };
-    (Outcome { subject: plugin.subject().clone(), time: started.elapsed(), spend, error }, value)
-}
-
-/// One call in an instance of its own.
-pub(crate) async fn call_fresh<P: Call>(plugin: &Plugin, input: &P::Input, spend: &mut Spend) -> Result<P::Output> {
-    let indices = plugin.indices::<P>()?;
-    let mut session = Session::<P>::start(plugin, &indices).await?;
-    let answer = session.call_input(input).await;
-    *spend = session.end().await;
-    answer
-}
-
-impl<P: Call> Session<P> {
-    /// Makes the point's main call in this session.
-    pub async fn call_input(&mut self, input: &P::Input) -> Result<P::Output> {
-        match self.call_with(input, |guest, store, input| P::call(guest, store, input)).await? {
-            Ok(output) => Ok(output),
-            Err(refusal) => Err(Error::from_refusal(refusal).of(self.subject())),
+#[inline]
+async fn call_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: &P::Input) -> (Outcome, Option<P::Output>) {
+    let started = Instant::now();
+    let origin = if member.native.is_some() { Origin::Native } else { Origin::Component };
+    let mut outcome =
+        Outcome { subject: member.subject(), version: None, origin, time: Duration::ZERO, spend: Spend::default(), error: None };
+    let value = match member.call::<P>(runtime.shared(), input, &mut outcome).await {
+        Ok(value) => Some(value),
+        Err(error) => {
+            outcome.error = Some(error);
+            None
         }
-    }
+    };
+    outcome.time = started.elapsed();
+    (outcome, value)
 }

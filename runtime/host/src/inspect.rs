@@ -15,13 +15,15 @@ pub(crate) struct Facts {
     imports: Vec<(InterfaceName, bool)>,
     /// Imports that are no interface: nobody can offer them.
     pub(crate) strange_imports: Vec<String>,
-    /// Exported interfaces with functions, the lifecycle among them.
+    /// Exported interfaces with functions, the lifecycle and the handover among them.
     pub(crate) exports: Vec<InterfaceName>,
     pub(crate) needs_full: bool,
     manifest: Option<String>,
 }
 
 const LIFECYCLE: &str = "plugwork:plugin/lifecycle";
+/// What every plugin may export about itself: the lifecycle and the handover.
+const PLUGIN: &str = "plugwork:plugin";
 
 impl Facts {
     pub(crate) fn read(source: &Source) -> Result<Self> {
@@ -60,8 +62,8 @@ impl Facts {
         self.exports.iter().any(|export| export.path() == LIFECYCLE)
     }
 
-    /// The exported points: everything but the lifecycle.
+    /// The exported points: everything but the lifecycle and the handover.
     pub(crate) fn points(&self) -> impl Iterator<Item = &InterfaceName> {
-        self.exports.iter().filter(|export| export.path() != LIFECYCLE)
+        self.exports.iter().filter(|export| export.package() != PLUGIN)
     }
 }

@@ -1,120 +1,139 @@
-//! A session: one instance, held by its caller. Every call has its own deadline; any fault ends the session.
+//! A session: one instance, held by its caller. Every call has its own deadline; any fault ends the session, and so does being forgotten.
 //!
-//! Resources that a point returns (a cursor, an analysis) live in the session's instance and die with it.
+//! Resources that a point returns (a cursor, an analysis) live in the session's instance and die with it. Easily got wrong: the instance is not
+//! in the [`Session`] but in a place that the runtime knows too, so that it can be taken back from a caller who keeps the session and never calls.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use plugwork_core::{Fault, Subject};
-use wasmtime::component::Instance;
-use wasmtime::{Store, StoreContextMut};
+use wasmtime::StoreContextMut;
 
-use crate::account::Account;
-use crate::call::{self, Running};
+use crate::call::Running;
 use crate::error::{Error, ErrorKind, Result};
-use crate::interfaces;
+use crate::generation::Entered;
 use crate::ledger::Spend;
-use crate::plugin::Plugin;
-use crate::point::Point;
+use crate::live::Live;
+use crate::point::{Call, Point};
 use crate::state::State;
 
-/// An instance that exists, without a view of its exports.
-pub(crate) struct Live {
-    store: Store<State>,
-    pub(crate) instance: Instance,
-    plugin: Plugin,
-    lifecycle: Option<interfaces::lifecycle::Guest>,
-    fault: Option<Fault>,
+/// Why an instance is no longer where its session left it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cut {
+    /// It was not called for longer than `session-idle-ms`.
+    Idle(u64),
+    /// It existed for longer than `session-total-ms`.
+    Total(u64),
+    /// Its plugin was replaced, disabled or removed, and the time to drain is over.
+    Drained,
+    /// Consent was revoked.
+    Revoked,
 }
 
-impl Live {
-    /// Instantiates and initialises. `init` runs before anything else, and an instance that refuses it is not used.
-    pub(crate) async fn start(plugin: &Plugin) -> Result<Self> {
-        let generation = plugin.generation();
-        let mut store = generation.new_store()?;
-        // Instantiating runs guest code too: a start function, at least.
-        store.data_mut().ledger.count_call();
-        let instantiate = call::guarded(&mut store, &generation.ticker, &generation.account, &generation.pre, |pre, store| {
-            Box::pin(async move { pre.instantiate_async(store).await })
-        });
-        let started = instantiate.await;
-        let instance = started.map_err(|error| noted(&generation.account, error).of(plugin.subject()))?;
-        let mut live = Self { store, instance, plugin: plugin.clone(), lifecycle: None, fault: None };
-        if let Some(indices) = &generation.lifecycle {
-            let guest = interfaces::lifecycle::load(indices, &mut live.store, &instance)
-                .map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(plugin.subject()))?;
-            live.call(&(&guest, &generation.configuration), |(guest, config), store| {
-                Box::pin(async move { guest.call_init(store, config).await })
-            })
-            .await?
-            .map_err(|refusal| Error::from_refusal(refusal.into()).of(plugin.subject()))?;
-            live.lifecycle = Some(guest);
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Idle(ms) => write!(f, "it was not used for {ms} ms (`session-idle-ms`)"),
+            Self::Total(ms) => write!(f, "it was open for {ms} ms (`session-total-ms`)"),
+            Self::Drained => f.write_str("its plugin was replaced, disabled or removed"),
+            Self::Revoked => f.write_str("consent was revoked"),
         }
-        Ok(live)
-    }
-
-    /// Makes one call. `with` is whatever the call needs beside the store: typed bindings, an instance.
-    pub(crate) async fn call<'w, W, R>(
-        &'w mut self,
-        with: &'w W,
-        call: impl for<'a> FnOnce(&'a W, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
-    ) -> Result<R> {
-        if let Some(fault) = &self.fault {
-            return Err(Error::new(ErrorKind::Invalid, format!("the session has ended: its plugin {fault}")).of(self.plugin.subject()));
-        }
-        // Set before the call and cleared after it: a caller that drops this future leaves a session that knows it was cancelled.
-        self.fault = Some(Fault::Cancelled);
-        self.store.data_mut().ledger.count_call();
-        let generation = self.plugin.generation();
-        match call::guarded(&mut self.store, &generation.ticker, &generation.account, with, call).await {
-            Ok(value) => {
-                self.fault = None;
-                Ok(value)
-            }
-            Err(error) => {
-                // Also where the host failed in the middle of it: whatever the guest was doing, it did not finish.
-                self.fault = Some(error.fault().cloned().unwrap_or(Fault::Cancelled));
-                Err(noted(&generation.account, error).of(self.plugin.subject()))
-            }
-        }
-    }
-
-    /// Says goodbye: `shutdown`, unless a fault ended it already. What it answers changes nothing any more, so a refusal only goes to its log.
-    pub(crate) async fn end(mut self) -> Spend {
-        if let (Some(guest), None) = (self.lifecycle.take(), &self.fault) {
-            let answer = self.call(&guest, |guest, store| Box::pin(async move { guest.call_shutdown(store).await })).await;
-            let refused = match answer {
-                Ok(Ok(())) => None,
-                Ok(Err(refusal)) => Some(plugwork_core::Refusal::from(refusal).to_string()),
-                Err(error) => Some(error.to_string()),
-            };
-            if let Some(refused) = refused {
-                self.store.data().log.write(crate::log::Level::Warn, &format!("`shutdown`: {refused}"));
-            }
-        }
-        self.spend()
-    }
-
-    pub(crate) fn spend(&self) -> Spend {
-        self.store.data().spend()
-    }
-
-    pub(crate) fn store(&mut self) -> &mut Store<State> {
-        &mut self.store
     }
 }
 
-/// Counts the fault within an error, if one is.
-fn noted(account: &Account, error: Error) -> Error {
-    if let Some(fault) = error.fault() {
-        account.faulted(fault);
+/// The place of a session's instance. Empty while a call runs.
+pub(crate) struct Place {
+    inside: Mutex<Inside>,
+    /// By the runtime's coarse clock.
+    used_ms: AtomicU64,
+    born_ms: u64,
+    entered: Entered,
+}
+
+enum Inside {
+    Resting(Box<Live>),
+    Calling,
+    Gone { why: Option<Cut>, spend: Spend, fault: Option<Fault> },
+}
+
+impl Place {
+    fn take(&self) -> Result<Box<Live>> {
+        let mut inside = self.inside.lock().expect("no panic happens under this lock");
+        match std::mem::replace(&mut *inside, Inside::Calling) {
+            Inside::Resting(live) => Ok(live),
+            // Only a caller who dropped a call in the middle comes here while it is marked so: the instance went with that call.
+            Inside::Calling => {
+                *inside = Inside::Gone { why: None, spend: Spend::default(), fault: Some(Fault::Cancelled) };
+                Err(self.ended(None, Some(&Fault::Cancelled)))
+            }
+            Inside::Gone { why, spend, fault } => {
+                let error = self.ended(why, fault.as_ref());
+                *inside = Inside::Gone { why, spend, fault };
+                Err(error)
+            }
+        }
     }
-    error
+
+    fn put(&self, live: Box<Live>) {
+        self.used_ms.store(self.entered.ticker.coarse_ms(), Ordering::Relaxed);
+        let mut inside = self.inside.lock().expect("no panic happens under this lock");
+        *inside = match live.fault() {
+            None => Inside::Resting(live),
+            // Dropped outside of the lock, below.
+            Some(fault) => Inside::Gone { why: None, spend: live.spend(), fault: Some(fault.clone()) },
+        };
+    }
+
+    fn ended(&self, why: Option<Cut>, fault: Option<&Fault>) -> Error {
+        let subject = &self.entered.subject;
+        match (why, fault) {
+            (Some(why), _) => Error::new(ErrorKind::Unavailable, format!("the session of `{subject}` has ended: {why}")),
+            (None, Some(fault)) => Error::new(ErrorKind::Invalid, format!("the session has ended: its plugin {fault}")),
+            (None, None) => Error::new(ErrorKind::Invalid, "the session has ended"),
+        }
+        .of(subject)
+    }
+
+    /// Takes the instance back where its time is over; a session in the middle of a call is left to its deadline. Gives what is to be ended.
+    pub(crate) fn cut(&self, now_ms: u64, drain_over: bool) -> Option<Box<Live>> {
+        let limits = self.entered.account.limits();
+        let idle_ms = now_ms.saturating_sub(self.used_ms.load(Ordering::Relaxed));
+        let total_ms = now_ms.saturating_sub(self.born_ms);
+        let why = if self.entered.account.revoked() {
+            Cut::Revoked
+        } else if drain_over {
+            Cut::Drained
+        } else if idle_ms > limits.session_idle_ms {
+            Cut::Idle(idle_ms)
+        } else if total_ms > limits.session_total_ms {
+            Cut::Total(total_ms)
+        } else {
+            return None;
+        };
+        let mut inside = self.inside.lock().expect("no panic happens under this lock");
+        match std::mem::replace(&mut *inside, Inside::Calling) {
+            Inside::Resting(live) => {
+                *inside = Inside::Gone { why: Some(why), spend: live.spend(), fault: None };
+                Some(live)
+            }
+            other => {
+                *inside = other;
+                None
+            }
+        }
+    }
+
+    /// Whose it is.
+    pub(crate) fn entered(&self) -> &Entered {
+        &self.entered
+    }
 }
 
 /// One instance of a plugin, seen through the point `P`.
 pub struct Session<P: Point> {
-    live: Live,
-    guest: P::Guest,
+    place: Arc<Place>,
+    guest: Arc<P::Guest>,
 }
 
 impl<P: Point> fmt::Debug for Session<P> {
@@ -124,12 +143,18 @@ impl<P: Point> fmt::Debug for Session<P> {
 }
 
 impl<P: Point> Session<P> {
-    pub(crate) async fn start(plugin: &Plugin, indices: &P::Indices) -> Result<Self> {
-        let mut live = Live::start(plugin).await?;
-        let instance = live.instance;
-        let guest = P::load(indices, wasmtime::AsContextMut::as_context_mut(live.store()), &instance)
-            .map_err(|error| Error::new(ErrorKind::Compile, format!("cannot bind `{}`: {error:#}", P::INTERFACE)).of(plugin.subject()))?;
-        Ok(Self { live, guest })
+    pub(crate) async fn start(entered: Entered) -> Result<Self> {
+        // Before an instance is made: whether it is such a point at all.
+        entered.indices::<P>()?;
+        let mut live = Box::new(Live::start(&entered).await?);
+        let guest = live.guest::<P>(&entered)?;
+        let now_ms = entered.ticker.coarse_ms();
+        let runtime = entered.runtime.upgrade();
+        let place = Arc::new(Place { inside: Mutex::new(Inside::Resting(live)), used_ms: now_ms.into(), born_ms: now_ms, entered });
+        if let Some(runtime) = runtime {
+            runtime.watch_session(&place);
+        }
+        Ok(Self { place, guest })
     }
 
     /// Makes one call, within its own deadline. After a fault the session has ended: every further call is an error.
@@ -139,8 +164,10 @@ impl<P: Point> Session<P> {
         &mut self,
         call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
     ) -> Result<R> {
-        let guest = &self.guest;
-        self.live.call(guest, call).await
+        let mut live = self.place.take()?;
+        let answer = live.call(&self.place.entered, &*self.guest, call).await;
+        self.place.put(live);
+        answer
     }
 
     /// As [`Session::call`], with something borrowed for the call: the closure alone cannot borrow from its surroundings.
@@ -149,32 +176,61 @@ impl<P: Point> Session<P> {
         with: &W,
         call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a W) -> Running<'a, wasmtime::Result<R>>,
     ) -> Result<R> {
-        self.live.call(&(&self.guest, with), |(guest, with), store| call(guest, store, with)).await
+        let mut live = self.place.take()?;
+        let answer = live.call(&self.place.entered, &(&*self.guest, with), |(guest, with), store| call(guest, store, with)).await;
+        self.place.put(live);
+        answer
     }
 
     /// Ends the session on purpose: the plugin's `shutdown` is called, unless a fault ended it already. A session that is only dropped says
     /// nothing to its plugin.
     pub async fn end(self) -> Spend {
-        self.live.end().await
+        match self.place.take() {
+            Ok(live) => {
+                let spend = live.end(&self.place.entered).await;
+                *self.place.inside.lock().expect("no panic happens under this lock") = Inside::Gone { why: None, spend, fault: None };
+                spend
+            }
+            Err(_) => self.spend(),
+        }
+    }
+
+    fn look<T>(&self, resting: impl FnOnce(&Live) -> T, gone: impl FnOnce(&Spend, Option<&Fault>) -> T) -> T {
+        match &*self.place.inside.lock().expect("no panic happens under this lock") {
+            Inside::Resting(live) => resting(live),
+            // `&mut self` in every call: seen from here a call that is marked so was dropped.
+            Inside::Calling => gone(&Spend::default(), Some(&Fault::Cancelled)),
+            Inside::Gone { spend, fault, .. } => gone(spend, fault.as_ref()),
+        }
     }
 
     /// What the instance has used so far.
     pub fn spend(&self) -> Spend {
-        self.live.spend()
+        self.look(Live::spend, |spend, _| *spend)
     }
 
     /// Whose plugin it is.
     pub fn subject(&self) -> &Subject {
-        self.live.plugin.subject()
+        &self.place.entered.subject
     }
 
     /// The growth that was refused in the last call, if one was: a guest that catches it answers in words of its own.
     pub fn refused_growth(&self) -> Option<Fault> {
-        self.live.store.data().ledger.memory_fault()
+        self.look(Live::refused_growth, |_, fault| fault.filter(|fault| matches!(fault, Fault::Memory { .. })).cloned())
     }
 
-    /// Whether a fault or a cancelled call ended it.
+    /// Whether a fault, a cancelled call, its limits or the host ended it.
     pub fn has_ended(&self) -> bool {
-        self.live.fault.is_some()
+        self.look(|_| false, |_, _| true)
+    }
+}
+
+impl<P: Call> Session<P> {
+    /// Makes the point's main call in this session.
+    pub async fn call_input(&mut self, input: &P::Input) -> Result<P::Output> {
+        match self.call_with(input, |guest, store, input| P::call(guest, store, input)).await? {
+            Ok(output) => Ok(output),
+            Err(refusal) => Err(Error::from_refusal(refusal).of(self.subject())),
+        }
     }
 }

@@ -13,6 +13,7 @@ use wit_parser::{Function, FunctionKind, InterfaceId, Resolve, Type, TypeDefKind
 use crate::BuildError;
 
 const LIFECYCLE: &str = "plugwork:plugin/lifecycle";
+const HANDOVER: &str = "plugwork:plugin/handover";
 const REFUSAL: &str = "plugwork:plugin/refusal";
 const LOG: &str = "plugwork:host/log@0.1.0";
 /// The points that the SDK adapts itself; every other interface is described and passed through.
@@ -41,8 +42,8 @@ pub(super) fn exports(resolve: &Resolve, world: WorldId, wanted: &[InterfaceName
                 _ => None,
             })
             .ok_or_else(|| BuildError::world(format!("the synthesised world does not export `{interface}`")))?;
-        let shipped =
-            interface.path() == LIFECYCLE || (interface.package() == "plugwork:points" && SHIPPED.contains(&interface.interface()));
+        let shipped = [LIFECYCLE, HANDOVER].contains(&interface.path())
+            || (interface.package() == "plugwork:points" && SHIPPED.contains(&interface.interface()));
         let export = Export {
             name: lower_camel(interface.interface()),
             interface: interface.path().to_owned(),
@@ -201,13 +202,15 @@ mod tests {
             is-fine: func() -> result;
             count: func() -> u32;
         }
-        world plugin { import glossary; export text-filter; }
+        world plugin { import glossary; export text-filter; export plugwork:plugin/handover@0.1.0; }
         interface glossary { lookup: func(term: string) -> option<string>; }
     "#;
 
     fn resolved() -> (Resolve, WorldId) {
         let mut resolve = Resolve::default();
-        resolve.push_str("refusal.wit", "package plugwork:plugin@0.1.0; interface refusal { variant refusal { no(string) } }").unwrap();
+        let plugin = "package plugwork:plugin@0.1.0; interface refusal { variant refusal { no(string) } }
+            interface handover { snapshot: func() -> list<u8>; }";
+        resolve.push_str("plugin.wit", plugin).unwrap();
         let package = resolve.push_str("text.wit", TEXT).unwrap();
         let world = resolve.select_world(&[package], Some("plugin")).unwrap();
         (resolve, world)
@@ -223,6 +226,15 @@ mod tests {
             "resources": { "WordList": { "methods": { "hasWord": "none" }, "statics": { "merge": "text" }, "creates": true } },
         });
         assert_eq!(exports[0].description, Some(expected));
+    }
+
+    #[test]
+    fn the_handover_is_the_sdks_own_to_adapt() {
+        let (resolve, world) = resolved();
+        let exports = exports(&resolve, world, &["plugwork:plugin/handover@0.1.0".parse().unwrap()]).unwrap();
+        assert_eq!((exports[0].name.as_str(), &exports[0].description), ("handover", &None));
+        let text = entry_module(Path::new("/sdk"), Path::new("/a.js"), &exports);
+        assert!(text.contains(r#""interface":"plugwork:plugin/handover""#), "{text}");
     }
 
     #[test]

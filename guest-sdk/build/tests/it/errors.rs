@@ -127,6 +127,19 @@ fn two_plugins_of_one_name_are_not_written_over_each_other() {
 }
 
 #[test]
+fn versions_of_one_plugin_have_files_of_their_own_and_the_same_version_twice_is_refused() {
+    let text = |version: &str| {
+        let text = manifest("same", "exports = [\"example:same/none@0.1.0\"]");
+        text.replace("version = \"0.1.0\"", &format!("version = \"{version}\""))
+    };
+    let outcomes = build_all_of(&[("a", text("0.1.0")), ("b", text("0.2.0"))]).unwrap();
+    let names: Vec<String> = outcomes.iter().map(|(project, _)| project.file_name()).collect();
+    assert_eq!(names, ["same-0.1.0.wasm", "same-0.2.0.wasm"]);
+    let error = build_all_of(&[("a", text("0.1.0")), ("b", text("0.2.0")), ("c", text("0.2.0"))]).err().unwrap();
+    assert!(error.to_string().contains("would both be written to `same-0.2.0.wasm`"), "{error}");
+}
+
+#[test]
 fn every_project_below_a_folder_has_its_own_answer() {
     let exports = |name: &str| manifest(name, &format!("exports = [\"example:{name}/none@0.1.0\"]"));
     let outcomes = build_all_of(&[("b", exports("second")), ("a", exports("first"))]).unwrap();

@@ -1,7 +1,7 @@
 """Joins an author's module to the exports of its component, while the component is built.
 
 Here: what the generated entry module and the generated resource modules contain. Not here: what they do when called
-(`adapters`, `guard`). Easy to get wrong: componentize-py looks for a function's class in the entry module and for a
+(`adapters`, `lifecycle`, `guard`). Easy to get wrong: componentize-py looks for a function's class in the entry module and for a
 resource's class in a top-level module named after the interface, so the build writes both and they come here.
 """
 
@@ -17,10 +17,11 @@ import wit_world.exports
 
 from .. import log
 from ..plugin import Plugin
-from . import adapters, sandbox
+from . import adapters, lifecycle, sandbox
 from .guard import guarded
 
 LIFECYCLE = "plugwork:plugin/lifecycle"
+HANDOVER = "plugwork:plugin/handover"
 _resources: dict[str, dict[str, type]] = {}
 
 
@@ -40,7 +41,8 @@ def connect(source: str, exports: dict[str, str], stubbed: bool) -> dict[str, ty
     if plugin is not None and not isinstance(plugin, Plugin):
         raise TypeError(f"`plugin` in `{source}.py` is {type(plugin).__name__}: make it plugwork_guest.Plugin(…)")
     plugin = plugin or Plugin()
-    unserved = [interface for interface in plugin.points if interface not in exports]
+    served = [*plugin.points, *([HANDOVER] if plugin.snapshot else [])]
+    unserved = [interface for interface in served if interface not in exports]
     if unserved:
         raise LookupError(f"`{source}.py` serves `{unserved[0]}`, which plugin.toml does not export: add it to `exports`")
 
@@ -50,12 +52,14 @@ def connect(source: str, exports: dict[str, str], stubbed: bool) -> dict[str, ty
         protocol = _protocol(name)
         if interface in adapters.SHIPPED:
             classes[protocol.__name__] = _shipped(interface, name, protocol, plugin, source)
+        elif interface == HANDOVER:
+            classes[protocol.__name__] = _handover(protocol, plugin, source)
         elif interface != LIFECYCLE:
             own[interface] = classes[protocol.__name__] = _own(interface, name, protocol, module)
     # An application's own world may do without it.
     if LIFECYCLE in exports:
-        lifecycle = _protocol(exports[LIFECYCLE])
-        classes[lifecycle.__name__] = _lifecycle(lifecycle, plugin, plugin.descriptor(own))
+        protocol = _protocol(exports[LIFECYCLE])
+        classes[protocol.__name__] = _lifecycle(protocol, plugin, plugin.descriptor(own))
 
     for name, found in _resources.items():
         generated = importlib.import_module(name)
@@ -142,17 +146,16 @@ def _guard_class(author: type, protocol: type, what: str) -> None:
 
 
 def _lifecycle(protocol: type, plugin: Plugin, descriptor: str) -> type:
-    def init(self: Any, config: str) -> None:
-        if plugin.init is not None:
-            plugin.init(json.loads(config or "{}"))
+    return _served(protocol, {"descriptor": lambda self: descriptor, **lifecycle.functions(plugin)})
 
-    def shutdown(self: Any) -> None:
-        if plugin.shutdown is not None:
-            plugin.shutdown()
 
-    def health(self: Any) -> str:
-        return str(plugin.health()) if plugin.health is not None else "ready"
+def _handover(protocol: type, plugin: Plugin, source: str) -> type:
+    if plugin.snapshot is None:
+        raise LookupError(f"plugin.toml exports `{HANDOVER}`, which `{source}.py` does not serve: "
+                          "write plugin = Plugin(snapshot=…, restore=…)")
+    return _served(protocol, lifecycle.handover(plugin))
 
+
+def _served(protocol: type, functions: dict[str, Any]) -> type:
     declared = _declared(protocol)
-    functions = {"descriptor": lambda self: descriptor, "init": init, "shutdown": shutdown, "health": health}
     return type(protocol.__name__, (), {name: guarded(function, declared[name]) for name, function in functions.items()})

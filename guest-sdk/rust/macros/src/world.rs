@@ -15,7 +15,7 @@ const CONTRACT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../wit");
 const PACKAGES: [&str; 4] = ["table", "plugin", "host", "points"];
 
 /// What the SDK supplies itself, whatever the world says.
-const SUPPLIED: [&str; 2] = ["plugwork:host/log", "plugwork:plugin/lifecycle"];
+const SUPPLIED: [&str; 3] = ["plugwork:host/log", "plugwork:plugin/lifecycle", "plugwork:plugin/handover"];
 
 /// A world, reduced to names.
 pub(crate) struct World {

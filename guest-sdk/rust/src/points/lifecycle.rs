@@ -25,6 +25,14 @@ pub trait Lifecycle: 'static {
     fn health() -> Result<String> {
         Ok("ready".into())
     }
+
+    /// Called once, after `init`, in one instance of a version that replaces another, before that version takes any call.
+    /// `from_version` is the semantic version that ran before. Bring stores and files into this version's shape here; a
+    /// refusal means that the version before goes on.
+    fn migrate(from_version: &str) -> Result<()> {
+        let _ = from_version;
+        Ok(())
+    }
 }
 
 /// The defaults and nothing else.
@@ -56,5 +64,43 @@ impl<L: Lifecycle, D: Describe> Guest for LifecycleExport<L, D> {
 
     fn health() -> Result<String, Refusal> {
         L::health()
+    }
+
+    fn migrate(from_version: String) -> Result<(), Refusal> {
+        L::migrate(&from_version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Wary;
+
+    impl Lifecycle for Wary {
+        fn migrate(from_version: &str) -> Result<()> {
+            match from_version {
+                "1.0.0" => Ok(()),
+                other => Err(Refusal::unavailable(format!("no way from {other}"))),
+            }
+        }
+    }
+
+    struct Nothing;
+
+    impl Describe for Nothing {
+        const DESCRIPTOR: &'static str = "{}";
+    }
+
+    #[test]
+    fn a_lifecycle_that_says_nothing_of_migration_takes_every_version() {
+        assert_eq!(LifecycleExport::<LifecycleDefault, Nothing>::migrate("0.9.0".into()), Ok(()));
+    }
+
+    #[test]
+    fn a_refused_migration_reaches_the_host() {
+        assert_eq!(LifecycleExport::<Wary, Nothing>::migrate("1.0.0".into()), Ok(()));
+        let refused = LifecycleExport::<Wary, Nothing>::migrate("0.9.0".into());
+        assert_eq!(refused, Err(Refusal::unavailable("no way from 0.9.0")));
     }
 }

@@ -7,6 +7,7 @@
 mod analyzer;
 mod data_source;
 mod exporter;
+mod handover;
 mod lifecycle;
 mod transformer;
 mod visualization;
@@ -16,6 +17,7 @@ use std::cell::RefCell;
 pub use analyzer::Analyzer;
 pub use data_source::DataSource;
 pub use exporter::Exporter;
+pub use handover::{Handover, SNAPSHOT_BYTES_MAX};
 pub use lifecycle::Lifecycle;
 pub use transformer::Transformer;
 pub use visualization::{Chart, Visualization};
@@ -28,6 +30,7 @@ pub(crate) mod adapters {
     pub use super::analyzer::AnalyzerExport;
     pub use super::data_source::DataSourceExport;
     pub use super::exporter::ExporterExport;
+    pub use super::handover::HandoverExport;
     pub use super::lifecycle::{Describe, LifecycleDefault, LifecycleExport};
     pub use super::transformer::TransformerExport;
     pub use super::visualization::VisualizationExport;

@@ -49,7 +49,7 @@ pub(crate) const RICH: &str = r#"
   (@custom "acme:notes" "x")
 )"#;
 
-/// One function, lifted through an instance, beside a lifecycle and an instance of a plain name.
+/// One function, lifted through an instance, beside a lifecycle, a handover and an instance of a plain name.
 pub(crate) const POINTS: &str = r#"
 (component
   (core module $code (func (export "f")))
@@ -59,6 +59,7 @@ pub(crate) const POINTS: &str = r#"
   (instance $empty)
   (export "plugwork:points/analyzer@0.1.0" (instance $functions))
   (export "plugwork:plugin/lifecycle@0.1.0" (instance $functions))
+  (export "plugwork:plugin/handover@0.1.0" (instance $functions))
   (export "acme:text/types" (instance $empty))
   (export "exports" (instance $functions))
   (export "f" (func $f))

@@ -62,9 +62,9 @@ fn an_imported_function_is_no_interface() {
 }
 
 #[test]
-fn points_are_exported_interfaces_with_functions_beside_the_lifecycle() {
+fn points_are_exported_interfaces_with_functions_beside_the_lifecycle_and_the_handover() {
     let report = report(POINTS);
-    assert_eq!(report.exports.len(), 5);
+    assert_eq!(report.exports.len(), 6);
     assert_eq!(report.points, ["plugwork:points/analyzer@0.1.0"]);
 }
 

@@ -20,6 +20,7 @@ wasmtime::component::bindgen!({
             import wasi:logging/logging@0.1.0-draft;
             import plugwork:table/types@0.1.0;
             export plugwork:plugin/lifecycle@0.1.0;
+            export plugwork:plugin/handover@0.1.0;
         }
     ",
     path: [

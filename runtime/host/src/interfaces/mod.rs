@@ -8,6 +8,7 @@ pub(crate) mod config;
 pub(crate) mod deny;
 mod fetch;
 pub mod filesystem;
+pub mod handover;
 pub mod http;
 pub mod keyvalue;
 pub(crate) mod lifecycle;

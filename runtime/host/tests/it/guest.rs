@@ -111,9 +111,12 @@ impl Guest {
     (canon lift (core func $code "init") (memory $memory) (realloc $realloc)))
   (func $shutdown (result (result (error $refusal))) (canon lift (core func $code "shutdown") (memory $memory)))
   (func $health (result (result string (error $refusal))) (canon lift (core func $code "health") (memory $memory)))
+  (func $migrate (param "from-version" string) (result (result (error $refusal)))
+    (canon lift (core func $code "migrate") (memory $memory) (realloc $realloc)))
   (instance $lifecycle
     (export "descriptor" (func $descriptor)) (export "init" (func $init))
-    (export "shutdown" (func $shutdown)) (export "health" (func $health)))
+    (export "shutdown" (func $shutdown)) (export "health" (func $health))
+    (export "migrate" (func $migrate)))
   (export "plugwork:plugin/lifecycle@0.1.0" (instance $lifecycle))
 "#,
         )
@@ -169,4 +172,5 @@ pub(crate) const LIFECYCLE_CODE: &str = r#"
   (func (export "descriptor") (result i32) i32.const 16)
   (func (export "shutdown") (result i32) i32.const 16)
   (func (export "health") (result i32) i32.const 16)
+  (func (export "migrate") (param i32 i32) (result i32) i32.const 16)
 "#;

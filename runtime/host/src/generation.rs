@@ -1,0 +1,287 @@
+//! A generation: one loaded version of a plugin, compiled and linked with its grants, with its warm instances. It lives until its last call drains.
+//!
+//! Everything that a call needs is here; who may be called, and in which version, is decided in `installation`. Easily got wrong: a generation that
+//! is closed takes no call any more, and whoever was sent to it must look again for the one that came after it.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::num::NonZeroU32;
+use std::sync::{Arc, OnceLock, RwLock, Weak};
+use std::time::Duration;
+
+use plugwork_core::reach::Reach;
+use plugwork_core::{Grants, InterfaceName, Limits, Manifest, Subject};
+use semver::Version;
+use tokio::sync::Notify;
+use wasmtime::Store;
+use wasmtime::component::{Component, InstancePre};
+
+use crate::account::Account;
+use crate::admission::{self, Seat};
+use crate::capability::{Configured, Prepare};
+use crate::engine::Profile;
+use crate::error::{Error, ErrorKind, Result};
+use crate::gate::Gate;
+use crate::guests::Lane;
+use crate::inspect::Facts;
+use crate::interfaces::{handover, lifecycle, wasi};
+use crate::ledger::Spend;
+use crate::live::Live;
+use crate::log::{Log, Sink};
+use crate::observed::Observed;
+use crate::point::{Call, Point};
+use crate::runtime::Shared;
+use crate::shelf::{Shelf, Shelved};
+use crate::state::{Prepared, State};
+use crate::ticker::Ticker;
+
+/// Each granted capability with its bounds, by name.
+pub(crate) type ConfiguredByName = Vec<(String, Box<dyn Configured>)>;
+
+/// Where points' exports are, found at their first use.
+type Indices = RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>;
+
+/// Warm instances of one generation.
+const WARM_MAX: usize = 16;
+/// How long one instance may serve.
+const AGE_MS_MAX: u64 = 3_600_000;
+
+/// One loaded version of a plugin.
+pub(crate) struct Generation {
+    pub(crate) subject: Arc<Subject>,
+    pub(crate) manifest: Option<Manifest>,
+    pub(crate) facts: Arc<Facts>,
+    pub(crate) grants: Grants,
+    pub(crate) reach: Vec<Reach>,
+    pub(crate) limits: Limits,
+    pub(crate) account: Arc<Account>,
+    pub(crate) profile: Profile,
+    pub(crate) component: Component,
+    pub(crate) pre: InstancePre<State>,
+    pub(crate) lifecycle: Option<lifecycle::GuestIndices>,
+    pub(crate) handover: Option<handover::GuestIndices>,
+    /// Whether it imports anything of WASI.
+    pub(crate) uses_wasi: bool,
+    pub(crate) configuration: String,
+    pub(crate) configured: ConfiguredByName,
+    pub(crate) ticker: Arc<Ticker>,
+    pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) runtime: Weak<Shared>,
+    /// What changes while it lives.
+    pub(crate) work: Work,
+}
+
+/// The part of a generation that calls change.
+pub(crate) struct Work {
+    /// Calls and sessions that are under way.
+    pub(crate) gate: Gate,
+    /// Notified when the last call after closing has ended.
+    pub(crate) drained: Notify,
+    pub(crate) observed: Observed,
+    lane: OnceLock<Lane>,
+    indices: Indices,
+    /// Warm instances; `None` where each call has one of its own.
+    shelf: Option<Shelf<Box<Live>>>,
+}
+
+impl Work {
+    /// `reuse_calls` is how many calls one instance may serve.
+    pub(crate) fn new(reuse_calls: Option<NonZeroU32>) -> Self {
+        Self {
+            gate: Gate::default(),
+            drained: Notify::new(),
+            observed: Observed::default(),
+            lane: OnceLock::new(),
+            indices: RwLock::default(),
+            shelf: reuse_calls.map(|calls| Shelf::new(WARM_MAX, AGE_MS_MAX, calls)),
+        }
+    }
+}
+
+/// A call or session under way: its generation waits for it.
+pub(crate) struct Entered(Arc<Generation>);
+
+impl Drop for Entered {
+    #[inline]
+    fn drop(&mut self) {
+        if self.0.work.gate.leave() {
+            self.0.work.drained.notify_waiters();
+        }
+    }
+}
+
+impl std::ops::Deref for Entered {
+    type Target = Arc<Generation>;
+
+    fn deref(&self) -> &Arc<Generation> {
+        &self.0
+    }
+}
+
+impl Generation {
+    /// Begins a call; `None` once it is closed.
+    #[inline]
+    pub(crate) fn enter(self: &Arc<Self>) -> Option<Entered> {
+        self.work.gate.enter().then(|| Entered(self.clone()))
+    }
+
+    /// Makes the point's main call, in a warm instance or one of its own. The caller has entered.
+    pub(crate) async fn call<P: Call>(&self, input: &P::Input, spend: &mut Spend) -> Result<P::Output> {
+        let (mut live, birth) = self.instance().await?;
+        let before = live.spend();
+        let answer = match live.guest::<P>(self) {
+            Ok(guest) => {
+                let call = live.call(self, &(&*guest, input), |(guest, input), store| P::call(guest, store, input));
+                call.await.and_then(|answer| answer.map_err(|refusal| Error::from_refusal(refusal).of(&self.subject)))
+            }
+            Err(error) => Err(error),
+        };
+        *spend = live.spend().since(&before);
+        self.give_back(live, birth).await;
+        answer
+    }
+
+    /// A warm instance, or a new one.
+    #[inline]
+    async fn instance(&self) -> Result<(Box<Live>, Option<Shelved<()>>)> {
+        if let Some(shelf) = &self.work.shelf {
+            let now_ms = self.now_ms();
+            match shelf.take(now_ms) {
+                Some(Ok(shelved)) => return Ok(shelved.split()),
+                Some(Err(expired)) => drop(expired),
+                None => {}
+            }
+            return Ok((Box::new(Live::start(self).await?), Some(Shelved::new((), now_ms))));
+        }
+        Ok((Box::new(Live::start(self).await?), None))
+    }
+
+    /// Keeps an instance warm where it may be used again, or ends it.
+    #[inline]
+    async fn give_back(&self, live: Box<Live>, birth: Option<Shelved<()>>) {
+        let rest = match (&self.work.shelf, birth) {
+            (Some(shelf), Some(birth)) if live.fault().is_none() => shelf.put(birth.with(live), self.now_ms()),
+            _ => Some(live),
+        };
+        if let Some(live) = rest {
+            live.end(self).await;
+        }
+    }
+
+    /// Puts an instance with its state where the next call finds it.
+    pub(crate) fn warm(&self, live: Box<Live>) -> Option<Box<Live>> {
+        let now_ms = self.now_ms();
+        match &self.work.shelf {
+            Some(shelf) => shelf.put(Shelved::new(live, now_ms), now_ms),
+            None => Some(live),
+        }
+    }
+
+    /// Takes a warm instance, if there is one.
+    pub(crate) fn take_warm(&self) -> Option<Box<Live>> {
+        self.work.shelf.as_ref()?.take(self.now_ms())?.ok().map(Shelved::into_value)
+    }
+
+    /// Whether it keeps instances warm.
+    pub(crate) fn reuses(&self) -> bool {
+        self.work.shelf.is_some()
+    }
+
+    /// How many instances wait for a call.
+    pub(crate) fn idle(&self) -> usize {
+        self.work.shelf.as_ref().map_or(0, Shelf::len)
+    }
+
+    /// Ends the warm instances that were not used for so long.
+    pub(crate) async fn release_idle(&self, idle_ms: u64) {
+        let Some(shelf) = &self.work.shelf else { return };
+        for live in shelf.sweep(self.now_ms(), idle_ms) {
+            live.end(self).await;
+        }
+    }
+
+    /// Takes no call any more, waits for those under way, then ends the warm instances. Calls that are still there after `patience` go on until
+    /// their deadline; nothing waits for them.
+    pub(crate) async fn retire(self: &Arc<Self>, patience: Duration) -> bool {
+        let drained = self.work.drained.notified();
+        let mut drained = std::pin::pin!(drained);
+        // Listening first, closing second: the last call may leave between the two.
+        drained.as_mut().enable();
+        self.work.gate.close();
+        let in_time = self.work.gate.in_flight() == 0 || tokio::time::timeout(patience, drained).await.is_ok();
+        if let Some(shelf) = &self.work.shelf {
+            for live in shelf.close() {
+                live.end(self).await;
+            }
+        }
+        in_time
+    }
+
+    /// A seat for one more instance.
+    pub(crate) async fn seat(&self) -> Result<Seat> {
+        let make_room = || self.runtime.upgrade().is_some_and(|runtime| runtime.release_one_idle());
+        admission::seat(&self.account, make_room).await.map_err(|scarce| Error::scarce(scarce).of(&self.subject))
+    }
+
+    /// The version in its manifest.
+    pub(crate) fn version(&self) -> Option<&Version> {
+        self.manifest.as_ref().map(|manifest| &manifest.version)
+    }
+
+    /// Whether it exports the point (or the lifecycle), on a compatible version track.
+    pub(crate) fn has<P: Point>(&self) -> bool {
+        let wanted: Result<InterfaceName, _> = P::INTERFACE.parse();
+        wanted.is_ok_and(|wanted| self.facts.exports.iter().any(|export| wanted.is_satisfied_by(export)))
+    }
+
+    /// Its place among the guest threads' work.
+    pub(crate) fn lane(&self, make: impl FnOnce() -> Lane) -> &Lane {
+        self.work.lane.get_or_init(make)
+    }
+
+    /// The runtime's coarse clock.
+    #[inline]
+    fn now_ms(&self) -> u64 {
+        self.ticker.coarse_ms()
+    }
+
+    /// A store for one instance, with what its capabilities prepared.
+    pub(crate) fn new_store(&self) -> Result<Store<State>> {
+        let log = Arc::new(Log::new(self.subject.clone(), self.sink.clone(), self.account.clone()));
+        let mut prepared = Prepared::default();
+        // A WASI context seeds its random generators: most of a microsecond, which a plugin without WASI need not pay.
+        let context = if self.uses_wasi || !self.configured.is_empty() {
+            let mut context = wasi::inert_context(&log);
+            for (name, configured) in &self.configured {
+                configured.prepare(&mut Prepare { wasi: &mut context, prepared: &mut prepared, account: &self.account }).map_err(
+                    |error| {
+                        Error::new(ErrorKind::Io, format!("cannot prepare capability `{name}` for `{}`: {error:#}", self.subject))
+                            .of(&self.subject)
+                    },
+                )?;
+            }
+            Some(context.build())
+        } else {
+            None
+        };
+        let state = State::new(self.subject.clone(), log, self.limits, self.account.clone(), context, prepared);
+        let mut store = Store::new(self.pre.engine(), state);
+        crate::call::arm_store(&mut store, &self.ticker);
+        Ok(store)
+    }
+
+    /// Where the point's exports are: found at the first use.
+    pub(crate) fn indices<P: Point>(&self) -> Result<Arc<P::Indices>> {
+        let known = self.work.indices.read().expect("no panic happens under this lock").get(&TypeId::of::<P>()).cloned();
+        if let Some(indices) = known.and_then(|known| known.downcast::<P::Indices>().ok()) {
+            return Ok(indices);
+        }
+        let indices = Arc::new(P::indices(&self.pre).map_err(|error| {
+            let points: Vec<_> = self.facts.points().map(|point| format!("`{point}`")).collect();
+            let message = format!("`{}` is not a `{}`: {error:#}; it exports {}", self.subject, P::INTERFACE, points.join(", "));
+            Error::new(ErrorKind::Invalid, message).of(&self.subject)
+        })?);
+        self.work.indices.write().expect("no panic happens under this lock").insert(TypeId::of::<P>(), indices.clone());
+        Ok(indices)
+    }
+}

@@ -1,0 +1,136 @@
+//! Loading: from what stands on record (or was kept) to a generation that takes calls. Many callers, one load.
+//!
+//! Easily got wrong: a load that failed for want of room says nothing about the plugin, so it stays active; one that failed because of what the
+//! plugin is makes it `failed`, and is not tried again at every call.
+
+use std::sync::Arc;
+
+use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
+use plugwork_core::{Grants, Limits};
+
+use super::Member;
+use crate::error::{Error, ErrorKind, Result};
+use crate::flight::Joined;
+use crate::generation::Generation;
+use crate::runtime::Runtime;
+use crate::source::Source;
+
+/// How a plugin is loaded again after it was evicted, or in the first place.
+pub(crate) enum Recipe {
+    /// With the consent on record; its file comes from the packages.
+    Recorded,
+    /// With the consent on record; its file is known.
+    RecordedFrom(Source),
+    /// With consent that lasts as long as the process.
+    Kept { source: Source, grants: Grants, limits: Option<Limits> },
+    /// Never: it is native.
+    Native,
+}
+
+impl Recipe {
+    /// Whether what happens to it is put on record.
+    pub(crate) fn is_recorded(&self) -> bool {
+        matches!(self, Self::Recorded | Self::RecordedFrom(_))
+    }
+}
+
+impl Member {
+    /// The current version, loaded if it is not. An error where the installation takes no calls.
+    pub(crate) async fn loaded(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
+        if self.native.is_some() {
+            return Err(Error::new(ErrorKind::Invalid, format!("`{}` is native: there is nothing to load", self.name)).of(&self.subject()));
+        }
+        if let Some(generation) = self.current.load_full()
+            && !generation.work.gate.is_closed()
+        {
+            return Ok(generation);
+        }
+        if !self.is(Stage::Active) {
+            return Err(self.unavailable());
+        }
+        match self.flight.join() {
+            Joined::Lead(leader) => {
+                let result = self.load_current(runtime).await;
+                leader.finish(result.clone());
+                result
+            }
+            Joined::Wait(wait) => wait.await,
+        }
+    }
+
+    async fn load_current(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
+        // It may have been loaded between the look and the lead.
+        if let Some(generation) = self.current.load_full()
+            && !generation.work.gate.is_closed()
+        {
+            return Ok(generation);
+        }
+        match self.load(runtime).await {
+            Ok(generation) => {
+                let state = self.state.lock().expect("no panic happens under this lock");
+                if state.stage() != Stage::Active {
+                    drop(state);
+                    return Err(self.unavailable());
+                }
+                self.current.store(Some(generation.clone()));
+                drop(state);
+                runtime.shared().density.keep(self, &generation);
+                Ok(generation)
+            }
+            Err(error) => {
+                if !is_passing(&error) {
+                    self.fail(runtime, &error);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// A generation as the recipe says, which nobody calls yet.
+    pub(super) async fn load(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
+        let shared = runtime.shared();
+        let subject = self.subject();
+        shared.density.admit().map_err(|scarce| Error::scarce(scarce).of(&subject))?;
+        let recipe = self.recipe.load_full();
+        let source = match &*recipe {
+            Recipe::Recorded => shared.package(subject.digest)?,
+            Recipe::RecordedFrom(source) | Recipe::Kept { source, .. } => source.clone(),
+            Recipe::Native => return Err(Error::new(ErrorKind::Invalid, "a native plugin is not loaded")),
+        };
+        let settings = self.settings.load_full();
+        let configuration = serde_json::Value::Object(settings.configuration.clone());
+        let offer = runtime.offer(&source).await?.tenant(&subject.tenant).instance(&subject.instance).configuration(configuration);
+        if offer.subject() != &*subject {
+            let message = format!("the file of `{}` says that it is `{}`", self.name, offer.subject());
+            return Err(Error::new(ErrorKind::Manifest, message).of(&subject));
+        }
+        let plugin = match &*recipe {
+            Recipe::Kept { grants, limits, .. } => {
+                let offer = match limits {
+                    Some(limits) => offer.limits(*limits),
+                    None => offer,
+                };
+                offer.unrecorded().accept_only(grants.clone()).await?
+            }
+            _ => offer.resume().await?,
+        };
+        Ok(plugin.generation().clone())
+    }
+
+    /// It cannot run: it leaves its points until somebody enables it again.
+    pub(super) fn fail(self: &Arc<Self>, runtime: &Runtime, error: &Error) {
+        let fault = error.to_string();
+        let (by_move, state): (_, fn(String) -> LifeState) = match error.kind() {
+            ErrorKind::Refused => (Move::Suspend, |reason| LifeState::Suspended { reason }),
+            _ => (Move::Fail, |fault| LifeState::Failed { fault }),
+        };
+        if self.advance(by_move, Actor::Watch, |_| state(fault)).is_ok() {
+            self.leave(runtime.shared());
+        }
+    }
+}
+
+/// Whether the next try may well succeed: nothing is wrong with the plugin.
+fn is_passing(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Engine | ErrorKind::Io)
+}

@@ -1,0 +1,237 @@
+//! Installations: one instance of one plugin that a runtime manages through all its versions, from consent to removal.
+//!
+//! Here is who is called and in which version. What each change does is in the files beside: `moves` (install, enable, disable, remove), `load`,
+//! `replace`, `start`. Easily got wrong: an installation that is active need not be loaded; its first call loads it.
+
+pub(crate) mod hooks;
+mod load;
+mod moves;
+mod replace;
+pub(crate) mod roster;
+mod start;
+mod status;
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Instant;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
+use plugwork_core::record::{ConsentKey, Settings};
+use plugwork_core::{Subject, breaker, lifecycle};
+
+use crate::breaker::Guarded;
+use crate::dispatch::{Origin, Outcome};
+use crate::error::{Error, ErrorKind, Result};
+use crate::flight::Flight;
+use crate::generation::{Entered, Generation};
+use crate::guests::{GuestThreads, Lane};
+use crate::native::AnyNative;
+use crate::plugin::Plugin;
+use crate::point::{Call, Point};
+use crate::runtime::Runtime;
+use crate::session::Session;
+
+pub use replace::{Replaced, Replacement};
+pub use start::{Preload, Skipped, Start, Started};
+pub use status::Status;
+
+/// One managed plugin. Its clones are one installation.
+#[derive(Clone)]
+pub struct Installation {
+    runtime: Runtime,
+    member: Arc<Member>,
+}
+
+/// What the runtime keeps of an installation, loaded or not: a hundred thousand of these fit in one process.
+pub(crate) struct Member {
+    pub(crate) key: ConsentKey,
+    /// As shown: the package and the instance.
+    pub(crate) name: Arc<str>,
+    pub(crate) settings: ArcSwap<Settings>,
+    /// Which file it is.
+    subject: ArcSwap<Subject>,
+    /// How to load it again.
+    recipe: ArcSwap<load::Recipe>,
+    pub(crate) native: Option<AnyNative>,
+    state: Mutex<LifeState>,
+    /// Accepted and not yet called: what enabling begins with.
+    ready: Mutex<Option<Arc<Generation>>>,
+    /// The version that new calls go to, while it is active and loaded.
+    current: ArcSwapOption<Generation>,
+    /// The version before it, for as long as it may come back.
+    watched: Mutex<Option<replace::Watched>>,
+    flight: Flight<Result<Arc<Generation>>>,
+    breaker: Guarded,
+    /// Held by whoever changes it: one change at a time.
+    changing: tokio::sync::Mutex<()>,
+    lane: OnceLock<Lane>,
+    /// How many versions were loaded so far.
+    generations: AtomicU64,
+    /// By the coarse clock; 0 before the first call.
+    used_ms: AtomicU64,
+}
+
+impl Member {
+    fn new(subject: Subject, settings: Settings, recipe: load::Recipe, native: Option<AnyNative>, breaker: &breaker::Settings) -> Self {
+        Self {
+            key: ConsentKey::from(&subject),
+            name: subject.to_string().into(),
+            settings: ArcSwap::from_pointee(settings),
+            subject: ArcSwap::from_pointee(subject),
+            recipe: ArcSwap::from_pointee(recipe),
+            ready: Mutex::default(),
+            native,
+            state: Mutex::new(LifeState::Discovered),
+            current: ArcSwapOption::empty(),
+            watched: Mutex::default(),
+            flight: Flight::default(),
+            breaker: Guarded::new(*breaker),
+            changing: tokio::sync::Mutex::default(),
+            lane: OnceLock::new(),
+            generations: AtomicU64::new(0),
+            used_ms: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn subject(&self) -> Arc<Subject> {
+        self.subject.load_full()
+    }
+
+    pub(crate) fn lane(&self, threads: &GuestThreads) -> &Lane {
+        self.lane.get_or_init(|| threads.lane())
+    }
+
+    pub(crate) fn state(&self) -> LifeState {
+        self.state.lock().expect("no panic happens under this lock").clone()
+    }
+
+    fn is(&self, stage: Stage) -> bool {
+        self.state.lock().expect("no panic happens under this lock").stage() == stage
+    }
+
+    /// Makes a legal move and says where it was; an illegal one is an error that names the legal ones.
+    fn advance(&self, by_move: Move, who: Actor, to: impl FnOnce(Stage) -> LifeState) -> Result<LifeState> {
+        let mut state = self.state.lock().expect("no panic happens under this lock");
+        let next = lifecycle::next(state.stage(), by_move, who)
+            .map_err(|denial| Error::refused(format!("`{}` stays {state}:", self.name), vec![denial]).of(&self.subject()))?;
+        Ok(std::mem::replace(&mut *state, to(next)))
+    }
+
+    /// Makes one call, in whichever version is current when it begins.
+    #[inline]
+    pub(crate) async fn call<P: Call>(self: &Arc<Self>, runtime: &Runtime, input: &P::Input, outcome: &mut Outcome) -> Result<P::Output> {
+        if let Some(native) = &self.native {
+            return native.call::<P>(input).await.map_err(|error| error.of(&self.subject()));
+        }
+        let now_ms = runtime.shared().now_ms();
+        let permit = self.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
+        let entered = self.enter(runtime, now_ms).await?;
+        outcome.subject = entered.subject.clone();
+        outcome.version = entered.version().cloned();
+        let started = Instant::now();
+        let answer = entered.call::<P>(input, &mut outcome.spend).await;
+        let faulted = answer.as_ref().is_err_and(|error| error.fault().is_some());
+        entered.work.observed.add(started.elapsed(), faulted);
+        self.breaker.done(permit, now_ms, faulted);
+        answer
+    }
+
+    /// Begins a call in the current version, loading it where it is not.
+    #[inline]
+    pub(crate) async fn enter(self: &Arc<Self>, runtime: &Runtime, now_ms: u64) -> Result<Entered> {
+        self.used(runtime, now_ms);
+        loop {
+            let generation = match &*self.current.load() {
+                Some(generation) => generation.enter(),
+                None => None,
+            };
+            match generation {
+                Some(entered) => return Ok(entered),
+                // Not loaded, or closed in this very moment: by the time it is loaded the next version is the current one.
+                None => _ = self.loaded(runtime).await?,
+            }
+        }
+    }
+
+    /// Notes that it was used, at most once a second: more often would say no more.
+    #[inline]
+    fn used(self: &Arc<Self>, runtime: &Runtime, now_ms: u64) {
+        let before = self.used_ms.load(Ordering::Relaxed);
+        if before == 0 || now_ms.saturating_sub(before) >= 1_000 {
+            self.used_ms.store(now_ms.max(1), Ordering::Relaxed);
+            runtime.shared().density.touch(self);
+        }
+    }
+
+    fn tripped(&self, retry_after_ms: u64) -> Error {
+        let message = format!(
+            "`{}` failed too often and is not called for {retry_after_ms} ms more (its breaker is open)\nhint: `plugwork logs {}` says why",
+            self.name, self.key.package
+        );
+        Error::new(ErrorKind::Unavailable, message).of(&self.subject())
+    }
+
+    fn unavailable(&self) -> Error {
+        let state = self.state();
+        let hint = match state.stage() {
+            Stage::Installed => format!("\nhint: `plugwork enable {}`", self.key.package),
+            _ => String::new(),
+        };
+        Error::new(ErrorKind::Unavailable, format!("`{}` takes no calls: it is {state}{hint}", self.name)).of(&self.subject())
+    }
+}
+
+impl fmt::Debug for Installation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Installation({}, {})", self.member.name, self.state())
+    }
+}
+
+impl Installation {
+    pub(crate) fn new(runtime: &Runtime, member: &Arc<Member>) -> Self {
+        Self { runtime: runtime.clone(), member: member.clone() }
+    }
+
+    /// Whose it is: tenant, instance and package, through all its versions.
+    pub fn key(&self) -> &ConsentKey {
+        &self.member.key
+    }
+
+    /// Which file it is now.
+    pub fn subject(&self) -> Arc<Subject> {
+        self.member.subject()
+    }
+
+    /// Whether it is a component or native.
+    pub fn origin(&self) -> Origin {
+        if self.member.native.is_some() { Origin::Native } else { Origin::Component }
+    }
+
+    /// Where it is in its life.
+    pub fn state(&self) -> LifeState {
+        self.member.state()
+    }
+
+    /// The version that a call would go to now; loads it where it is not loaded. A native plugin has none: an error of kind `Invalid`.
+    pub async fn plugin(&self) -> Result<Plugin> {
+        let generation = self.member.loaded(&self.runtime).await?;
+        Ok(Plugin::new(generation))
+    }
+
+    /// Makes the point's main call, in whichever version is current, here and not on a guest thread.
+    pub async fn call<P: Call>(&self, input: &P::Input) -> Result<P::Output> {
+        let mut outcome = Outcome::new(&self.member);
+        self.member.call::<P>(&self.runtime, input, &mut outcome).await
+    }
+
+    /// Starts a session with the version that is current. A replacement waits for it, until its time to drain is over.
+    pub async fn session<P: Point>(&self) -> Result<Session<P>> {
+        let now_ms = self.runtime.shared().now_ms();
+        let permit = self.member.breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
+        let started = Session::start(self.member.enter(&self.runtime, now_ms).await?).await;
+        self.member.breaker.done(permit, now_ms, started.as_ref().is_err_and(|error| error.fault().is_some()));
+        started
+    }
+}

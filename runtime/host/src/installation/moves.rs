@@ -1,0 +1,249 @@
+//! Install, enable, disable, remove: each a legal move, asked of the hooks, put on record, and then carried out.
+//!
+//! The order is the same everywhere: first everything that can fail, then the record, then memory. So a process that dies at any moment leaves the
+//! state before or the state after. Easily got wrong: states that pass (`enabling`, `disabling`) are never on record, and a caller who gives up in
+//! the middle leaves the state it found.
+
+use std::sync::Arc;
+
+use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
+use plugwork_core::record::{Event, Settings};
+use plugwork_core::{Grants, Subject};
+
+use super::hooks::Change;
+use super::load::Recipe;
+use super::{Installation, Member};
+use crate::error::{Error, ErrorKind, Result};
+use crate::generation::Generation;
+use crate::live::Live;
+use crate::native::AnyNative;
+use crate::offer::Offer;
+use crate::plugin::Plugin;
+use crate::runtime::{Runtime, Shared};
+
+/// A passing state, put back to what it was unless the change comes to its end.
+pub(super) struct Passing<'a> {
+    member: &'a Arc<Member>,
+    before: Option<LifeState>,
+}
+
+impl<'a> Passing<'a> {
+    pub(super) fn begin(member: &'a Arc<Member>, by_move: Move, who: Actor) -> Result<Self> {
+        let before = member.advance(by_move, who, LifeState::plain)?;
+        Ok(Self { member, before: Some(before) })
+    }
+
+    /// The change is done.
+    pub(super) fn end(mut self, state: LifeState) {
+        self.before = None;
+        *self.member.state.lock().expect("no panic happens under this lock") = state;
+    }
+}
+
+impl Drop for Passing<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = self.before.take() {
+            *self.member.state.lock().expect("no panic happens under this lock") = before;
+        }
+    }
+}
+
+impl Runtime {
+    /// Installs a plugin: consent to the offer with these grants, and its place in this runtime. Nothing of it runs before [`Installation::enable`].
+    ///
+    /// An error of kind `Invalid` where the same tenant, instance and package is installed already: that would be [`Runtime::replace`].
+    pub async fn install(&self, offer: Offer, grants: Grants, settings: Settings) -> Result<Installation> {
+        let shared = self.shared();
+        let subject = offer.subject().clone();
+        if shared.members.contains(&(&subject).into()) {
+            let message = format!("`{subject}` is installed already\nhint: replace it, or remove it first");
+            return Err(Error::new(ErrorKind::Invalid, message).of(&subject));
+        }
+        let change = offer.change(&grants, None);
+        shared.hooks.ask("before-install", &change, shared.hooks.hooks.before_install(&change)).await?;
+        let offer = offer.configuration(serde_json::Value::Object(settings.configuration.clone()));
+        let plugin = offer.accept_only(grants).await?;
+        let installation = self.admit(&plugin, settings)?;
+        if shared.hooks.tell(shared.hooks.hooks.after_install(&change)).await {
+            shared.complain_hook("after-install", &change);
+        }
+        Ok(installation)
+    }
+
+    /// Makes an installation of an accepted plugin, or gives the one that it has.
+    pub(crate) fn admit(&self, plugin: &Plugin, mut settings: Settings) -> Result<Installation> {
+        let generation = plugin.generation();
+        settings.points = generation.facts.points().cloned().collect();
+        let fresh = || Member::new((*generation.subject).clone(), settings, generation.recipe(self.shared()), None, &self.shared().breaker);
+        let member = self.shared().members.get_or_insert(&(&*generation.subject).into(), fresh);
+        if member.is(Stage::Discovered) {
+            member.advance(Move::Install, Actor::Operator, LifeState::plain)?;
+        }
+        let current = member.current.load();
+        if current.as_ref().is_none_or(|current| !Arc::ptr_eq(current, generation)) {
+            *member.ready.lock().expect("no panic happens under this lock") = Some(generation.clone());
+        }
+        drop(current);
+        Ok(Installation::new(self, &member))
+    }
+
+    /// Registers a native plugin, active from now on.
+    pub(crate) fn admit_native(&self, subject: Subject, native: AnyNative, weight: i32) -> Result<()> {
+        let key = (&subject).into();
+        let points = native.interface.parse().into_iter().collect();
+        let settings = Settings { weight, points, ..Settings::default() };
+        if self.shared().members.contains(&key) {
+            return Err(Error::new(ErrorKind::Invalid, format!("two plugins are called `{subject}`")).of(&subject));
+        }
+        let fresh = || Member::new(subject.clone(), settings, Recipe::Native, Some(native), &self.shared().breaker);
+        let member = self.shared().members.get_or_insert(&key, fresh);
+        *member.state.lock().expect("no panic happens under this lock") = LifeState::Active;
+        self.shared().members.join(&member);
+        Ok(())
+    }
+}
+
+impl Installation {
+    /// Starts one instance to see that it does (`init`, `health`), then attaches it to the points it exports. What is enabled is on record, and is
+    /// enabled again at the next start. An error of kind `Fault` or `Refusal` says why it is `failed` now.
+    pub async fn enable(&self, by: &str) -> Result<()> {
+        let member = &self.member;
+        let _one = member.changing.lock().await;
+        if member.is(Stage::Active) {
+            return Ok(());
+        }
+        let passing = Passing::begin(member, Move::Enable, Actor::Operator)?;
+        match member.activate(&self.runtime, Some(by)).await {
+            Ok(()) => {
+                passing.end(LifeState::Active);
+                member.after_activation(&self.runtime).await;
+                Ok(())
+            }
+            // The application said no: nothing is wrong with the plugin, which stays what it was.
+            Err(error) if error.denials().iter().any(|denial| denial.code.starts_with("E-HOOK")) => Err(error),
+            Err(error) => {
+                passing.end(match error.kind() {
+                    ErrorKind::Refused => LifeState::Suspended { reason: error.to_string() },
+                    _ => LifeState::Failed { fault: error.to_string() },
+                });
+                Err(error)
+            }
+        }
+    }
+
+    /// Takes it from its points. Calls under way finish; sessions may go on until the time to drain is over. It is on record, and stays so until
+    /// somebody enables it.
+    pub async fn disable(&self, by: &str, reason: &str) -> Result<()> {
+        let member = &self.member;
+        let _one = member.changing.lock().await;
+        let passing = Passing::begin(member, Move::Disable, Actor::Operator)?;
+        let (subject, settings) = ((*member.subject()).clone(), (*member.settings.load_full()).clone());
+        let event = Event::Disabled { subject, by: by.to_owned(), reason: reason.to_owned(), settings };
+        member.write(&self.runtime, vec![event]).await?;
+        member.leave(self.runtime.shared());
+        passing.end(LifeState::Installed);
+        Ok(())
+    }
+
+    /// Removes it: consent ends, and nothing of it is called any more. What it kept in its stores stays.
+    pub async fn remove(&self, by: &str) -> Result<()> {
+        let member = &self.member;
+        let shared = self.runtime.shared();
+        let _one = member.changing.lock().await;
+        let change = member.change();
+        shared.hooks.ask("before-remove", &change, shared.hooks.hooks.before_remove(&change)).await?;
+        let removed = member.advance(Move::Remove, Actor::Operator, LifeState::plain)?;
+        let subject = (*member.subject()).clone();
+        if let Err(error) = member.write(&self.runtime, vec![Event::Removed { subject, by: by.to_owned() }]).await {
+            *member.state.lock().expect("no panic happens under this lock") = removed;
+            return Err(error);
+        }
+        member.leave(shared);
+        shared.members.remove(&member.key);
+        if shared.hooks.tell(shared.hooks.hooks.after_remove(&change)).await {
+            shared.complain_hook("after-remove", &change);
+        }
+        Ok(())
+    }
+}
+
+impl Member {
+    /// Everything that enabling does but for the state: hooks, one instance, the record, its points.
+    pub(super) async fn activate(self: &Arc<Self>, runtime: &Runtime, by: Option<&str>) -> Result<()> {
+        let shared = runtime.shared();
+        let ready = self.ready.lock().expect("no panic happens under this lock").take();
+        let generation = match ready {
+            Some(generation) => generation,
+            None => self.load(runtime).await?,
+        };
+        let change = generation.change(None);
+        shared.hooks.ask("before-activate", &change, shared.hooks.hooks.before_activate(&change)).await?;
+        generation.prove().await?;
+        if let Some(by) = by {
+            let (subject, settings) = ((*generation.subject).clone(), (*self.settings.load_full()).clone());
+            self.write(runtime, vec![Event::Enabled { subject, by: by.to_owned(), settings }]).await?;
+        }
+        self.current.store(Some(generation.clone()));
+        shared.density.keep(self, &generation);
+        shared.members.join(self);
+        Ok(())
+    }
+
+    pub(super) async fn after_activation(self: &Arc<Self>, runtime: &Runtime) {
+        let (shared, change) = (runtime.shared(), self.change());
+        if shared.hooks.tell(shared.hooks.hooks.after_activate(&change)).await {
+            shared.complain_hook("after-activate", &change);
+        }
+    }
+
+    /// Takes it from its points and lets its generations drain.
+    pub(crate) fn leave(self: &Arc<Self>, shared: &Shared) {
+        shared.members.part(self);
+        shared.density.forget(self);
+        let watched = self.watched.lock().expect("no panic happens under this lock").take();
+        let going = [self.current.swap(None), watched.map(|watched| watched.before)];
+        going.into_iter().flatten().for_each(|generation| shared.retire(generation));
+    }
+
+    /// Puts events on record, where this installation is on record at all.
+    pub(super) async fn write(&self, runtime: &Runtime, events: Vec<Event>) -> Result<()> {
+        if self.recipe.load().is_recorded() { runtime.shared().record(events).await.map(drop) } else { Ok(()) }
+    }
+
+    pub(super) fn change(&self) -> Change {
+        let current = self.current.load();
+        match &*current {
+            Some(generation) => generation.change(None),
+            None => Change { subject: (*self.subject()).clone(), version: None, grants: Grants::none(), from: None },
+        }
+    }
+}
+
+impl Generation {
+    pub(crate) fn change(&self, from: Option<&Generation>) -> Change {
+        Change {
+            subject: (*self.subject).clone(),
+            version: self.version().cloned(),
+            grants: self.grants.clone(),
+            from: from.map(|from| from.subject.digest),
+        }
+    }
+
+    /// Starts one instance and asks it how it is; keeps it warm where it may be used again.
+    pub(crate) async fn prove(&self) -> Result<()> {
+        let mut live = Box::new(Live::start(self).await?);
+        let health = live.health(self).await;
+        match health {
+            Ok(_) => {
+                if let Some(live) = self.warm(live) {
+                    live.end(self).await;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                live.end(self).await;
+                Err(error)
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Who may be called through a point, as a snapshot: reading it takes no lock that a change could hold.
+//!
+//! Members stand in the order of dispatch. Easily got wrong: a call that took a snapshot keeps it, so a plugin that was enabled later is not asked
+//! by it, and one that was disabled later says so itself.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use plugwork_core::InterfaceName;
+use plugwork_core::dispatch::Dispatching;
+
+use super::Member;
+use crate::point::Point;
+
+/// The members of one point, in order, and how they are asked.
+pub(crate) struct Attached {
+    pub(crate) members: Vec<Arc<Member>>,
+    pub(crate) dispatching: Dispatching,
+}
+
+/// Every active member.
+#[derive(Default)]
+pub(crate) struct Roster {
+    members: Vec<Arc<Member>>,
+    /// By the type of the point; filled when a point is first asked for.
+    points: RwLock<HashMap<TypeId, Arc<Attached>>>,
+}
+
+impl Roster {
+    pub(crate) fn of(members: Vec<Arc<Member>>) -> Self {
+        Self { members, points: RwLock::default() }
+    }
+
+    pub(crate) fn members(&self) -> &[Arc<Member>] {
+        &self.members
+    }
+
+    /// Who is attached to the point.
+    #[inline]
+    pub(crate) fn point<P: Point>(&self, configured: &HashMap<String, Dispatching>) -> Arc<Attached> {
+        let key = TypeId::of::<P>();
+        if let Some(attached) = self.points.read().expect("no panic happens under this lock").get(&key) {
+            return attached.clone();
+        }
+        let wanted: Option<InterfaceName> = P::INTERFACE.parse().ok();
+        let is_of = |member: &&Arc<Member>| match (&member.native, &wanted) {
+            (Some(native), _) => native.point == key,
+            (None, Some(wanted)) => member.settings.load().points.iter().any(|point| wanted.is_satisfied_by(point)),
+            (None, None) => false,
+        };
+        let path = wanted.as_ref().map_or(P::INTERFACE, |wanted| wanted.path());
+        let dispatching = configured.get(P::INTERFACE).or_else(|| configured.get(path)).cloned().unwrap_or_default();
+        let mut members: Vec<_> = self.members.iter().filter(is_of).cloned().collect();
+        dispatching.sort(&mut members, |member| (member.settings.load().weight, member.name.to_string()));
+        let attached = Arc::new(Attached { members, dispatching });
+        self.points.write().expect("no panic happens under this lock").insert(key, attached.clone());
+        attached
+    }
+}

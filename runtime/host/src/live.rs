@@ -1,0 +1,191 @@
+//! One instance that exists: its store, what its exports look like from here, and the fault that ended it.
+//!
+//! Who holds it decides what it is: a call that needs one (`generation`), a pool between two calls (`shelf`), or a [`crate::Session`]. It does not
+//! know its generation, because a pool belongs to a generation and must not keep it alive; so every method is given one.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+use plugwork_core::{Fault, Refusal};
+use wasmtime::component::Instance;
+use wasmtime::{AsContextMut, Store, StoreContextMut};
+
+use crate::account::Account;
+use crate::admission::Seat;
+use crate::call::{self, Running};
+use crate::error::{Error, ErrorKind, Result};
+use crate::generation::Generation;
+use crate::interfaces::{handover, lifecycle};
+use crate::ledger::Spend;
+use crate::log::Level;
+use crate::point::Point;
+use crate::state::State;
+
+/// An instance, without a view of its exports.
+pub(crate) struct Live {
+    store: Store<State>,
+    pub(crate) instance: Instance,
+    lifecycle: Option<lifecycle::Guest>,
+    /// Typed views of its exports, made when they are first used.
+    guests: Vec<(TypeId, Arc<dyn Any + Send + Sync>)>,
+    fault: Option<Fault>,
+    /// Given back after the store is gone: fields are dropped in this order.
+    _seat: Seat,
+}
+
+impl Live {
+    /// Instantiates and initialises. `init` runs before anything else, and an instance that refuses it is not used.
+    pub(crate) async fn start(generation: &Generation) -> Result<Self> {
+        let seat = generation.seat().await?;
+        let mut store = generation.new_store()?;
+        // Instantiating runs guest code too: a start function, at least.
+        store.data_mut().ledger.count_call();
+        let instantiate = call::guarded(&mut store, &generation.ticker, &generation.account, &generation.pre, |pre, store| {
+            Box::pin(async move { pre.instantiate_async(store).await })
+        });
+        let started = instantiate.await;
+        let instance = started.map_err(|error| noted(&generation.account, error).of(&generation.subject))?;
+        let mut live = Self { store, instance, lifecycle: None, guests: Vec::new(), fault: None, _seat: seat };
+        if let Some(indices) = &generation.lifecycle {
+            let guest = lifecycle::load(indices, &mut live.store, &instance)
+                .map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(&generation.subject))?;
+            let configuration = &generation.configuration;
+            let answer = live.call(generation, &(&guest, configuration), |(guest, configuration), store| {
+                Box::pin(async move { guest.call_init(store, configuration).await })
+            });
+            answer.await?.map_err(|refusal| Error::from_refusal(refusal.into()).of(&generation.subject))?;
+            live.lifecycle = Some(guest);
+        }
+        Ok(live)
+    }
+
+    /// Its exports as the point sees them.
+    #[inline]
+    pub(crate) fn guest<P: Point>(&mut self, generation: &Generation) -> Result<Arc<P::Guest>> {
+        let wanted = TypeId::of::<P>();
+        let known = self.guests.iter().find(|(point, _)| *point == wanted);
+        if let Some(guest) = known.and_then(|(_, guest)| guest.clone().downcast().ok()) {
+            return Ok(guest);
+        }
+        let indices = generation.indices::<P>()?;
+        let guest = P::load(&indices, self.store.as_context_mut(), &self.instance).map_err(|error| {
+            Error::new(ErrorKind::Compile, format!("cannot bind `{}`: {error:#}", P::INTERFACE)).of(&generation.subject)
+        })?;
+        let guest = Arc::new(guest);
+        self.guests.push((wanted, guest.clone()));
+        Ok(guest)
+    }
+
+    /// Makes one call. `with` is whatever the call needs beside the store: typed bindings, an instance.
+    pub(crate) async fn call<'w, W, R>(
+        &'w mut self,
+        generation: &'w Generation,
+        with: &'w W,
+        call: impl for<'a> FnOnce(&'a W, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
+    ) -> Result<R> {
+        if let Some(fault) = &self.fault {
+            return Err(Error::new(ErrorKind::Invalid, format!("the session has ended: its plugin {fault}")).of(&generation.subject));
+        }
+        // Set before the call and cleared after it: a caller that drops this future leaves a session that knows it was cancelled.
+        self.fault = Some(Fault::Cancelled);
+        self.store.data_mut().ledger.count_call();
+        match call::guarded(&mut self.store, &generation.ticker, &generation.account, with, call).await {
+            Ok(value) => {
+                self.fault = None;
+                Ok(value)
+            }
+            Err(error) => {
+                // Also where the host failed in the middle of it: whatever the guest was doing, it did not finish.
+                self.fault = Some(error.fault().cloned().unwrap_or(Fault::Cancelled));
+                Err(noted(&generation.account, error).of(&generation.subject))
+            }
+        }
+    }
+
+    /// Says goodbye: `shutdown`, unless a fault ended it already. What it answers changes nothing any more, so a refusal only goes to its log.
+    pub(crate) async fn end(mut self, generation: &Generation) -> Spend {
+        if let (Some(guest), None) = (self.lifecycle.take(), &self.fault) {
+            let answer = self.call(generation, &guest, |guest, store| Box::pin(async move { guest.call_shutdown(store).await })).await;
+            let refused = match answer {
+                Ok(Ok(())) => None,
+                Ok(Err(refusal)) => Some(Refusal::from(refusal).to_string()),
+                Err(error) => Some(error.to_string()),
+            };
+            if let Some(refused) = refused {
+                self.store.data().log.write(Level::Warn, &format!("`shutdown`: {refused}"));
+            }
+        }
+        self.spend()
+    }
+
+    /// What it says of itself; nothing where it has no lifecycle.
+    pub(crate) async fn health(&mut self, generation: &Generation) -> Result<String> {
+        let Some(guest) = self.lifecycle.take() else { return Ok(String::new()) };
+        let answer = self.call(generation, &guest, |guest, store| Box::pin(async move { guest.call_health(store).await })).await;
+        self.lifecycle = Some(guest);
+        answer?.map_err(|refusal| Error::from_refusal(refusal.into()).of(&generation.subject))
+    }
+
+    /// Tells it which version ran before.
+    pub(crate) async fn migrate(&mut self, generation: &Generation, from_version: &str) -> Result<()> {
+        let Some(guest) = self.lifecycle.take() else { return Ok(()) };
+        let with = (&guest, from_version);
+        let answer = self.call(generation, &with, |(guest, from), store| Box::pin(async move { guest.call_migrate(store, from).await })).await;
+        self.lifecycle = Some(guest);
+        answer?.map_err(|refusal| Error::from_refusal(refusal.into()).of(&generation.subject))
+    }
+
+    /// What it wants its successor to know.
+    pub(crate) async fn snapshot(&mut self, generation: &Generation, indices: &handover::GuestIndices) -> Result<Vec<u8>> {
+        let guest = self.handover(generation, indices)?;
+        let answer = self.call(generation, &guest, |guest, store| Box::pin(async move { guest.call_snapshot(store).await })).await?;
+        answer.map_err(|refusal| Error::from_refusal(refusal.into()).of(&generation.subject))
+    }
+
+    /// Gives it what its predecessor left.
+    pub(crate) async fn restore(
+        &mut self,
+        generation: &Generation,
+        indices: &handover::GuestIndices,
+        state: &Vec<u8>,
+        from_version: &str,
+    ) -> Result<()> {
+        let guest = self.handover(generation, indices)?;
+        let with = (&guest, state, from_version);
+        let answer = self.call(generation, &with, |(guest, state, from), store| {
+            Box::pin(async move { guest.call_restore(store, state, from).await })
+        });
+        answer.await?.map_err(|refusal| Error::from_refusal(refusal.into()).of(&generation.subject))
+    }
+
+    fn handover(&mut self, generation: &Generation, indices: &handover::GuestIndices) -> Result<handover::Guest> {
+        handover::load(indices, &mut self.store, &self.instance)
+            .map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(&generation.subject))
+    }
+
+    /// Whether a fault or a cancelled call ended it.
+    pub(crate) fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
+    }
+
+    /// The growth that was refused in the last call, if one was.
+    pub(crate) fn refused_growth(&self) -> Option<Fault> {
+        self.store.data().ledger.memory_fault()
+    }
+
+    pub(crate) fn spend(&self) -> Spend {
+        self.store.data().spend()
+    }
+
+    pub(crate) fn store(&mut self) -> &mut Store<State> {
+        &mut self.store
+    }
+}
+
+/// Counts the fault within an error, if one is.
+fn noted(account: &Account, error: Error) -> Error {
+    if let Some(fault) = error.fault() {
+        account.faulted(fault);
+    }
+    error
+}
