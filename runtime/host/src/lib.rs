@@ -8,6 +8,7 @@
 
 mod account;
 mod audit;
+mod breaker;
 mod bucket;
 pub mod cache;
 mod call;
