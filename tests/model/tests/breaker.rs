@@ -49,7 +49,7 @@ fn three<T: 'static>(guarded: &Arc<Guarded>, act: fn(&Guarded) -> T) -> Vec<T> {
         })
         .collect();
     let mut done = vec![act(guarded)];
-    done.extend(others.into_iter().map(|other| other.join().unwrap()));
+    done.extend(others.into_iter().map(|other| other.join().expect("it does not panic")));
     done
 }
 
@@ -73,6 +73,20 @@ fn successes_beside_them_do_not_hide_faults() {
         assert!(!call(&guarded, 0, false).1);
         assert_eq!(faults.join().unwrap(), ((true, false), (true, true)));
         assert_eq!(call(&guarded, 0, false), (false, false));
+    });
+}
+
+#[test]
+fn a_success_that_forgets_old_faults_does_not_hide_new_ones() {
+    model(|| {
+        let guarded = Arc::new(Guarded::new(SETTINGS));
+        assert_eq!(call(&guarded, 0, true), (true, false));
+        // That fault counts no more at 100: this success makes the breaker quiet, if it comes before the new faults.
+        let theirs = guarded.clone();
+        let success = thread::spawn(move || call(&theirs, 100, false));
+        assert_eq!((call(&guarded, 100, true), call(&guarded, 100, true)), ((true, false), (true, true)));
+        success.join().unwrap();
+        assert_eq!(call(&guarded, 100, false), (false, false));
     });
 }
 

@@ -71,7 +71,7 @@ fn together(acts: [fn(&Seen) -> Option<u32>; 2], here: fn(&Seen) -> Option<u32>)
             })
             .collect();
         let mut results = vec![here(&seen)];
-        results.extend(threads.into_iter().map(|thread| thread.join().unwrap()));
+        results.extend(threads.into_iter().map(|thread| thread.join().expect("it does not panic")));
         let landed = seen.landed.load(Ordering::SeqCst);
         for result in results.into_iter().flatten() {
             assert!((1..=landed).contains(&result), "{result} was never made");
