@@ -52,13 +52,13 @@ impl Instance {
 }
 
 fn shelf(count_max: usize) -> Arc<Shelf<Instance>> {
-    Arc::new(Shelf::new(count_max, 1_000, NonZeroU32::new(9).unwrap()))
+    Arc::new(Shelf::new(count_max, 1_000, NonZeroU32::new(9).expect("not zero")))
 }
 
 /// One call as the host makes it: from the shelf or new, and back or ended. How many it made.
 fn call(shelf: &Shelf<Instance>, ended: &Arc<AtomicU32>) -> u32 {
     let (shelved, made) = match shelf.take(0) {
-        Some(taken) => (taken.unwrap(), 0),
+        Some(taken) => (taken.expect("it is young"), 0),
         None => (Shelved::new(Instance::new(ended), 0), 1),
     };
     let (instance, history) = shelved.split();
