@@ -267,7 +267,7 @@ mod tests {
     fn flies_once_for_all() {
         check(|| {
             let flight = Flight::default();
-            let mut vanishes = Box::pin(flight.fly(|| pending::<u8>()));
+            let mut vanishes = Box::pin(flight.fly(pending::<u8>));
             assert!(poll(vanishes.as_mut()).is_pending());
             let mut second = pin!(flight.fly(|| async { 2 }));
             let mut third = pin!(flight.fly(|| async { unreachable!("another does the work") }));
