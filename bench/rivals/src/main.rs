@@ -83,19 +83,6 @@ mod tests {
     }
 
     #[test]
-    fn every_rival_in_this_process_answers() {
-        // Not `subprocess`: it starts the program that it is in, and that is the tests here.
-        for name in NAMES.iter().filter(|name| !name.starts_with("subprocess")) {
-            let answers = said(&format!("batch {name} 3\nbatch {name} 2\n"));
-            assert_eq!(answers.len(), 2, "{name}");
-            for answer in answers {
-                let took: f64 = answer.strip_prefix("ns ").unwrap_or_else(|| panic!("{name}: {answer}")).parse().unwrap();
-                assert!(took > 0.0, "{name}: {answer}");
-            }
-        }
-    }
-
-    #[test]
     fn what_cannot_be_done_is_said_and_does_not_end_it() {
         let answers = said("batch nobody 1\nbatch native-add 0\nbatch native-add x\nsing\nlist\nquit\nlist\n");
         assert_eq!(answers.len(), 5);
