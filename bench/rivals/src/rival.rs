@@ -51,11 +51,11 @@ pub(crate) fn start(name: &str) -> Result<Box<dyn Rival>> {
         _ => bail!("there is no rival `{name}`; `list` names them"),
     };
     match kind {
-        "native" => Started::new(Native::new(), job),
-        "extism" => Started::new(Warm::new()?, job),
-        "extism-fresh" => Started::new(Fresh::new(Instances::OnDemand)?, job),
-        "extism-fresh-pooling" => Started::new(Fresh::new(Instances::Pooling)?, job),
-        "subprocess" => Started::new(Subprocess::new()?, job),
+        "native" => Started::checked(Native::new(), job),
+        "extism" => Started::checked(Warm::new()?, job),
+        "extism-fresh" => Started::checked(Fresh::new(Instances::OnDemand)?, job),
+        "extism-fresh-pooling" => Started::checked(Fresh::new(Instances::Pooling)?, job),
+        "subprocess" => Started::checked(Subprocess::new()?, job),
         _ => bail!("there is no rival `{name}`; `list` names them"),
     }
 }
@@ -73,7 +73,7 @@ struct Started<C> {
 
 impl<C: Caller + 'static> Started<C> {
     /// Fails if an answer is not the job's own; both branches of `price` are asked.
-    fn new(mut caller: C, job: Job) -> Result<Box<dyn Rival>> {
+    fn checked(mut caller: C, job: Job) -> Result<Box<dyn Rival>> {
         ensure!(caller.add(41)? == 42, "it cannot add");
         for number in [0, 150] {
             let order = order(number);

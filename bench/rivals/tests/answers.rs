@@ -3,6 +3,8 @@
 //! Not here: how fast anybody is. May be misread: a rival that answers at all has answered rightly, because each is asked for known answers
 //! before it is timed.
 
+#![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
