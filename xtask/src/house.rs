@@ -89,6 +89,10 @@ impl House {
 /// The Cargo workspaces of the repository, by folder; all but the first are compiled for guests.
 pub(crate) const WORKSPACES: [&str; 4] = ["", "examples/plugins", "guest-sdk/rust", GUESTS_OF_TESTS];
 
+/// The workspace of what `bench runtime` is measured against. None of the above, because its engine takes minutes to compile: `bench` builds it,
+/// and of the rules only those hold for it that compile nothing.
+pub(crate) const RIVALS: &str = "bench/rivals";
+
 /// Guests that misbehave for the tests of `tests`: they are run there, and have no tests of their own.
 pub(crate) const GUESTS_OF_TESTS: &str = "tests/guests/rust";
 

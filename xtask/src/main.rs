@@ -6,6 +6,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program that talks to a person")]
 
 mod attacks;
+mod bench;
 mod demo;
 mod guests;
 mod house;
@@ -35,7 +36,9 @@ usage: cargo xtask VERB
   attacks [--measure] [ROW...]
                              the attack catalogue: one line for each row and profile (--measure: with optimisation,
                              how fast attackers are stopped and what a victim feels; --json FILE)
-  bench core|containment     the benchmarks, with optimisation; arguments go through (--json FILE, --quick, --part PART)
+  bench core|containment|runtime|density
+                             the benchmarks, with optimisation; arguments go through (--json FILE, --quick, --part PART);
+                             runtime builds its rivals first
   bless                      rewrite the expected texts below tests/it/expected; read the diff before you commit it
 ";
 
@@ -63,7 +66,7 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         ["tidy"] => return tidy::run(&house, tidy::Depth::Full),
         ["tidy", "--fast"] => return tidy::run(&house, tidy::Depth::Fast),
         ["attacks", rest @ ..] => attacks::run(&house, rest)?,
-        ["bench", rest @ ..] => Program::cargo(&house).args(["run", "--release", "--package", "plugwork-bench", "--"]).args(rest).run()?,
+        ["bench", rest @ ..] => bench::run(&house, rest)?,
         ["bless"] => {
             guests::build(&house, false)?;
             Program::cargo(&house).args(["test", "--package", "plugwork-tests"]).env("BLESS", "1").run()?;

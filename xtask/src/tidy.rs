@@ -19,7 +19,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use crate::house::{House, WORKSPACES};
+use crate::house::{House, RIVALS, WORKSPACES};
 use crate::program::seconds;
 use crate::tree;
 
@@ -74,7 +74,7 @@ pub(crate) fn run(house: &House, depth: Depth) -> Result<ExitCode> {
 /// Runs the rules one after the other; answers how many there are and how many failed.
 pub(crate) fn check(house: &House, depth: Depth) -> Result<(usize, usize)> {
     let files = tree::files(&house.root)?;
-    let graphs = WORKSPACES.iter().map(|folder| graph::read(house, folder)).collect::<Result<Vec<_>>>()?;
+    let graphs = WORKSPACES.iter().chain([&RIVALS]).map(|folder| graph::read(house, folder)).collect::<Result<Vec<_>>>()?;
     let mut rules: Vec<(&str, Rule<'_>)> = vec![
         ("floors", Box::new(|| Ok(floors::check(&graphs[0])))),
         ("engine", Box::new(|| engine::check(house, &graphs[0]))),

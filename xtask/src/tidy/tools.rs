@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::Finding;
-use crate::house::{House, WORKSPACES};
+use crate::house::{House, RIVALS, WORKSPACES};
 use crate::program::Program;
 
 /// `cargo fmt --check` in each workspace.
 pub(super) fn format(house: &House) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     let mut known = BTreeSet::new();
-    for folder in WORKSPACES {
+    for folder in WORKSPACES.into_iter().chain([RIVALS]) {
         let (formatted, said) = cargo(house, folder).args(["fmt", "--all", "--check", "--", "--files-with-diff"]).try_read()?;
         if formatted {
             continue;
