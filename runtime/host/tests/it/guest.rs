@@ -122,6 +122,20 @@ impl Guest {
         )
     }
 
+    /// A handover beside the lifecycle: the code's functions `snapshot`, which answers the address of a result with (address, length), and
+    /// `restore`, which takes the state and the version before, each as (address, length).
+    pub(crate) fn with_handover(self) -> Self {
+        self.with_lifecycle().also_exporting(
+            r#"
+  (func $snapshot (result (result (list u8) (error $refusal))) (canon lift (core func $code "snapshot") (memory $memory)))
+  (func $restore (param "state" (list u8)) (param "from-version" string) (result (result (error $refusal)))
+    (canon lift (core func $code "restore") (memory $memory) (realloc $realloc)))
+  (instance $handover (export "snapshot" (func $snapshot)) (export "restore" (func $restore)))
+  (export "plugwork:plugin/handover@0.1.0" (instance $handover))
+"#,
+        )
+    }
+
     /// Embeds a manifest named `test:guest` with these further lines.
     pub(crate) fn manifest(mut self, lines: &str) -> Self {
         self.manifest = Some(format!("name = \"test:guest\"\nversion = \"1.0.0\"\n{lines}"));
@@ -173,4 +187,18 @@ pub(crate) const LIFECYCLE_CODE: &str = r#"
   (func (export "shutdown") (result i32) i32.const 16)
   (func (export "health") (result i32) i32.const 16)
   (func (export "migrate") (param i32 i32) (result i32) i32.const 16)
+"#;
+
+/// A handover for code that has [`LIFECYCLE_CODE`] too: the state is what was restored, at first nothing. The result lies at 128.
+pub(crate) const HANDOVER_CODE: &str = r#"
+  (global $state (mut i32) (i32.const 0))
+  (global $state-bytes (mut i32) (i32.const 0))
+  (func (export "snapshot") (result i32)
+    (i32.store (i32.const 132) (global.get $state))
+    (i32.store (i32.const 136) (global.get $state-bytes))
+    i32.const 128)
+  (func (export "restore") (param i32 i32 i32 i32) (result i32)
+    (global.set $state (local.get 0))
+    (global.set $state-bytes (local.get 1))
+    i32.const 16)
 "#;

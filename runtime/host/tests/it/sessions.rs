@@ -1,9 +1,10 @@
 //! A session is one instance with a memory of its own; `init` runs in it first, and its resources live as long as it does.
 
+use plugwork::interfaces::handover::Handover;
 use plugwork::{ErrorKind, Refusal};
 use serde_json::json;
 
-use crate::guest::{ECHO, Guest, LIFECYCLE_CODE};
+use crate::guest::{ECHO, Guest, HANDOVER_CODE, LIFECYCLE_CODE};
 use crate::world::{self, Bytes, Counting, Number, plugin};
 
 const COUNTS: &str = r#"(global $n (mut i32) (i32.const 0))
@@ -37,6 +38,20 @@ async fn init_runs_first_with_the_configuration() {
     let plugin = offer.configuration(json!({"a": 1})).accept().await.unwrap();
     assert_eq!(plugin.call::<Number>(&0).await.unwrap(), 7);
     assert_eq!(plugin.points().map(ToString::to_string).collect::<Vec<_>>(), ["test:point/number@0.1.0"], "the lifecycle is no point");
+}
+
+#[tokio::test]
+async fn a_handover_is_bound_in_an_instance_and_is_no_point() {
+    let init = r#"(func (export "init") (param i32 i32) (result i32) i32.const 16)"#;
+    let plugin = plugin(&Guest::new(&format!("{LIFECYCLE_CODE}{HANDOVER_CODE}{init}{ECHO}")).with_handover().source()).await;
+    assert_eq!(plugin.points().map(ToString::to_string).collect::<Vec<_>>(), ["test:point/number@0.1.0"]);
+    let mut session = plugin.session::<Handover>().await.unwrap();
+    let state = (vec![7; 20_000], "0.9.0".to_owned());
+    let restored =
+        session.call_with(&state, |guest, store, (state, from)| Box::pin(async move { guest.call_restore(store, state, from).await }));
+    restored.await.unwrap().unwrap();
+    let snapshot = session.call(|guest, store| Box::pin(async move { guest.call_snapshot(store).await })).await.unwrap();
+    assert_eq!(snapshot.unwrap(), state.0);
 }
 
 #[tokio::test]
