@@ -1,5 +1,5 @@
 // The price rule that thanks those who come again.
-// Not here: how much (discount.js). Easily got wrong: cents are BigInts, and a BigInt and a number cannot be added.
+// Not here: how much (discount.js). Easily got wrong: `rule` is the name of the exported interface, by which the build finds the object.
 
 import { definePlugin } from "@plugwork/guest";
 import { discount } from "./discount.js";
@@ -8,7 +8,7 @@ export default definePlugin({
   rule: {
     price({ customer, totalCents }) {
       const { percent, savedCents } = discount(customer.ordersBefore, totalCents);
-      const note = savedCents > 0n ? `loyalty: ${percent} % off after ${customer.ordersBefore} orders` : "";
+      const note = savedCents > 0 ? `loyalty: ${percent} % off after ${customer.ordersBefore} orders` : "";
       return { totalCents: totalCents - savedCents, note };
     },
   },
