@@ -12,11 +12,11 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use plugwork::ErrorKind;
 use plugwork::core::Issue;
+use plugwork::{ErrorKind, Refusal};
 use serde_json::json;
 
-use crate::shop::Shop;
+use crate::shop::{Shop, Unpriced};
 
 const BODY_BYTES_MAX: usize = 64 << 10;
 
@@ -44,16 +44,28 @@ async fn quote(State(shop): State<Arc<Shop>>, body: Result<Bytes, BytesRejection
     };
     match shop.price(quote).await {
         Ok(priced) => Json(priced).into_response(),
-        Err(error) => match error.kind() {
-            ErrorKind::Refusal => problem(StatusCode::UNPROCESSABLE_ENTITY, "E-ORDER-REFUSED", &error.to_string(), &[]),
-            ErrorKind::Fault => problem(StatusCode::BAD_GATEWAY, "E-RULE-FAULT", "a rule that no price can do without has failed", &[]),
-            _ => problem(StatusCode::SERVICE_UNAVAILABLE, "E-RULE-UNAVAILABLE", "a rule that no price can do without cannot be asked", &[]),
-        },
+        Err(unpriced) => no_price(&unpriced),
+    }
+}
+
+/// Why a rule that no price can do without gave none: the order's fault, the rule's, or a matter of time.
+fn no_price(unpriced: &Unpriced) -> Response {
+    let detail = unpriced.to_string();
+    let Unpriced::Failed(error) = unpriced else {
+        return problem(StatusCode::SERVICE_UNAVAILABLE, "E-RULE-MISSING", &detail, &[]);
+    };
+    match (error.kind(), error.refusal()) {
+        (_, Some(Refusal::Invalid(issue))) => {
+            problem(StatusCode::UNPROCESSABLE_ENTITY, "E-ORDER-REFUSED", "a rule refused the order", std::slice::from_ref(issue))
+        }
+        (ErrorKind::Refusal, _) => problem(StatusCode::UNPROCESSABLE_ENTITY, "E-ORDER-REFUSED", &detail, &[]),
+        (ErrorKind::Fault, _) => problem(StatusCode::BAD_GATEWAY, "E-RULE-FAULT", &detail, &[]),
+        _ => problem(StatusCode::SERVICE_UNAVAILABLE, "E-RULE-UNAVAILABLE", &detail, &[]),
     }
 }
 
 async fn plugins(State(shop): State<Arc<Shop>>) -> Response {
-    Json(shop.status().await).into_response()
+    Json(shop.status()).into_response()
 }
 
 /// An error as RFC 9457 has it.

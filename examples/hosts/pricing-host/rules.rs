@@ -3,8 +3,12 @@
 //! Not here: rules of other people, which are components (`plugins/`). Easily got wrong: the floor comes after every discount and before the
 //! tax, which its weight says, not its place in this file.
 
+use std::future::ready;
+
+use plugwork::{Native, Refusal, Running};
+
 use crate::catalogue::Catalogue;
-use crate::point::{Decision, Order};
+use crate::point::{Decision, Order, Pricing, Quote};
 
 /// From so many things on, so many percent off; the largest first.
 const VOLUME: [(u64, u64); 2] = [(200, 10), (50, 5)];
@@ -17,8 +21,20 @@ pub(crate) struct VolumeDiscount;
 #[derive(Debug, Clone)]
 pub(crate) struct FloorPrice(pub(crate) Catalogue);
 
+impl Native<Pricing> for VolumeDiscount {
+    fn call<'a>(&'a self, quote: &'a Quote) -> Running<'a, Result<Quote, Refusal>> {
+        Box::pin(ready(quote.clone().decided(self.price(&quote.order))))
+    }
+}
+
+impl Native<Pricing> for FloorPrice {
+    fn call<'a>(&'a self, quote: &'a Quote) -> Running<'a, Result<Quote, Refusal>> {
+        Box::pin(ready(quote.clone().decided(self.price(&quote.order))))
+    }
+}
+
 impl VolumeDiscount {
-    pub(crate) fn price(&self, order: &Order) -> Decision {
+    fn price(&self, order: &Order) -> Decision {
         let things: u64 = order.lines.iter().map(|line| u64::from(line.quantity)).sum();
         match VOLUME.iter().find(|(from, _)| things >= *from) {
             Some((_, percent)) => {
@@ -31,7 +47,7 @@ impl VolumeDiscount {
 }
 
 impl FloorPrice {
-    pub(crate) fn price(&self, order: &Order) -> Decision {
+    fn price(&self, order: &Order) -> Decision {
         let cost = |sku: &str| self.0.item(sku).map_or(0, |item| item.cost_cents);
         let floor_cents: u64 = order.lines.iter().map(|line| u64::from(line.quantity) * cost(&line.sku)).sum();
         if order.total_cents >= floor_cents {
