@@ -4,6 +4,7 @@
 //! its source, and the component that answers is the one in `target/plugins`; after a change build it anew with `cargo xtask guests`.
 
 mod book;
+mod pricing;
 mod readme;
 mod snippets;
 
