@@ -57,7 +57,7 @@ impl Running {
             swap_ms: u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
         };
         if let Some(before) = self.now.replace(Now { generation, plugin }) {
-            before.plugin.disable();
+            before.plugin.disable().await?;
         }
         Ok(told)
     }
