@@ -57,7 +57,9 @@ mod tests {
 
     #[test]
     fn an_answer_that_was_cut_is_none() {
-        for text in ["", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}", "HTTP/1.1 200 OK\r\nContent-Length: 2"] {
+        for text in
+            ["", "HTTP/1.1 200 OK\r\n\r\n", "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n{}", "HTTP/1.1 200 OK\r\nContent-Length: 2"]
+        {
             assert_eq!(read(text), None, "{text:?}");
         }
     }

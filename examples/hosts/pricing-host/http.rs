@@ -22,11 +22,7 @@ const BODY_BYTES_MAX: usize = 64 << 10;
 
 /// The routes over one shop.
 pub(crate) fn routes(shop: Arc<Shop>) -> Router {
-    Router::new()
-        .route("/quote", post(quote))
-        .route("/plugins", get(plugins))
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .with_state(shop)
+    Router::new().route("/quote", post(quote)).route("/plugins", get(plugins)).layer(DefaultBodyLimit::max(BODY_BYTES_MAX)).with_state(shop)
 }
 
 async fn quote(State(shop): State<Arc<Shop>>, body: Result<Bytes, BytesRejection>) -> Response {

@@ -20,7 +20,11 @@ fn shop() -> Command {
 /// The number before these words.
 fn number_before(text: &str, words: &str) -> u32 {
     let before = text.split_once(words).unwrap_or_else(|| panic!("no `{words}` in:\n{text}")).0;
-    before.split_whitespace().next_back().and_then(|word| word.parse().ok()).unwrap_or_else(|| panic!("no number before `{words}` in:\n{text}"))
+    before
+        .split_whitespace()
+        .next_back()
+        .and_then(|word| word.parse().ok())
+        .unwrap_or_else(|| panic!("no number before `{words}` in:\n{text}"))
 }
 
 #[test]

@@ -13,12 +13,12 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::threads::GuestThreads;
 use crate::installation::roster::Attached;
 use crate::installation::{Installation, Member};
 use crate::ledger::Spend;
 use crate::point::Call;
 use crate::runtime::Runtime;
+use crate::threads::GuestThreads;
 
 /// Makes the value that stands for a plugin that gave none.
 type Substitute<P> = Arc<dyn Fn(&<P as Call>::Input) -> <P as Call>::Output + Send + Sync>;

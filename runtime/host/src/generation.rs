@@ -243,7 +243,8 @@ impl Generation {
 
     /// Whether a version that takes its place has every point that was called in it, with the same types.
     pub(crate) fn is_followed_by(&self, next: &Self) -> Result<()> {
-        let gone: Vec<_> = self.facts.points().filter(|point| !next.facts.exports.iter().any(|export| point.is_satisfied_by(export))).collect();
+        let gone: Vec<_> =
+            self.facts.points().filter(|point| !next.facts.exports.iter().any(|export| point.is_satisfied_by(export))).collect();
         if !gone.is_empty() {
             let names: Vec<_> = gone.iter().map(|point| format!("`{point}`")).collect();
             let message = format!("`{}` does not export {}, which the version that runs does", next.subject, names.join(", "));
@@ -319,7 +320,11 @@ impl Generation {
             let message = format!("`{}` is not a `{}`: {error:#}; it exports {}", self.subject, P::INTERFACE, points.join(", "));
             Error::new(ErrorKind::Invalid, message).of(&self.subject)
         })?);
-        self.work.indices.write().expect("no panic happens under this lock").insert(TypeId::of::<P>(), (indices.clone(), |pre| P::indices(pre).map(drop)));
+        self.work
+            .indices
+            .write()
+            .expect("no panic happens under this lock")
+            .insert(TypeId::of::<P>(), (indices.clone(), |pre| P::indices(pre).map(drop)));
         Ok(indices)
     }
 }

@@ -150,7 +150,8 @@ impl Shared {
 
     /// Writes down which plugins were used, the last first.
     pub(crate) fn keep_last_use(&self) {
-        let mut used: Vec<_> = self.members.all().iter().filter_map(|member| Some((member.last_used_ms()?, member.key.to_string()))).collect();
+        let mut used: Vec<_> =
+            self.members.all().iter().filter_map(|member| Some((member.last_used_ms()?, member.key.to_string()))).collect();
         if used.is_empty() {
             return;
         }

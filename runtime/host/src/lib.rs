@@ -55,9 +55,7 @@ pub use compile::{ChildCompiler, Compiler};
 pub use dispatch::{Answer, Dispatch, Every, Origin, Outcome};
 pub use engine::{Allocation, Profile, config as engine_config};
 pub use error::{Error, ErrorKind, Result};
-pub use installation::{
-    Change, Found, Hooks, Installation, Offered, Preload, Replaced, Replacement, Skipped, Start, Started, Status,
-};
+pub use installation::{Change, Found, Hooks, Installation, Offered, Preload, Replaced, Replacement, Skipped, Start, Started, Status};
 pub use ledger::Spend;
 pub use native::Native;
 pub use offer::Offer;

@@ -131,7 +131,8 @@ impl Live {
     pub(crate) async fn migrate(&mut self, generation: &Generation, from_version: &str) -> Result<()> {
         let Some(guest) = self.lifecycle.take() else { return Ok(()) };
         let with = (&guest, from_version);
-        let answer = self.call(generation, &with, |(guest, from), store| Box::pin(async move { guest.call_migrate(store, from).await })).await;
+        let answer =
+            self.call(generation, &with, |(guest, from), store| Box::pin(async move { guest.call_migrate(store, from).await })).await;
         self.lifecycle = Some(guest);
         answer?.map_err(|refusal| Error::from_refusal(refusal.into()).of(&generation.subject))
     }
@@ -147,9 +148,8 @@ impl Live {
     pub(crate) async fn restore(&mut self, generation: &Generation, state: &Vec<u8>, from_version: &str) -> Result<()> {
         let guest = self.guest::<Handover>(generation)?;
         let with = (&*guest, state, from_version);
-        let answer = self.call(generation, &with, |(guest, state, from), store| {
-            Box::pin(async move { guest.call_restore(store, state, from).await })
-        });
+        let answer = self
+            .call(generation, &with, |(guest, state, from), store| Box::pin(async move { guest.call_restore(store, state, from).await }));
         answer.await?.map_err(|refusal| Error::from_refusal(refusal.into()).of(&generation.subject))
     }
 

@@ -240,7 +240,10 @@ impl Builder {
 
     fn check(&self) -> Result<()> {
         let within = |at: &str, issue: Issue| Issue { at: format!("{at}.{}", issue.at), ..issue };
-        let checks = [self.breaker.check().map_err(|issue| within("breaker", issue)), self.rollback.check().map_err(|issue| within("rollback", issue))];
+        let checks = [
+            self.breaker.check().map_err(|issue| within("breaker", issue)),
+            self.rollback.check().map_err(|issue| within("rollback", issue)),
+        ];
         let points = self.dispatching.iter().map(|(point, dispatching)| dispatching.check().map_err(|issue| within(point, issue)));
         let issues: Vec<Issue> = checks.into_iter().chain(points).filter_map(Result::err).collect();
         if issues.is_empty() { Ok(()) } else { Err(Error::invalid(ErrorKind::Invalid, "the runtime cannot be opened:", issues)) }
@@ -468,7 +471,9 @@ impl Shared {
         drop(accounts);
         for member in self.members.all().into_iter().filter(|member| {
             let other = &member.key;
-            other.tenant == key.tenant && other.package == key.package && [consent::EVERY_INSTANCE, &other.instance].contains(&key.instance.as_str())
+            other.tenant == key.tenant
+                && other.package == key.package
+                && [consent::EVERY_INSTANCE, &other.instance].contains(&key.instance.as_str())
         }) {
             member.consent_ended(self, sequence);
         }
@@ -530,7 +535,11 @@ impl Shared {
         self.rest(&next.account, first);
         // Somebody may have taken it back between the look and the record, also in another process.
         if self.was_ended(&key, basis, first).await? {
-            let revoked = Event::Revoked { subject: (*next.subject).clone(), by: "host".to_owned(), reason: "taken back while it was replaced".to_owned() };
+            let revoked = Event::Revoked {
+                subject: (*next.subject).clone(),
+                by: "host".to_owned(),
+                reason: "taken back while it was replaced".to_owned(),
+            };
             let sequence = self.record(vec![revoked]).await?;
             self.revoke(&key, sequence);
             return Err(taken_back(self));

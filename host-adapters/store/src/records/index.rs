@@ -2,7 +2,7 @@
 //!
 //! They answer for speed and prove nothing: what they give is checked by itself, and only `verify` compares them with the chain.
 
-use plugwork_core::record::{Broken, ConsentKey, Event, Record, Why};
+use plugwork_core::record::{Broken, ConsentKey, Event, PublicKey, Record, Why};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -10,6 +10,7 @@ use super::row;
 use super::stamp::Stamps;
 use crate::Store;
 use crate::error::Result;
+use crate::store::blocking;
 
 /// One of the indexes: a table with a key and the place of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl Store {
         );
         let query = sqlx::query(sqlx::AssertSqlSafe(sql)).bind(&key.tenant).bind(&key.instance).bind(key.package.as_str());
         let row = query.fetch_optional(&self.readers).await.map_err(|error| self.database.error(&error))?;
-        row.map(|row| own(self, index, &row)).transpose()
+        row.map(|row| own(&self.stamps, &self.public_key, index, &row)).transpose()
     }
 
     /// The records of all keys, in the order of keys.
@@ -89,18 +90,20 @@ impl Store {
             index.table()
         );
         let rows = sqlx::query(sqlx::AssertSqlSafe(sql)).fetch_all(&self.readers).await.map_err(|error| self.database.error(&error))?;
-        rows.iter().map(|row| own(self, index, row)).collect()
+        let (stamps, key) = (self.stamps.clone(), self.public_key);
+        // A hundred thousand take a moment, which other tasks must not wait for.
+        blocking(move || rows.iter().map(|row| own(&stamps, &key, index, row)).collect()).await
     }
 }
 
 /// The record, if it is genuine and belongs under the key under which the index has it.
-fn own(store: &Store, index: Index, row: &SqliteRow) -> Result<Record> {
+fn own(stamps: &Stamps, key: &PublicKey, index: Index, row: &SqliteRow) -> Result<Record> {
     let record = row::record(row)?;
     // A stamp that cannot even be read as bytes is as good as none.
-    store.stamps.check(&record, row.try_get("stamp").ok(), &store.public_key)?;
-    let key = row::key(row)?;
-    if index.key(&record.event()?).as_ref() != Some(&key) {
-        return Err(index.broken(record.sequence, &key).into());
+    stamps.check(&record, row.try_get("stamp").ok(), key)?;
+    let whose = row::key(row)?;
+    if index.key(&record.event()?).as_ref() != Some(&whose) {
+        return Err(index.broken(record.sequence, &whose).into());
     }
     Ok(record)
 }

@@ -64,6 +64,12 @@ impl Account {
     pub(crate) fn of_test(limits: Limits) -> Arc<Self> {
         let digest = plugwork_core::Digest::of(b"x");
         let package = "test:plugin".parse().expect("it is a name");
-        Arc::new(Self::open(Subject { tenant: "default".to_owned(), instance: String::new(), package, digest }, 4, limits, None, Arc::new(crate::admission::Seats::new(8))))
+        Arc::new(Self::open(
+            Subject { tenant: "default".to_owned(), instance: String::new(), package, digest },
+            4,
+            limits,
+            None,
+            Arc::new(crate::admission::Seats::new(8)),
+        ))
     }
 }

@@ -15,8 +15,8 @@ use wasmtime::component::{ComponentExportIndex, Type, Val};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::Spend;
-use crate::plugin::Plugin;
 use crate::live::Live;
+use crate::plugin::Plugin;
 
 pub use json::{from_json, to_json};
 pub use name::type_name;

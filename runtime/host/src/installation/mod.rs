@@ -26,12 +26,12 @@ use crate::dispatch::{Origin, Outcome};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Flight;
 use crate::generation::{Entered, Generation};
-use crate::threads::{GuestThreads, Lane};
 use crate::native::AnyNative;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
 use crate::runtime::Runtime;
 use crate::session::Session;
+use crate::threads::{GuestThreads, Lane};
 
 pub use hooks::{Change, Hooks};
 pub use replace::{Offered, Replaced, Replacement};

@@ -164,7 +164,11 @@ impl Installation {
         if let Some(live) = next.warm(live) {
             live.end(&next).await;
         }
-        member.recipe.store(Arc::new(if member.recipe.load().is_recorded() { Recipe::RecordedFrom(next.source.clone()) } else { next.kept() }));
+        member.recipe.store(Arc::new(if member.recipe.load().is_recorded() {
+            Recipe::RecordedFrom(next.source.clone())
+        } else {
+            next.kept()
+        }));
         member.settings.store(Arc::new(settings));
         member.take_over(&self.runtime, &next, before, active);
         if shared.hooks.tell(shared.hooks.hooks.after_update(&change)).await {
@@ -194,7 +198,8 @@ async fn prove(live: &mut Live, before: &Generation, next: &Generation, from_ver
     before.give_back(old, Some(history)).await;
     let snapshot = snapshot?;
     if snapshot.len() > SNAPSHOT_BYTES_MAX {
-        let message = format!("the snapshot of `{}` has {} bytes, at most {SNAPSHOT_BYTES_MAX} are allowed", before.subject, snapshot.len());
+        let message =
+            format!("the snapshot of `{}` has {} bytes, at most {SNAPSHOT_BYTES_MAX} are allowed", before.subject, snapshot.len());
         return Err(Error::new(ErrorKind::Invalid, message).of(&before.subject));
     }
     let bytes = snapshot.len();
@@ -206,7 +211,9 @@ impl Member {
     /// The version that a replacement begins from, also where it takes no calls now.
     async fn latest(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
         if self.native.is_some() {
-            return Err(Error::new(ErrorKind::Invalid, format!("`{}` is native: it is replaced with its host", self.name)).of(&self.subject()));
+            return Err(
+                Error::new(ErrorKind::Invalid, format!("`{}` is native: it is replaced with its host", self.name)).of(&self.subject())
+            );
         }
         if self.is(Stage::Active) {
             return self.loaded(runtime).await;
@@ -302,7 +309,9 @@ impl Member {
         shared.density.keep(self, &before);
         shared.members.refresh();
         shared.retire(current.clone());
-        let version = |generation: &Generation| generation.version().map_or_else(|| generation.subject.digest.short().to_string(), ToString::to_string);
+        let version = |generation: &Generation| {
+            generation.version().map_or_else(|| generation.subject.digest.short().to_string(), ToString::to_string)
+        };
         let message = format!("`{}` {} was rolled back to {}: {why}", self.name, version(current), version(&before));
         *self.rolled_back.lock().expect("no panic happens under this lock") = Some(message.clone());
         shared.complain(Level::Warn, &message);

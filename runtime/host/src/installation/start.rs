@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
 use plugwork_core::lifecycle::{Stage, State as LifeState};
@@ -126,7 +126,8 @@ impl Runtime {
                 Err(error) => {
                     self.shared().complain(Level::Error, &format!("`{}` was not started: {error}", member.name));
                     if member.settings.load().critical && critical.is_none() {
-                        critical = Some(Error::new(error.kind(), format!("the critical plugin `{}` cannot be started: {error}", member.name)));
+                        critical =
+                            Some(Error::new(error.kind(), format!("the critical plugin `{}` cannot be started: {error}", member.name)));
                     }
                     started.skipped.push(Skipped { key: member.key.clone(), error });
                 }
@@ -173,7 +174,9 @@ impl Runtime {
         for record in audit.records.consents().await.map_err(Error::records)? {
             let (subject, state) = match record.event().map_err(Error::records)? {
                 Event::Granted(consent) => (consent.subject, LifeState::Installed),
-                Event::Revoked { subject, by, .. } => (subject, LifeState::Suspended { reason: format!("consent was taken back by `{by}`") }),
+                Event::Revoked { subject, by, .. } => {
+                    (subject, LifeState::Suspended { reason: format!("consent was taken back by `{by}`") })
+                }
                 _ => continue,
             };
             let key = ConsentKey::from(&subject);

@@ -1,7 +1,7 @@
 //! What `ps` shows: one line of facts for each installation.
 
-use std::sync::atomic::Ordering;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use plugwork_core::breaker::BreakerState;
 use plugwork_core::lifecycle::State as LifeState;

@@ -14,12 +14,8 @@ pub struct Campaign;
 
 impl Guest for Campaign {
     fn price(order: Order) -> Result<Decision, Refusal> {
-        let tea: Vec<u64> = order
-            .lines
-            .iter()
-            .filter(|line| line.sku.starts_with("tea-"))
-            .map(|line| u64::from(line.quantity) * line.unit_cents)
-            .collect();
+        let tea: Vec<u64> =
+            order.lines.iter().filter(|line| line.sku.starts_with("tea-")).map(|line| u64::from(line.quantity) * line.unit_cents).collect();
         let saved_cents = (tea.iter().sum::<u64>() * PERCENT / 100).min(order.total_cents);
         // The mistake: nobody thought of an order without tea.
         let each_cents = saved_cents / tea.len() as u64;

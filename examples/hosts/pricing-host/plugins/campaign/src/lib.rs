@@ -30,7 +30,8 @@ mod tests {
     use super::*;
 
     fn price(lines: &[(&str, u32, u64)], total_cents: u64) -> (u64, String) {
-        let lines = lines.iter().map(|(sku, quantity, unit_cents)| Line { sku: (*sku).to_owned(), quantity: *quantity, unit_cents: *unit_cents });
+        let lines =
+            lines.iter().map(|(sku, quantity, unit_cents)| Line { sku: (*sku).to_owned(), quantity: *quantity, unit_cents: *unit_cents });
         let customer = Customer { name: String::new(), orders_before: 0, region: "DE".to_owned() };
         let decision = Campaign::price(Order { customer, lines: lines.collect(), total_cents }).unwrap();
         (decision.total_cents, decision.note)
