@@ -64,7 +64,7 @@ mod tests {
             assert_eq!(gate.in_flight(), 2);
             assert!(!gate.leave() && !gate.leave(), "nobody is the last of an open gate");
             assert_eq!(gate.in_flight(), 0);
-            assert!(!gate.closed_and_empty());
+            assert!(!gate.is_closed() && !gate.closed_and_empty());
         });
     }
 
@@ -74,7 +74,7 @@ mod tests {
             let gate = Gate::default();
             assert!(gate.enter() && gate.enter());
             gate.close();
-            assert!(!gate.enter());
+            assert!(gate.is_closed() && !gate.enter());
             assert_eq!(gate.in_flight(), 2, "who was refused is not counted");
             assert!(!gate.leave() && !gate.closed_and_empty());
             assert!(gate.leave() && gate.closed_and_empty());

@@ -166,6 +166,7 @@ mod tests {
             let shelf = shelf(2, 1_000, 2);
             assert_eq!(shelf.put(Shelved::new("a", 0), 0), None, "one use");
             let (value, history) = shelf.take(0).unwrap().unwrap().split();
+            assert!(history.is_used() && !Shelved::new("b", 0).is_used());
             assert_eq!(shelf.put(history.with(value), 0), Some("a"), "the second was its last");
             let once = Shelf::new(2, 1_000, NonZeroU32::MIN);
             assert_eq!(once.put(Shelved::new("b", 0), 0), Some("b"));
