@@ -4,7 +4,7 @@
 //! each plugin's call hops to a guest thread; on a guest thread `first` and `pipeline` stay where they are.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::StreamExt;
 use plugwork_core::Subject;
@@ -192,7 +192,6 @@ fn none_attached<P: Call>() -> Error {
 
 #[inline]
 async fn call_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: &P::Input) -> (Outcome, Option<P::Output>) {
-    let started = Instant::now();
     let mut outcome = Outcome::new(member);
     let value = match member.call::<P>(runtime, input, &mut outcome).await {
         Ok(value) => Some(value),
@@ -201,6 +200,5 @@ async fn call_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: &P::I
             None
         }
     };
-    outcome.time = started.elapsed();
     (outcome, value)
 }

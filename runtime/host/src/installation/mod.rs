@@ -20,7 +20,7 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Settings};
-use plugwork_core::{Subject, lifecycle};
+use plugwork_core::{Denial, Subject, lifecycle};
 
 use crate::dispatch::{Origin, Outcome};
 use crate::error::{Error, ErrorKind, Result};
@@ -128,30 +128,38 @@ impl Member {
         self.state.lock().expect("no panic happens under this lock").stage() == stage
     }
 
+    fn refused(&self, denial: Denial) -> Error {
+        Error::refused(format!("`{}` stays {}:", self.name, self.state()), vec![denial]).of(&self.subject())
+    }
+
     /// Makes a legal move and says where it was; an illegal one is an error that names the legal ones.
     fn advance(&self, by_move: Move, who: Actor, to: impl FnOnce(Stage) -> LifeState) -> Result<LifeState> {
         let mut state = self.state.lock().expect("no panic happens under this lock");
-        let next = lifecycle::next(state.stage(), by_move, who)
-            .map_err(|denial| Error::refused(format!("`{}` stays {state}:", self.name), vec![denial]).of(&self.subject()))?;
+        let next = lifecycle::next(state.stage(), by_move, who);
+        let next = next.map_err(|denial| Error::refused(format!("`{}` stays {state}:", self.name), vec![denial]).of(&self.subject()))?;
         Ok(std::mem::replace(&mut *state, to(next)))
     }
 
     /// Makes one call, in whichever version is current when it begins.
     #[inline]
     pub(crate) async fn call<P: Call>(self: &Arc<Self>, runtime: &Runtime, input: &P::Input, outcome: &mut Outcome) -> Result<P::Output> {
+        let started = Instant::now();
         if let Some(native) = &self.native {
-            return native.call::<P>(input).await.map_err(|error| error.of(&self.subject()));
+            let answer = native.call::<P>(input).await.map_err(|error| error.of(&self.subject()));
+            outcome.time = started.elapsed();
+            return answer;
         }
         let now_ms = runtime.shared().now_ms();
         let entered = self.enter(runtime, now_ms).await?;
         let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
         outcome.subject = entered.subject.clone();
         outcome.version = entered.version().cloned();
-        let started = Instant::now();
         let answer = entered.call::<P>(input, &mut outcome.spend).await;
+        outcome.time = started.elapsed();
         let faulted = answer.as_ref().is_err_and(|error| error.fault().is_some());
-        entered.work.observed.add(started.elapsed(), faulted);
-        entered.work.breaker.done(permit, now_ms, faulted);
+        entered.work.observed.add(outcome.time, faulted);
+        // The time at its end: a call may have taken long.
+        entered.work.breaker.done(permit, runtime.shared().now_ms(), faulted);
         answer
     }
 
@@ -265,7 +273,7 @@ impl Installation {
         let breaker = &generation.work.breaker;
         let permit = breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
         let started = Session::start(entered).await;
-        breaker.done(permit, now_ms, started.as_ref().is_err_and(|error| error.fault().is_some()));
+        breaker.done(permit, self.runtime.shared().now_ms(), started.as_ref().is_err_and(|error| error.fault().is_some()));
         started
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
+use plugwork_core::lifecycle::{self, Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{Event, Settings};
 use plugwork_core::{Grants, Subject};
 
@@ -33,10 +33,21 @@ impl<'a> Passing<'a> {
         Ok(Self { member, before: Some(before) })
     }
 
-    /// The change is done.
-    pub(super) fn end(mut self, state: LifeState) {
+    /// The change is done, by a move of the host's own, to a state of that stage.
+    pub(super) fn end(mut self, by_move: Move, state: impl FnOnce(Stage) -> LifeState) -> Result<()> {
+        self.member.advance(by_move, Actor::Host, state)?;
         self.before = None;
-        *self.member.state.lock().expect("no panic happens under this lock") = state;
+        Ok(())
+    }
+
+    /// The change came to nothing because of what the plugin is.
+    pub(super) fn fail(self, error: &Error) {
+        let why = error.to_string();
+        let ended = match error.kind() {
+            ErrorKind::Refused => self.end(Move::Suspend, |_| LifeState::Suspended { reason: why }),
+            _ => self.end(Move::Fail, |_| LifeState::Failed { fault: why }),
+        };
+        debug_assert!(ended.is_ok(), "what is being enabled may fail");
     }
 }
 
@@ -112,28 +123,7 @@ impl Installation {
         if member.is(Stage::Active) {
             return Ok(());
         }
-        let passing = match member.state().stage() {
-            Stage::Failed => Passing::begin(member, Move::Recover, Actor::Operator)?,
-            // Whatever suspended it is looked at again when it is loaded.
-            Stage::Suspended => Passing::begin(member, Move::Disable, Actor::Operator)?,
-            _ => Passing::begin(member, Move::Enable, Actor::Operator)?,
-        };
-        match member.activate(&self.runtime, Some(by)).await {
-            Ok(()) => {
-                passing.end(LifeState::Active);
-                member.after_activation(&self.runtime).await;
-                Ok(())
-            }
-            // The application said no: nothing is wrong with the plugin, which stays what it was.
-            Err(error) if error.denials().iter().any(|denial| denial.code.starts_with("E-HOOK")) => Err(error),
-            Err(error) => {
-                passing.end(match error.kind() {
-                    ErrorKind::Refused => LifeState::Suspended { reason: error.to_string() },
-                    _ => LifeState::Failed { fault: error.to_string() },
-                });
-                Err(error)
-            }
-        }
+        member.enable(&self.runtime, Actor::Operator, Some(by)).await
     }
 
     /// Takes it from its points. Calls under way finish; sessions may go on until the time to drain is over. It is on record, and stays so until
@@ -146,8 +136,7 @@ impl Installation {
         let event = Event::Disabled { subject, by: by.to_owned(), reason: reason.to_owned(), settings };
         member.write(&self.runtime, vec![event]).await?;
         member.leave(self.runtime.shared());
-        passing.end(LifeState::Installed);
-        Ok(())
+        passing.end(Move::Settle, super::plain)
     }
 
     /// Removes it: consent ends, and nothing of it is called any more. What it kept in its stores stays.
@@ -157,13 +146,19 @@ impl Installation {
         let _one = member.changing.lock().await;
         let change = member.change();
         shared.hooks.ask("before-remove", &change, shared.hooks.hooks.before_remove(&change)).await?;
-        // What runs is disabled on its way out.
-        let detaches = matches!(member.state().stage(), Stage::Active | Stage::Suspended);
-        let passing = Passing::begin(member, if detaches { Move::Disable } else { Move::Remove }, Actor::Operator)?;
         let subject = (*member.subject()).clone();
-        member.write(&self.runtime, vec![Event::Removed { subject, by: by.to_owned() }]).await?;
-        member.leave(shared);
-        passing.end(LifeState::Removed);
+        let removed = vec![Event::Removed { subject, by: by.to_owned() }];
+        // What runs is disabled on its way out.
+        if matches!(member.state().stage(), Stage::Active | Stage::Suspended) {
+            let passing = Passing::begin(member, Move::Disable, Actor::Operator)?;
+            member.write(&self.runtime, removed).await?;
+            member.leave(shared);
+            passing.end(Move::Settle, super::plain)?;
+        } else {
+            lifecycle::next(member.state().stage(), Move::Remove, Actor::Operator).map_err(|denial| member.refused(denial))?;
+            member.write(&self.runtime, removed).await?;
+        }
+        member.advance(Move::Remove, Actor::Operator, super::plain)?;
         shared.members.remove(&member.key);
         if shared.hooks.tell(shared.hooks.hooks.after_remove(&change)).await {
             shared.complain_hook("after-remove", &change);
@@ -173,6 +168,32 @@ impl Installation {
 }
 
 impl Member {
+    /// Enables it, by whatever moves lead there from where it is. The caller holds `changing`.
+    pub(super) async fn enable(self: &Arc<Self>, runtime: &Runtime, who: Actor, by: Option<&str>) -> Result<()> {
+        let passing = match self.state().stage() {
+            Stage::Failed => Passing::begin(self, Move::Recover, who)?,
+            // Whatever suspended it is looked at again when it is loaded.
+            Stage::Suspended => {
+                Passing::begin(self, Move::Disable, who)?.end(Move::Settle, super::plain)?;
+                Passing::begin(self, Move::Enable, who)?
+            }
+            _ => Passing::begin(self, Move::Enable, who)?,
+        };
+        match self.activate(runtime, by).await {
+            Ok(()) => {
+                passing.end(Move::Activate, super::plain)?;
+                self.after_activation(runtime).await;
+                Ok(())
+            }
+            // The application said no: nothing is wrong with the plugin, which stays what it was.
+            Err(error) if error.denials().iter().any(|denial| denial.code.starts_with("E-HOOK")) => Err(error),
+            Err(error) => {
+                passing.fail(&error);
+                Err(error)
+            }
+        }
+    }
+
     /// Everything that enabling does but for the state: hooks, one instance, the record, its points.
     pub(super) async fn activate(self: &Arc<Self>, runtime: &Runtime, by: Option<&str>) -> Result<()> {
         let shared = runtime.shared();

@@ -5,7 +5,9 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use plugwork_core::InterfaceName;
 use plugwork_core::dispatch::{self, Dispatching};
@@ -23,13 +25,13 @@ pub(crate) struct Attached {
 #[derive(Default)]
 pub(crate) struct Roster {
     members: Vec<Arc<Member>>,
-    /// By the type of the point; filled when a point is first asked for.
-    points: RwLock<HashMap<TypeId, Arc<Attached>>>,
+    /// By the type of the point; filled when a point is first asked for. A host has few: looking through them is faster than hashing.
+    points: ArcSwap<Vec<(TypeId, Arc<Attached>)>>,
 }
 
 impl Roster {
     pub(crate) fn of(members: Vec<Arc<Member>>) -> Self {
-        Self { members, points: RwLock::default() }
+        Self { members, points: ArcSwap::default() }
     }
 
     pub(crate) fn members(&self) -> &[Arc<Member>] {
@@ -40,7 +42,7 @@ impl Roster {
     #[inline]
     pub(crate) fn point<P: Point>(&self, configured: &HashMap<String, Dispatching>) -> Arc<Attached> {
         let key = TypeId::of::<P>();
-        if let Some(attached) = self.points.read().expect("no panic happens under this lock").get(&key) {
+        if let Some((_, attached)) = self.points.load().iter().find(|(point, _)| *point == key) {
             return attached.clone();
         }
         let wanted: Option<InterfaceName> = P::INTERFACE.parse().ok();
@@ -54,7 +56,9 @@ impl Roster {
         let mut members: Vec<_> = self.members.iter().filter(is_of).cloned().collect();
         dispatch::order(&dispatching, &mut members, |member| (member.settings.load().weight, &member.name));
         let attached = Arc::new(Attached { members, dispatching });
-        self.points.write().expect("no panic happens under this lock").insert(key, attached.clone());
+        // Of two that come here at once both are right, and one is kept.
+        self.points
+            .rcu(|points| points.iter().filter(|(point, _)| *point != key).cloned().chain([(key, attached.clone())]).collect::<Vec<_>>());
         attached
     }
 }

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
-use plugwork_core::lifecycle::{Stage, State as LifeState};
+use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Event, Settings};
 use plugwork_core::sources::PackageSource;
 use plugwork_core::{Digest, PackageName, Standing, Subject};
 
 use super::load::Recipe;
+use super::moves::Passing;
 use super::{Installation, Member};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
@@ -110,7 +111,8 @@ impl Runtime {
         // Those that are loaded at their first call are asked from here on; their hooks are told, once each.
         let mut started = Started::default();
         for member in &later {
-            member.begin(LifeState::Active);
+            member.advance(Move::Enable, Actor::Host, super::plain)?;
+            member.advance(Move::Activate, Actor::Host, super::plain)?;
         }
         self.shared().members.join_all(&later);
         started.active = later.len();
@@ -139,20 +141,9 @@ impl Runtime {
     /// Loads one that is enabled on record and attaches it.
     async fn begin(&self, member: &Arc<Member>) -> Result<()> {
         let _one = member.changing.lock().await;
-        member.begin(LifeState::Enabling);
-        match member.activate(self, None).await {
-            Ok(()) => {
-                member.begin(LifeState::Active);
-                member.after_activation(self).await;
-                Ok(())
-            }
-            Err(error) => {
-                member.begin(match error.kind() {
-                    ErrorKind::Refused => LifeState::Suspended { reason: error.to_string() },
-                    _ => LifeState::Failed { fault: error.to_string() },
-                });
-                Err(error)
-            }
+        match member.state().stage() {
+            Stage::Active | Stage::Removed => Ok(()),
+            _ => member.enable(self, Actor::Host, None).await,
         }
     }
 
@@ -262,7 +253,7 @@ impl Shared {
         }
         let runtime = Runtime::from(self.clone());
         self.io.spawn(async move {
-            let obeyed = if enabled { runtime.enable_as_recorded(&member).await } else { runtime.disable_as_recorded(&member).await };
+            let obeyed = if enabled { runtime.begin(&member).await } else { runtime.disable_as_recorded(&member).await };
             if let Err(error) = obeyed {
                 runtime.shared().complain(Level::Error, &format!("cannot do what the records say of `{}`: {error}", member.name));
             }
@@ -271,21 +262,12 @@ impl Shared {
 }
 
 impl Runtime {
-    async fn enable_as_recorded(&self, member: &Arc<Member>) -> Result<()> {
-        {
-            let _one = member.changing.lock().await;
-            if matches!(member.state().stage(), Stage::Active | Stage::Removed) {
-                return Ok(());
-            }
-        }
-        self.begin(member).await
-    }
-
     async fn disable_as_recorded(&self, member: &Arc<Member>) -> Result<()> {
         let _one = member.changing.lock().await;
         if member.is(Stage::Active) {
+            let passing = Passing::begin(member, Move::Disable, Actor::Host)?;
             member.leave(self.shared());
-            member.begin(LifeState::Installed);
+            passing.end(Move::Settle, super::plain)?;
         }
         Ok(())
     }
