@@ -168,12 +168,7 @@ impl Loop {
                 Next::End => return Err(Failure::interrupted("interrupted")),
                 // What came of it was told.
                 Next::Call => drop(self.call().await),
-                Next::Look => {
-                    if let Some(back) = self.running.went_back() {
-                        self.last = None;
-                        self.told(&back);
-                    }
-                }
+                Next::Look => self.look(),
                 Next::Build(files) => {
                     self.told(&Told::Changed { files });
                     let project = building::open(&self.verb.dir);
@@ -221,9 +216,18 @@ impl Loop {
         self.call().await
     }
 
+    /// Tells where the host went back to the version before by itself.
+    fn look(&mut self) {
+        if let Some(back) = self.running.went_back() {
+            self.last = None;
+            self.told(&back);
+        }
+    }
+
     /// Calls what was asked for, and tells what came of it unless it is what came of it before.
     async fn call(&mut self) -> Result<(), Failure> {
-        let (Some(name), Some(generation)) = (&self.verb.function, self.running.generation()) else { return Ok(()) };
+        self.look();
+        let (Some(name), Some(mut generation)) = (&self.verb.function, self.running.generation()) else { return Ok(()) };
         let called = async {
             let callable = |plugin: &plugwork::Plugin| call::callable(plugin, name);
             let (plugin, function, returned) = self.running.call(&self.arguments, callable, call::explain).await?;
@@ -234,6 +238,11 @@ impl Loop {
             Ok((shown, verdict)) => (Some(shown), verdict),
             Err(failure) => (None, Err(failure)),
         };
+        // Went it back during the call, then what failed was the version that is gone, and what answered the one that is back.
+        if outcome.is_ok() {
+            self.look();
+            generation = self.running.generation().unwrap_or(generation);
+        }
         let came_of_it = format!("{answer:?} {}", outcome.as_ref().map_or_else(Failure::to_string, |()| String::new()));
         if self.last.as_ref() == Some(&came_of_it) {
             return outcome;

@@ -1,7 +1,7 @@
 //! `plugwork dev`: a folder that changes while it is watched. JavaScript where the language is not the point, because it builds in seconds.
 
 use std::io::{BufRead, BufReader, Lines};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
 use std::time::{Duration, Instant};
 
@@ -209,7 +209,10 @@ fn once(name: &str, input: &str) -> crate::place::Ran {
     let folder = home().join("examples/hosts/text-filter/plugins").join(name);
     let target = std::env::var_os("PLUGWORK_PLUGINS").map_or_else(|| home().join("target"), |folder| PathBuf::from(folder).join(".."));
     let (folder, target) = (folder.to_str().unwrap().to_owned(), target.to_str().unwrap().to_owned());
-    Place::new().run(&["dev", &folder, "apply", input, "--once", "--target-dir", &target, "-o", "a.wasm"])
+    // One cache for these: a component of 20 MB is compiled once.
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state");
+    Place::new()
+        .run_with(&["dev", &folder, "apply", input, "--once", "--target-dir", &target, "-o", "a.wasm"], &[("PLUGWORK_STATE", &state)])
 }
 
 #[test]
