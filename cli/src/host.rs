@@ -93,7 +93,7 @@ pub(crate) fn serve(place: &Place, runtime: &Runtime, verb: &'static str, ring: 
     let answer = move |question: &Question| match question {
         Question::Top => json!({
             "pid": std::process::id(), "verb": verb, "uptime_ms": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "plugins": runtime.usage(),
+            "plugins": runtime.usage(), "status": runtime.status(),
         }),
         Question::Logs { after, package } => json!(ring.after(*after, package.as_deref())),
     };

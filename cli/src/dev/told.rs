@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::exit::Failure;
 use crate::print;
+use crate::verbs::words::size;
 
 /// Files that are named when something changed.
 const FILES_NAMED_MAX: usize = 3;
@@ -52,6 +53,19 @@ pub(crate) enum Told {
         build_ms: u64,
         /// How long compiling, linking, checking and swapping took.
         swap_ms: u64,
+        /// Memory that the version before handed over; none where it did not.
+        handed_over_bytes: Option<usize>,
+    },
+    /// A version was built that asks for more than was granted, and nobody granted it. What runs goes on.
+    Offered {
+        /// What it asks for beyond.
+        capabilities: Vec<String>,
+        /// From what is granted to what it asks for, in lines.
+        difference: String,
+        /// The arguments that would allow it.
+        allow: Vec<String>,
+        /// What goes on.
+        running: Option<u64>,
     },
     /// A version was built and does not run. What runs goes on.
     Refused {
@@ -80,6 +94,8 @@ pub(crate) enum Told {
     RolledBack {
         /// What runs now.
         generation: u64,
+        /// Its digest.
+        digest: String,
         /// Why.
         why: String,
     },
@@ -103,14 +119,23 @@ impl Told {
             Self::Changed { files } => format!("\nchanged: {}", names(files)),
             Self::Unchanged { build_ms } => format!("nothing is different (looked for {})", seconds(*build_ms)),
             Self::NotBuilt { error, running } | Self::Refused { error, running } => format!("error: {error}\n{}", goes_on(*running)),
-            Self::Swapped { generation, version, digest, build_ms, swap_ms } => {
-                let version = version.as_ref().map(|version| format!(" {version}")).unwrap_or_default();
-                let digest = digest.strip_prefix("sha256:").unwrap_or(digest).chars().take(12).collect::<String>();
-                format!("generation {generation} runs:{version} sha256:{digest}…, built in {}, swapped in {swap_ms} ms", seconds(*build_ms))
+            Self::Swapped { generation, version, digest, build_ms, swap_ms, handed_over_bytes } => {
+                let version = version.as_ref().map(|version| format!("{version} ")).unwrap_or_default();
+                let handed_over = handed_over_bytes.map(|bytes| format!(", {} handed over", size(bytes as u64))).unwrap_or_default();
+                let built = seconds(*build_ms);
+                format!("generation {generation} runs: {version}{}, built in {built}, swapped in {swap_ms} ms{handed_over}", short(digest))
+            }
+            Self::Offered { capabilities, difference, allow, running } => {
+                let names: Vec<String> = capabilities.iter().map(|name| format!("`{name}`")).collect();
+                let lines: String = difference.lines().map(|line| format!("\n  {}", line.trim())).collect();
+                let hint = format!("hint: start again with {}", allow.join(" "));
+                format!("the new version asks for more than was granted: {}{lines}\n{}\n{hint}", names.join(", "), goes_on(*running))
             }
             Self::Answered { .. } => return None,
             Self::Failed { error, .. } => format!("error: {error}"),
-            Self::RolledBack { generation, why } => format!("rolled back: {why}\ngeneration {generation} runs again"),
+            Self::RolledBack { generation, digest, why } => {
+                format!("{why}\ngeneration {generation} runs: {} again", short(digest))
+            }
         })
     }
 }
@@ -125,6 +150,11 @@ fn goes_on(running: Option<u64>) -> String {
         Some(generation) => format!("generation {generation} keeps running"),
         None => "nothing runs yet; save a change to try again".to_owned(),
     }
+}
+
+fn short(digest: &str) -> String {
+    let digest: String = digest.strip_prefix("sha256:").unwrap_or(digest).chars().take(12).collect();
+    format!("sha256:{digest}…")
 }
 
 fn seconds(ms: u64) -> String {
@@ -164,8 +194,18 @@ mod tests {
     #[test]
     fn a_swap_says_its_times() {
         let digest = "sha256:0123456789abcdef".to_owned();
-        let told = Told::Swapped { generation: 2, version: Some(Version::new(1, 2, 3)), digest, build_ms: 1_250, swap_ms: 7 };
-        assert_eq!(told.words().unwrap(), "generation 2 runs: 1.2.3 sha256:0123456789ab…, built in 1.2 s, swapped in 7 ms");
+        let told = Told::Swapped {
+            generation: 2,
+            version: Some(Version::new(1, 2, 3)),
+            digest,
+            build_ms: 1_250,
+            swap_ms: 7,
+            handed_over_bytes: Some(2_048),
+        };
+        assert_eq!(
+            told.words().unwrap(),
+            "generation 2 runs: 1.2.3 sha256:0123456789ab…, built in 1.2 s, swapped in 7 ms, 2.0 KiB handed over"
+        );
         assert_eq!(serde_json::to_value(&told).unwrap()["event"], "swapped");
     }
 }

@@ -3,13 +3,16 @@
 //! Easy to get wrong: only the folder of the plugin and that of its WIT are watched, not the SDK and not other crates that it names by their path.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use plugwork::dynamic::Argument;
-use plugwork::{Limits, Source};
+use plugwork::log::{Level, Sink};
+use plugwork::{Limits, Source, Subject};
 use plugwork_build::{Built, Project};
 use tokio::sync::watch::{Receiver, Sender, channel};
 use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior};
 
 use super::add::argument;
 use super::building::{self, Home, Tools};
@@ -36,9 +39,10 @@ Examples:
 
 The JSON (one line each) has: event, and what belongs to it: watching (folder),
 changed (files), unchanged, not-built (error, running), swapped (generation,
-version, digest, build_ms, swap_ms), refused (error, running), answered
+version, digest, build_ms, swap_ms, handed_over_bytes), refused (error,
+running), offered (capabilities, difference, allow, running), answered
 (generation, value), failed (generation, error, value), rolled-back (generation,
-why).
+digest, why).
 Exit code 130 after Ctrl-C; calls under way finish first.")]
 pub(crate) struct Dev {
     /// The folder with `plugin.toml`.
@@ -72,6 +76,9 @@ pub(crate) struct Dev {
     deadline_ms: u64,
 }
 
+/// How often is looked whether the host went back to an earlier version.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
 /// What the loop works with.
 struct Loop {
     verb: Dev,
@@ -95,9 +102,10 @@ impl Dev {
         let outcome = io.block_on(async {
             let store = host::store(place).await?;
             let ring = Ring::default();
-            let runtime = host::open(place, &store, Path::new("."), limits, ring.before(call::log), Box::new(argument)).await?;
+            let runtime =
+                host::open(place, &store, Path::new("."), limits, ring.before(log(self.every_ms.is_some())), Box::new(argument)).await?;
             let _serving = host::serve(place, &runtime, "dev", &ring);
-            let running = Running::new(runtime.clone(), grants);
+            let running = Running::new(runtime.clone(), grants, !self.json && print::can_ask());
             let (stop, stopped) = channel(false);
             tokio::spawn(listen(stop));
             let outcome = Loop { verb: self, arguments, home, running, last: None }.work(project, stopped).await;
@@ -123,6 +131,7 @@ async fn listen(stop: Sender<bool>) {
 enum Next {
     Build(Vec<PathBuf>),
     Call,
+    Look,
     End,
 }
 
@@ -134,8 +143,10 @@ impl Loop {
         let mut building = build(&self.home, Ok(project), &output);
         let mut builds = 0;
         let mut under_way = true;
+        let mut look = interval(LOOK_EVERY);
+        let mut again = interval(Duration::from_millis(self.verb.every_ms.unwrap_or(u64::from(u32::MAX))));
         loop {
-            let every_ms = self.verb.every_ms.filter(|_| self.running.plugin().is_some());
+            let calls = self.verb.every_ms.is_some() && self.running.is_there();
             // Only waiting stands here: what is begun is finished, and nothing of a change is lost meanwhile.
             let next = tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => Next::End,
@@ -150,12 +161,14 @@ impl Loop {
                     }
                 }
                 files = watch.changed(), if !under_way => Next::Build(files?),
-                () = tokio::time::sleep(Duration::from_millis(every_ms.unwrap_or(0))), if every_ms.is_some() => Next::Call,
+                _ = again.tick(), if calls => Next::Call,
+                _ = look.tick() => Next::Look,
             };
             match next {
                 Next::End => return Err(Failure::interrupted("interrupted")),
                 // What came of it was told.
                 Next::Call => drop(self.call().await),
+                Next::Look => self.look(),
                 Next::Build(files) => {
                     self.told(&Told::Changed { files });
                     let project = building::open(&self.verb.dir);
@@ -189,6 +202,10 @@ impl Loop {
             Err(error) => Err(error.into()),
         };
         match swapped {
+            Ok(offered @ Told::Offered { .. }) => {
+                self.told(&offered);
+                return Err(Failure::refused("the last version asks for more than was granted"));
+            }
             Ok(swapped) => self.told(&swapped),
             Err(failure) => {
                 self.told(&refused(&failure, running));
@@ -199,21 +216,33 @@ impl Loop {
         self.call().await
     }
 
+    /// Tells where the host went back to the version before by itself.
+    fn look(&mut self) {
+        if let Some(back) = self.running.went_back() {
+            self.last = None;
+            self.told(&back);
+        }
+    }
+
     /// Calls what was asked for, and tells what came of it unless it is what came of it before.
     async fn call(&mut self) -> Result<(), Failure> {
-        let (Some(name), Some(plugin), Some(generation)) = (&self.verb.function, self.running.plugin(), self.running.generation()) else {
-            return Ok(());
-        };
+        self.look();
+        let (Some(name), Some(mut generation)) = (&self.verb.function, self.running.generation()) else { return Ok(()) };
         let called = async {
-            let function = call::callable(plugin, name)?;
-            let returned = plugin.call_dynamic(&function, &self.arguments).await.map_err(call::explain)?;
-            let shown = call::shown(plugin, &function, &returned)?;
-            Ok::<_, Failure>((shown, call::verdict(plugin, &function, &returned)))
+            let callable = |plugin: &plugwork::Plugin| call::callable(plugin, name);
+            let (plugin, function, returned) = self.running.call(&self.arguments, callable, call::explain).await?;
+            let shown = call::shown(&plugin, &function, &returned)?;
+            Ok::<_, Failure>((shown, call::verdict(&plugin, &function, &returned)))
         };
         let (answer, outcome) = match called.await {
             Ok((shown, verdict)) => (Some(shown), verdict),
             Err(failure) => (None, Err(failure)),
         };
+        // Went it back during the call, then what failed was the version that is gone, and what answered the one that is back.
+        if outcome.is_ok() {
+            self.look();
+            generation = self.running.generation().unwrap_or(generation);
+        }
         let came_of_it = format!("{answer:?} {}", outcome.as_ref().map_or_else(Failure::to_string, |()| String::new()));
         if self.last.as_ref() == Some(&came_of_it) {
             return outcome;
@@ -233,10 +262,36 @@ impl Loop {
     }
 }
 
+/// Ticks that do not pile up while something else is done.
+fn interval(every: Duration) -> Interval {
+    let mut interval = tokio::time::interval(every);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    interval
+}
+
 /// Builds on a thread of its own: tools block.
 fn build(home: &Home, project: Result<Project, Failure>, output: &Path) -> JoinHandle<Result<Built, Failure>> {
     let (home, output) = (home.clone(), output.to_owned());
     tokio::task::spawn_blocking(move || home.build(&project?, false, &output))
+}
+
+/// The plugin's log. What the host says of it by itself is told here in its own way, but for what went wrong; and where the same call is made again
+/// and again, the same line is not.
+fn log(again: bool) -> impl Sink {
+    let last = Mutex::new(String::new());
+    move |subject: &Subject, level: Level, message: &str| {
+        if subject.package.as_str() == "plugwork:host" && level != Level::Error {
+            return;
+        }
+        if again {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            if *last == message {
+                return;
+            }
+            message.clone_into(&mut last);
+        }
+        call::log(subject, level, message);
+    }
 }
 
 /// The folders that are watched: the project's, and that of its WIT where it lies outside.

@@ -219,8 +219,7 @@ fn rows(shown: &Shown) -> Vec<Vec<String>> {
         let native = if host["kind"] == "native" { " (native)" } else { "" };
         let waiting =
             host["waiting"].as_u64().filter(|waiting| *waiting > 0).map(|waiting| format!(" +{}", grouped(waiting))).unwrap_or_default();
-        let rolled_back = host["rolled_back"].as_str().map(|why| format!("went back: {why}"));
-        let because = host["why"].as_str().or(rolled_back.as_deref()).or(shown.why.as_deref());
+        let because = host["why"].as_str().or(host["rolled_back"].as_str()).or(shown.why.as_deref());
         vec![
             name.clone(),
             host["version"].as_str().map_or_else(|| version.clone(), str::to_owned),

@@ -22,7 +22,7 @@ const BRIEFLY: Duration = Duration::from_millis(300);
 
 /// Shows what running plugins use: calls, processor, memory, traffic, storage, faults.
 ///
-/// It sees every `plugwork run` and `plugwork call` on the same state folder, through a private socket that each has in the folder `run` there.
+/// It sees every `plugwork run`, `call` and `dev` on the same state folder, through a private socket that each has in the folder `run` there.
 /// Drawn anew each second until Ctrl-C; once where the output is no terminal.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
@@ -32,8 +32,9 @@ Examples:
 
 The JSON (one line each second without --once) has: hosts (pid, verb,
 uptime_ms, plugins), unreachable (pid, error). A plugin has the fields of the
-library's `Usage` and rates (calls_per_second, host_calls_per_second,
-cpu_percent), null where one look is all there was.")]
+library's `Usage`, rates (calls_per_second, host_calls_per_second, cpu_percent),
+null where one look is all there was, and installation: the fields of the
+library's `Status`, absent where the host manages no installation of it.")]
 pub(crate) struct Top {
     /// Shows it once. Takes 0.3 seconds, for the rates.
     #[arg(long)]
@@ -92,8 +93,25 @@ impl Top {
         if rows.is_empty() {
             return print::narrate(format_args!("no plugin is running on `{}`", state.display()));
         }
-        let headings =
-            ["process", "plugin", "calls", "/s", "cpu", "memory", "host calls/s", "out", "in", "open", "stored", "faults", "log lost"];
+        let headings = [
+            "process",
+            "plugin",
+            "state",
+            "instances",
+            "waiting",
+            "calls",
+            "/s",
+            "cpu",
+            "memory",
+            "host calls/s",
+            "out",
+            "in",
+            "open",
+            "stored",
+            "faults",
+            "breaker",
+            "log lost",
+        ];
         print::table(&headings, &rows);
     }
 }
@@ -106,6 +124,7 @@ fn look(state: &Path, before: &mut Memory) -> Result<Value, Failure> {
         match answer {
             Err(error) => unreachable.push(json!({ "pid": pid, "error": error.to_string() })),
             Ok(mut host) => {
+                join_status(&mut host);
                 let uptime_ms = number(&host["uptime_ms"]);
                 for plugin in host["plugins"].as_array_mut().into_iter().flatten() {
                     let key = (pid, plugin["subject"].to_string());
@@ -124,6 +143,26 @@ fn look(state: &Path, before: &mut Memory) -> Result<Value, Failure> {
     }
     *before = now;
     Ok(json!({ "hosts": hosts, "unreachable": unreachable }))
+}
+
+/// Puts beside each plugin what the host says of the installation that it is a version of, and adds those that have used nothing: native plugins, and
+/// installations that are not loaded.
+fn join_status(host: &mut Value) {
+    let Value::Array(statuses) = host["status"].take() else { return };
+    let Some(plugins) = host["plugins"].as_array_mut() else { return };
+    let name = |of: &Value| ["tenant", "instance", "package", "digest"].map(|field| of[field].as_str().unwrap_or_default().to_owned());
+    let places: BTreeMap<_, _> = plugins.iter().enumerate().map(|(place, plugin)| (name(&plugin["subject"]), place)).collect();
+    for status in statuses {
+        match places.get(&name(&status)) {
+            Some(&place) => plugins[place]["installation"] = status,
+            None => {
+                let subject = json!({
+                    "tenant": status["tenant"], "instance": status["instance"], "package": status["package"], "digest": status["digest"],
+                });
+                plugins.push(json!({ "subject": subject, "calls": status["calls"], "faults": status["faults"], "installation": status }));
+            }
+        }
+    }
 }
 
 fn rates(before: Option<&Before>, now: &Before) -> Value {
@@ -152,10 +191,21 @@ fn row(host: &Value, plugin: &Value) -> Vec<String> {
     let name = subject["package"].as_str().unwrap_or_default();
     let stored = plugin["storage"].as_object().into_iter().flat_map(|kinds| kinds.values());
     let memory = plugin["memory_bytes"].as_u64().unwrap_or_default().saturating_add(plugin["held_bytes"].as_u64().unwrap_or_default());
-    let revoked = if plugin["revoked"] == true { " (revoked)" } else { "" };
+    let installation = &plugin["installation"];
+    let native = if installation["kind"] == "native" { " (native)" } else { "" };
+    let state = match installation["state"]["state"].as_str() {
+        _ if plugin["revoked"] == true => "revoked",
+        Some(state) => state,
+        // No installation: a plugin that a program holds by itself, or a version that drains.
+        None => "-",
+    };
+    let waiting = installation["waiting"].as_u64().map_or_else(|| "-".to_owned(), grouped);
     vec![
         format!("{} {}", host["pid"], host["verb"].as_str().unwrap_or_default()),
-        format!("{name}{}{revoked}", instance.map(|instance| format!("#{instance}")).unwrap_or_default()),
+        format!("{name}{}{native}", instance.map(|instance| format!("#{instance}")).unwrap_or_default()),
+        state.to_owned(),
+        count("instances"),
+        waiting,
         count("calls"),
         rate("calls_per_second", ""),
         rate("cpu_percent", " %"),
@@ -166,6 +216,7 @@ fn row(host: &Value, plugin: &Value) -> Vec<String> {
         count("requests"),
         size(stored.map(|kind| kind["bytes"].as_u64().unwrap_or_default()).sum()),
         count("faults"),
+        installation["breaker"].as_str().unwrap_or("-").to_owned(),
         count("log_dropped"),
     ]
 }

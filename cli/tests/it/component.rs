@@ -124,3 +124,41 @@ pub(crate) const TALKER: &str = r#"
 pub(crate) fn talker() -> Vec<u8> {
     wat::parse_str(TALKER).unwrap()
 }
+
+/// Keeps the configuration that its `init` was given, and gives it back: `configured`.
+pub(crate) const CONFIGURED: &str = r#"
+(component
+  (import "plugwork:plugin/refusal@0.1.0" (instance $refusals
+    (type $d (record (field "code" string) (field "permission" string) (field "rule" string) (field "hint" string)))
+    (export "denial" (type $denial (eq $d)))
+    (type $i (record (field "what" string) (field "at" string) (field "expected" string)))
+    (export "issue" (type $issue (eq $i)))
+    (type $p (record (field "message" string) (field "stack" string)))
+    (export "problem" (type $problem (eq $p)))
+    (type $r (variant (case "denied" $denial) (case "invalid" $issue) (case "unavailable" string) (case "other" $problem)))
+    (export "refusal" (type $refusal (eq $r)))))
+  (alias export $refusals "refusal" (type $refusal))
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 1024)
+    (func (export "init") (param i32 i32) (result i32)
+      (i32.store (i32.const 8) (local.get 0)) (i32.store (i32.const 12) (local.get 1)) i32.const 16)
+    (func (export "well") (result i32) i32.const 16)
+    (func (export "migrate") (param i32 i32) (result i32) i32.const 16)
+    (func (export "configured") (result i32) i32.const 8))
+  (core instance $c (instantiate $m))
+  (alias core export $c "memory" (core memory $memory))
+  (alias core export $c "realloc" (core func $realloc))
+  (func $descriptor (result string) (canon lift (core func $c "well") (memory $memory)))
+  (func $init (param "config" string) (result (result (error $refusal)))
+    (canon lift (core func $c "init") (memory $memory) (realloc $realloc)))
+  (func $shutdown (result (result (error $refusal))) (canon lift (core func $c "well") (memory $memory)))
+  (func $health (result (result string (error $refusal))) (canon lift (core func $c "well") (memory $memory)))
+  (func $migrate (param "from-version" string) (result (result (error $refusal)))
+    (canon lift (core func $c "migrate") (memory $memory) (realloc $realloc)))
+  (instance $lifecycle (export "descriptor" (func $descriptor)) (export "init" (func $init)) (export "shutdown" (func $shutdown))
+    (export "health" (func $health)) (export "migrate" (func $migrate)))
+  (export "plugwork:plugin/lifecycle@0.1.0" (instance $lifecycle))
+  (func $configured (result string) (canon lift (core func $c "configured") (memory $memory)))
+  (export "configured" (func $configured))
+)"#;

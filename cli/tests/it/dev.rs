@@ -1,12 +1,14 @@
 //! `plugwork dev`: a folder that changes while it is watched. JavaScript where the language is not the point, because it builds in seconds.
 
 use std::io::{BufRead, BufReader, Lines};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::place::{Place, home, plugin};
+use crate::terminal::converse;
 
 const INPUT: &str = "{body: \"hello\", media-type: \"text/plain\"}";
 
@@ -111,6 +113,87 @@ fn each_change_is_built_swapped_and_called_and_what_does_not_build_changes_nothi
     assert_eq!(dev.interrupt(), Some(130));
 }
 
+/// What makes the project ask for more.
+const ASKS: &str = "[permissions.http]\nhosts = [\"a.example\"]\noptional = true\n";
+
+#[test]
+fn a_version_that_asks_for_more_waits_for_consent_and_one_that_was_consented_to_in_advance_does_not() {
+    let place = Place::new();
+    project(&place, "", "input.body.toUpperCase()");
+    let mut dev = Dev::start(&place, &[]);
+    assert_eq!(dev.told("watching")["folder"], "js");
+    let _ = (dev.told("swapped"), dev.told("answered"));
+    project(&place, ASKS, "input.body.toUpperCase()");
+    dev.told("changed");
+    let offered = dev.told("offered");
+    assert_eq!((&offered["capabilities"], &offered["running"]), (&json!(["http"]), &json!(1)));
+    assert_eq!(offered["allow"], json!(["--grant 'http = { hosts = [\"a.example\"] }'"]));
+    let listed = place.run(&["ps", "--json"]).exits(0).json();
+    assert_eq!((&listed[0]["plugin"], &listed[0]["added"]), (&json!("test:shout"), &json!(false)));
+    assert_eq!((&listed[0]["hosts"][0]["generation"], &listed[0]["hosts"][0]["verb"]), (&json!(1), &json!("dev")));
+    place.run(&["ps"]).exits(0).says(&["test:shout  0.1.0    active  ", " dev  1 ", "not added: it runs on the word of its process"]);
+    let top = place.run(&["top", "--once", "--json"]).exits(0).json();
+    assert_eq!(top["hosts"][0]["plugins"][0]["installation"]["state"]["state"], "active");
+    place.run(&["top", "--once"]).exits(0).says(&["breaker", "closed"]);
+    assert_eq!(dev.interrupt(), Some(130));
+
+    // The grant was given before anything asked for it: it waits, and is enough when something does.
+    project(&place, "", "input.body.toUpperCase()");
+    let mut dev = Dev::start(&place, &["--grant", "http = { hosts = [\"a.example\"] }"]);
+    let _ = (dev.told("watching"), dev.told("swapped"), dev.told("answered"));
+    project(&place, ASKS, "input.body.toUpperCase()");
+    dev.told("changed");
+    assert_eq!(dev.told("swapped")["generation"], 2);
+    assert_eq!(dev.told("answered")["value"]["ok"]["body"], "HELLO");
+    assert_eq!(dev.interrupt(), Some(130));
+    // Nothing of it is on record.
+    place.run(&["grants", "--json"]).exits(0).says(&["[]"]);
+}
+
+#[test]
+fn at_a_terminal_a_version_that_asks_for_more_is_a_question() {
+    let place = Place::new();
+    project(&place, "", "input.body.toUpperCase()");
+    let command = place.command(&["dev", "js", "apply", INPUT, "--once=2"]);
+    let said = std::thread::scope(|scope| {
+        // Somebody else saves the file when the first version runs.
+        scope.spawn(|| {
+            let began = Instant::now();
+            while place.run(&["ps", "--json"]).exits(0).json()[0]["hosts"][0]["generation"] != 1 {
+                assert!(began.elapsed() < Duration::from_secs(100), "it does not run");
+            }
+            project(&place, ASKS, "`${input.body}, asked`");
+        });
+        converse(&command, &["y"])
+    });
+    assert_eq!(said.code, 0, "{said:?}");
+    for part in ["the new version asks for more:", "[y/N/each]", "generation 2 runs: 0.1.0", "ok({body: \"hello, asked\""] {
+        assert!(said.screen.contains(part), "`{part}` is not in:\n{}", said.screen);
+    }
+}
+
+#[test]
+fn a_version_that_fails_goes_back_by_itself_and_it_is_told_why() {
+    let place = Place::new();
+    project(&place, "", "input.body.toUpperCase()");
+    let mut dev = Dev::start(&place, &["--every-ms", "20", "--deadline-ms", "1000"]);
+    let _ = (dev.told("watching"), dev.told("swapped"), dev.told("answered"));
+    source(&place, "(() => { for (;;); })()");
+    dev.told("changed");
+    assert_eq!(dev.told("swapped")["generation"], 2);
+    let mut told = dev.told("failed");
+    assert!(told["error"].as_str().unwrap().contains("ran past its deadline"), "{told}");
+    while told["event"] == "failed" {
+        told = dev.next();
+    }
+    assert_eq!((&told["event"], &told["generation"]), (&json!("rolled-back"), &json!(3)));
+    assert!(told["why"].as_str().unwrap().contains("calls failed (100 %)"), "{told}");
+    let answered = dev.told("answered");
+    assert_eq!((&answered["generation"], &answered["value"]["ok"]["body"]), (&json!(3), &json!("HELLO")));
+    place.run(&["ps"]).exits(0).says(&["was rolled back to 0.1.0"]);
+    assert_eq!(dev.interrupt(), Some(130));
+}
+
 #[test]
 fn what_is_no_project_or_no_argument_is_told_before_anything_is_watched() {
     let place = Place::new();
@@ -126,7 +209,10 @@ fn once(name: &str, input: &str) -> crate::place::Ran {
     let folder = home().join("examples/hosts/text-filter/plugins").join(name);
     let target = std::env::var_os("PLUGWORK_PLUGINS").map_or_else(|| home().join("target"), |folder| PathBuf::from(folder).join(".."));
     let (folder, target) = (folder.to_str().unwrap().to_owned(), target.to_str().unwrap().to_owned());
-    Place::new().run(&["dev", &folder, "apply", input, "--once", "--target-dir", &target, "-o", "a.wasm"])
+    // One cache for these: a component of 20 MB is compiled once.
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join("state");
+    Place::new()
+        .run_with(&["dev", &folder, "apply", input, "--once", "--target-dir", &target, "-o", "a.wasm"], &[("PLUGWORK_STATE", &state)])
 }
 
 #[test]

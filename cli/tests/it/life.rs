@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::component::{outcomes, with_manifest, with_text};
+use crate::component::{CONFIGURED, outcomes, with_manifest, with_text};
 use crate::place::Place;
 
 /// A plugin that was added, twice: unnamed and as `flights`.
@@ -123,6 +123,17 @@ fn an_update_of_what_is_enabled_stays_enabled() {
     place.run(&["update", "test:plugin", "b.wasm"]).exits(0);
     let updated = &shown(&place, &[])[0];
     assert_eq!((&updated["version"], &updated["state"], &updated["settings"]["weight"]), (&json!("0.2.0"), &json!("active"), &json!(4)));
+}
+
+#[test]
+fn a_call_by_name_is_configured_as_it_was_enabled() {
+    let place = Place::new();
+    place.write("a.wasm", with_manifest(&wat::parse_str(CONFIGURED).unwrap(), ""));
+    place.run(&["add", "a.wasm", "--yes"]).exits(0);
+    let configured = |place: &Place| place.run(&["call", "test:plugin", "configured"]).exits(0).out;
+    assert_eq!(configured(&place), "\"{}\"\n");
+    place.run(&["enable", "test:plugin", "--config", "{\"n\": 7}"]).exits(0);
+    assert_eq!(configured(&place), "\"{\\\"n\\\":7}\"\n");
 }
 
 #[test]
