@@ -141,9 +141,11 @@ fn show(what: &str, quote: &Value) {
     let cents = quote["total_cents"].as_u64().unwrap_or_default();
     println!("{what}: {}.{:02}", cents / 100, cents % 100);
     for rule in quote["rules"].as_array().into_iter().flatten() {
-        let text = |key: &str| rule[key].as_str().unwrap_or_default().lines().next().unwrap_or_default().to_owned();
+        let text = |key: &str| rule[key].as_str().unwrap_or_default();
         let said = if rule["error"].is_null() { text("note") } else { text("error") };
-        let (name, origin, version, microseconds) = (text("name"), text("origin"), text("version"), &rule["microseconds"]);
-        println!("  {name:21} {origin:9} {version:5} {microseconds:>6} µs  {said}");
+        let (name, origin, version) = (text("name"), text("origin"), text("version"));
+        let microseconds = rule["microseconds"].as_u64().unwrap_or_default();
+        let line = format!("  {name:21} {origin:9} {version:5} {microseconds:6} µs  {said}");
+        println!("{}", line.trim_end());
     }
 }

@@ -106,7 +106,7 @@ impl Shop {
             version: outcome.version.as_ref().map(ToString::to_string),
             note: note(outcome),
             microseconds: u64::try_from(outcome.time.as_micros()).unwrap_or(u64::MAX),
-            error: outcome.error.as_ref().map(ToString::to_string),
+            error: outcome.error.as_ref().map(first_line),
         });
         Ok(Priced { rules: applied.collect(), total_cents: answer.value.order.total_cents })
     }
@@ -126,9 +126,14 @@ impl fmt::Display for Unpriced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(rule) => write!(f, "there is no price without `{rule}`, which is not enabled"),
-            Self::Failed(error) => write!(f, "{error}"),
+            Self::Failed(error) => f.write_str(&first_line(error)),
         }
     }
+}
+
+/// Without the backtrace, which is for the log and not for customers.
+fn first_line(error: &plugwork::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// What the repository's build made.
