@@ -4,7 +4,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::repository;
 
@@ -43,6 +43,16 @@ fn a_shop_takes_over_a_version_while_it_serves_and_goes_back_from_a_broken_one()
     assert!(said.contains("`plugwork:campaign` 1.2.0 was rolled back to 1.1.0: ") && said.contains(" calls failed "), "{said}");
 }
 
+/// A shop that serves; gone with the test, however that ends.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// One request over a connection of its own.
 fn ask(server: &str, request: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(server).unwrap();
@@ -55,9 +65,10 @@ fn ask(server: &str, request: &str, body: &str) -> String {
 
 #[test]
 fn a_shop_serves_until_it_is_told_to_stop_and_says_what_is_wrong_with_an_order() {
-    let mut serving = shop().arg("--serve").stdout(Stdio::piped()).spawn().unwrap();
+    let mut serving = Serving(shop().arg("--serve").stdout(Stdio::piped()).spawn().unwrap());
     let mut said = String::new();
-    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let mut output = BufReader::new(serving.0.stdout.take().unwrap());
+    output.read_line(&mut said).unwrap();
     let server = said.strip_prefix("serving on ").and_then(|rest| rest.split_whitespace().next()).unwrap_or_else(|| panic!("{said}"));
     let order = |sku: &str, region: &str| {
         format!(r#"{{"customer": {{"name": "Ada", "region": "{region}"}}, "lines": [{{"sku": "{sku}", "quantity": 1}}]}}"#)
@@ -77,6 +88,9 @@ fn a_shop_serves_until_it_is_told_to_stop_and_says_what_is_wrong_with_an_order()
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(&format!(r#""code":"{code}""#)), "{answer}");
         assert!(answer.contains("application/problem+json"), "{answer}");
     }
-    let told = Command::new("kill").args(["-INT", &serving.id().to_string()]).status().unwrap();
-    assert!(told.success() && serving.wait().unwrap().success());
+    let told = Command::new("kill").args(["-INT", &serving.0.id().to_string()]).status().unwrap();
+    assert!(told.success() && serving.0.wait().unwrap().success());
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains(&format!("curl -s http://{server}/quote -d '{{")), "{rest}");
 }
