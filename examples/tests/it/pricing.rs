@@ -1,6 +1,20 @@
 //! The shop of `hosts/pricing-host`, as a program: its demonstration, and a shop that serves until it is told to stop.
 //!
-//! Not here: its parts, which have tests beside them. Easily got wrong: the program is built by `cargo test` and not by `cargo test --test it`.
+//! Its parts have tests beside them, which run here: Cargo does not run an example's own. Easily got wrong: the program is built by `cargo test`
+//! and not by `cargo test --test it`.
+
+#[path = "../../hosts/pricing-host/catalogue.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod catalogue;
+#[path = "../../hosts/pricing-host/client.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod client;
+#[path = "../../hosts/pricing-host/point.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod point;
+#[path = "../../hosts/pricing-host/rules.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod rules;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
