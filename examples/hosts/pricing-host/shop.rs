@@ -12,9 +12,9 @@ use plugwork::core::rollback::Watch;
 use plugwork::{Grants, Origin, Outcome, Point, Replacement, Runtime, Source, Status, Subject};
 use serde::Serialize;
 
-use crate::catalogue::Catalogue;
-use crate::point::{Pricing, Quote};
-use crate::rules::{FloorPrice, VolumeDiscount};
+use super::catalogue::Catalogue;
+use super::point::{Pricing, Quote};
+use super::rules::{FloorPrice, VolumeDiscount};
 
 /// The rules that no price can do without.
 const NEEDED: [&str; 2] = ["shop:floor", "plugwork:regional-tax"];
@@ -144,4 +144,34 @@ fn built(name: &str) -> std::path::PathBuf {
 /// A package that `cargo xtask guests` built.
 fn source(package: &str) -> plugwork::Result<Source> {
     Source::file(built("plugins").join(format!("{package}.wasm")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::Form;
+    use super::*;
+
+    async fn without(rule: &str) -> Result<Priced, Unpriced> {
+        let shop = Shop::open().await.expect("run `cargo xtask guests` first");
+        let installed = shop.runtime.installations();
+        let rule = installed.iter().find(|installed| installed.key().package.as_str() == rule).unwrap();
+        rule.disable("shop", "for a test").await.unwrap();
+        let form = r#"{"customer": {"name": "Ada", "region": "DE", "orders_before": 10}, "lines": [{"sku": "kettle", "quantity": 1}]}"#;
+        let form: Form = serde_json::from_str(form).unwrap();
+        let priced = shop.price(shop.catalogue.quote(form).unwrap()).await;
+        shop.close().await.unwrap();
+        priced
+    }
+
+    #[tokio::test]
+    async fn there_is_no_price_without_the_tax() {
+        assert!(matches!(without("plugwork:regional-tax").await, Err(Unpriced::Missing("plugwork:regional-tax"))));
+    }
+
+    #[tokio::test]
+    async fn there_is_a_price_without_a_discount() {
+        let priced = without("plugwork:loyalty").await.unwrap();
+        // 64.99 and 19 %.
+        assert_eq!((priced.total_cents, priced.rules.len()), (7734, 4));
+    }
 }

@@ -9,12 +9,18 @@ mod catalogue;
 #[path = "../../hosts/pricing-host/client.rs"]
 #[allow(dead_code, reason = "the shop needs all of it")]
 mod client;
+#[path = "../../hosts/pricing-host/http.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod http;
 #[path = "../../hosts/pricing-host/point.rs"]
 #[allow(dead_code, reason = "the shop needs all of it")]
 mod point;
 #[path = "../../hosts/pricing-host/rules.rs"]
 #[allow(dead_code, reason = "the shop needs all of it")]
 mod rules;
+#[path = "../../hosts/pricing-host/shop.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod shop;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -22,7 +28,7 @@ use std::process::{Child, Command, Stdio};
 
 use crate::repository;
 
-fn shop() -> Command {
+fn program() -> Command {
     let tests = std::env::current_exe().unwrap();
     let host = tests.parent().and_then(|folder| folder.parent()).unwrap().join("examples/pricing-host");
     assert!(host.is_file(), "there is no `{}`: run `cargo test`, or `cargo build --example pricing-host` first", host.display());
@@ -43,7 +49,7 @@ fn number_before(text: &str, words: &str) -> u32 {
 
 #[test]
 fn a_shop_takes_over_a_version_while_it_serves_and_goes_back_from_a_broken_one() {
-    let output = shop().output().unwrap();
+    let output = program().output().unwrap();
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{complained}");
     // What the rules make of 364.39, first with 10 % off tea, then with 15 %.
@@ -79,7 +85,7 @@ fn ask(server: &str, request: &str, body: &str) -> String {
 
 #[test]
 fn a_shop_serves_until_it_is_told_to_stop_and_says_what_is_wrong_with_an_order() {
-    let mut serving = Serving(shop().arg("--serve").stdout(Stdio::piped()).spawn().unwrap());
+    let mut serving = Serving(program().arg("--serve").stdout(Stdio::piped()).spawn().unwrap());
     let mut said = String::new();
     let mut output = BufReader::new(serving.0.stdout.take().unwrap());
     output.read_line(&mut said).unwrap();
