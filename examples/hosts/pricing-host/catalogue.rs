@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use plugwork::core::Issue;
 use serde::Deserialize;
 
-use crate::point::{Customer, Line, Quote};
+use super::point::{Customer, Line, Quote};
 
 const LINES_MAX: usize = 100;
 const QUANTITY_MAX: u32 = 10_000;

@@ -16,7 +16,7 @@ use plugwork::core::Issue;
 use plugwork::{ErrorKind, Refusal};
 use serde_json::json;
 
-use crate::shop::{Shop, Unpriced};
+use super::shop::{Shop, Unpriced};
 
 const BODY_BYTES_MAX: usize = 64 << 10;
 
@@ -68,4 +68,14 @@ async fn plugins(State(shop): State<Arc<Shop>>) -> Response {
 fn problem(status: StatusCode, code: &str, detail: &str, issues: &[Issue]) -> Response {
     let body = json!({ "title": status.canonical_reason(), "status": status.as_u16(), "code": code, "detail": detail, "issues": issues });
     (status, [(header::CONTENT_TYPE, "application/problem+json")], Json(body)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_that_is_missing_is_a_matter_of_time() {
+        assert_eq!(no_price(&Unpriced::Missing("shop:floor")).status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
 }

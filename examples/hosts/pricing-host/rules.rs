@@ -7,8 +7,8 @@ use std::future::ready;
 
 use plugwork::{Native, Refusal, Running};
 
-use crate::catalogue::Catalogue;
-use crate::point::{Decision, Order, Pricing, Quote};
+use super::catalogue::Catalogue;
+use super::point::{Decision, Order, Pricing, Quote};
 
 /// From so many things on, so many percent off; the largest first.
 const VOLUME: [(u64, u64); 2] = [(200, 10), (50, 5)];
@@ -59,8 +59,8 @@ impl FloorPrice {
 
 #[cfg(test)]
 mod tests {
+    use super::super::point::{Customer, Line};
     use super::*;
-    use crate::point::{Customer, Line};
 
     fn order(sku: &str, quantity: u32, total_cents: u64) -> Order {
         let lines = vec![Line { sku: sku.to_owned(), quantity, unit_cents: 499 }];

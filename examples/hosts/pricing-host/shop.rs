@@ -12,9 +12,9 @@ use plugwork::core::rollback::Watch;
 use plugwork::{Grants, Origin, Outcome, Point, Replacement, Runtime, Source, Status, Subject};
 use serde::Serialize;
 
-use crate::catalogue::Catalogue;
-use crate::point::{Pricing, Quote};
-use crate::rules::{FloorPrice, VolumeDiscount};
+use super::catalogue::Catalogue;
+use super::point::{Pricing, Quote};
+use super::rules::{FloorPrice, VolumeDiscount};
 
 /// The rules that no price can do without.
 const NEEDED: [&str; 2] = ["shop:floor", "plugwork:regional-tax"];
@@ -106,7 +106,7 @@ impl Shop {
             version: outcome.version.as_ref().map(ToString::to_string),
             note: note(outcome),
             microseconds: u64::try_from(outcome.time.as_micros()).unwrap_or(u64::MAX),
-            error: outcome.error.as_ref().map(ToString::to_string),
+            error: outcome.error.as_ref().map(first_line),
         });
         Ok(Priced { rules: applied.collect(), total_cents: answer.value.order.total_cents })
     }
@@ -126,9 +126,14 @@ impl fmt::Display for Unpriced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(rule) => write!(f, "there is no price without `{rule}`, which is not enabled"),
-            Self::Failed(error) => write!(f, "{error}"),
+            Self::Failed(error) => f.write_str(&first_line(error)),
         }
     }
+}
+
+/// Without the backtrace, which is for the log and not for customers.
+fn first_line(error: &plugwork::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
 
 /// What the repository's build made.
@@ -139,4 +144,34 @@ fn built(name: &str) -> std::path::PathBuf {
 /// A package that `cargo xtask guests` built.
 fn source(package: &str) -> plugwork::Result<Source> {
     Source::file(built("plugins").join(format!("{package}.wasm")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::Form;
+    use super::*;
+
+    async fn without(rule: &str) -> Result<Priced, Unpriced> {
+        let shop = Shop::open().await.expect("run `cargo xtask guests` first");
+        let installed = shop.runtime.installations();
+        let rule = installed.iter().find(|installed| installed.key().package.as_str() == rule).unwrap();
+        rule.disable("shop", "for a test").await.unwrap();
+        let form = r#"{"customer": {"name": "Ada", "region": "DE", "orders_before": 10}, "lines": [{"sku": "kettle", "quantity": 1}]}"#;
+        let form: Form = serde_json::from_str(form).unwrap();
+        let priced = shop.price(shop.catalogue.quote(form).unwrap()).await;
+        shop.close().await.unwrap();
+        priced
+    }
+
+    #[tokio::test]
+    async fn there_is_no_price_without_the_tax() {
+        assert!(matches!(without("plugwork:regional-tax").await, Err(Unpriced::Missing("plugwork:regional-tax"))));
+    }
+
+    #[tokio::test]
+    async fn there_is_a_price_without_a_discount() {
+        let priced = without("plugwork:loyalty").await.unwrap();
+        // 64.99 and 19 %.
+        assert_eq!((priced.total_cents, priced.rules.len()), (7734, 4));
+    }
 }

@@ -1,14 +1,34 @@
 //! The shop of `hosts/pricing-host`, as a program: its demonstration, and a shop that serves until it is told to stop.
 //!
-//! Not here: its parts, which have tests beside them. Easily got wrong: the program is built by `cargo test` and not by `cargo test --test it`.
+//! Its parts have tests beside them, which run here: Cargo does not run an example's own. Easily got wrong: the program is built by `cargo test`
+//! and not by `cargo test --test it`.
+
+#[path = "../../hosts/pricing-host/catalogue.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod catalogue;
+#[path = "../../hosts/pricing-host/client.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod client;
+#[path = "../../hosts/pricing-host/http.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod http;
+#[path = "../../hosts/pricing-host/point.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod point;
+#[path = "../../hosts/pricing-host/rules.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod rules;
+#[path = "../../hosts/pricing-host/shop.rs"]
+#[allow(dead_code, reason = "the shop needs all of it")]
+mod shop;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::repository;
 
-fn shop() -> Command {
+fn program() -> Command {
     let tests = std::env::current_exe().unwrap();
     let host = tests.parent().and_then(|folder| folder.parent()).unwrap().join("examples/pricing-host");
     assert!(host.is_file(), "there is no `{}`: run `cargo test`, or `cargo build --example pricing-host` first", host.display());
@@ -29,7 +49,7 @@ fn number_before(text: &str, words: &str) -> u32 {
 
 #[test]
 fn a_shop_takes_over_a_version_while_it_serves_and_goes_back_from_a_broken_one() {
-    let output = shop().output().unwrap();
+    let output = program().output().unwrap();
     let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{said}\n{complained}");
     // What the rules make of 364.39, first with 10 % off tea, then with 15 %.
@@ -41,6 +61,16 @@ fn a_shop_takes_over_a_version_while_it_serves_and_goes_back_from_a_broken_one()
     assert!(old >= 50 && new >= 50 && old + new == 200, "{said}");
     assert_eq!(number_before(&said, " requests were lost"), 0);
     assert!(said.contains("`plugwork:campaign` 1.2.0 was rolled back to 1.1.0: ") && said.contains(" calls failed "), "{said}");
+}
+
+/// A shop that serves; gone with the test, however that ends.
+struct Serving(Child);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// One request over a connection of its own.
@@ -55,9 +85,10 @@ fn ask(server: &str, request: &str, body: &str) -> String {
 
 #[test]
 fn a_shop_serves_until_it_is_told_to_stop_and_says_what_is_wrong_with_an_order() {
-    let mut serving = shop().arg("--serve").stdout(Stdio::piped()).spawn().unwrap();
+    let mut serving = Serving(program().arg("--serve").stdout(Stdio::piped()).spawn().unwrap());
     let mut said = String::new();
-    BufReader::new(serving.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    let mut output = BufReader::new(serving.0.stdout.take().unwrap());
+    output.read_line(&mut said).unwrap();
     let server = said.strip_prefix("serving on ").and_then(|rest| rest.split_whitespace().next()).unwrap_or_else(|| panic!("{said}"));
     let order = |sku: &str, region: &str| {
         format!(r#"{{"customer": {{"name": "Ada", "region": "{region}"}}, "lines": [{{"sku": "{sku}", "quantity": 1}}]}}"#)
@@ -77,6 +108,9 @@ fn a_shop_serves_until_it_is_told_to_stop_and_says_what_is_wrong_with_an_order()
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")) && answer.contains(&format!(r#""code":"{code}""#)), "{answer}");
         assert!(answer.contains("application/problem+json"), "{answer}");
     }
-    let told = Command::new("kill").args(["-INT", &serving.id().to_string()]).status().unwrap();
-    assert!(told.success() && serving.wait().unwrap().success());
+    let told = Command::new("kill").args(["-INT", &serving.0.id().to_string()]).status().unwrap();
+    assert!(told.success() && serving.0.wait().unwrap().success());
+    let mut rest = String::new();
+    output.read_to_string(&mut rest).unwrap();
+    assert!(rest.contains(&format!("curl -s http://{server}/quote -d '{{")), "{rest}");
 }

@@ -13,8 +13,13 @@ use plugwork_points::{Analyzer, Batch, Column, DataSource};
 use crate::{repository, text_of};
 
 const PAGES: [&str; 2] = ["docs/data.md", "docs/embedding.md"];
-const SOURCES: [&str; 3] =
-    ["examples/tests/it/snippets.rs", "examples/hosts/text-filter/main.rs", "examples/hosts/text-filter/bindings.rs"];
+const SOURCES: [&str; 5] = [
+    "examples/tests/it/snippets.rs",
+    "examples/hosts/text-filter/main.rs",
+    "examples/hosts/text-filter/bindings.rs",
+    "examples/hosts/pricing-host/rules.rs",
+    "examples/hosts/pricing-host/shop.rs",
+];
 
 fn lines(text: &str) -> Vec<&str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty()).collect()
