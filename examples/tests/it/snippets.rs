@@ -3,14 +3,29 @@
 //! Not here: what the example hosts show (`examples/hosts`). Easily got wrong: a page's block must be a run of lines of this file or of an
 //! example host, whatever their indentation; so change both.
 
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bindings::exports::example::text::text_filter::Text;
+use plugwork::component::PackageFolder;
 use plugwork::core::reach::Kind;
+use plugwork::core::record::{ConsentKey, Key, Memory, Settings};
 use plugwork::core::table;
 use plugwork::dynamic::Argument;
-use plugwork::{Allocation, Bounds, ErrorKind, Fault, Grants, GuestThreads, Limits, Runtime, Source, Subject};
+use plugwork::wasmtime::{self, StoreContextMut};
+use plugwork::{
+    Allocation, Bounds, Call, Change, ErrorKind, Fault, Grants, GuestThreads, Hooks, Limits, Origin, Point, Refusal, Replacement, Running,
+    Runtime, Source, Start, State, Subject,
+};
 use plugwork_capabilities::{Filesystem, Http};
 use plugwork_points::{Analyzer, Batch, Column, DataSource};
 
 use crate::{repository, text_of};
+
+#[path = "../../hosts/text-filter/bindings.rs"]
+mod bindings;
 
 const PAGES: [&str; 2] = ["docs/data.md", "docs/embedding.md"];
 const SOURCES: [&str; 5] = [
@@ -91,6 +106,7 @@ async fn what_goes_wrong_has_a_kind() -> plugwork::Result<()> {
         ErrorKind::Refusal => println!("the plugin says no: {:?}", error.refusal()),
         ErrorKind::Fault if matches!(error.fault(), Some(Fault::Deadline { .. })) => println!("too slow"),
         ErrorKind::Fault => println!("the plugin failed: {:?}", error.fault()),
+        ErrorKind::Unavailable => println!("not now: {error} {:?}", error.scarcity()),
         _ => println!("ours or the caller's: {error}"),
     }
     assert_eq!(error.kind(), ErrorKind::Refused);
@@ -127,4 +143,121 @@ fn guests_run_on_threads_of_their_own() -> plugwork::Result<()> {
     })?;
     assert_eq!(counted.expect("a table").batch.rows(), 1);
     Ok(())
+}
+
+plugwork::point! {
+    /// Rewrites a document on its way to a reader.
+    TextFilter = "example:text/text-filter@0.1.0" in bindings::exports::example::text::text_filter
+}
+
+impl Call for TextFilter {
+    type Input = Text;
+    type Output = Text;
+
+    fn call<'a>(
+        guest: &'a <Self as Point>::Guest,
+        store: StoreContextMut<'a, State>,
+        input: &'a Text,
+    ) -> Running<'a, wasmtime::Result<Result<Text, Refusal>>> {
+        Box::pin(async move { Ok(guest.call_apply(store, input).await?.map_err(Refusal::from)) })
+    }
+}
+
+fn text(body: &str) -> Text {
+    Text { body: body.to_owned(), media_type: "text/plain".to_owned() }
+}
+
+fn trimmed(text: &Text) -> Result<Text, Refusal> {
+    Ok(Text { body: text.body.trim().to_owned(), ..text.clone() })
+}
+
+/// A folder with one package and nothing else, because discovery reads all that is there.
+fn packages() -> Arc<PackageFolder> {
+    let folder = repository().join("target/snippets-packages");
+    fs::create_dir_all(&folder).expect("a folder");
+    let built: PathBuf = repository().join("target/plugins/shout.wasm");
+    // Renamed into place: another test may read it meanwhile.
+    let beside = folder.join(format!("{}.partial", std::process::id()));
+    fs::copy(built, &beside).and_then(|_| fs::rename(&beside, folder.join("shout.wasm"))).expect("run `cargo xtask guests` first");
+    Arc::new(PackageFolder::new(folder))
+}
+
+struct Doorkeeper;
+
+impl Hooks for Doorkeeper {
+    fn before_install<'a>(&'a self, change: &'a Change) -> Running<'a, Result<(), String>> {
+        let says = match change.grants.get("http") {
+            Some(_) => Err("nothing here talks to the network".to_owned()),
+            None => Ok(()),
+        };
+        Box::pin(std::future::ready(says))
+    }
+}
+
+async fn opened(records: &Arc<Memory>) -> plugwork::Result<Runtime> {
+    Runtime::in_memory()
+        .allocation(Allocation::OnDemand)
+        .records(records.clone()) // what is installed and enabled
+        .packages(packages()) // where the files are
+        .hooks(Doorkeeper, Duration::from_secs(5)) // which may say no
+        .native::<TextFilter>("shop:trim", 10, trimmed) // Rust of the application's own
+        .open()
+        .await
+}
+
+#[tokio::test]
+async fn what_is_installed_and_enabled_starts_again() -> plugwork::Result<()> {
+    let records = Arc::new(Memory::new(Key::from_bytes([7; 32])));
+    let runtime = opened(&records).await?;
+    let found = runtime.discover(packages()).await?; // offers: nothing is installed by being found
+    for (place, error) in &found.broken {
+        println!("{place}: {error}");
+    }
+    for (offer, _standing) in found.offers {
+        println!("{} asks for: {}", offer.subject(), offer.permissions());
+        let settings = Settings { weight: 20, ..Settings::default() };
+        let installation = runtime.install(offer.by("ada", "for the shop"), Grants::none(), settings).await?; // consent, on record
+        installation.enable("ada").await?; // one instance said that it is well; enabled, on record
+    }
+    runtime.close().await?;
+
+    let runtime = opened(&records).await?; // another day
+    let started = runtime.start(Start::default()).await?;
+    for skipped in &started.skipped {
+        println!("{} is not active: {}", skipped.key, skipped.error);
+    }
+    assert_eq!((started.active, started.skipped.len()), (1, 0));
+    let key = ConsentKey { tenant: "default".to_owned(), instance: String::new(), package: "plugwork:shout".parse().expect("a name") };
+    let shout = runtime.installation(&key).expect("it was installed");
+    assert_eq!(shout.call::<TextFilter>(&text("hello")).await?.body, "HELLO");
+
+    let answer = runtime.point::<TextFilter>().pipeline(text(" hello ")).await?;
+    assert_eq!(answer.value.body, "HELLO");
+    let origins: Vec<_> = answer.outcomes.iter().map(|outcome| outcome.origin).collect();
+    assert_eq!(origins, [Origin::Native, Origin::Component]); // by weight
+
+    for (outcome, value) in runtime.point::<TextFilter>().concurrency(2).every(text(" hello ")).await {
+        match value {
+            Some(value) => println!("{}: {:?} in {:?}", outcome.subject, value.body, outcome.time),
+            None => println!("{}: {:?}", outcome.subject, outcome.error),
+        }
+    }
+
+    let runs_on = runtime.point::<TextFilter>().or_else(|before| before.clone()); // instead of what a plugin did not give
+    assert_eq!(runs_on.pipeline(text("hello")).await?.value.body, "HELLO");
+
+    let another = runtime.offer(&plugin("shout")).await?; // here the same file again
+    match runtime.replace(&key, another, "ada").await? {
+        Replacement::Done(replaced) => println!("{:?} runs now, as number {}", replaced.to, replaced.generation),
+        Replacement::Offered(offered) => println!("somebody has to consent to: {}", offered.capabilities.join(", ")),
+    }
+
+    for status in runtime.status() {
+        println!("{}: {}, generation {}, {} calls, {} faults", status.key, status.state, status.generation, status.calls, status.faults);
+    }
+    shout.disable("ada", "not wanted on Sundays").await?;
+    let error = shout.call::<TextFilter>(&text("hello")).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable);
+    shout.remove("ada").await?;
+    runtime.close().await
 }

@@ -13,7 +13,7 @@ pub const ORDER_NAMES_MAX: usize = 1_000;
 /// Bytes of each of them.
 pub const ORDER_NAME_BYTES_MAX: usize = 256;
 
-/// What a pipeline does when one of its plugins faults.
+/// What a pipeline does at a plugin that gives no value: one that refuses, faults or is not available.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFault {
@@ -22,7 +22,8 @@ pub enum OnFault {
     Stop,
     /// The value goes on to the next plugin as it was before.
     Skip,
-    /// It ends there, and the value that the point names for this case is its answer; a point that names none stops.
+    /// The value that the application gives for this case (`Dispatch::or_else` of the host) stands for this plugin's, and the pipeline goes on. An
+    /// application that gives none stops.
     Default,
 }
 
