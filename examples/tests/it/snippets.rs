@@ -207,7 +207,7 @@ async fn opened(records: &Arc<Memory>) -> plugwork::Result<Runtime> {
 
 #[tokio::test]
 async fn what_is_installed_and_enabled_starts_again() -> plugwork::Result<()> {
-    let records = Arc::new(Memory::new(Key::from_bytes([7; 32])));
+    let records = Arc::new(Memory::new(Key::from_bytes(&[7; 32])));
     let runtime = opened(&records).await?;
     let found = runtime.discover(packages()).await?; // offers: nothing is installed by being found
     for (place, error) in &found.broken {

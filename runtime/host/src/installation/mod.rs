@@ -21,7 +21,7 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Settings};
-use plugwork_core::{Denial, Subject, lifecycle};
+use plugwork_core::{Denial, Digest, Subject, lifecycle};
 
 use crate::dispatch::{Origin, Outcome};
 use crate::error::{Error, ErrorKind, Result};
@@ -65,6 +65,8 @@ pub(crate) struct Member {
     current: ArcSwapOption<Generation>,
     /// The version before it, for as long as it may come back.
     watched: Mutex<Option<replace::Watched>>,
+    /// The file that ran when it was last enabled, where another has consent by now: what `migrate` is told of.
+    updated_from: Mutex<Option<Digest>>,
     /// What was said when a version last went back by itself.
     rolled_back: Mutex<Option<String>>,
     flight: Flight<Result<Arc<Generation>>>,
@@ -90,6 +92,7 @@ impl Member {
             state: Mutex::new(LifeState::Discovered),
             current: ArcSwapOption::empty(),
             watched: Mutex::default(),
+            updated_from: Mutex::default(),
             rolled_back: Mutex::default(),
             flight: Flight::default(),
             changing: tokio::sync::Mutex::default(),
@@ -101,6 +104,14 @@ impl Member {
 
     pub(crate) fn subject(&self) -> Arc<Subject> {
         self.subject.load_full()
+    }
+
+    fn is_updated(&self) -> bool {
+        self.updated_from.lock().expect("no panic happens under this lock").is_some()
+    }
+
+    fn updated_from(&self, digest: Option<Digest>) {
+        *self.updated_from.lock().expect("no panic happens under this lock") = digest;
     }
 
     /// When it was last called, by the coarse clock.

@@ -204,11 +204,17 @@ impl Member {
         };
         let change = generation.change(None);
         shared.hooks.ask("before-activate", &change, shared.hooks.hooks.before_activate(&change)).await?;
-        generation.prove().await?;
-        if let Some(by) = by {
+        let updated_from = *self.updated_from.lock().expect("no panic happens under this lock");
+        let from_version = match updated_from {
+            Some(digest) => runtime.version_of(&generation.subject, digest).await?,
+            None => None,
+        };
+        generation.prove(from_version.as_deref()).await?;
+        if let Some(by) = by.or(updated_from.map(|_| "host")) {
             let (subject, settings) = ((*generation.subject).clone(), (*self.settings.load_full()).clone());
             self.write(runtime, vec![Event::Enabled { subject, by: by.to_owned(), settings }]).await?;
         }
+        self.updated_from(None);
         self.current.store(Some(generation.clone()));
         self.count_generation();
         shared.density.keep(self, &generation);
@@ -271,11 +277,16 @@ impl Generation {
         }
     }
 
-    /// Starts one instance and asks it how it is; keeps it warm where it may be used again.
-    pub(crate) async fn prove(&self) -> Result<()> {
+    /// Starts one instance, tells it which version ran before, if another did, and asks it how it is; keeps it warm where it may be used again.
+    pub(crate) async fn prove(&self, from_version: Option<&str>) -> Result<()> {
         let mut live = Box::new(Live::start(self).await?);
-        let health = live.health(self).await;
-        match health {
+        let proved = async {
+            if let Some(from_version) = from_version {
+                live.migrate(self, from_version).await?;
+            }
+            live.health(self).await
+        };
+        match proved.await {
             Ok(_) => {
                 if let Some(live) = self.warm(live) {
                     live.end(self).await;

@@ -357,7 +357,7 @@ impl Plugin {
             Some(current) => {
                 let member = &installation.member;
                 let _one = member.changing.lock().await;
-                self.generation().prove().await?;
+                self.generation().prove(None).await?;
                 let (subject, settings) = (self.subject().clone(), (*member.settings.load_full()).clone());
                 member.recipe.store(Arc::new(self.generation().recipe(runtime.shared())));
                 member.write(&runtime, vec![Event::Enabled { subject, by: "application".to_owned(), settings }]).await?;

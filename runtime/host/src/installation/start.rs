@@ -10,10 +10,11 @@ use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
-use plugwork_core::record::{ConsentKey, Event, Settings};
+use plugwork_core::record::{Consent, ConsentKey, Event, Settings};
 use plugwork_core::sources::PackageSource;
-use plugwork_core::{Digest, PackageName, Standing, Subject};
+use plugwork_core::{Digest, Grants, PackageName, Standing, Subject};
 
+use super::hooks::Change;
 use super::load::Recipe;
 use super::moves::Passing;
 use super::{Installation, Member};
@@ -69,6 +70,12 @@ pub struct Skipped {
     pub error: Error,
 }
 
+/// What is enabled on record.
+struct Recorded {
+    member: Arc<Member>,
+    change: Change,
+}
+
 /// What a place has to offer.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -84,38 +91,32 @@ impl Runtime {
     /// An error where a critical plugin cannot be started. Everything else that cannot is in [`Started::skipped`].
     pub async fn start(&self, start: Start) -> Result<Started> {
         self.shared().follows.store(true, Ordering::Relaxed);
-        let members = self.recorded().await?;
+        let recorded = self.recorded().await?;
         let likely: HashMap<String, usize> = match start.preload {
             Preload::Likely(_) => self.shared().last_use.read().into_iter().enumerate().map(|(place, name)| (name, place)).collect(),
             _ => HashMap::new(),
         };
         let mut now: Vec<&Arc<Member>> = Vec::new();
-        let mut later: Vec<Arc<Member>> = Vec::new();
-        let mut wanted: Vec<(usize, &Arc<Member>)> = Vec::new();
-        for member in &members {
-            let place = likely.get(&member.key.to_string());
+        let mut later: Vec<&Recorded> = Vec::new();
+        let mut wanted: Vec<(usize, &Recorded)> = Vec::new();
+        for one in &recorded {
+            let place = likely.get(&one.member.key.to_string());
             match (start.preload, place) {
-                _ if member.settings.load().critical => now.push(member),
-                (Preload::All, _) => now.push(member),
-                (Preload::Likely(_), Some(place)) => wanted.push((*place, member)),
-                _ => later.push(member.clone()),
+                // One that was updated since it last ran is told so before anybody calls it.
+                _ if one.member.settings.load().critical || one.member.is_updated() => now.push(&one.member),
+                (Preload::All, _) => now.push(&one.member),
+                (Preload::Likely(_), Some(place)) => wanted.push((*place, one)),
+                _ => later.push(one),
             }
         }
         wanted.sort_by_key(|(place, _)| *place);
-        for (number, (_, member)) in wanted.into_iter().enumerate() {
+        for (number, (_, one)) in wanted.into_iter().enumerate() {
             match start.preload {
-                Preload::Likely(most) if number < most => now.push(member),
-                _ => later.push(member.clone()),
+                Preload::Likely(most) if number < most => now.push(&one.member),
+                _ => later.push(one),
             }
         }
-        // Those that are loaded at their first call are asked from here on; their hooks are told, once each.
-        let mut started = Started::default();
-        for member in &later {
-            member.advance(Move::Enable, Actor::Host, super::plain)?;
-            member.advance(Move::Activate, Actor::Host, super::plain)?;
-        }
-        self.shared().members.join_all(&later);
-        started.active = later.len();
+        let mut started = self.activate_unloaded(&later).await?;
         let loads = now.into_iter().map(|member| async move { (member, self.begin(member).await) });
         let mut loads = futures::stream::iter(loads).buffer_unordered(start.parallel.max(1));
         let mut critical = None;
@@ -138,6 +139,30 @@ impl Runtime {
         critical.map_or(Ok(started), Err)
     }
 
+    /// Those that are loaded at their first call are asked from here on.
+    async fn activate_unloaded(&self, later: &[&Recorded]) -> Result<Started> {
+        let (shared, mut started) = (self.shared(), Started::default());
+        let mut active = Vec::with_capacity(later.len());
+        for Recorded { member, change } in later {
+            member.advance(Move::Enable, Actor::Host, super::plain)?;
+            if let Err(error) = shared.hooks.ask("before-activate", change, shared.hooks.hooks.before_activate(change)).await {
+                member.begin(LifeState::Installed);
+                started.skipped.push(Skipped { key: member.key.clone(), error });
+                continue;
+            }
+            member.advance(Move::Activate, Actor::Host, super::plain)?;
+            active.push(member.clone());
+        }
+        shared.members.join_all(&active);
+        started.active = active.len();
+        for Recorded { member, change } in later {
+            if member.is(Stage::Active) && shared.hooks.tell(shared.hooks.hooks.after_activate(change)).await {
+                shared.complain_hook("after-activate", change);
+            }
+        }
+        Ok(started)
+    }
+
     /// Loads one that is enabled on record and attaches it.
     async fn begin(&self, member: &Arc<Member>) -> Result<()> {
         let _one = member.changing.lock().await;
@@ -148,7 +173,7 @@ impl Runtime {
     }
 
     /// Every installation that is on record and not known yet; gives those that are enabled.
-    async fn recorded(&self) -> Result<Vec<Arc<Member>>> {
+    async fn recorded(&self) -> Result<Vec<Recorded>> {
         let shared = self.shared();
         let Some(audit) = &shared.audit else {
             return Err(Error::new(ErrorKind::Invalid, "this runtime keeps no records: there is nothing to start from"));
@@ -156,31 +181,35 @@ impl Runtime {
         let mut lives = HashMap::new();
         for record in audit.records.lifecycles().await.map_err(Error::records)? {
             match record.event().map_err(Error::records)? {
-                Event::Enabled { subject, settings, .. } => _ = lives.insert(ConsentKey::from(&subject), (true, settings)),
-                Event::Disabled { subject, settings, .. } => _ = lives.insert(ConsentKey::from(&subject), (false, settings)),
+                Event::Enabled { subject, settings, .. } => _ = lives.insert(ConsentKey::from(&subject), (Some(subject.digest), settings)),
+                Event::Disabled { subject, settings, .. } => _ = lives.insert(ConsentKey::from(&subject), (None, settings)),
                 _ => {}
             }
         }
         let mut enabled = Vec::new();
         for record in audit.records.consents().await.map_err(Error::records)? {
-            let (subject, state) = match record.event().map_err(Error::records)? {
-                Event::Granted(consent) => (consent.subject, LifeState::Installed),
+            let (change, state) = match record.event().map_err(Error::records)? {
+                Event::Granted(Consent { subject, version, grants, .. }) => {
+                    (Change { subject, version, grants, from: None }, LifeState::Installed)
+                }
                 Event::Revoked { subject, by, .. } => {
-                    (subject, LifeState::Suspended { reason: format!("consent was taken back by `{by}`") })
+                    let reason = format!("consent was taken back by `{by}`");
+                    (Change { subject, version: None, grants: Grants::none(), from: None }, LifeState::Suspended { reason })
                 }
                 _ => continue,
             };
-            let key = ConsentKey::from(&subject);
+            let subject = &change.subject;
+            let key = ConsentKey::from(subject);
             if key.instance == plugwork_core::consent::EVERY_INSTANCE || shared.members.contains(&key) {
                 continue;
             }
-            let (is_enabled, settings) = lives.remove(&key).unwrap_or_else(|| (false, Settings::default()));
+            let (enabled_as, settings) = lives.remove(&key).unwrap_or_else(|| (None, Settings::default()));
             let installed = state == LifeState::Installed;
-            let fresh = || Member::new(subject, settings, Recipe::Recorded, None);
-            let member = shared.members.get_or_insert(&key, fresh);
+            let member = shared.members.get_or_insert(&key, || Member::new(subject.clone(), settings, Recipe::Recorded, None));
             member.begin(state);
-            if is_enabled && installed {
-                enabled.push(member);
+            if let (Some(digest), true) = (enabled_as, installed) {
+                member.updated_from(Some(digest).filter(|digest| *digest != subject.digest));
+                enabled.push(Recorded { member, change });
             }
         }
         Ok(enabled)
@@ -270,6 +299,27 @@ impl Runtime {
             passing.end(Move::Settle, super::plain)?;
         }
         Ok(())
+    }
+}
+
+impl Runtime {
+    /// Which version of this package a digest was, as far as somebody consented to it.
+    pub(super) async fn version_of(&self, subject: &Subject, digest: Digest) -> Result<Option<String>> {
+        let Some(audit) = &self.shared().audit else { return Ok(None) };
+        let (mut seen, mut found) = (0, None);
+        loop {
+            let records = audit.records.read(seen, 256).await.map_err(Error::records)?;
+            let Some(last) = records.last() else { return Ok(found) };
+            seen = last.sequence;
+            for record in &records {
+                if let Ok(Event::Granted(consent)) = record.event()
+                    && consent.subject.package == subject.package
+                    && consent.subject.digest == digest
+                {
+                    found = consent.version.map(|version| version.to_string());
+                }
+            }
+        }
     }
 }
 
