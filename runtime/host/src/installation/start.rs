@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use futures::StreamExt;
 use plugwork_core::lifecycle::{Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Event, Settings};
-use plugwork_core::sources::PackageSource;
+use plugwork_core::sources::{PackageSource, newest};
 use plugwork_core::{Digest, PackageName, Standing, Subject};
 
 use super::load::Recipe;
@@ -107,7 +107,7 @@ impl Runtime {
                 _ => later.push(member.clone()),
             }
         }
-        // Those that are loaded at their first call are asked from here on; their hooks are told, once each.
+        // Those that are loaded at their first call are asked from here on; the application has its say then.
         let mut started = Started::default();
         for member in &later {
             member.begin(LifeState::Active);
@@ -119,9 +119,9 @@ impl Runtime {
         let mut critical = None;
         while let Some((member, result)) = loads.next().await {
             match result {
-                Ok(()) => {
+                Ok(loaded) => {
                     started.active += 1;
-                    started.loaded += 1;
+                    started.loaded += usize::from(loaded);
                 }
                 Err(error) => {
                     self.shared().complain(Level::Error, &format!("`{}` was not started: {error}", member.name));
@@ -136,15 +136,22 @@ impl Runtime {
         critical.map_or(Ok(started), Err)
     }
 
-    /// Loads one that is enabled on record and attaches it.
-    async fn begin(&self, member: &Arc<Member>) -> Result<()> {
+    /// Loads one that is enabled on record and attaches it; says whether it is loaded.
+    async fn begin(&self, member: &Arc<Member>) -> Result<bool> {
         let _one = member.changing.lock().await;
         member.begin(LifeState::Enabling);
         match member.activate(self, None).await {
             Ok(()) => {
                 member.begin(LifeState::Active);
                 member.after_activation(self).await;
-                Ok(())
+                Ok(true)
+            }
+            // Nothing is wrong with the plugin: its first call tries again, when others have made room.
+            Err(error) if error.scarcity().is_some() && !member.settings.load().critical => {
+                self.shared().complain(Level::Warn, &format!("`{}` is loaded later: {error}", member.name));
+                member.begin(LifeState::Active);
+                self.shared().members.join(member);
+                Ok(false)
             }
             Err(error) => {
                 member.begin(match error.kind() {
@@ -198,17 +205,14 @@ impl Runtime {
     /// Every package of a folder (or any other source) as an offer. Nothing is installed by being found, and nothing runs.
     pub async fn discover(&self, packages: Arc<dyn PackageSource>) -> Result<Found> {
         let listed = packages.versions(None).await.map_err(|error| Error::new(ErrorKind::Io, error.to_string()))?;
-        let mut newest: HashMap<PackageName, &plugwork_core::sources::Package> = HashMap::new();
-        for package in &listed {
-            newest
-                .entry(package.name.clone())
-                .and_modify(|known| *known = if package.version > known.version { package } else { *known })
-                .or_insert(package);
-        }
-        let mut newest: Vec<_> = newest.into_values().collect();
-        newest.sort();
-        let sources = newest.into_iter().map(|package| (package.place.clone(), Ok(Source::package(package.digest, packages.clone()))));
-        Ok(self.offers(sources.collect()).await)
+        let broken = packages.broken().await.map_err(|error| Error::new(ErrorKind::Io, error.to_string()))?;
+        // They stand sorted by name.
+        let newest = listed.chunk_by(|one, other| one.name == other.name).filter_map(|versions| match newest(versions, None) {
+            Ok(package) => package.map(|package| (package.place.clone(), Ok(Source::package(package.digest, packages.clone())))),
+            Err(error) => Some((versions[0].name.to_string(), Err(Error::new(ErrorKind::Io, error.to_string())))),
+        });
+        let broken = broken.into_iter().map(|(place, error)| (place, Err(Error::new(ErrorKind::Component, error.to_string()))));
+        Ok(self.offers(newest.chain(broken).collect()).await)
     }
 
     /// Each file of a list as an offer, as [`Runtime::discover`] does for a folder.
@@ -278,7 +282,7 @@ impl Runtime {
                 return Ok(());
             }
         }
-        self.begin(member).await
+        self.begin(member).await.map(drop)
     }
 
     async fn disable_as_recorded(&self, member: &Arc<Member>) -> Result<()> {
