@@ -83,7 +83,7 @@ impl Runtime {
     /// An error where a critical plugin cannot be started. Everything else that cannot is in [`Started::skipped`].
     pub async fn start(&self, start: Start) -> Result<Started> {
         self.shared().follows.store(true, Ordering::Relaxed);
-        let members = self.recorded().await?;
+        let (members, revoked) = self.recorded().await?;
         let likely: HashMap<String, usize> = match start.preload {
             Preload::Likely(_) => self.shared().last_use.read().into_iter().enumerate().map(|(place, name)| (name, place)).collect(),
             _ => HashMap::new(),
@@ -115,7 +115,8 @@ impl Runtime {
         self.shared().members.join_all(&later);
         started.active = later.len();
         let loads = now.into_iter().map(|member| async move { (member, self.begin(member).await) });
-        let mut loads = futures::stream::iter(loads).buffer_unordered(start.parallel.max(1));
+        let revoked = futures::stream::iter(revoked.iter().map(|(member, error)| (member, Err(error.clone()))));
+        let mut loads = revoked.chain(futures::stream::iter(loads).buffer_unordered(start.parallel.max(1)));
         let mut critical = None;
         while let Some((member, result)) = loads.next().await {
             match result {
@@ -163,8 +164,9 @@ impl Runtime {
         }
     }
 
-    /// Every installation that is on record and not known yet; gives those that are enabled.
-    async fn recorded(&self) -> Result<Vec<Arc<Member>>> {
+    /// Every installation that is on record and not known yet; gives those that are enabled, and those that would be if consent had not been
+    /// taken back.
+    async fn recorded(&self) -> Result<(Vec<Arc<Member>>, Vec<(Arc<Member>, Error)>)> {
         let shared = self.shared();
         let Some(audit) = &shared.audit else {
             return Err(Error::new(ErrorKind::Invalid, "this runtime keeps no records: there is nothing to start from"));
@@ -177,12 +179,13 @@ impl Runtime {
                 _ => {}
             }
         }
-        let mut enabled = Vec::new();
+        let (mut enabled, mut revoked) = (Vec::new(), Vec::new());
         for record in audit.records.consents().await.map_err(Error::records)? {
-            let (subject, state) = match record.event().map_err(Error::records)? {
-                Event::Granted(consent) => (consent.subject, LifeState::Installed),
+            let event = record.event().map_err(Error::records)?;
+            let (subject, state) = match &event {
+                Event::Granted(consent) => (consent.subject.clone(), LifeState::Installed),
                 Event::Revoked { subject, by, .. } => {
-                    (subject, LifeState::Suspended { reason: format!("consent was taken back by `{by}`") })
+                    (subject.clone(), LifeState::Suspended { reason: format!("consent was taken back by `{by}`") })
                 }
                 _ => continue,
             };
@@ -197,9 +200,14 @@ impl Runtime {
             member.begin(state);
             if is_enabled && installed {
                 enabled.push(member);
+            } else if is_enabled {
+                let (subject, now_ms) = (member.subject(), shared.clock.now_ms());
+                let denial = Standing::of(Some(&event), subject.digest, now_ms).consent(&subject.to_string(), subject.digest).err();
+                let denials = denial.into_iter().collect();
+                revoked.push((member, Error::refused(format!("cannot load `{subject}`:"), denials).of(&subject)));
             }
         }
-        Ok(enabled)
+        Ok((enabled, revoked))
     }
 
     /// Every package of a folder (or any other source) as an offer. Nothing is installed by being found, and nothing runs.
