@@ -7,6 +7,7 @@
 
 mod analyses;
 mod counter;
+mod dying;
 mod features;
 mod filesystem;
 mod http;

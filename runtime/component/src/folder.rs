@@ -1,11 +1,13 @@
 //! A folder of components as a source of packages: its `*.wasm` files, and those one level below.
 //!
-//! What a reader may get wrong: a file without a manifest, or that is no component, is not a package and is passed over; and links are not
-//! followed, because they could lead anywhere.
+//! What a reader may get wrong: a file without a manifest is not a package and is passed over, one that is no component is told as broken, and
+//! neither hides the others; links are not followed, because they could lead anywhere.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use plugwork_core::sources::{Package, PackageSource, Pending, SourceError};
 use plugwork_core::{Digest, Manifest, PackageName};
@@ -17,42 +19,82 @@ const FILES_MAX: usize = 1_000;
 
 /// A package folder.
 #[derive(Debug, Clone)]
-pub struct PackageFolder(PathBuf);
+pub struct PackageFolder {
+    folder: PathBuf,
+    /// Where a digest was last seen: a place to look first, and no more than that.
+    seen: Arc<Mutex<HashMap<Digest, PathBuf>>>,
+}
+
+/// The packages of a folder, and what is wrong with the other files.
+type Looked = (Vec<Package>, Vec<(String, SourceError)>);
 
 impl PackageFolder {
     /// The folder is read anew at each question.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
-        Self(folder.into())
+        Self { folder: folder.into(), seen: Arc::default() }
     }
 
-    fn packages(&self) -> Result<Vec<(Package, PathBuf)>, SourceError> {
-        let mut found = Vec::new();
-        for path in files(&self.0)? {
-            let bytes = bounded(&path)?;
-            let manifest = crate::read(&bytes).ok().and_then(|report| Manifest::parse(report.manifest.as_deref()?).ok());
-            if let Some(Manifest { name, version, .. }) = manifest {
-                let place = path.display().to_string();
-                found.push((Package { name, version, digest: Digest::of(&bytes), place }, path));
+    fn look(&self) -> Result<Looked, SourceError> {
+        let (mut found, mut broken) = (Vec::new(), Vec::new());
+        for path in files(&self.folder)? {
+            let place = path.display().to_string();
+            match package(&path) {
+                Ok(Some(package)) => {
+                    self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(package.digest, path);
+                    found.push(package);
+                }
+                Ok(None) => {}
+                Err(error) => broken.push((place, error)),
             }
         }
         found.sort();
-        Ok(found)
+        broken.sort_by(|one, other| one.0.cmp(&other.0));
+        Ok((found, broken))
     }
 
     fn component(&self, digest: Digest) -> Result<Vec<u8>, SourceError> {
-        let found = self.packages()?.into_iter().find(|(package, _)| package.digest == digest);
-        let (package, path) = found.ok_or(SourceError::Unknown(digest))?;
-        let bytes = bounded(&path)?;
-        if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(SourceError::Changed { place: package.place }) }
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
+        if let Some(bytes) = seen.and_then(|path| exactly(&path, digest)) {
+            return Ok(bytes);
+        }
+        // Not where it was: every file is hashed until it is found. One that cannot be read is somebody else's trouble.
+        for path in files(&self.folder)? {
+            if let Some(bytes) = exactly(&path, digest) {
+                self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, path);
+                return Ok(bytes);
+            }
+        }
+        Err(SourceError::Unknown(digest))
     }
+}
+
+/// The package in a file; none where it has no manifest, and so no name.
+fn package(path: &Path) -> Result<Option<Package>, SourceError> {
+    let place = path.display().to_string();
+    let wrong = |why: String| SourceError::Unreadable { place: place.clone(), why };
+    let bytes = bounded(path)?;
+    let report = crate::read(&bytes).map_err(|error| wrong(error.to_string()))?;
+    let Some(manifest) = report.manifest else { return Ok(None) };
+    let Manifest { name, version, .. } = Manifest::parse(&manifest).map_err(|error| wrong(error.to_string()))?;
+    Ok(Some(Package { name, version, digest: Digest::of(&bytes), place }))
+}
+
+/// The bytes of a file where they have this digest.
+fn exactly(path: &Path, digest: Digest) -> Option<Vec<u8>> {
+    let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
+    let bytes = is_file.then(|| bounded(path).ok()).flatten()?;
+    (Digest::of(&bytes) == digest).then_some(bytes)
 }
 
 impl PackageSource for PackageFolder {
     fn versions<'a>(&'a self, name: Option<&'a PackageName>) -> Pending<'a, Vec<Package>> {
-        let packages = self.packages().map(|found| {
-            found.into_iter().map(|(package, _)| package).filter(|package| name.is_none_or(|name| package.name == *name)).collect()
-        });
+        let packages =
+            self.look().map(|(found, _)| found.into_iter().filter(|package| name.is_none_or(|name| package.name == *name)).collect());
         Box::pin(std::future::ready(packages))
+    }
+
+    fn broken(&self) -> Pending<'_, Vec<(String, SourceError)>> {
+        Box::pin(std::future::ready(self.look().map(|(_, broken)| broken)))
     }
 
     fn fetch(&self, digest: Digest) -> Pending<'_, Vec<u8>> {

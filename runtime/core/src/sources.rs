@@ -32,6 +32,11 @@ pub trait PackageSource: Send + Sync {
     /// Every version of a package, or of all packages, sorted by name and version.
     fn versions<'a>(&'a self, name: Option<&'a PackageName>) -> Pending<'a, Vec<Package>>;
 
+    /// What looks like a package and is none: each with its place and what is wrong with it. None of them is among the versions.
+    fn broken(&self) -> Pending<'_, Vec<(String, SourceError)>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
     /// The component with this digest. What is given has been hashed: other bytes are an error.
     fn fetch(&self, digest: Digest) -> Pending<'_, Vec<u8>>;
 }
@@ -54,7 +59,7 @@ pub enum SourceError {
         /// What, and how much is allowed.
         what: String,
     },
-    /// It could not be read.
+    /// It could not be read, or is not what it should be.
     Unreadable {
         /// Where.
         place: String,

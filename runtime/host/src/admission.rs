@@ -4,12 +4,13 @@
 //! The plugin's own line comes first, so that one plugin with a thousand calls holds at most its share of the process's seats while it waits.
 //! Easily got wrong: a seat is given back after the instance is gone, not before, or the engine's pool would be found full.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use plugwork_core::capacity::{Resource, Scarce};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::account::Account;
 
@@ -21,6 +22,9 @@ pub(crate) struct Seats {
     free: Semaphore,
     waiting: AtomicU32,
     total: AtomicU32,
+    /// Seats that are taken and are not given out again when they come back: there are fewer now than when they were taken.
+    owed: AtomicU32,
+    resizing: Mutex<()>,
 }
 
 /// A seat in the plugin's own line and in the process's.
@@ -28,8 +32,8 @@ pub(crate) struct Seat(Arc<Account>);
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.process_seats().free.add_permits(1);
-        self.0.seats().free.add_permits(1);
+        self.0.process_seats().give_back();
+        self.0.seats().give_back();
     }
 }
 
@@ -44,16 +48,36 @@ impl Drop for Waiting<'_> {
 
 impl Seats {
     pub(crate) fn new(total: u32) -> Self {
-        Self { free: Semaphore::new(total as usize), waiting: AtomicU32::new(0), total: AtomicU32::new(total) }
+        let number = AtomicU32::new;
+        let free = Semaphore::new(total as usize);
+        Self { free, waiting: number(0), total: number(total), owed: number(0), resizing: Mutex::default() }
     }
 
     /// Changes how many there are. Fewer than are taken: those are not given out again.
     pub(crate) fn resize(&self, total: u32) {
+        let _one = self.resizing.lock().expect("no panic happens under this lock");
         let before = self.total.swap(total, Ordering::Relaxed);
         if total > before {
-            self.free.add_permits((total - before) as usize);
+            let more = total - before;
+            self.free.add_permits((more - self.settle(more)) as usize);
         } else {
-            self.free.forget_permits((before - total) as usize);
+            // Owed first: one that comes back in this moment must not be given out and forgotten both.
+            let fewer = before - total;
+            self.owed.fetch_add(fewer, Ordering::AcqRel);
+            let forgotten = u32::try_from(self.free.forget_permits(fewer as usize)).unwrap_or(fewer);
+            self.free.add_permits((forgotten - self.settle(forgotten)) as usize);
+        }
+    }
+
+    /// Takes off what is owed, at most `most`; gives how much.
+    fn settle(&self, most: u32) -> u32 {
+        let less = |owed: u32| Some(owed.saturating_sub(most));
+        self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, less).map_or(0, |owed| owed.min(most))
+    }
+
+    fn give_back(&self) {
+        if self.settle(1) == 0 {
+            self.free.add_permits(1);
         }
     }
 
@@ -64,7 +88,7 @@ impl Seats {
     /// How many are taken.
     pub(crate) fn taken(&self) -> u32 {
         let free = u32::try_from(self.free.available_permits()).unwrap_or(u32::MAX);
-        self.total.load(Ordering::Relaxed).saturating_sub(free)
+        (self.total.load(Ordering::Relaxed) + self.owed.load(Ordering::Relaxed)).saturating_sub(free)
     }
 
     fn try_take(&self) -> bool {
@@ -72,7 +96,7 @@ impl Seats {
     }
 
     /// Waits for one, in line.
-    async fn take(&self, patience: Duration, what: Resource) -> Result<(), Scarce> {
+    async fn take(&self, until: Instant, what: Resource) -> Result<(), Scarce> {
         let scarce = || {
             let total = u64::from(self.total.load(Ordering::Relaxed));
             Scarce { what, held: total + 1, limit: total }
@@ -82,7 +106,7 @@ impl Seats {
         if waiting >= WAITING_MAX {
             return Err(scarce());
         }
-        match tokio::time::timeout(patience, self.free.acquire()).await {
+        match tokio::time::timeout_at(until, self.free.acquire()).await {
             Ok(Ok(permit)) => {
                 permit.forget();
                 Ok(())
@@ -95,9 +119,11 @@ impl Seats {
 /// Takes a seat for an instance of this account's plugin. `make_room` is asked once, before waiting for one of the process's: it may release an
 /// instance that nobody uses.
 pub(crate) async fn seat(account: &Arc<Account>, make_room: impl FnOnce() -> bool) -> Result<Seat, Scarce> {
-    let patience = || Duration::from_millis(account.limits().deadline_ms);
+    // One deadline for both lines, and none is looked up where nobody waits.
+    let deadline = || Instant::now() + Duration::from_millis(account.limits().deadline_ms);
+    let mut until = None;
     if !account.seats().try_take() {
-        account.seats().take(patience(), Resource::PluginInstances).await?;
+        account.seats().take(*until.get_or_insert_with(deadline), Resource::PluginInstances).await?;
     }
     let process = account.process_seats();
     if process.try_take() {
@@ -108,7 +134,7 @@ pub(crate) async fn seat(account: &Arc<Account>, make_room: impl FnOnce() -> boo
     if make_room() && process.try_take() {
         return Ok(own.keep());
     }
-    process.take(patience(), Resource::Instances).await?;
+    process.take(until.unwrap_or_else(deadline), Resource::Instances).await?;
     Ok(own.keep())
 }
 
@@ -124,7 +150,7 @@ impl Own<'_> {
 impl Drop for Own<'_> {
     fn drop(&mut self) {
         if let Some(account) = self.0 {
-            account.seats().free.add_permits(1);
+            account.seats().give_back();
         }
     }
 }

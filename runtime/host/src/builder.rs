@@ -256,7 +256,7 @@ impl Builder {
         let seats = Arc::new(Seats::new(u32::try_from(capacity.instances_max).unwrap_or(u32::MAX)));
         let shared = Arc::new_cyclic(|this| Shared {
             engines,
-            cache: Cache::new(disk, children, capacity.loaded_max),
+            cache: Cache::new(disk, children, capacity.loaded_max, self.resident.code_bytes),
             capabilities: self.capabilities,
             limits: self.limits,
             sink: self.sink,
@@ -275,6 +275,7 @@ impl Builder {
             draining: Arc::default(),
             watched: housekeeping::Watched::default(),
             follows: AtomicBool::new(false),
+            closing: AtomicBool::new(false),
             last_use: LastUse::new(self.state.as_deref()),
             io: Handle::current(),
             threads,

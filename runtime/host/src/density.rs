@@ -14,7 +14,6 @@ use plugwork_core::capacity::{Capacity, Held, Process, Scarce};
 
 use crate::admission::Seats;
 use crate::engine::Allocation;
-use crate::generation::Generation;
 use crate::installation::Member;
 use crate::runtime::Shared;
 
@@ -43,12 +42,16 @@ impl Density {
         // A part of what the process can carry is left for those that are on their way out, or in the code cache only.
         let most = (capacity.loaded_max - capacity.loaded_max / 4).max(1);
         let plugins_max = plugins_max.map_or(most, |plugins| plugins.clamp(1, most));
+        // A weight has 32 bits: with more bytes than that for each plugin their number would bind nobody.
+        let bytes_max = bytes_max.clamp(plugins_max, plugins_max.saturating_mul(u64::from(u32::MAX)));
         // One weight for two bounds: nobody weighs less than its part of the whole, so there are never more than so many.
-        let least = u32::try_from((bytes_max / plugins_max).max(1)).unwrap_or(u32::MAX);
+        let least = u32::try_from(bytes_max / plugins_max).unwrap_or(u32::MAX);
+        // One that is larger than the whole is loaded alone. Otherwise it would have to go before its first call could begin.
+        let largest = u32::try_from(bytes_max).unwrap_or(u32::MAX);
         let kept = Cache::builder()
             .max_capacity(bytes_max)
             .eviction_policy(EvictionPolicy::lru())
-            .weigher(move |_, member: &Arc<Member>| member.code_bytes().max(least))
+            .weigher(move |_, member: &Arc<Member>| member.code_bytes().clamp(least, largest))
             .eviction_listener(move |_, member: Arc<Member>, cause| {
                 if let (RemovalCause::Size, Some(runtime)) = (cause, runtime.upgrade()) {
                     member.evict(&runtime);
@@ -87,8 +90,10 @@ impl Density {
     }
 
     /// Keeps a member that was just loaded.
-    pub(crate) fn keep(&self, member: &Arc<Member>, _generation: &Arc<Generation>) {
+    pub(crate) fn keep(&self, member: &Arc<Member>) {
         self.kept.insert(key(member), member.clone());
+        // The cache would get to it by itself, but only after some dozens more were loaded.
+        self.kept.run_pending_tasks();
     }
 
     /// It was used.

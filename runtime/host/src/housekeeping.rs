@@ -29,6 +29,8 @@ pub(crate) struct Watched {
     pub(crate) generations: std::sync::Mutex<Vec<Weak<Generation>>>,
     pub(crate) sessions: std::sync::Mutex<Vec<Weak<Place>>>,
     pub(crate) members: std::sync::Mutex<Vec<Weak<Member>>>,
+    /// What was told to be nearly used up, and still is.
+    told: std::sync::Mutex<Vec<Scarce>>,
 }
 
 /// Starts it.
@@ -37,7 +39,6 @@ pub(crate) fn start(runtime: Weak<Shared>, opened: Instant) {
         let mut interval = tokio::time::interval(EVERY);
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut moves: u64 = 0;
-        let mut told: Vec<Scarce> = Vec::new();
         loop {
             interval.tick().await;
             let Some(shared) = runtime.upgrade() else { return };
@@ -50,7 +51,7 @@ pub(crate) fn start(runtime: Weak<Shared>, opened: Instant) {
                 sweep_instances(shared);
             }
             if moves.is_multiple_of(REST_EVERY) {
-                tell_what_is_near(shared, &mut told);
+                shared.tell_what_is_near();
                 shared.keep_last_use();
             }
             moves += 1;
@@ -100,16 +101,16 @@ fn sweep_instances(shared: &Shared) {
     }
 }
 
-/// Says once that something is nearly used up, and again after it was not.
-fn tell_what_is_near(shared: &Shared, told: &mut Vec<Scarce>) {
-    let near = shared.density.capacity().near(shared.density.held(&shared.seats));
-    for scarce in near.iter().filter(|scarce| !told.iter().any(|other| other.what == scarce.what)) {
-        shared.complain(Level::Warn, &format!("this process is near its limits: {scarce}"));
-    }
-    *told = near;
-}
-
 impl Shared {
+    /// Says once that something is nearly used up, and again after it was not.
+    pub(crate) fn tell_what_is_near(&self) {
+        let near = self.density.capacity().near(self.density.held(&self.seats));
+        let told = std::mem::replace(&mut *self.watched.told.lock().expect("no panic happens under this lock"), near.clone());
+        for scarce in near.iter().filter(|scarce| !told.iter().any(|other| other.what == scarce.what)) {
+            self.complain(Level::Warn, &format!("this process is near its limits: {scarce}"));
+        }
+    }
+
     /// The coarse clock: milliseconds since the runtime was opened.
     #[inline]
     pub(crate) fn now_ms(&self) -> u64 {

@@ -72,6 +72,8 @@ pub(crate) struct Shared {
     pub(crate) watched: housekeeping::Watched,
     /// Whether it was started from records, and so does what others write there.
     pub(crate) follows: AtomicBool,
+    /// Whether nothing is loaded any more.
+    pub(crate) closing: AtomicBool,
     pub(crate) last_use: LastUse,
     /// Where work of the runtime's own runs.
     pub(crate) io: Handle,
@@ -163,6 +165,7 @@ impl Runtime {
     /// and finishes the records. What was enabled is enabled again at the next start.
     pub async fn close(self) -> Result<()> {
         let shared = &self.0;
+        shared.closing.store(true, Ordering::SeqCst);
         shared.keep_last_use();
         for member in shared.members.part_all() {
             member.leave(shared);
@@ -184,6 +187,18 @@ impl Runtime {
 }
 
 impl Shared {
+    /// Whether it is about to be closed, or was.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Makes sure that one more plugin may be loaded, and says where that is nearly no longer so.
+    pub(crate) fn make_room(&self, subject: &Subject) -> Result<()> {
+        self.density.admit(&self.seats).map_err(|scarce| Error::scarce(scarce).of(subject))?;
+        self.tell_what_is_near();
+        Ok(())
+    }
+
     pub(crate) fn offered(&self) -> Vec<Offered<'_>> {
         let offered = |capability: &dyn Capability| Offered { capability: capability.name(), interfaces: capability.interfaces() };
         self.capabilities.iter().map(|capability| offered(capability.as_ref())).collect()

@@ -42,6 +42,43 @@ fn names_and_versions_are_the_components_own() {
 }
 
 #[test]
+fn what_is_broken_is_told_and_hides_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(folder.path().join(name), bytes).unwrap();
+    write("good.wasm", &package("acme:b", "1.0.0"));
+    write("nameless.wasm", &component(RICH));
+    write("noise.wasm", b"hello");
+    let wrong = Embedded { manifest: Some("name = 1"), ..Embedded::default() };
+    write("wrong.wasm", &embed(&component(RICH), &wrong).unwrap());
+    // Larger than a component may be, and without a byte on disk.
+    let large = fs::File::create(folder.path().join("large.wasm")).unwrap();
+    large.set_len(plugwork_component::StructureLimits::default().file_bytes + 1).unwrap();
+    let source = PackageFolder::new(folder.path());
+    let found = now(source.versions(None)).unwrap();
+    assert_eq!(found.len(), 1);
+    let broken: Vec<_> = now(source.broken()).unwrap();
+    let names: Vec<_> = broken.iter().map(|(place, _)| place.rsplit('/').next().unwrap()).collect();
+    assert_eq!(names, ["large.wasm", "noise.wasm", "wrong.wasm"]);
+    assert!(matches!(broken[0].1, SourceError::TooMuch { .. }) && matches!(broken[1].1, SourceError::Unreadable { .. }), "{broken:?}");
+    // Also for one who never listed it.
+    assert_eq!(now(PackageFolder::new(folder.path()).fetch(found[0].digest)).unwrap(), package("acme:b", "1.0.0"));
+}
+
+#[test]
+fn a_file_that_moved_is_found_and_one_that_changed_is_not_taken_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (folder.path().join("old.wasm"), folder.path().join("new.wasm"));
+    fs::write(&old, package("acme:b", "1.0.0")).unwrap();
+    let source = PackageFolder::new(folder.path());
+    let digest = now(source.versions(None)).unwrap()[0].digest;
+    fs::rename(&old, &new).unwrap();
+    fs::write(&old, package("acme:b", "2.0.0")).unwrap();
+    assert_eq!(now(source.fetch(digest)).unwrap(), package("acme:b", "1.0.0"));
+    fs::write(&new, b"changed").unwrap();
+    assert_eq!(now(source.fetch(digest)), Err(SourceError::Unknown(digest)));
+}
+
+#[test]
 fn what_is_not_there_is_said() {
     let folder = tempfile::tempdir().unwrap();
     let digest = Digest::of(b"nothing");

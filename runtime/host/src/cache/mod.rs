@@ -69,15 +69,17 @@ pub(crate) struct Cache {
 
 impl Cache {
     /// `children` compile where there are any; they need a disk.
-    pub(crate) fn new(disk: Option<Disk>, children: Option<Children>, loaded_max: u64) -> Self {
+    /// Memory keeps no more code than may be loaded.
+    pub(crate) fn new(disk: Option<Disk>, children: Option<Children>, loaded_max: u64, code_bytes: u64) -> Self {
+        let bytes_max = code_bytes.clamp(1, CODE_BYTES_MAX);
         // Components that are only here take memory maps and descriptors too: at most an eighth of what the process can carry.
-        let least = u32::try_from(CODE_BYTES_MAX / (loaded_max / 8).max(1)).unwrap_or(u32::MAX);
+        let least = u32::try_from(bytes_max / (loaded_max / 8).max(1)).unwrap_or(u32::MAX);
         let weigh = move |_: &(Digest, Variant), component: &Component| {
             let range = component.image_range();
             u32::try_from(range.end as usize - range.start as usize).unwrap_or(u32::MAX).max(least)
         };
         Self {
-            code: Memory::builder().max_capacity(CODE_BYTES_MAX).weigher(weigh).build(),
+            code: Memory::builder().max_capacity(bytes_max).weigher(weigh).build(),
             facts: Memory::new(FACTS_MAX),
             disk: disk.map(Arc::new),
             children: children.map(Arc::new),

@@ -4,6 +4,7 @@
 //! plugin is makes it `failed`, and is not tried again at every call.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::{Grants, Limits};
@@ -47,6 +48,9 @@ impl Member {
         if !self.is(Stage::Active) {
             return Err(self.unavailable());
         }
+        if runtime.shared().is_closing() {
+            return Err(self.closing());
+        }
         self.flight.fly(|| self.load_current(runtime)).await
     }
 
@@ -57,17 +61,13 @@ impl Member {
         {
             return Ok(generation);
         }
-        match self.load(runtime).await {
-            Ok(generation) => {
-                let state = self.state.lock().expect("no panic happens under this lock");
-                if state.stage() != Stage::Active {
-                    drop(state);
-                    return Err(self.unavailable());
+        match self.load_to_run(runtime).await {
+            Ok((generation, first)) => {
+                self.run_from_here(runtime, &generation)?;
+                runtime.shared().density.keep(self);
+                if first {
+                    self.after_activation(runtime).await;
                 }
-                self.current.store(Some(generation.clone()));
-                self.count_generation();
-                drop(state);
-                runtime.shared().density.keep(self, &generation);
                 Ok(generation)
             }
             Err(error) => {
@@ -79,11 +79,44 @@ impl Member {
         }
     }
 
+    /// As [`Member::load`]; asks the application where this is its first since it was attached, and says whether it was.
+    async fn load_to_run(self: &Arc<Self>, runtime: &Runtime) -> Result<(Arc<Generation>, bool)> {
+        let generation = self.load(runtime).await?;
+        if self.activated.load(Ordering::Relaxed) {
+            return Ok((generation, false));
+        }
+        let (hooks, change) = (&runtime.shared().hooks, generation.change(None));
+        hooks.ask("before-activate", &change, hooks.hooks.before_activate(&change)).await?;
+        self.activated.store(true, Ordering::Relaxed);
+        Ok((generation, true))
+    }
+
+    /// Calls go to it from here on.
+    fn run_from_here(&self, runtime: &Runtime, generation: &Arc<Generation>) -> Result<()> {
+        let state = self.state.lock().expect("no panic happens under this lock");
+        if state.stage() != Stage::Active {
+            drop(state);
+            return Err(self.unavailable());
+        }
+        // Under the lock that closing takes too: what is loaded past this line is found and drained by it.
+        if runtime.shared().is_closing() {
+            return Err(self.closing());
+        }
+        self.current.store(Some(generation.clone()));
+        self.count_generation();
+        Ok(())
+    }
+
+    fn closing(&self) -> Error {
+        Error::new(ErrorKind::Unavailable, format!("`{}` takes no calls: its runtime is closing", self.name)).of(&self.subject())
+    }
+
     /// A generation as the recipe says, which nobody calls yet.
     pub(super) async fn load(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
         let shared = runtime.shared();
         let subject = self.subject();
-        shared.density.admit(&shared.seats).map_err(|scarce| Error::scarce(scarce).of(&subject))?;
+        // Before anything is fetched; accepting it asks again.
+        shared.make_room(&subject)?;
         let recipe = self.recipe.load_full();
         let source = match &*recipe {
             Recipe::Recorded => shared.package(subject.digest)?,
@@ -112,6 +145,7 @@ impl Member {
 
     /// Unloads it to make room. It stays active.
     pub(crate) fn evict(&self, shared: &Shared) {
+        drop(self.ready.lock().expect("no panic happens under this lock").take());
         if let Some(generation) = self.current.swap(None) {
             shared.retire(generation);
         }
@@ -119,8 +153,9 @@ impl Member {
 
     /// Bytes of machine code that are loaded for it.
     pub(crate) fn code_bytes(&self) -> u32 {
-        let current = self.current.load();
-        let range = current.as_ref().map(|generation| generation.component.image_range());
+        let current = self.current.load_full();
+        let loaded = current.or_else(|| self.ready.lock().expect("no panic happens under this lock").clone());
+        let range = loaded.map(|generation| generation.component.image_range());
         range.map_or(0, |range| u32::try_from(range.end as usize - range.start as usize).unwrap_or(u32::MAX))
     }
 

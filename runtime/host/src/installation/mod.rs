@@ -14,7 +14,7 @@ mod start;
 mod status;
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
@@ -69,6 +69,8 @@ pub(crate) struct Member {
     updated_from: Mutex<Option<Digest>>,
     /// What was said when a version last went back by itself.
     rolled_back: Mutex<Option<String>>,
+    /// Whether the application had its say in this activation: one that is loaded at its first call is activated by that.
+    activated: AtomicBool,
     flight: Flight<Result<Arc<Generation>>>,
     /// Held by whoever changes it: one change at a time.
     changing: tokio::sync::Mutex<()>,
@@ -94,6 +96,7 @@ impl Member {
             watched: Mutex::default(),
             updated_from: Mutex::default(),
             rolled_back: Mutex::default(),
+            activated: AtomicBool::new(false),
             flight: Flight::default(),
             changing: tokio::sync::Mutex::default(),
             lane: OnceLock::new(),
@@ -180,14 +183,17 @@ impl Member {
     pub(crate) async fn enter(self: &Arc<Self>, runtime: &Runtime, now_ms: u64) -> Result<Entered> {
         self.used(runtime, now_ms);
         loop {
-            let generation = match &*self.current.load() {
+            let entered = match &*self.current.load() {
                 Some(generation) => generation.enter(),
                 None => None,
             };
-            match generation {
-                Some(entered) => return Ok(entered),
-                // Not loaded, or closed in this very moment: by the time it is loaded the next version is the current one.
-                None => _ = self.loaded(runtime).await?,
+            if let Some(entered) = entered {
+                return Ok(entered);
+            }
+            // Not loaded, or closed in this very moment: by the time it is loaded the next version is the current one. Entered as it was given,
+            // because where little fits it may be unloaded again before it would be found there.
+            if let Some(entered) = self.loaded(runtime).await?.enter() {
+                return Ok(entered);
             }
         }
     }

@@ -5,6 +5,7 @@
 //! the middle leaves the state it found.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use plugwork_core::lifecycle::{self, Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{Event, Settings};
@@ -93,6 +94,8 @@ impl Runtime {
         let current = member.current.load();
         if current.as_ref().is_none_or(|current| !Arc::ptr_eq(current, generation)) {
             *member.ready.lock().expect("no panic happens under this lock") = Some(generation.clone());
+            // It may wait long to be enabled, so it makes room like any other.
+            self.shared().density.keep(&member);
         }
         drop(current);
         Ok(Installation::new(self, &member))
@@ -187,6 +190,8 @@ impl Member {
             }
             // The application said no: nothing is wrong with the plugin, which stays what it was.
             Err(error) if error.denials().iter().any(|denial| denial.code.starts_with("E-HOOK")) => Err(error),
+            // Nor where there was no room for it.
+            Err(error) if error.scarcity().is_some() => Err(error),
             Err(error) => {
                 passing.fail(&error);
                 Err(error)
@@ -210,6 +215,7 @@ impl Member {
             None => None,
         };
         generation.prove(from_version.as_deref()).await?;
+        self.activated.store(true, Ordering::Relaxed);
         if let Some(by) = by.or(updated_from.map(|_| "host")) {
             let (subject, settings) = ((*generation.subject).clone(), (*self.settings.load_full()).clone());
             self.write(runtime, vec![Event::Enabled { subject, by: by.to_owned(), settings }]).await?;
@@ -217,7 +223,7 @@ impl Member {
         self.updated_from(None);
         self.current.store(Some(generation.clone()));
         self.count_generation();
-        shared.density.keep(self, &generation);
+        shared.density.keep(self);
         shared.members.join(self);
         Ok(())
     }
@@ -234,7 +240,13 @@ impl Member {
         shared.members.part(self);
         shared.density.forget(self);
         let watched = self.watched.lock().expect("no panic happens under this lock").take();
-        let going = [self.current.swap(None), watched.map(|watched| watched.before)];
+        self.activated.store(false, Ordering::Relaxed);
+        let current = {
+            // A load that is about to end sees that this happened, or is seen here.
+            let _state = self.state.lock().expect("no panic happens under this lock");
+            self.current.swap(None)
+        };
+        let going = [current, watched.map(|watched| watched.before)];
         going.into_iter().flatten().for_each(|generation| shared.retire(generation));
     }
 
@@ -268,7 +280,7 @@ impl Generation {
         Recipe::Kept { source: self.source.clone(), grants: self.grants.clone(), limits: self.limits_given }
     }
 
-    fn change(&self, from: Option<&Self>) -> Change {
+    pub(super) fn change(&self, from: Option<&Self>) -> Change {
         Change {
             subject: (*self.subject).clone(),
             version: self.version().cloned(),

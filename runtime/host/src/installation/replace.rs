@@ -132,7 +132,7 @@ impl Installation {
     async fn swap(&self, before: &Arc<Generation>, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
         let (member, shared) = (&self.member, self.runtime.shared());
         let began = Instant::now();
-        shared.density.admit(&shared.seats).map_err(|scarce| Error::scarce(scarce).of(offer.subject()))?;
+        shared.make_room(offer.subject())?;
         let change = offer.change(&grants, Some(before.subject.digest));
         shared.hooks.ask("before-update", &change, shared.hooks.hooks.before_update(&change)).await?;
         // Not yet on record: that comes when nothing can fail any more.
@@ -236,7 +236,7 @@ impl Member {
         }
         self.current.store(Some(next.clone()));
         self.count_generation();
-        shared.density.keep(self, next);
+        shared.density.keep(self);
         shared.members.refresh();
         let watched = Watched { before: before.clone(), observed_before: before.work.observed.snapshot(), since_ms: shared.now_ms() };
         let earlier = self.watched.lock().expect("no panic happens under this lock").replace(watched);
@@ -306,7 +306,7 @@ impl Member {
         self.subject.store(before.subject.clone());
         self.current.store(Some(before.clone()));
         self.count_generation();
-        shared.density.keep(self, &before);
+        shared.density.keep(self);
         shared.members.refresh();
         shared.retire(current.clone());
         let version = |generation: &Generation| {

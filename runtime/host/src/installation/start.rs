@@ -10,11 +10,10 @@ use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
-use plugwork_core::record::{Consent, ConsentKey, Event, Settings};
-use plugwork_core::sources::PackageSource;
-use plugwork_core::{Digest, Grants, PackageName, Standing, Subject};
+use plugwork_core::record::{ConsentKey, Event, Settings};
+use plugwork_core::sources::{PackageSource, newest};
+use plugwork_core::{Digest, PackageName, Standing, Subject};
 
-use super::hooks::Change;
 use super::load::Recipe;
 use super::moves::Passing;
 use super::{Installation, Member};
@@ -70,12 +69,6 @@ pub struct Skipped {
     pub error: Error,
 }
 
-/// What is enabled on record.
-struct Recorded {
-    member: Arc<Member>,
-    change: Change,
-}
-
 /// What a place has to offer.
 #[derive(Debug, Default)]
 pub struct Found {
@@ -91,40 +84,46 @@ impl Runtime {
     /// An error where a critical plugin cannot be started. Everything else that cannot is in [`Started::skipped`].
     pub async fn start(&self, start: Start) -> Result<Started> {
         self.shared().follows.store(true, Ordering::Relaxed);
-        let recorded = self.recorded().await?;
+        let (recorded, revoked) = self.recorded().await?;
         let likely: HashMap<String, usize> = match start.preload {
             Preload::Likely(_) => self.shared().last_use.read().into_iter().enumerate().map(|(place, name)| (name, place)).collect(),
             _ => HashMap::new(),
         };
         let mut now: Vec<&Arc<Member>> = Vec::new();
-        let mut later: Vec<&Recorded> = Vec::new();
-        let mut wanted: Vec<(usize, &Recorded)> = Vec::new();
-        for one in &recorded {
-            let place = likely.get(&one.member.key.to_string());
+        let mut later: Vec<Arc<Member>> = Vec::new();
+        let mut wanted: Vec<(usize, &Arc<Member>)> = Vec::new();
+        for member in &recorded {
+            let place = likely.get(&member.key.to_string());
             match (start.preload, place) {
                 // One that was updated since it last ran is told so before anybody calls it.
-                _ if one.member.settings.load().critical || one.member.is_updated() => now.push(&one.member),
-                (Preload::All, _) => now.push(&one.member),
-                (Preload::Likely(_), Some(place)) => wanted.push((*place, one)),
-                _ => later.push(one),
+                _ if member.settings.load().critical || member.is_updated() => now.push(member),
+                (Preload::All, _) => now.push(member),
+                (Preload::Likely(_), Some(place)) => wanted.push((*place, member)),
+                _ => later.push(member.clone()),
             }
         }
         wanted.sort_by_key(|(place, _)| *place);
-        for (number, (_, one)) in wanted.into_iter().enumerate() {
+        for (number, (_, member)) in wanted.into_iter().enumerate() {
             match start.preload {
-                Preload::Likely(most) if number < most => now.push(&one.member),
-                _ => later.push(one),
+                Preload::Likely(most) if number < most => now.push(member),
+                _ => later.push(member.clone()),
             }
         }
-        let mut started = self.activate_unloaded(&later).await?;
+        // Those that are loaded at their first call are asked from here on; the application has its say then.
+        let mut started = Started { active: later.len(), ..Started::default() };
+        for member in &later {
+            member.activate_unloaded()?;
+        }
+        self.shared().members.join_all(&later);
         let loads = now.into_iter().map(|member| async move { (member, self.begin(member).await) });
-        let mut loads = futures::stream::iter(loads).buffer_unordered(start.parallel.max(1));
+        let revoked = futures::stream::iter(revoked.iter().map(|(member, error)| (member, Err(error.clone()))));
+        let mut loads = revoked.chain(futures::stream::iter(loads).buffer_unordered(start.parallel.max(1)));
         let mut critical = None;
         while let Some((member, result)) = loads.next().await {
             match result {
-                Ok(()) => {
+                Ok(loaded) => {
                     started.active += 1;
-                    started.loaded += 1;
+                    started.loaded += usize::from(loaded);
                 }
                 Err(error) => {
                     self.shared().complain(Level::Error, &format!("`{}` was not started: {error}", member.name));
@@ -139,41 +138,28 @@ impl Runtime {
         critical.map_or(Ok(started), Err)
     }
 
-    /// Those that are loaded at their first call are asked from here on.
-    async fn activate_unloaded(&self, later: &[&Recorded]) -> Result<Started> {
-        let (shared, mut started) = (self.shared(), Started::default());
-        let mut active = Vec::with_capacity(later.len());
-        for Recorded { member, change } in later {
-            member.advance(Move::Enable, Actor::Host, super::plain)?;
-            if let Err(error) = shared.hooks.ask("before-activate", change, shared.hooks.hooks.before_activate(change)).await {
-                member.begin(LifeState::Installed);
-                started.skipped.push(Skipped { key: member.key.clone(), error });
-                continue;
-            }
-            member.advance(Move::Activate, Actor::Host, super::plain)?;
-            active.push(member.clone());
-        }
-        shared.members.join_all(&active);
-        started.active = active.len();
-        for Recorded { member, change } in later {
-            if member.is(Stage::Active) && shared.hooks.tell(shared.hooks.hooks.after_activate(change)).await {
-                shared.complain_hook("after-activate", change);
-            }
-        }
-        Ok(started)
-    }
-
-    /// Loads one that is enabled on record and attaches it.
-    async fn begin(&self, member: &Arc<Member>) -> Result<()> {
+    /// Loads one that is enabled on record and attaches it; says whether it is loaded.
+    async fn begin(&self, member: &Arc<Member>) -> Result<bool> {
         let _one = member.changing.lock().await;
-        match member.state().stage() {
-            Stage::Active | Stage::Removed => Ok(()),
-            _ => member.enable(self, Actor::Host, None).await,
+        if matches!(member.state().stage(), Stage::Active | Stage::Removed) {
+            return Ok(member.current.load().is_some());
+        }
+        match member.enable(self, Actor::Host, None).await {
+            Ok(()) => Ok(true),
+            // Nothing is wrong with the plugin: its first call tries again, when others have made room.
+            Err(error) if error.scarcity().is_some() && !member.settings.load().critical => {
+                self.shared().complain(Level::Warn, &format!("`{}` is loaded later: {error}", member.name));
+                member.activate_unloaded()?;
+                self.shared().members.join(member);
+                Ok(false)
+            }
+            Err(error) => Err(error),
         }
     }
 
-    /// Every installation that is on record and not known yet; gives those that are enabled.
-    async fn recorded(&self) -> Result<Vec<Recorded>> {
+    /// Every installation that is on record and not known yet; gives those that are enabled, and those that would be if consent had not been
+    /// taken back.
+    async fn recorded(&self) -> Result<(Vec<Arc<Member>>, Vec<(Arc<Member>, Error)>)> {
         let shared = self.shared();
         let Some(audit) = &shared.audit else {
             return Err(Error::new(ErrorKind::Invalid, "this runtime keeps no records: there is nothing to start from"));
@@ -186,49 +172,50 @@ impl Runtime {
                 _ => {}
             }
         }
-        let mut enabled = Vec::new();
+        let (mut enabled, mut revoked) = (Vec::new(), Vec::new());
         for record in audit.records.consents().await.map_err(Error::records)? {
-            let (change, state) = match record.event().map_err(Error::records)? {
-                Event::Granted(Consent { subject, version, grants, .. }) => {
-                    (Change { subject, version, grants, from: None }, LifeState::Installed)
-                }
+            let event = record.event().map_err(Error::records)?;
+            let (subject, state) = match &event {
+                Event::Granted(consent) => (consent.subject.clone(), LifeState::Installed),
                 Event::Revoked { subject, by, .. } => {
-                    let reason = format!("consent was taken back by `{by}`");
-                    (Change { subject, version: None, grants: Grants::none(), from: None }, LifeState::Suspended { reason })
+                    (subject.clone(), LifeState::Suspended { reason: format!("consent was taken back by `{by}`") })
                 }
                 _ => continue,
             };
-            let subject = &change.subject;
-            let key = ConsentKey::from(subject);
+            let key = ConsentKey::from(&subject);
             if key.instance == plugwork_core::consent::EVERY_INSTANCE || shared.members.contains(&key) {
                 continue;
             }
             let (enabled_as, settings) = lives.remove(&key).unwrap_or_else(|| (None, Settings::default()));
             let installed = state == LifeState::Installed;
-            let member = shared.members.get_or_insert(&key, || Member::new(subject.clone(), settings, Recipe::Recorded, None));
+            let fresh = || Member::new(subject, settings, Recipe::Recorded, None);
+            let member = shared.members.get_or_insert(&key, fresh);
             member.begin(state);
-            if let (Some(digest), true) = (enabled_as, installed) {
-                member.updated_from(Some(digest).filter(|digest| *digest != subject.digest));
-                enabled.push(Recorded { member, change });
+            let Some(enabled_as) = enabled_as else { continue };
+            if installed {
+                member.updated_from(Some(enabled_as).filter(|digest| *digest != member.subject().digest));
+                enabled.push(member);
+            } else {
+                let (subject, now_ms) = (member.subject(), shared.clock.now_ms());
+                let denial = Standing::of(Some(&event), subject.digest, now_ms).consent(&subject.to_string(), subject.digest).err();
+                let denials = denial.into_iter().collect();
+                revoked.push((member, Error::refused(format!("cannot load `{subject}`:"), denials).of(&subject)));
             }
         }
-        Ok(enabled)
+        Ok((enabled, revoked))
     }
 
     /// Every package of a folder (or any other source) as an offer. Nothing is installed by being found, and nothing runs.
     pub async fn discover(&self, packages: Arc<dyn PackageSource>) -> Result<Found> {
         let listed = packages.versions(None).await.map_err(|error| Error::new(ErrorKind::Io, error.to_string()))?;
-        let mut newest: HashMap<PackageName, &plugwork_core::sources::Package> = HashMap::new();
-        for package in &listed {
-            newest
-                .entry(package.name.clone())
-                .and_modify(|known| *known = if package.version > known.version { package } else { *known })
-                .or_insert(package);
-        }
-        let mut newest: Vec<_> = newest.into_values().collect();
-        newest.sort();
-        let sources = newest.into_iter().map(|package| (package.place.clone(), Ok(Source::package(package.digest, packages.clone()))));
-        Ok(self.offers(sources.collect()).await)
+        let broken = packages.broken().await.map_err(|error| Error::new(ErrorKind::Io, error.to_string()))?;
+        // They stand sorted by name.
+        let newest = listed.chunk_by(|one, other| one.name == other.name).filter_map(|versions| match newest(versions, None) {
+            Ok(package) => package.map(|package| (package.place.clone(), Ok(Source::package(package.digest, packages.clone())))),
+            Err(error) => Some((versions[0].name.to_string(), Err(Error::new(ErrorKind::Io, error.to_string())))),
+        });
+        let broken = broken.into_iter().map(|(place, error)| (place, Err(Error::new(ErrorKind::Component, error.to_string()))));
+        Ok(self.offers(newest.chain(broken).collect()).await)
     }
 
     /// Each file of a list as an offer, as [`Runtime::discover`] does for a folder.
@@ -282,7 +269,7 @@ impl Shared {
         }
         let runtime = Runtime::from(self.clone());
         self.io.spawn(async move {
-            let obeyed = if enabled { runtime.begin(&member).await } else { runtime.disable_as_recorded(&member).await };
+            let obeyed = if enabled { runtime.begin(&member).await.map(drop) } else { runtime.disable_as_recorded(&member).await };
             if let Err(error) = obeyed {
                 runtime.shared().complain(Level::Error, &format!("cannot do what the records say of `{}`: {error}", member.name));
             }
@@ -324,6 +311,12 @@ impl Runtime {
 }
 
 impl Member {
+    /// Attached from here on; its first call loads it.
+    fn activate_unloaded(&self) -> Result<()> {
+        self.advance(Move::Enable, Actor::Host, super::plain)?;
+        self.advance(Move::Activate, Actor::Host, super::plain).map(drop)
+    }
+
     /// Where it stands when the host starts: the table is for changes, and this is none.
     pub(super) fn begin(&self, state: LifeState) {
         *self.state.lock().expect("no panic happens under this lock") = state;

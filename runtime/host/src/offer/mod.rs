@@ -191,6 +191,7 @@ impl Offer {
             return Err(Error::refused(format!("cannot accept `{subject}`: it needs what was not granted:"), denials).of(subject));
         }
         let configured = self.configure(&grants).map_err(wrong)?;
+        runtime.make_room(subject)?;
         let limits = self.limits.unwrap_or(runtime.limits);
         limits.check().map_err(|issue| Error::invalid(ErrorKind::Invalid, format!("the limits of `{subject}` are wrong:"), vec![issue]))?;
         let limits = self.manifest.as_ref().map_or(limits, |manifest| limits.tightened_by(&manifest.limits));

@@ -8,9 +8,11 @@
 mod accounts;
 mod allocation;
 mod cache;
+mod canary;
 mod compile;
 mod consent;
 mod denials;
+mod density;
 mod dispatch;
 mod dynamic;
 mod faults;
@@ -23,4 +25,5 @@ mod log;
 mod offers;
 mod sessions;
 mod smith;
+mod starting;
 mod world;
