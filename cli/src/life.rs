@@ -116,13 +116,20 @@ pub(crate) async fn refuse_disabled(records: &dyn Records, key: &ConsentKey) -> 
         Some(said) if !said.enabled => {
             let why = if said.reason.is_empty() { String::new() } else { format!(": {}", said.reason) };
             Err(Failure::refused(format_args!(
-                "`{key}` was disabled by {}{why} (E-LIFECYCLE-DISABLED)\nhint: {}",
+                "`{}` was disabled by {}{why} (E-LIFECYCLE-DISABLED)\nhint: {}",
+                named(key),
                 said.by,
                 line("enable", key)
             )))
         }
         _ => Ok(()),
     }
+}
+
+/// A plugin as people name it: its tenant only where it is not the usual one.
+pub(crate) fn named(key: &ConsentKey) -> String {
+    let name = key.to_string();
+    name.strip_prefix("default/").map_or(name.clone(), str::to_owned)
 }
 
 /// The command that does something to one plugin.
@@ -198,7 +205,7 @@ mod tests {
         assert!(refuse_disabled(&records, &key).await.is_ok());
         records.append(1, vec![enabled(), disabled()]).await.unwrap();
         let refused = refuse_disabled(&records, &key).await.unwrap_err().to_string();
-        assert!(refused.contains("disabled by ana: noisy (E-LIFECYCLE-DISABLED)"), "{refused}");
+        assert!(refused.contains("`blue/a:b#one` was disabled by ana: noisy (E-LIFECYCLE-DISABLED)"), "{refused}");
         assert!(refused.ends_with("hint: `plugwork enable a:b --tenant blue --instance one`"), "{refused}");
         records.append(1, vec![enabled()]).await.unwrap();
         assert!(refuse_disabled(&records, &key).await.is_ok());

@@ -117,7 +117,7 @@ impl Told {
         Some(match self {
             Self::Watching { folder } => format!("watching `{}`; Ctrl-C ends", folder.display()),
             Self::Changed { files } => format!("\nchanged: {}", names(files)),
-            Self::Unchanged { build_ms } => format!("nothing is different (looked for {})", seconds(*build_ms)),
+            Self::Unchanged { build_ms } => format!("unchanged: this is what runs already ({})", seconds(*build_ms)),
             Self::NotBuilt { error, running } | Self::Refused { error, running } => format!("error: {error}\n{}", goes_on(*running)),
             Self::Swapped { generation, version, digest, build_ms, swap_ms, handed_over_bytes } => {
                 let version = version.as_ref().map(|version| format!("{version} ")).unwrap_or_default();

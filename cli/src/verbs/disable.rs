@@ -54,7 +54,7 @@ impl Disable {
             let mut events = Vec::new();
             for life in lives.iter().filter(|life| !life.is_disabled()) {
                 next(life.stage(now_ms()), Move::Disable, Actor::Operator)
-                    .map_err(|denial| Failure::refused(format_args!("cannot disable `{}`: {denial}", life.key())))?;
+                    .map_err(|denial| Failure::refused(format_args!("cannot disable `{}`: {denial}", life::named(&life.key()))))?;
                 let (subject, by, reason) = (life.subject().clone(), approver(), self.reason.clone());
                 events.push(Event::Disabled { subject, by, reason, settings: life.settings() });
             }

@@ -72,7 +72,7 @@ impl Enable {
                     weight: self.weight.unwrap_or(before.weight),
                     points: points(&packages, life)?,
                 };
-                settings.check().map_err(|issue| Failure::usage(format_args!("`{}`: {issue}", life.key())))?;
+                settings.check().map_err(|issue| Failure::usage(format_args!("`{}`: {issue}", life::named(&life.key()))))?;
                 let stage = if failed.contains(&life.key()) { Stage::Failed } else { life.stage(now_ms()) };
                 let nothing_new = stage == Stage::Active && before == settings;
                 if !nothing_new {
@@ -116,7 +116,7 @@ fn allowed(life: &Life, stage: Stage) -> Result<(), Failure> {
     let state = life.state(now_ms());
     if stage == Stage::Installed && state.stage() == Stage::Suspended {
         let hint = format!("consent again with `plugwork add FILE`, then {}", life::line("enable", &key));
-        return Err(Failure::refused(format_args!("cannot enable `{key}`: it is {state}\nhint: {hint}")));
+        return Err(Failure::refused(format_args!("cannot enable `{}`: it is {state}\nhint: {hint}", life::named(&key))));
     }
     next(stage, wanted, Actor::Operator).map(drop).map_err(|denial| {
         let first = match stage {
@@ -124,7 +124,7 @@ fn allowed(life: &Life, stage: Stage) -> Result<(), Failure> {
             Stage::Suspended => format!("\nit is {state}: consent again with `plugwork add FILE`, and it goes on as it was"),
             _ => String::new(),
         };
-        Failure::refused(format_args!("cannot enable `{key}`: {denial}{first}"))
+        Failure::refused(format_args!("cannot enable `{}`: {denial}{first}", life::named(&key)))
     })
 }
 
@@ -148,7 +148,7 @@ pub(super) fn points(packages: &Packages, life: &Life) -> Result<Vec<InterfaceNa
     packages.open(digest)?;
     let component = Component::open(&packages.path(digest))?;
     let parsed = component.report.points.iter().map(|point| point.parse::<InterfaceName>());
-    parsed.collect::<Result<_, _>>().map_err(|error| Failure::failed(format_args!("`{}`: {error}", life.key())))
+    parsed.collect::<Result<_, _>>().map_err(|error| Failure::failed(format_args!("`{}`: {error}", life::named(&life.key()))))
 }
 
 /// A configuration as it was given: JSON, or `@` and the file that holds it.

@@ -212,7 +212,7 @@ impl Logs {
         let running = if found.is_empty() { BTreeSet::new() } else { running(state)? };
         for line in &mut found {
             if let From::Record { running: runs, .. } = &mut line.from {
-                *runs = running.contains(&line.subject);
+                *runs = running.contains(&ConsentKey::from(&line.subject));
             }
         }
         Ok(found)
@@ -243,7 +243,7 @@ impl Logs {
     async fn tell_nothing(&self, state: &Path, records: &Store) -> Result<(), Failure> {
         if let Some(plugin) = &self.plugin {
             let known = installed::latest(records, None).await?.iter().any(|latest| latest.event.subject().package == *plugin);
-            if !known && !running(state)?.iter().any(|subject| subject.package == *plugin) {
+            if !known && !running(state)?.iter().any(|key| key.package == *plugin) {
                 return Err(installed::unknown(records, plugin).await);
             }
         }
@@ -254,13 +254,13 @@ impl Logs {
     }
 }
 
-/// Whom running hosts have loaded.
-fn running(state: &Path) -> Result<BTreeSet<Subject>, Failure> {
+/// Whom running hosts have loaded, in whichever version.
+fn running(state: &Path) -> Result<BTreeSet<ConsentKey>, Failure> {
     let asked = ask::top(state).map_err(|error| Failure::failed(format_args!("cannot look for running hosts: {error}")))?;
     let answers = asked.into_iter().filter_map(|host| host.answer.ok());
     let subjects = answers.flat_map(|mut answer| match answer["plugins"].take() {
         serde_json::Value::Array(plugins) => plugins,
         _ => Vec::new(),
     });
-    Ok(subjects.filter_map(|mut plugin| serde_json::from_value::<Subject>(plugin["subject"].take()).ok()).collect())
+    Ok(subjects.filter_map(|plugin| serde_json::from_value(plugin["subject"].clone()).ok()).collect())
 }

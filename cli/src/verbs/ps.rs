@@ -193,10 +193,16 @@ fn running(key: &ConsentKey, hosts: Vec<Value>) -> Shown {
     }
 }
 
+/// The table, without the columns in which nobody has anything to say.
 fn tell(shown: &[Shown]) {
-    let rows: Vec<Vec<String>> = shown.iter().flat_map(rows).collect();
-    let headings =
+    const HEADINGS: [&str; 12] =
         ["plugin", "version", "state", "process", "generation", "instances", "in flight", "calls", "faults", "breaker", "last call", "why"];
+    const ALWAYS: usize = 3;
+    let rows: Vec<Vec<String>> = shown.iter().flat_map(rows).collect();
+    let is_told = |column: &usize| *column < ALWAYS || rows.iter().any(|row| !matches!(row[*column].as_str(), "-" | ""));
+    let columns: Vec<usize> = (0..HEADINGS.len()).filter(is_told).collect();
+    let headings: Vec<&str> = columns.iter().map(|column| HEADINGS[*column]).collect();
+    let rows: Vec<Vec<String>> = rows.iter().map(|row| columns.iter().map(|column| row[*column].clone()).collect()).collect();
     print::table(&headings, &rows);
 }
 

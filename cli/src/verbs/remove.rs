@@ -66,7 +66,7 @@ impl Remove {
         for life in life::lives(records, Some((&self.plugin, &self.which))).await?.iter().filter(|life| life.latest.is_there()) {
             lifecycle::next(life.stage(now_ms()), Move::Remove, Actor::Operator).map_err(|denial| {
                 let first = life::line("disable", &life.key());
-                Failure::refused(format_args!("cannot remove `{}`: {denial}\nit is enabled: first {first}", life.key()))
+                Failure::refused(format_args!("cannot remove `{}`: {denial}\nit is enabled: first {first}", life::named(&life.key())))
             })?;
         }
         Ok(())

@@ -125,12 +125,16 @@ impl Update {
         })
     }
 
-    /// What is enabled stays so, with the points of the new file.
+    /// What is enabled stays so; where the new file has other points, it is enabled anew with those.
     async fn enable_again(&self, records: &dyn Records, packages: &Packages, before: &Subject) -> Result<(), Failure> {
         let lives = life::lives(records, Some((&self.name, &self.which))).await?;
         let key = self.which.key(&self.name);
         let Some(life) = lives.iter().find(|life| life.key() == key && life.is_enabled()) else { return Ok(()) };
-        let settings = Settings { points: points(packages, life)?, ..life.settings() };
+        let points = points(packages, life)?;
+        if points == life.settings().points {
+            return Ok(());
+        }
+        let settings = Settings { points, ..life.settings() };
         // As the file that ran until now: the host that starts next sees that it changed, and tells the plugin (`migrate`).
         let event = Event::Enabled { subject: before.clone(), by: installed::approver(), settings };
         records.append(installed::now_ms(), vec![event]).await?;

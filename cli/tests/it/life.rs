@@ -59,7 +59,7 @@ fn enabled_is_active_and_stays_as_it_was_configured() {
         (&disabled["state"], &disabled["enabled"], &disabled["settings"]["weight"]),
         (&json!("installed"), &json!(false), &json!(-10))
     );
-    let table = place.run(&["ps"]).exits(0).says(&["plugin ", "test:plugin#flights  0.1.0    installed  -", ": noisy x\n"]);
+    let table = place.run(&["ps"]).exits(0).says(&["plugin ", "test:plugin#flights  0.1.0    installed  disabled by ", ": noisy x\n"]);
     assert_eq!(table.out.lines().count(), 3);
     assert_eq!(place.run(&["enable", "test:plugin", "--instance", "flights", "--json"]).exits(0).json()[0]["settings"]["weight"], -10);
     assert_eq!(events(&place), ["granted", "granted", "enabled", "disabled", "enabled"]);

@@ -19,6 +19,7 @@ mod inspect;
 mod life;
 mod live;
 mod logs;
+mod obey;
 mod place;
 mod run;
 mod terminal;

@@ -269,8 +269,7 @@ impl Shared {
         }
         let runtime = Runtime::from(self.clone());
         self.io.spawn(async move {
-            let obeyed = if enabled { runtime.begin(&member).await.map(drop) } else { runtime.disable_as_recorded(&member).await };
-            if let Err(error) = obeyed {
+            if let Err(error) = runtime.do_as_recorded(&member).await {
                 runtime.shared().complain(Level::Error, &format!("cannot do what the records say of `{}`: {error}", member.name));
             }
         });
@@ -278,14 +277,35 @@ impl Shared {
 }
 
 impl Runtime {
-    async fn disable_as_recorded(&self, member: &Arc<Member>) -> Result<()> {
+    /// Enables or disables it by what was recorded last. Read here and not handed in: of two changes that follow each other closely the last one counts,
+    /// in whichever order their tasks come to it.
+    async fn do_as_recorded(&self, member: &Arc<Member>) -> Result<()> {
         let _one = member.changing.lock().await;
-        if member.is(Stage::Active) {
-            let passing = Passing::begin(member, Move::Disable, Actor::Host)?;
-            member.leave(self.shared());
-            passing.end(Move::Settle, super::plain)?;
+        let Some(audit) = &self.shared().audit else { return Ok(()) };
+        let Some(record) = audit.records.lifecycle(&member.key).await.map_err(Error::records)? else { return Ok(()) };
+        match (record.event().map_err(Error::records)?, member.state().stage()) {
+            (Event::Enabled { .. }, Stage::Active | Stage::Removed) => Ok(()),
+            (Event::Enabled { subject, settings, .. }, _) => {
+                member.settings.store(Arc::new(settings));
+                let consented = audit.records.consent(&member.key).await.map_err(Error::records)?;
+                if let Some(Event::Granted(consent)) = consented.map(|record| record.event()).transpose().map_err(Error::records)?
+                    && consent.subject != *member.subject()
+                {
+                    // It was updated while it did not run: the file that was kept for it is the old one.
+                    member.ready.lock().expect("no panic happens under this lock").take();
+                    member.recipe.store(Arc::new(Recipe::Recorded));
+                    member.subject.store(Arc::new(consent.subject));
+                }
+                member.updated_from(Some(subject.digest).filter(|digest| *digest != member.subject().digest));
+                member.enable(self, Actor::Host, None).await
+            }
+            (Event::Disabled { .. }, Stage::Active | Stage::Suspended | Stage::Failed) => {
+                let passing = Passing::begin(member, Move::Disable, Actor::Host)?;
+                member.leave(self.shared());
+                passing.end(Move::Settle, super::plain)
+            }
+            _ => Ok(()),
         }
-        Ok(())
     }
 }
 
