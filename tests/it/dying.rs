@@ -221,7 +221,8 @@ impl Host {
             Stage::Active => Found::Active(self.answer().await),
             Stage::Installed => {
                 assert!(installation.plugin().await.is_err(), "it takes no calls");
-                Found::Installed
+                let digest = installation.subject().digest;
+                Found::Installed((1..=2).find(|number| digest == plugwork::core::Digest::of(&version(*number))).unwrap())
             }
             other => panic!("{other} is no state to come up in"),
         }
@@ -242,7 +243,8 @@ impl Host {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     Nothing,
-    Installed,
+    /// Which version it would be.
+    Installed(u32),
     Active(u32),
 }
 
@@ -262,14 +264,14 @@ const CASES: &[Case] = &[
         doing: "install",
         earlier: &[],
         before: Found::Nothing,
-        after: Found::Installed,
+        after: Found::Installed(1),
         points_before: &[FILE, "before-install"],
         points_after: &["after-install"],
     },
     Case {
         doing: "enable",
         earlier: &["install"],
-        before: Found::Installed,
+        before: Found::Installed(1),
         after: Found::Active(1),
         points_before: &["before-activate"],
         points_after: &["after-activate"],
@@ -285,8 +287,8 @@ const CASES: &[Case] = &[
     Case {
         doing: "replace",
         earlier: &["install"],
-        before: Found::Installed,
-        after: Found::Installed,
+        before: Found::Installed(1),
+        after: Found::Installed(2),
         points_before: &[FILE, "before-update"],
         points_after: &["after-update"],
     },
@@ -294,14 +296,14 @@ const CASES: &[Case] = &[
         doing: "disable",
         earlier: &["install", "enable"],
         before: Found::Active(1),
-        after: Found::Installed,
+        after: Found::Installed(1),
         points_before: &[],
         points_after: &[],
     },
     Case {
         doing: "enable",
         earlier: &["install", "enable", "replace", "disable"],
-        before: Found::Installed,
+        before: Found::Installed(2),
         after: Found::Active(2),
         points_before: &["before-activate"],
         points_after: &["after-activate"],
@@ -317,7 +319,7 @@ const CASES: &[Case] = &[
     Case {
         doing: "remove",
         earlier: &["install"],
-        before: Found::Installed,
+        before: Found::Installed(1),
         after: Found::Nothing,
         points_before: &["before-remove"],
         points_after: &["after-remove"],
