@@ -85,7 +85,9 @@ impl Runtime {
     /// Makes an installation of an accepted plugin, or gives the one that it has.
     pub(crate) fn admit(&self, plugin: &Plugin, mut settings: Settings) -> Result<Installation> {
         let generation = plugin.generation();
-        settings.points = generation.facts.points().cloned().collect();
+        if settings.points.is_empty() {
+            settings.points = generation.facts.points().cloned().collect();
+        }
         let fresh = || Member::new((*generation.subject).clone(), settings, generation.recipe(self.shared()), None);
         let member = self.shared().members.get_or_insert(&(&*generation.subject).into(), fresh);
         if member.is(Stage::Discovered) {
@@ -215,6 +217,11 @@ impl Member {
             None => None,
         };
         generation.prove(from_version.as_deref()).await?;
+        let settings = self.settings.load_full();
+        if settings.points.is_empty() {
+            let points = generation.facts.points().cloned().collect();
+            self.settings.store(Arc::new(Settings { points, ..(*settings).clone() }));
+        }
         self.activated.store(true, Ordering::Relaxed);
         if let Some(by) = by.or(updated_from.map(|_| "host")) {
             let (subject, settings) = ((*generation.subject).clone(), (*self.settings.load_full()).clone());

@@ -12,7 +12,7 @@ use plugwork_core::difference::Difference;
 use plugwork_core::lifecycle::{Actor, Move, Stage};
 use plugwork_core::record::{Consent, ConsentKey, Event, Settings};
 use plugwork_core::rollback::{self, Observed, Verdict, Why};
-use plugwork_core::{Digest, Grants};
+use plugwork_core::{Digest, Grants, InterfaceName};
 use semver::Version;
 
 use super::load::Recipe;
@@ -151,7 +151,7 @@ impl Installation {
             }
         };
         let prepared_in = began.elapsed();
-        let settings = Settings { points: next.facts.points().cloned().collect(), ..(*member.settings.load_full()).clone() };
+        let settings = member.settings_of(before, &next);
         let active = member.is(Stage::Active);
         if member.recipe.load().is_recorded() {
             let mut events = vec![Event::Granted(Consent { grants: next.grants.clone(), ..consent })];
@@ -226,6 +226,14 @@ impl Member {
         }
     }
 
+    /// How another version is to run: as this one, attached to all its points, or to those that somebody chose.
+    fn settings_of(&self, this: &Generation, next: &Generation) -> Settings {
+        let settings = self.settings.load_full();
+        let chosen = !this.facts.points().all(|point| settings.points.contains(point));
+        let wanted = |point: &&InterfaceName| !chosen || settings.points.iter().any(|chosen| chosen.is_satisfied_by(point));
+        Settings { points: next.facts.points().filter(wanted).cloned().collect(), ..(*settings).clone() }
+    }
+
     /// New calls go to the new version from here on.
     fn take_over(self: &Arc<Self>, runtime: &Runtime, next: &Arc<Generation>, before: &Arc<Generation>, active: bool) {
         let shared = runtime.shared();
@@ -288,7 +296,7 @@ impl Member {
             None => return Ok(()),
         };
         self.advance(Move::Update, Actor::Watch, super::plain)?;
-        let settings = Settings { points: before.facts.points().cloned().collect(), ..(*self.settings.load_full()).clone() };
+        let settings = self.settings_of(current, &before);
         if self.recipe.load().is_recorded() {
             let (subject, reason) = ((*before.subject).clone(), format!("rolled back: {why}"));
             let events = vec![

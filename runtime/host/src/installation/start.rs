@@ -95,8 +95,9 @@ impl Runtime {
         for member in &recorded {
             let place = likely.get(&member.key.to_string());
             match (start.preload, place) {
-                // One that was updated since it last ran is told so before anybody calls it.
-                _ if member.settings.load().critical || member.is_updated() => now.push(member),
+                // One that was updated since it last ran is told so before anybody calls it; and where nobody wrote down which points it has, only
+                // its component can tell.
+                _ if member.settings.load().critical || member.is_updated() || member.settings.load().points.is_empty() => now.push(member),
                 (Preload::All, _) => now.push(member),
                 (Preload::Likely(_), Some(place)) => wanted.push((*place, member)),
                 _ => later.push(member.clone()),

@@ -189,6 +189,40 @@ async fn a_plugin_is_loaded_by_its_first_call_and_once_for_all_that_wait() {
     assert_eq!(loaded, [(&key("two"), 1)]);
 }
 
+#[tokio::test]
+async fn a_record_that_names_no_points_means_all_that_it_exports() {
+    let left = Left::default();
+    left.with("all", named(&Guest::new(ECHO), "all", ""), |_, settings| settings.points.clear()).await;
+    let other = "test:point/bytes@0.1.0".parse().unwrap();
+    left.with("elsewhere", named(&Guest::new(ECHO), "elsewhere", ""), |_, settings| settings.points = vec![other]).await;
+    for preload in [Preload::Critical, Preload::All] {
+        let (runtime, started) = left.start(preload).await;
+        assert_eq!(started.active, 2);
+        let asked: Vec<_> = runtime.point::<Number>().plugins().map(|plugin| plugin.key().clone()).collect();
+        assert_eq!(asked, [key("all")], "{preload:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_installs_chooses_the_points_and_a_new_version_keeps_to_the_choice() {
+    let both = |version: u32| {
+        let code = format!("{ECHO} (func (export \"salt\") (result i32) i32.const {version})");
+        let guest = Guest::new(&code).also_exporting(r#"(export "test:point/other@0.1.0" (instance $number))"#);
+        plugwork::Source::bytes(named(&guest, "both", &format!("description = \"{version}\"\n")))
+    };
+    for (points, expected) in [(Vec::new(), 2), (vec!["test:point/other@0.1.0".parse().unwrap()], 1)] {
+        let runtime = world::runtime().await;
+        let settings = Settings { points, ..Settings::default() };
+        let offer = runtime.offer(&both(1)).await.unwrap();
+        let installation = runtime.install(offer, Grants::none(), settings).await.unwrap();
+        installation.enable("ada").await.unwrap();
+        let points = || (runtime.status()[0].points.len(), runtime.point::<Number>().len());
+        assert_eq!(points(), (expected, expected - 1));
+        installation.replace(runtime.offer(&both(2)).await.unwrap(), "ada").await.unwrap();
+        assert_eq!(points(), (expected, expected - 1));
+    }
+}
+
 /// Counts how many are activated at the same time, and has a say.
 #[derive(Clone, Default)]
 struct Counting {
