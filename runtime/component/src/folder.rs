@@ -14,8 +14,10 @@ use plugwork_core::{Digest, Manifest, PackageName};
 
 use crate::StructureLimits;
 
-/// Components of a folder that are looked at.
-const FILES_MAX: usize = 1_000;
+/// Components of a folder that are read to see what they are called.
+const LISTED_MAX: usize = 1_000;
+/// Components of a folder that one is looked for among, by its digest.
+const FILES_MAX: usize = 100_000;
 
 /// A package folder.
 #[derive(Debug, Clone)]
@@ -36,7 +38,7 @@ impl PackageFolder {
 
     fn look(&self) -> Result<Looked, SourceError> {
         let (mut found, mut broken) = (Vec::new(), Vec::new());
-        for path in files(&self.folder)? {
+        for path in files(&self.folder, LISTED_MAX)? {
             let place = path.display().to_string();
             match package(&path) {
                 Ok(Some(package)) => {
@@ -58,9 +60,12 @@ impl PackageFolder {
             return Ok(bytes);
         }
         // Not where it was: every file is hashed until it is found. One that cannot be read is somebody else's trouble.
-        for path in files(&self.folder)? {
-            if let Some(bytes) = exactly(&path, digest) {
-                self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(digest, path);
+        for path in files(&self.folder, FILES_MAX)? {
+            let Ok(bytes) = bounded(&path) else { continue };
+            let found = Digest::of(&bytes);
+            // Also where it is another: whoever starts a thousand plugins asks for that one next.
+            self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(found, path);
+            if found == digest {
                 return Ok(bytes);
             }
         }
@@ -107,7 +112,7 @@ fn unreadable(place: &Path) -> impl Fn(io::Error) -> SourceError {
     move |error| SourceError::Unreadable { place: place.clone(), why: error.to_string() }
 }
 
-fn files(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
+fn files(folder: &Path, most: usize) -> Result<Vec<PathBuf>, SourceError> {
     let mut files = Vec::new();
     let mut folders = vec![(folder.to_owned(), 0)];
     while let Some((folder, depth)) = folders.pop() {
@@ -119,8 +124,8 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, SourceError> {
             } else if kind.is_file() && path.extension().is_some_and(|extension| extension == "wasm") {
                 files.push(path);
             }
-            if files.len() > FILES_MAX {
-                return Err(SourceError::TooMuch { what: format!("`{}` has more than {FILES_MAX} components", folder.display()) });
+            if files.len() > most {
+                return Err(SourceError::TooMuch { what: format!("`{}` has more than {most} components", folder.display()) });
             }
         }
     }

@@ -26,7 +26,7 @@ pub enum Allocation {
     /// Each instance maps its own memory. Nothing is reserved up front: for a process that makes few calls.
     OnDemand,
     /// Slots are reserved at start and reset between uses: a fresh instance in microseconds. The number is how many instances may live
-    /// at once; one more is an error of kind `Engine`.
+    /// at once; one more waits for one to end, until its deadline, and is then an error of kind `Unavailable`.
     Pooling {
         /// 1 to 2,500: each takes about four of the process's memory maps (65,530 by default).
         instances: u32,

@@ -65,6 +65,19 @@ fn what_is_broken_is_told_and_hides_nobody() {
 }
 
 #[test]
+fn of_more_files_than_are_listed_each_is_still_found_by_its_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..1_200 {
+        fs::write(folder.path().join(format!("{number}.wasm")), number.to_string()).unwrap();
+    }
+    let source = PackageFolder::new(folder.path());
+    assert!(matches!(now(source.versions(None)), Err(SourceError::TooMuch { .. })));
+    for number in [0, 700, 1_199] {
+        assert_eq!(now(source.fetch(Digest::of(number.to_string().as_bytes()))).unwrap(), number.to_string().as_bytes());
+    }
+}
+
+#[test]
 fn a_file_that_moved_is_found_and_one_that_changed_is_not_taken_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (folder.path().join("old.wasm"), folder.path().join("new.wasm"));

@@ -6,7 +6,7 @@
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use plugwork::capability::{Capability, Configured, Prepare};
@@ -81,9 +81,11 @@ impl Gate {
     }
 }
 
-/// Until it is so. A test that waits for what never comes fails by its time.
-async fn until(so: impl Fn() -> bool) {
+/// Until it is so. Not a measure of speed: what has not come after so long never comes.
+pub(crate) async fn until(so: impl Fn() -> bool) {
+    let began = Instant::now();
     while !so() {
+        assert!(began.elapsed() < Duration::from_secs(120), "it never comes");
         tokio::task::yield_now().await;
     }
 }

@@ -17,6 +17,7 @@ use plugwork::{Allocation, Builder, Change, ErrorKind, Fault, Grants, Hooks, Lim
 use serde_json::json;
 use tokio::sync::Barrier;
 
+use crate::density::until;
 use crate::guest::{ECHO, Guest, LIFECYCLE_CODE};
 use crate::world::{self, Number, grant};
 
@@ -433,9 +434,7 @@ async fn what_the_last_run_used_is_loaded_first_by_the_next() {
         call(&runtime, name, 1).await.unwrap();
         // The clock of use is coarse: the next one is used later only when it has moved.
         let used = || runtime.status().into_iter().find(|status| status.key == key(name)).unwrap().used_ms_ago;
-        while used() == Some(0) {
-            tokio::task::yield_now().await;
-        }
+        until(|| used() != Some(0)).await;
     }
     runtime.close().await.unwrap();
     let file = state.path().join("last-use.json");
