@@ -15,6 +15,7 @@ mod denials;
 mod density;
 mod dispatch;
 mod dynamic;
+mod fairness;
 mod faults;
 mod fuzz;
 mod guest;
