@@ -22,6 +22,8 @@ pub(crate) struct Life {
 
 /// That somebody enabled or disabled it.
 pub(crate) struct Said {
+    /// As which file it ran last: a host that starts another one tells it so (`migrate`).
+    pub(crate) ran: Subject,
     pub(crate) enabled: bool,
     pub(crate) by: String,
     /// Why; empty where it was enabled.
@@ -47,6 +49,11 @@ impl Life {
     /// Whether somebody said that it is not to run.
     pub(crate) fn is_disabled(&self) -> bool {
         self.said.as_ref().is_some_and(|said| !said.enabled)
+    }
+
+    /// Whom enabling and disabling is said of: the file that ran last, so that the next one hears of it.
+    pub(crate) fn ran(&self) -> &Subject {
+        self.said.as_ref().map_or_else(|| self.subject(), |said| &said.ran)
     }
 
     /// How it is to run, by whoever said so last.
@@ -101,13 +108,13 @@ pub(crate) async fn said(records: &dyn Records, key: &ConsentKey) -> Result<Opti
 fn said_in(record: &Record) -> Result<Option<(ConsentKey, Said)>, Failure> {
     let event = record.event()?;
     let key = ConsentKey::from(event.subject());
-    let (enabled, by, reason, settings) = match event {
-        Event::Enabled { by, settings, .. } => (true, by, String::new(), settings),
-        Event::Disabled { by, reason, settings, .. } => (false, by, reason, settings),
+    let (ran, enabled, by, reason, settings) = match event {
+        Event::Enabled { subject, by, settings } => (subject, true, by, String::new(), settings),
+        Event::Disabled { subject, by, reason, settings } => (subject, false, by, reason, settings),
         // It was removed: what was said of an earlier life is over.
         _ => return Ok(None),
     };
-    Ok(Some((key, Said { enabled, by, reason, settings })))
+    Ok(Some((key, Said { ran, enabled, by, reason, settings })))
 }
 
 /// Refuses what somebody disabled; with the line that enables it.

@@ -55,7 +55,7 @@ impl Disable {
             for life in lives.iter().filter(|life| !life.is_disabled()) {
                 next(life.stage(now_ms()), Move::Disable, Actor::Operator)
                     .map_err(|denial| Failure::refused(format_args!("cannot disable `{}`: {denial}", life::named(&life.key()))))?;
-                let (subject, by, reason) = (life.subject().clone(), approver(), self.reason.clone());
+                let (subject, by, reason) = (life.ran().clone(), approver(), self.reason.clone());
                 events.push(Event::Disabled { subject, by, reason, settings: life.settings() });
             }
             let written = records.append(now_ms(), events).await?;

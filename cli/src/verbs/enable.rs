@@ -78,10 +78,10 @@ impl Enable {
                 if !nothing_new {
                     allowed(life, stage)?;
                 }
-                wanted.push((life.subject().clone(), settings, nothing_new));
+                wanted.push((life, settings, nothing_new));
             }
-            let event = |(subject, settings, _): &(_, Settings, bool)| Event::Enabled {
-                subject: Clone::clone(subject),
+            let event = |(life, settings, _): &(&Life, Settings, bool)| Event::Enabled {
+                subject: life.ran().clone(),
                 by: approver(),
                 settings: settings.clone(),
             };
@@ -89,7 +89,8 @@ impl Enable {
             let written = records.append(now_ms(), wanted.iter().filter(|wanted| !wanted.2).map(event).collect()).await?;
             let mut written = written.iter();
             let mut told = Vec::new();
-            for (subject, settings, nothing_new) in &wanted {
+            for (life, settings, nothing_new) in &wanted {
+                let subject = life.subject();
                 let record = if *nothing_new { None } else { written.next().map(|record| record.sequence) };
                 match record {
                     Some(_) => print::narrate(format_args!("enabled `{subject}`; running hosts obey within one second")),

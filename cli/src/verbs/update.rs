@@ -10,7 +10,7 @@ use plugwork_core::consent::carried_over;
 use plugwork_core::difference::Difference;
 use plugwork_core::reach::Kind;
 use plugwork_core::record::{Consent, Event, Records, Settings};
-use plugwork_core::{Grants, Manifest, PackageName, Permission, Standing, Subject};
+use plugwork_core::{Grants, Manifest, PackageName, Permission, Standing};
 
 use super::add::{argument, must_say, recorded, silent, tell};
 use super::component::Component;
@@ -117,7 +117,7 @@ impl Update {
                 installed::tidy(store.as_ref(), &packages, digest).await?;
             }
             let recorded = recorded(&store, &accepted?).await?;
-            self.enable_again(store.as_ref(), &packages, &earlier.subject).await?;
+            self.enable_again(store.as_ref(), &packages).await?;
             installed::tidy(store.as_ref(), &packages, earlier.subject.digest).await?;
             runtime.close().await?;
             tell(&recorded, "updated", self.json);
@@ -126,7 +126,7 @@ impl Update {
     }
 
     /// What is enabled stays so; where the new file has other points, it is enabled anew with those.
-    async fn enable_again(&self, records: &dyn Records, packages: &Packages, before: &Subject) -> Result<(), Failure> {
+    async fn enable_again(&self, records: &dyn Records, packages: &Packages) -> Result<(), Failure> {
         let lives = life::lives(records, Some((&self.name, &self.which))).await?;
         let key = self.which.key(&self.name);
         let Some(life) = lives.iter().find(|life| life.key() == key && life.is_enabled()) else { return Ok(()) };
@@ -135,8 +135,8 @@ impl Update {
             return Ok(());
         }
         let settings = Settings { points, ..life.settings() };
-        // As the file that ran until now: the host that starts next sees that it changed, and tells the plugin (`migrate`).
-        let event = Event::Enabled { subject: before.clone(), by: installed::approver(), settings };
+        // As the file that ran last: the host that starts next sees that it changed, and tells the plugin (`migrate`).
+        let event = Event::Enabled { subject: life.ran().clone(), by: installed::approver(), settings };
         records.append(installed::now_ms(), vec![event]).await?;
         Ok(())
     }

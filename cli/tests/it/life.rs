@@ -126,6 +126,22 @@ fn an_update_of_what_is_enabled_stays_enabled() {
 }
 
 #[test]
+fn what_was_updated_while_it_was_disabled_is_enabled_as_the_file_that_ran_last() {
+    let place = added();
+    place.run(&["enable", "test:plugin"]).exits(0);
+    place.run(&["disable", "test:plugin"]).exits(0);
+    place.write("b.wasm", with_text(&outcomes(), "name = \"test:plugin\"\nversion = \"0.2.0\"\n"));
+    place.run(&["update", "test:plugin", "b.wasm"]).exits(0);
+    place.run(&["enable", "test:plugin"]).exits(0);
+    let records: Vec<Value> =
+        place.run(&["audit", "ls", "--json"]).exits(0).out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let unnamed = |record: &&Value| record["event"]["event"] == "enabled" && record["event"]["subject"]["instance"] == "";
+    let digests: Vec<&Value> = records.iter().filter(unnamed).map(|record| &record["event"]["subject"]["digest"]).collect();
+    assert_eq!((digests.len(), digests[0] == digests[1]), (2, true));
+    assert_ne!(digests[0], &shown(&place, &[])[0]["digest"]);
+}
+
+#[test]
 fn a_call_by_name_is_configured_as_it_was_enabled() {
     let place = Place::new();
     place.write("a.wasm", with_manifest(&wat::parse_str(CONFIGURED).unwrap(), ""));
