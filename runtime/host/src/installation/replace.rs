@@ -317,8 +317,11 @@ impl Member {
         shared.density.keep(self);
         shared.members.refresh();
         shared.retire(current.clone());
-        let version = |generation: &Generation| {
-            generation.version().map_or_else(|| generation.subject.digest.short().to_string(), ToString::to_string)
+        // Where both say the same version, or none, only the digests tell them apart.
+        let told_apart = current.version().is_some() && current.version() != before.version();
+        let version = |generation: &Generation| match generation.version().filter(|_| told_apart) {
+            Some(version) => version.to_string(),
+            None => generation.subject.digest.short().to_string(),
         };
         let message = format!("`{}` {} was rolled back to {}: {why}", self.name, version(current), version(&before));
         *self.rolled_back.lock().expect("no panic happens under this lock") = Some(message.clone());
