@@ -171,7 +171,7 @@ impl Generation {
                     let (live, birth) = shelved.split();
                     return Ok((live, Some(birth)));
                 }
-                Some(Err(expired)) => drop(expired),
+                Some(Err(expired)) => _ = expired.end(self).await,
                 None => {}
             }
             return Ok((Box::new(Live::start(self).await?), Some(Shelved::new((), now_ms))));
@@ -263,6 +263,10 @@ impl Generation {
 
     /// A seat for one more instance.
     pub(crate) async fn seat(&self) -> Result<Seat> {
+        // Its own warm instances are no reason to wait: whoever asks for a seat found none that it could use.
+        if self.reuses() && self.account.seats().are_taken() {
+            drop(self.take_warm());
+        }
         let make_room = || self.runtime.upgrade().is_some_and(|runtime| runtime.release_one_idle());
         admission::seat(&self.account, make_room).await.map_err(|scarce| Error::scarce(scarce).of(&self.subject))
     }

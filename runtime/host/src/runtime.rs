@@ -70,6 +70,8 @@ pub(crate) struct Shared {
     /// Generations that are draining.
     pub(crate) draining: Arc<AtomicU64>,
     pub(crate) watched: housekeeping::Watched,
+    /// Whether it was closed: nothing is loaded any more.
+    pub(crate) closed: AtomicBool,
     /// Whether it was started from records, and so does what others write there.
     pub(crate) follows: AtomicBool,
     /// Whether nothing is loaded any more.
@@ -167,6 +169,7 @@ impl Runtime {
         let shared = &self.0;
         shared.closing.store(true, Ordering::SeqCst);
         shared.keep_last_use();
+        shared.closed.store(true, Ordering::SeqCst);
         for member in shared.members.part_all() {
             member.leave(shared);
         }

@@ -160,6 +160,9 @@ impl Member {
     pub(crate) async fn call<P: Call>(self: &Arc<Self>, runtime: &Runtime, input: &P::Input, outcome: &mut Outcome) -> Result<P::Output> {
         let started = Instant::now();
         if let Some(native) = &self.native {
+            if !native.is_active() {
+                return Err(self.unavailable());
+            }
             let answer = native.call::<P>(input).await.map_err(|error| error.of(&self.subject()));
             outcome.time = started.elapsed();
             return answer;

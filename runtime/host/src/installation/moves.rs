@@ -204,6 +204,13 @@ impl Member {
     /// Everything that enabling does but for the state: hooks, one instance, the record, its points.
     pub(super) async fn activate(self: &Arc<Self>, runtime: &Runtime, by: Option<&str>) -> Result<()> {
         let shared = runtime.shared();
+        if let Some(native) = &self.native {
+            let change = self.change();
+            shared.hooks.ask("before-activate", &change, shared.hooks.hooks.before_activate(&change)).await?;
+            native.activate(true);
+            shared.members.join(self);
+            return Ok(());
+        }
         let ready = self.ready.lock().expect("no panic happens under this lock").take();
         let generation = match ready {
             Some(generation) => generation,
@@ -245,6 +252,9 @@ impl Member {
     /// Takes it from its points and lets its generations drain.
     pub(crate) fn leave(self: &Arc<Self>, shared: &Shared) {
         shared.members.part(self);
+        if let Some(native) = &self.native {
+            native.activate(false);
+        }
         shared.density.forget(self);
         let watched = self.watched.lock().expect("no panic happens under this lock").take();
         self.activated.store(false, Ordering::Relaxed);
