@@ -274,7 +274,6 @@ impl Builder {
             drain: self.drain,
             draining: Arc::default(),
             watched: housekeeping::Watched::default(),
-            closed: AtomicBool::new(false),
             follows: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             last_use: LastUse::new(self.state.as_deref()),

@@ -165,7 +165,7 @@ const RUN64: &str = r#"(func (export "run64") (param i64) (result i32) i32.const
 async fn a_version_that_has_the_point_with_another_type_is_refused() {
     let error = is_refused(ONE, Life { exports: OTHER_NUMBER, more: RUN64, ..TWO }).await;
     assert_eq!(error.kind(), ErrorKind::Invalid);
-    assert!(error.to_string().contains("does not fit a point as it is called here"), "{error}");
+    assert!(error.to_string().contains("does not fit `test:point/number@0.1.0` as it is called here"), "{error}");
 }
 
 #[tokio::test]
