@@ -218,7 +218,8 @@ impl Member {
             return Ok(());
         }
         let ready = self.ready.lock().expect("no panic happens under this lock").take();
-        let generation = match ready {
+        // What was kept may have lost its consent since: the records say why.
+        let generation = match ready.filter(|generation| !generation.account.revoked()) {
             Some(generation) => generation,
             None => self.load(runtime).await?,
         };

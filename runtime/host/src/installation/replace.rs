@@ -164,7 +164,9 @@ impl Installation {
             events.push(Event::Replaced { subject: (*next.subject).clone(), from: before.subject.digest, by: by.to_owned() });
             member.hear(shared.rest_on_new_record(&next, before, events).await?);
         }
-        if let Some(live) = next.warm(live) {
+        // Of one that is not called nothing is kept warm.
+        let rest = if active { next.warm(live) } else { Some(live) };
+        if let Some(live) = rest {
             live.end(&next).await;
         }
         let recipe =

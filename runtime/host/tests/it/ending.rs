@@ -144,6 +144,43 @@ async fn a_revocation_cuts_a_session_and_the_plugin_is_suspended() {
 }
 
 #[tokio::test]
+async fn what_was_installed_and_lost_its_consent_is_not_enabled() {
+    let house = House::new();
+    let runtime = house.open().await;
+    let installation = house.install(&runtime, "", &life()).await;
+    runtime.revoke(&installation.subject(), "grace", "leak").await.unwrap();
+    assert_eq!(installation.enable("ada").await.unwrap_err().denials()[0].code, "E-CONSENT-REVOKED");
+    assert!(house.stage.notes().is_empty() && runtime.point::<Number>().is_empty());
+}
+
+/// A removed plugin's call and session, from before it was removed.
+#[tokio::test]
+async fn a_removal_lets_a_call_under_way_finish_and_a_session_drain() {
+    let house = House::new();
+    let runtime = house.builder().drain(Duration::from_secs(2)).open().await.unwrap();
+    let run = "(if (i32.eq (local.get 0) (i32.const 1)) (then call $hold)) (i32.const 7)";
+    let installation = house.enabled(&runtime, "", &Life { run, ..life() }).await;
+    let canary = house.enabled(&runtime, "canary", &life()).await;
+    let mut session = installation.session::<Number>().await.unwrap();
+    house.stage.holds();
+    let running = installation.clone();
+    let call = tokio::spawn(async move { running.call::<Number>(&1).await });
+    until("it is in the host", || house.stage.inside() == 1).await;
+    installation.remove("ada").await.unwrap();
+    // Long enough for this process to have read its own record: what comes after it was obeyed.
+    let (subject, by, reason) = ((*canary.subject()).clone(), "grace".to_owned(), String::new());
+    let event = plugwork::core::record::Event::Disabled { subject, by, reason, settings: Default::default() };
+    house.records.append(0, vec![event]).await.unwrap();
+    until("the records were read", || canary.state() == plugwork::core::lifecycle::State::Installed).await;
+    assert_eq!(session.call_input(&0).await.unwrap(), 7);
+    house.stage.let_go();
+    assert_eq!(call.await.unwrap().unwrap(), 7);
+    until("it is cut", || runtime.capacity().0.instances == 0).await;
+    let error = session.call_input(&0).await.unwrap_err();
+    assert!(error.to_string().contains("its plugin was replaced, disabled or removed"), "{error}");
+}
+
+#[tokio::test]
 async fn a_call_under_way_finishes_before_closing_does() {
     let house = House::new();
     let runtime = house.open().await;

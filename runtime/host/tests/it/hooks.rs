@@ -7,7 +7,7 @@ use std::time::Duration;
 use plugwork::core::lifecycle::State;
 use plugwork::core::record::Settings;
 use plugwork::log::Level;
-use plugwork::{Change, Error, ErrorKind, Hooks, Preload, Running, Runtime, Start};
+use plugwork::{Change, Error, ErrorKind, Hooks, Preload, Running, Runtime, Start, Started};
 
 use crate::living::{House, Life, all_asked};
 use crate::world::{Number, Recorder};
@@ -196,23 +196,41 @@ async fn an_after_hook_that_hangs_stops_nothing_and_is_complained_of() {
     }
 }
 
+/// A house with one that is enabled on record, and a runtime whose hook will not have it.
+async fn refused_at_its_start(preload: Preload) -> (House, Diary, Runtime, Started) {
+    let (house, diary) = (House::new(), Diary::default());
+    let runtime = opened(&house, &diary).await;
+    house.enabled(&runtime, "", &one()).await;
+    runtime.close().await.unwrap();
+    diary.heard();
+    diary.refuses("before-activate");
+    let runtime = opened(&house, &diary).await;
+    let started = runtime.start(Start { preload, ..Start::default() }).await.unwrap();
+    (house, diary, runtime, started)
+}
+
 #[tokio::test]
-async fn nothing_starts_past_a_hook_that_refuses_whenever_it_is_loaded() {
-    for preload in [Preload::All, Preload::Likely(256), Preload::Critical] {
-        let (house, diary) = (House::new(), Diary::default());
-        let runtime = opened(&house, &diary).await;
-        house.enabled(&runtime, "", &one()).await;
-        runtime.close().await.unwrap();
-        diary.heard();
-        diary.refuses("before-activate");
-        let runtime = opened(&house, &diary).await;
-        let started = runtime.start(Start { preload, ..Start::default() }).await.unwrap();
-        assert_eq!(diary.heard().first().unwrap(), "before-activate test:guest 1.0.0 stage", "{preload:?}");
-        assert_eq!((started.active, started.skipped.len()), (0, 1), "{preload:?}");
+async fn nothing_is_started_past_a_hook_that_refuses() {
+    let (_house, diary, runtime, started) = refused_at_its_start(Preload::All).await;
+    assert_eq!(diary.heard(), ["before-activate test:guest 1.0.0 stage"]);
+    assert_eq!((started.active, started.skipped.len()), (0, 1));
+    assert!(started.skipped[0].error.to_string().contains("not on a Friday"));
+    let installation = &runtime.installations()[0];
+    assert_eq!(installation.state(), State::Installed, "nothing is wrong with it");
+    assert_eq!(installation.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn nothing_is_loaded_at_its_first_call_past_a_hook_that_refuses() {
+    for preload in [Preload::Likely(256), Preload::Critical] {
+        let (_house, diary, runtime, started) = refused_at_its_start(preload).await;
+        assert_eq!((started.active, started.loaded), (1, 0));
         let installation = &runtime.installations()[0];
-        assert!(started.skipped[0].error.to_string().contains("not on a Friday"), "{preload:?}");
-        assert_eq!(installation.state(), State::Installed, "nothing is wrong with it");
-        assert_eq!(installation.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Unavailable, "{preload:?}");
+        assert_refused(&installation.call::<Number>(&0).await.unwrap_err(), "E-HOOK-REFUSED", "before-activate");
+        assert_eq!(diary.heard(), ["before-activate test:guest 1.0.0 stage"]);
+        assert!(installation.state().to_string().contains("not on a Friday"), "{:?}", installation.state());
+        assert_eq!(installation.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Unavailable, "and it is not asked at every call");
+        assert!(diary.heard().is_empty());
     }
 }
 

@@ -152,6 +152,17 @@ async fn a_warm_instance_makes_room_for_a_session_of_its_plugin() {
     assert_eq!(session.call_input(&0).await.unwrap(), 1001);
 }
 
+#[tokio::test]
+async fn a_version_that_is_not_called_keeps_nothing_warm() {
+    let house = House::new();
+    let runtime = house.open().await;
+    let installation = house.install(&runtime, "", &counting(REUSE)).await;
+    house.replace(&installation, &runtime, &Life { version: "2.0.0", ..counting(REUSE) }).await.unwrap();
+    assert_eq!(runtime.capacity().0.instances, 0);
+    installation.enable("ada").await.unwrap();
+    assert_eq!(runtime.capacity().0.instances, 1);
+}
+
 async fn close(runtime: Runtime) {
     runtime.close().await.unwrap();
 }
