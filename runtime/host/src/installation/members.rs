@@ -102,7 +102,8 @@ impl Members {
     /// Remembers that a point is called here: from now on versions that take another's place have to fit it.
     pub(crate) fn is_called<P: Point>(&self) {
         let Ok(interface) = P::INTERFACE.parse() else { return };
-        let fits: Check = |pre, store, instance| P::load(&P::indices(pre)?, wasmtime::AsContextMut::as_context_mut(store), instance).map(drop);
+        let fits: Check =
+            |pre, store, instance| P::load(&P::indices(pre)?, wasmtime::AsContextMut::as_context_mut(store), instance).map(drop);
         self.called.write().expect("no panic happens under this lock").insert(TypeId::of::<P>(), Called { interface, fits });
     }
 

@@ -223,11 +223,6 @@ impl Member {
             Some(generation) => generation,
             None => self.load(runtime).await?,
         };
-        if self.settings.load().points.is_empty() {
-            // A record that names none means all that it exports.
-            let points = generation.facts.points().cloned().collect();
-            self.settings.store(Arc::new(Settings { points, ..(*self.settings.load_full()).clone() }));
-        }
         let change = generation.change(None);
         shared.hooks.ask("before-activate", &change, shared.hooks.hooks.before_activate(&change)).await?;
         let updated_from = *self.updated_from.lock().expect("no panic happens under this lock");

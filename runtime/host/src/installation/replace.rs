@@ -169,8 +169,7 @@ impl Installation {
         if let Some(live) = rest {
             live.end(&next).await;
         }
-        let recipe =
-            if member.recipe.load().is_recorded() { Recipe::RecordedFrom(next.source.clone()) } else { next.kept() };
+        let recipe = if member.recipe.load().is_recorded() { Recipe::RecordedFrom(next.source.clone()) } else { next.kept() };
         member.settings.store(Arc::new(settings));
         member.take_over(&self.runtime, &next, before, recipe);
         if shared.hooks.tell(shared.hooks.hooks.after_update(&change)).await {

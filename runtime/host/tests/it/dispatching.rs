@@ -99,10 +99,8 @@ async fn every_shows_values_refusals_faults_and_panics_side_by_side() {
     let runtime = with(builder, &[("good", 4, adding(2)), ("refusing", 5, refusing()), ("trapping", 6, trapping())]).await;
     for _ in 0..2 {
         let every = runtime.point::<Answer>().every(10).await;
-        let shown: Vec<_> = every
-            .iter()
-            .map(|(outcome, value)| (outcome.origin, *value, outcome.error.as_ref().map(plugwork::Error::kind)))
-            .collect();
+        let shown: Vec<_> =
+            every.iter().map(|(outcome, value)| (outcome.origin, *value, outcome.error.as_ref().map(plugwork::Error::kind))).collect();
         let (native, component) = (Origin::Native, Origin::Component);
         let (refusal, fault) = (Some(ErrorKind::Refusal), Some(ErrorKind::Fault));
         let expected = [

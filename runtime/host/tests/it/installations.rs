@@ -58,7 +58,8 @@ async fn an_init_that_hangs_in_the_host_leaves_a_failed_plugin_and_nothing_attac
 
 #[tokio::test]
 async fn an_init_that_asks_for_more_memory_than_it_may_leaves_a_failed_plugin_and_nothing_attached() {
-    let life = Life { init: "(if (i32.eq (memory.grow (i32.const 2000)) (i32.const -1)) (then unreachable)) i32.const 16", ..Life::default() };
+    let life =
+        Life { init: "(if (i32.eq (memory.grow (i32.const 2000)) (i32.const -1)) (then unreachable)) i32.const 16", ..Life::default() };
     assert!(matches!(cannot_be_enabled(life, Limits::interactive()).await, Fault::Memory { .. }));
 }
 

@@ -14,9 +14,7 @@ use plugwork::core::sources::{Package, PackageSource, Pending, SourceError};
 use plugwork::core::{Digest, InterfaceName, Issue, PackageName};
 use plugwork::wasmtime::component::Linker;
 use plugwork::wasmtime::{self};
-use plugwork::{
-    Builder, Error, Grants, Installation, Limits, Offer, Replacement, Runtime, Source, State, Subject,
-};
+use plugwork::{Builder, Error, Grants, Installation, Limits, Offer, Replacement, Runtime, Source, State, Subject};
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 

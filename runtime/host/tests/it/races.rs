@@ -22,7 +22,8 @@ const PAIR: &str = r#"
   (instance $pair (export "one" (func $one)) (export "two" (func $two)))
   (export "test:point/pair@0.1.0" (instance $pair))"#;
 /// Both answer the version; two calls in one instance, so another version may not come between them.
-const ONE_AND_TWO: &str = r#"(func (export "one") (result i32) global.get $version) (func (export "two") (result i32) global.get $version)"#;
+const ONE_AND_TWO: &str =
+    r#"(func (export "one") (result i32) global.get $version) (func (export "two") (result i32) global.get $version)"#;
 
 fn version(version: &'static str, asks: &'static str) -> Life {
     Life { version, asks, exports: PAIR, more: ONE_AND_TWO, ..Life::default() }
@@ -46,7 +47,9 @@ async fn offer(runtime: &Runtime, sources: &[plugwork::Source], number: u64, ins
 fn is_expected(error: &Error) -> bool {
     match error.kind() {
         // Not a legal move from where it is now, installed already, or not there any more.
-        ErrorKind::Refused => error.denials().iter().all(|denial| denial.code == "E-LIFECYCLE-MOVE" || denial.code.starts_with("E-CONSENT")),
+        ErrorKind::Refused => {
+            error.denials().iter().all(|denial| denial.code == "E-LIFECYCLE-MOVE" || denial.code.starts_with("E-CONSENT"))
+        }
         ErrorKind::Invalid | ErrorKind::Unavailable => true,
         _ => false,
     }
@@ -169,9 +172,13 @@ async fn ten_thousand_changes_lose_no_call_and_mix_no_versions() {
             (Event::Enabled { subject, .. }, Event::Granted(consent)) => {
                 assert_eq!((state, subject.digest), (Some((Stage::Active, subject.digest)), consent.subject.digest), "{name}");
             }
-            (Event::Disabled { .. }, Event::Granted(consent)) => assert_eq!(state, Some((Stage::Installed, consent.subject.digest)), "{name}"),
+            (Event::Disabled { .. }, Event::Granted(consent)) => {
+                assert_eq!(state, Some((Stage::Installed, consent.subject.digest)), "{name}")
+            }
             // Removed, and possibly installed again without being enabled.
-            (Event::Removed { .. }, Event::Granted(consent)) => assert_eq!(state, Some((Stage::Installed, consent.subject.digest)), "{name}"),
+            (Event::Removed { .. }, Event::Granted(consent)) => {
+                assert_eq!(state, Some((Stage::Installed, consent.subject.digest)), "{name}")
+            }
             (Event::Removed { .. }, Event::Removed { .. }) => assert_eq!(state, None, "{name}"),
             other => panic!("{name}: {other:?}"),
         }
