@@ -86,6 +86,11 @@ impl Seats {
         self.waiting.load(Ordering::Relaxed)
     }
 
+    /// Whether none is free.
+    pub(crate) fn are_taken(&self) -> bool {
+        self.free.available_permits() == 0
+    }
+
     /// How many are taken.
     pub(crate) fn taken(&self) -> u32 {
         let free = u32::try_from(self.free.available_permits()).unwrap_or(u32::MAX);

@@ -140,7 +140,9 @@ impl<P: Call> Dispatch<P> {
     pub async fn every(&self, input: P::Input) -> Every<P::Output> {
         let threads = self.runtime.guest_threads();
         let input = Arc::new(input);
-        let asked = self.attached.members.iter().map(|member| {
+        // By number: a closure over borrowed members is not general enough for a future that moves between threads.
+        let asked = (0..self.len()).map(|number| {
+            let member = &self.attached.members[number];
             let (runtime, theirs, input) = (self.runtime.clone(), member.clone(), input.clone());
             threads.spawn_in(member.lane(threads), async move { call_one::<P>(&runtime, &theirs, &input).await })
         });

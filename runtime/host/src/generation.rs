@@ -42,10 +42,7 @@ use crate::ticker::Ticker;
 pub(crate) type ConfiguredByName = Vec<(String, Box<dyn Configured>)>;
 
 /// Where points' exports are, found at their first use.
-type Indices = RwLock<HashMap<TypeId, (Arc<dyn Any + Send + Sync>, Check)>>;
-
-/// Whether a component has a point as it was bound.
-type Check = fn(&InstancePre<State>) -> wasmtime::Result<()>;
+type Indices = RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>;
 
 /// Warm instances of one generation.
 const WARM_MAX: usize = 16;
@@ -171,7 +168,7 @@ impl Generation {
                     let (live, birth) = shelved.split();
                     return Ok((live, Some(birth)));
                 }
-                Some(Err(expired)) => drop(expired),
+                Some(Err(expired)) => _ = expired.end(self).await,
                 None => {}
             }
             return Ok((Box::new(Live::start(self).await?), Some(Shelved::new((), now_ms))));
@@ -241,7 +238,7 @@ impl Generation {
         in_time
     }
 
-    /// Whether a version that takes its place has every point that was called in it, with the same types.
+    /// Whether a version that takes its place exports every point that it exports.
     pub(crate) fn is_followed_by(&self, next: &Self) -> Result<()> {
         let gone: Vec<_> =
             self.facts.points().filter(|point| !next.facts.exports.iter().any(|export| point.is_satisfied_by(export))).collect();
@@ -250,11 +247,17 @@ impl Generation {
             let message = format!("`{}` does not export {}, which the version that runs does", next.subject, names.join(", "));
             return Err(Error::new(ErrorKind::Invalid, message).of(&next.subject));
         }
-        let checks: Vec<Check> =
-            self.work.indices.read().expect("no panic happens under this lock").values().map(|(_, check)| *check).collect();
-        for check in checks {
-            check(&next.pre).map_err(|error| {
-                let message = format!("`{}` does not fit a point as it is called here: {error:#}", next.subject);
+        Ok(())
+    }
+
+    /// Whether an instance of the version that takes its place has the points that are called here with the types with which they are called.
+    pub(crate) fn fits(&self, next: &Self, live: &mut Live) -> Result<()> {
+        let Some(runtime) = self.runtime.upgrade() else { return Ok(()) };
+        let called = runtime.members.called();
+        for point in called.iter().filter(|called| self.facts.points().any(|point| called.interface.is_satisfied_by(point))) {
+            let instance = live.instance;
+            (point.fits)(&next.pre, live.store(), &instance).map_err(|error| {
+                let message = format!("`{}` does not fit `{}` as it is called here: {error:#}", next.subject, point.interface);
                 Error::new(ErrorKind::Invalid, message).of(&next.subject)
             })?;
         }
@@ -263,6 +266,10 @@ impl Generation {
 
     /// A seat for one more instance.
     pub(crate) async fn seat(&self) -> Result<Seat> {
+        // Its own warm instances are no reason to wait: whoever asks for a seat found none that it could use.
+        if self.reuses() && self.account.seats().are_taken() {
+            drop(self.take_warm());
+        }
         let make_room = || self.runtime.upgrade().is_some_and(|runtime| runtime.release_one_idle());
         admission::seat(&self.account, make_room).await.map_err(|scarce| Error::scarce(scarce).of(&self.subject))
     }
@@ -312,7 +319,7 @@ impl Generation {
     /// Where the point's exports are: found at the first use.
     pub(crate) fn indices<P: Point>(&self) -> Result<Arc<P::Indices>> {
         let known = self.work.indices.read().expect("no panic happens under this lock").get(&TypeId::of::<P>()).cloned();
-        if let Some(indices) = known.and_then(|(known, _)| known.downcast::<P::Indices>().ok()) {
+        if let Some(indices) = known.and_then(|known| known.downcast::<P::Indices>().ok()) {
             return Ok(indices);
         }
         let indices = Arc::new(P::indices(&self.pre).map_err(|error| {
@@ -320,11 +327,10 @@ impl Generation {
             let message = format!("`{}` is not a `{}`: {error:#}; it exports {}", self.subject, P::INTERFACE, points.join(", "));
             Error::new(ErrorKind::Invalid, message).of(&self.subject)
         })?);
-        self.work
-            .indices
-            .write()
-            .expect("no panic happens under this lock")
-            .insert(TypeId::of::<P>(), (indices.clone(), |pre| P::indices(pre).map(drop)));
+        self.work.indices.write().expect("no panic happens under this lock").insert(TypeId::of::<P>(), indices.clone());
+        if let Some(runtime) = self.runtime.upgrade() {
+            runtime.members.is_called::<P>();
+        }
         Ok(indices)
     }
 }

@@ -15,12 +15,15 @@ use crate::admission::Seat;
 use crate::call::{self, Running};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
-use crate::interfaces::handover::Handover;
+use crate::interfaces::handover::{Handover, SNAPSHOT_BYTES_MAX};
 use crate::interfaces::lifecycle;
 use crate::ledger::Spend;
 use crate::log::Level;
 use crate::point::Point;
 use crate::state::State;
+
+/// Beside the bytes of a snapshot: what the answer around them takes, generously.
+const SNAPSHOT_FRAME_BYTES: usize = 64 << 10;
 
 /// An instance, without a view of its exports.
 pub(crate) struct Live {
@@ -140,7 +143,12 @@ impl Live {
     /// What it wants its successor to know.
     pub(crate) async fn snapshot(&mut self, generation: &Generation) -> Result<Vec<u8>> {
         let guest = self.guest::<Handover>(generation)?;
-        let answer = self.call(generation, &*guest, |guest, store| Box::pin(async move { guest.call_snapshot(store).await })).await?;
+        // A snapshot has a limit of its own. A little more than it, so that one byte too many is told as such and not as a fault.
+        let usual = self.store.hostcall_fuel();
+        self.store.set_hostcall_fuel(usual.max(SNAPSHOT_BYTES_MAX + SNAPSHOT_FRAME_BYTES));
+        let answer = self.call(generation, &*guest, |guest, store| Box::pin(async move { guest.call_snapshot(store).await })).await;
+        self.store.set_hostcall_fuel(usual);
+        let answer = answer?;
         answer.map_err(|refusal| Error::from_refusal(refusal.into()).of(&generation.subject))
     }
 

@@ -5,6 +5,7 @@
 
 use std::any::{Any, TypeId};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt;
 use plugwork_core::{Fault, Refusal};
@@ -33,12 +34,23 @@ pub(crate) struct AnyNative {
     pub(crate) point: TypeId,
     pub(crate) interface: &'static str,
     plugin: Box<dyn Any + Send + Sync>,
+    /// Whether it takes calls: a dispatch that was made before it was disabled still asks it.
+    active: AtomicBool,
 }
 
 impl AnyNative {
     pub(crate) fn new<P: Call>(plugin: impl Native<P>) -> Self {
         let plugin: Box<dyn Native<P>> = Box::new(plugin);
-        Self { point: TypeId::of::<P>(), interface: P::INTERFACE, plugin: Box::new(plugin) }
+        Self { point: TypeId::of::<P>(), interface: P::INTERFACE, plugin: Box::new(plugin), active: AtomicBool::new(true) }
+    }
+
+    pub(crate) fn activate(&self, active: bool) {
+        self.active.store(active, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn is_active(&self) -> bool {
+        self.active.load(Ordering::Acquire)
     }
 
     /// Calls it; a panic is a fault like a component's.

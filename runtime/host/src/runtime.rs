@@ -225,15 +225,7 @@ impl Shared {
 
     /// Stops every plugin whose consent is older than the record that takes it back.
     pub(crate) fn revoke(&self, key: &ConsentKey, sequence: u64) {
-        let accounts = self.accounts.lock().expect("no panic happens under this lock");
-        for account in accounts.values().filter_map(Weak::upgrade) {
-            let subject = account.subject();
-            let same = subject.tenant == key.tenant && subject.package == key.package;
-            if same && (key.instance == consent::EVERY_INSTANCE || key.instance == subject.instance) {
-                account.revoke(sequence);
-            }
-        }
-        drop(accounts);
+        self.accounts_of(key).iter().for_each(|account| account.revoke(sequence));
         for member in self.members.all().into_iter().filter(|member| {
             let other = &member.key;
             other.tenant == key.tenant
@@ -241,6 +233,37 @@ impl Shared {
                 && [consent::EVERY_INSTANCE, &other.instance].contains(&key.instance.as_str())
         }) {
             member.consent_ended(self, sequence);
+        }
+    }
+
+    /// Stops what runs of a plugin that was removed elsewhere. What is removed here drains first.
+    pub(crate) fn removed(&self, key: &ConsentKey, sequence: u64) {
+        self.accounts_of(key).iter().filter(|account| !account.is_leaving()).for_each(|account| account.revoke(sequence));
+    }
+
+    /// Accounts of a key, or with the instance [`consent::EVERY_INSTANCE`] of a package.
+    fn accounts_of(&self, key: &ConsentKey) -> Vec<Arc<Account>> {
+        let accounts = self.accounts.lock().expect("no panic happens under this lock");
+        let is_of = |account: &Arc<Account>| {
+            let subject = account.subject();
+            let same = subject.tenant == key.tenant && subject.package == key.package;
+            same && (key.instance == consent::EVERY_INSTANCE || key.instance == subject.instance)
+        };
+        accounts.values().filter_map(Weak::upgrade).filter(is_of).collect()
+    }
+
+    /// What runs of a plugin that is about to be removed here.
+    pub(crate) fn leaving(&self, key: &ConsentKey) -> Leaving {
+        let accounts = self.accounts_of(key);
+        accounts.iter().for_each(|account| account.leaves(true));
+        Leaving(accounts)
+    }
+
+    /// An error once it is closed.
+    pub(crate) fn is_open(&self, subject: &Subject) -> Result<()> {
+        match self.is_closing() {
+            false => Ok(()),
+            true => Err(Error::new(ErrorKind::Unavailable, format!("`{subject}` takes no calls: its runtime is closing")).of(subject)),
         }
     }
 
@@ -284,7 +307,8 @@ impl Shared {
 
     /// Puts on record that another version has the consent now, and lets its account rest on that. An error where consent was taken back meanwhile: then
     /// that stands.
-    pub(crate) async fn rest_on_new_record(&self, next: &Generation, before: &Generation, events: Vec<Event>) -> Result<()> {
+    /// Gives the last record.
+    pub(crate) async fn rest_on_new_record(&self, next: &Generation, before: &Generation, events: Vec<Event>) -> Result<u64> {
         let key = ConsentKey::from(&*next.subject);
         let taken_back = |what: &Self| {
             let message = format!("consent to `{}` was taken back", next.subject);
@@ -309,7 +333,7 @@ impl Shared {
             self.revoke(&key, sequence);
             return Err(taken_back(self));
         }
-        Ok(())
+        Ok(last)
     }
 
     /// Whether a record between the two ends the consent of this key.
@@ -339,6 +363,33 @@ impl Shared {
         accounts.remove(&(account.subject().clone(), account.since()));
         account.rest_on(sequence);
         accounts.insert((account.subject().clone(), sequence), Arc::downgrade(account));
+    }
+}
+
+/// Accounts of a plugin that is being removed: its consent ends when it has drained, or not at all where it stays.
+pub(crate) struct Leaving(Vec<Arc<Account>>);
+
+impl Leaving {
+    /// It is on record: once these have drained nothing may run any more.
+    pub(crate) fn after(mut self, shared: &Shared, going: Vec<Arc<Generation>>) {
+        let (accounts, patience, draining) = (std::mem::take(&mut self.0), shared.drain, shared.draining.clone());
+        draining.fetch_add(1, Ordering::SeqCst);
+        shared.io.spawn(async move {
+            let began = tokio::time::Instant::now();
+            futures::future::join_all(going.iter().map(|generation| generation.retire(patience))).await;
+            // Versions that were let go earlier may still have calls too.
+            while accounts.iter().any(|account| account.seats().taken() > 0) && began.elapsed() < patience {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            accounts.iter().for_each(|account| account.revoke(u64::MAX));
+            draining.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|account| account.leaves(false));
     }
 }
 

@@ -100,10 +100,11 @@ impl Place {
         let limits = self.entered.account.limits();
         let idle_ms = now_ms.saturating_sub(self.used_ms.load(Ordering::Relaxed));
         let total_ms = now_ms.saturating_sub(self.born_ms);
-        let why = if self.entered.account.revoked() {
-            Cut::Revoked
-        } else if self.entered.work.drain_is_over.load(Ordering::Relaxed) {
+        // A plugin that was removed has drained before its consent ends: that is why.
+        let why = if self.entered.work.drain_is_over.load(Ordering::Relaxed) {
             Cut::Drained
+        } else if self.entered.account.revoked() {
+            Cut::Revoked
         } else if idle_ms > limits.session_idle_ms {
             Cut::Idle(idle_ms)
         } else if total_ms > limits.session_total_ms {

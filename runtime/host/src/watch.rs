@@ -55,11 +55,14 @@ async fn look(shared: &Arc<Shared>, records: &dyn Records, seen: &mut u64) -> Re
         let news = records.read(*seen, RECORDS_AT_ONCE).await?;
         for record in &news {
             match record.event() {
-                Ok(Event::Revoked { subject, .. } | Event::Removed { subject, .. }) => {
-                    shared.revoke(&ConsentKey::from(&subject), record.sequence);
+                Ok(Event::Revoked { subject, .. }) => shared.revoke(&ConsentKey::from(&subject), record.sequence),
+                Ok(Event::Removed { subject, .. }) => {
+                    shared.removed(&ConsentKey::from(&subject), record.sequence);
+                    shared.obey(ConsentKey::from(&subject), record.sequence);
                 }
-                Ok(Event::Enabled { subject, settings, .. }) => shared.obey(subject, settings, true),
-                Ok(Event::Disabled { subject, settings, .. }) => shared.obey(subject, settings, false),
+                Ok(Event::Enabled { subject, .. } | Event::Disabled { subject, .. }) => {
+                    shared.obey(ConsentKey::from(&subject), record.sequence);
+                }
                 // Consent that is given changes nothing for what runs already; and a record of a later version nobody here could obey.
                 _ => {}
             }

@@ -48,6 +48,8 @@ pub struct Account {
     log_records: Bucket,
     random: Bucket,
     revoked: AtomicBool,
+    /// Its plugin is being removed here.
+    leaving: AtomicBool,
     revocation: Notify,
     /// Its own instances, and those of all plugins of the runtime.
     seats: Seats,
@@ -104,6 +106,7 @@ impl Account {
             log_records: Bucket::full(Some(Rate::holding_seconds(limits.log_records_per_second, LOG_SECONDS))),
             random: Bucket::full(Some(Rate::of(limits.random_bytes_per_second))),
             revoked: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             revocation: Notify::new(),
             seats: Seats::new(limits.instances),
             process_seats,
@@ -342,6 +345,15 @@ impl Account {
     /// Its consent was put on record, later than it began.
     pub(crate) fn rest_on(&self, sequence: u64) {
         self.since.store(sequence, Ordering::SeqCst);
+    }
+
+    /// Whether its plugin is being removed here: it drains, and its consent ends then.
+    pub(crate) fn leaves(&self, leaves: bool) {
+        self.leaving.store(leaves, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::SeqCst)
     }
 
     /// Until when its consent lasts, in Unix milliseconds.

@@ -48,9 +48,7 @@ impl Member {
         if !self.is(Stage::Active) {
             return Err(self.unavailable());
         }
-        if runtime.shared().is_closing() {
-            return Err(self.closing());
-        }
+        runtime.shared().is_open(&self.subject())?;
         self.flight.fly(|| self.load_current(runtime)).await
     }
 
@@ -61,9 +59,12 @@ impl Member {
         {
             return Ok(generation);
         }
+        let recipe = self.recipe.load_full();
         match self.load_to_run(runtime).await {
             Ok((generation, first)) => {
-                self.run_from_here(runtime, &generation)?;
+                if let Some(newer) = self.run_from_here(runtime, &generation, &recipe)? {
+                    return Ok(newer);
+                }
                 runtime.shared().density.keep(self);
                 if first {
                     self.after_activation(runtime).await;
@@ -91,30 +92,30 @@ impl Member {
         Ok((generation, true))
     }
 
-    /// Calls go to it from here on.
-    fn run_from_here(&self, runtime: &Runtime, generation: &Arc<Generation>) -> Result<()> {
+    /// Calls go to it from here on, unless another version took its place since the recipe was read: gives that one.
+    fn run_from_here(&self, runtime: &Runtime, generation: &Arc<Generation>, recipe: &Arc<Recipe>) -> Result<Option<Arc<Generation>>> {
         let state = self.state.lock().expect("no panic happens under this lock");
         if state.stage() != Stage::Active {
             drop(state);
             return Err(self.unavailable());
         }
         // Under the lock that closing takes too: what is loaded past this line is found and drained by it.
-        if runtime.shared().is_closing() {
-            return Err(self.closing());
+        runtime.shared().is_open(&self.subject())?;
+        if !Arc::ptr_eq(recipe, &self.recipe.load())
+            && let Some(newer) = self.current.load_full()
+        {
+            return Ok(Some(newer));
         }
         self.current.store(Some(generation.clone()));
         self.count_generation();
-        Ok(())
-    }
-
-    fn closing(&self) -> Error {
-        Error::new(ErrorKind::Unavailable, format!("`{}` takes no calls: its runtime is closing", self.name)).of(&self.subject())
+        Ok(None)
     }
 
     /// A generation as the recipe says, which nobody calls yet.
     pub(super) async fn load(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
         let shared = runtime.shared();
         let subject = self.subject();
+        shared.is_open(&subject)?;
         // Before anything is fetched; accepting it asks again.
         shared.make_room(&subject)?;
         let recipe = self.recipe.load_full();

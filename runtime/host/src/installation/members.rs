@@ -3,16 +3,34 @@
 //! Easily got wrong: a change builds a new snapshot and puts it in place of the old one, so that a call reads it without a lock; many changes at
 //! once (a start) build it once.
 
-use std::collections::HashMap;
+use std::any::TypeId;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, RwLock};
 
 use arc_swap::ArcSwap;
+use plugwork_core::InterfaceName;
 use plugwork_core::dispatch::Dispatching;
 use plugwork_core::record::ConsentKey;
 
 use super::Member;
 use super::roster::{Attached, Roster};
 use crate::point::Point;
+use crate::state::State;
+use wasmtime::Store;
+use wasmtime::component::{Instance, InstancePre};
+
+/// Whether one instance has a point as it was bound.
+pub(crate) type Check = fn(&InstancePre<State>, &mut Store<State>, &Instance) -> wasmtime::Result<()>;
+
+/// A point that is called here.
+#[derive(Clone)]
+pub(crate) struct Called {
+    pub(crate) interface: InterfaceName,
+    pub(crate) fits: Check,
+}
+
+/// Points that were called, by their types.
+type CalledByType = RwLock<HashMap<TypeId, Called>>;
 
 /// Every installation.
 #[derive(Default)]
@@ -22,6 +40,21 @@ pub(crate) struct Members {
     /// Held while a new snapshot is built.
     changing: Mutex<()>,
     dispatching: HashMap<String, Dispatching>,
+    called: CalledByType,
+    /// Keys of which somebody is making an installation.
+    installing: Mutex<HashSet<ConsentKey>>,
+}
+
+/// A key while its installation is made: nobody else makes one.
+pub(crate) struct Installing<'a> {
+    members: &'a Members,
+    key: ConsentKey,
+}
+
+impl Drop for Installing<'_> {
+    fn drop(&mut self) {
+        self.members.installing.lock().expect("no panic happens under this lock").remove(&self.key);
+    }
 }
 
 impl Members {
@@ -35,6 +68,14 @@ impl Members {
 
     pub(crate) fn contains(&self, key: &ConsentKey) -> bool {
         self.by_key.read().expect("no panic happens under this lock").contains_key(key)
+    }
+
+    /// Begins to make an installation; none where there is one, or somebody is making it.
+    pub(crate) fn begin(&self, key: &ConsentKey) -> Option<Installing<'_>> {
+        let begun = self.installing.lock().expect("no panic happens under this lock").insert(key.clone());
+        let installing = begun.then(|| Installing { members: self, key: key.clone() })?;
+        // Looked at after it was begun: whoever made one before is done.
+        (!self.contains(key)).then_some(installing)
     }
 
     pub(crate) fn get_or_insert(&self, key: &ConsentKey, fresh: impl FnOnce() -> Member) -> Arc<Member> {
@@ -55,7 +96,20 @@ impl Members {
     /// Who is attached to a point, and how they are asked.
     #[inline]
     pub(crate) fn point<P: Point>(&self) -> Arc<Attached> {
-        self.active.load().point::<P>(&self.dispatching)
+        self.active.load().point::<P>(&self.dispatching, || self.is_called::<P>())
+    }
+
+    /// Remembers that a point is called here: from now on versions that take another's place have to fit it.
+    pub(crate) fn is_called<P: Point>(&self) {
+        let Ok(interface) = P::INTERFACE.parse() else { return };
+        let fits: Check =
+            |pre, store, instance| P::load(&P::indices(pre)?, wasmtime::AsContextMut::as_context_mut(store), instance).map(drop);
+        self.called.write().expect("no panic happens under this lock").insert(TypeId::of::<P>(), Called { interface, fits });
+    }
+
+    /// The points that are called here.
+    pub(crate) fn called(&self) -> Vec<Called> {
+        self.called.read().expect("no panic happens under this lock").values().cloned().collect()
     }
 
     pub(crate) fn join(&self, member: &Arc<Member>) {

@@ -77,6 +77,8 @@ pub(crate) struct Member {
     lane: OnceLock<Lane>,
     /// How many versions were loaded so far.
     generations: AtomicU64,
+    /// The last record of its life that it is in accord with.
+    heard: AtomicU64,
     /// By the coarse clock; 0 before the first call.
     used_ms: AtomicU64,
 }
@@ -101,6 +103,7 @@ impl Member {
             changing: tokio::sync::Mutex::default(),
             lane: OnceLock::new(),
             generations: AtomicU64::new(0),
+            heard: AtomicU64::new(0),
             used_ms: AtomicU64::new(0),
         }
     }
@@ -120,6 +123,16 @@ impl Member {
     /// When it was last called, by the coarse clock.
     pub(crate) fn last_used_ms(&self) -> Option<u64> {
         Some(self.used_ms.load(Ordering::Relaxed)).filter(|ms| *ms > 0)
+    }
+
+    /// It is in accord with what this record says of its life, and those before it.
+    fn hear(&self, sequence: u64) {
+        self.heard.fetch_max(sequence, Ordering::SeqCst);
+    }
+
+    /// Whether a record of its life says nothing new.
+    fn has_heard(&self, sequence: u64) -> bool {
+        self.heard.load(Ordering::SeqCst) >= sequence
     }
 
     fn count_generation(&self) {
@@ -160,6 +173,9 @@ impl Member {
     pub(crate) async fn call<P: Call>(self: &Arc<Self>, runtime: &Runtime, input: &P::Input, outcome: &mut Outcome) -> Result<P::Output> {
         let started = Instant::now();
         if let Some(native) = &self.native {
+            if !native.is_active() {
+                return Err(self.unavailable());
+            }
             let answer = native.call::<P>(input).await.map_err(|error| error.of(&self.subject()));
             outcome.time = started.elapsed();
             return answer;

@@ -67,10 +67,11 @@ impl Runtime {
     pub async fn install(&self, offer: Offer, grants: Grants, settings: Settings) -> Result<Installation> {
         let shared = self.shared();
         let subject = offer.subject().clone();
-        if shared.members.contains(&(&subject).into()) {
+        shared.is_open(&subject)?;
+        let Some(_installing) = shared.members.begin(&(&subject).into()) else {
             let message = format!("`{subject}` is installed already\nhint: replace it, or remove it first");
             return Err(Error::new(ErrorKind::Invalid, message).of(&subject));
-        }
+        };
         let change = offer.change(&grants, None);
         shared.hooks.ask("before-install", &change, shared.hooks.hooks.before_install(&change)).await?;
         let offer = offer.configuration(serde_json::Value::Object(settings.configuration.clone()));
@@ -149,19 +150,22 @@ impl Installation {
         let member = &self.member;
         let shared = self.runtime.shared();
         let _one = member.changing.lock().await;
-        let change = member.change();
+        let change = member.change_on_record(&self.runtime).await?;
         shared.hooks.ask("before-remove", &change, shared.hooks.hooks.before_remove(&change)).await?;
         let subject = (*member.subject()).clone();
         let removed = vec![Event::Removed { subject, by: by.to_owned() }];
+        // Known before it is on record: whoever reads the record leaves calls under way to us.
+        let leaving = shared.leaving(&member.key);
         // What runs is disabled on its way out.
         if matches!(member.state().stage(), Stage::Active | Stage::Suspended) {
             let passing = Passing::begin(member, Move::Disable, Actor::Operator)?;
             member.write(&self.runtime, removed).await?;
-            member.leave(shared);
+            leaving.after(shared, member.depart(shared));
             passing.end(Move::Settle, super::plain)?;
         } else {
             lifecycle::next(member.state().stage(), Move::Remove, Actor::Operator).map_err(|denial| member.refused(denial))?;
             member.write(&self.runtime, removed).await?;
+            leaving.after(shared, Vec::new());
         }
         member.advance(Move::Remove, Actor::Operator, super::plain)?;
         shared.members.remove(&member.key);
@@ -186,7 +190,8 @@ impl Member {
         };
         match self.activate(runtime, by).await {
             Ok(()) => {
-                passing.end(Move::Activate, super::plain)?;
+                // Consent may have been taken back in the middle of it.
+                passing.end(Move::Activate, super::plain).inspect_err(|_| self.leave(runtime.shared()))?;
                 self.after_activation(runtime).await;
                 Ok(())
             }
@@ -204,8 +209,17 @@ impl Member {
     /// Everything that enabling does but for the state: hooks, one instance, the record, its points.
     pub(super) async fn activate(self: &Arc<Self>, runtime: &Runtime, by: Option<&str>) -> Result<()> {
         let shared = runtime.shared();
+        shared.is_open(&self.subject())?;
+        if let Some(native) = &self.native {
+            let change = self.change();
+            shared.hooks.ask("before-activate", &change, shared.hooks.hooks.before_activate(&change)).await?;
+            native.activate(true);
+            shared.members.join(self);
+            return Ok(());
+        }
         let ready = self.ready.lock().expect("no panic happens under this lock").take();
-        let generation = match ready {
+        // What was kept may have lost its consent since: the records say why.
+        let generation = match ready.filter(|generation| !generation.account.revoked()) {
             Some(generation) => generation,
             None => self.load(runtime).await?,
         };
@@ -244,7 +258,15 @@ impl Member {
 
     /// Takes it from its points and lets its generations drain.
     pub(crate) fn leave(self: &Arc<Self>, shared: &Shared) {
+        self.depart(shared).into_iter().for_each(|generation| shared.retire(generation));
+    }
+
+    /// Takes it from its points; gives the generations that have to drain.
+    pub(super) fn depart(self: &Arc<Self>, shared: &Shared) -> Vec<Arc<Generation>> {
         shared.members.part(self);
+        if let Some(native) = &self.native {
+            native.activate(false);
+        }
         shared.density.forget(self);
         let watched = self.watched.lock().expect("no panic happens under this lock").take();
         self.activated.store(false, Ordering::Relaxed);
@@ -253,20 +275,39 @@ impl Member {
             let _state = self.state.lock().expect("no panic happens under this lock");
             self.current.swap(None)
         };
-        let going = [current, watched.map(|watched| watched.before)];
-        going.into_iter().flatten().for_each(|generation| shared.retire(generation));
+        [current, watched.map(|watched| watched.before)].into_iter().flatten().collect()
     }
 
     /// Puts events on record, where this installation is on record at all.
     pub(super) async fn write(&self, runtime: &Runtime, events: Vec<Event>) -> Result<()> {
-        if self.recipe.load().is_recorded() { runtime.shared().record(events).await.map(drop) } else { Ok(()) }
+        if self.recipe.load().is_recorded() {
+            self.hear(runtime.shared().record(events).await?);
+        }
+        Ok(())
+    }
+
+    /// What hooks are told of it, also where it is not loaded.
+    async fn change_on_record(&self, runtime: &Runtime) -> Result<Change> {
+        let change = self.change();
+        let is_known = self.native.is_some() || change.version.is_some() || !change.grants.is_empty();
+        let Some(audit) = runtime.shared().audit.as_ref().filter(|_| !is_known && self.recipe.load().is_recorded()) else {
+            return Ok(change);
+        };
+        let record = audit.records.consent(&self.key).await.map_err(Error::records)?;
+        match record.map(|record| record.event()).transpose().map_err(Error::records)? {
+            Some(Event::Granted(consent)) => Ok(Change { version: consent.version, grants: consent.grants, ..change }),
+            _ => Ok(change),
+        }
     }
 
     pub(super) fn change(&self) -> Change {
-        let current = self.current.load();
-        match &*current {
-            Some(generation) => generation.change(None),
-            None => Change { subject: (*self.subject()).clone(), version: None, grants: Grants::none(), from: None },
+        let current = self.current.load_full().or_else(|| self.ready.lock().expect("no panic happens under this lock").clone());
+        match (current, &**self.recipe.load()) {
+            (Some(generation), _) => generation.change(None),
+            (None, Recipe::Kept { grants, .. }) => {
+                Change { subject: (*self.subject()).clone(), version: None, grants: grants.clone(), from: None }
+            }
+            (None, _) => Change { subject: (*self.subject()).clone(), version: None, grants: Grants::none(), from: None },
         }
     }
 }

@@ -142,7 +142,10 @@ impl Installation {
         before.is_followed_by(&next)?;
         let mut live = Box::new(Live::start(&next).await?);
         let from_version = before.version().map(ToString::to_string).unwrap_or_default();
-        let proved = prove(&mut live, before, &next, &from_version).await;
+        let proved = match before.fits(&next, &mut live) {
+            Ok(()) => prove(&mut live, before, &next, &from_version).await,
+            Err(error) => Err(error),
+        };
         let handed_over_bytes = match proved {
             Ok(bytes) => bytes,
             Err(error) => {
@@ -159,18 +162,16 @@ impl Installation {
                 events.push(Event::Enabled { subject: (*next.subject).clone(), by: by.to_owned(), settings: settings.clone() });
             }
             events.push(Event::Replaced { subject: (*next.subject).clone(), from: before.subject.digest, by: by.to_owned() });
-            shared.rest_on_new_record(&next, before, events).await?;
+            member.hear(shared.rest_on_new_record(&next, before, events).await?);
         }
-        if let Some(live) = next.warm(live) {
+        // Of one that is not called nothing is kept warm.
+        let rest = if active { next.warm(live) } else { Some(live) };
+        if let Some(live) = rest {
             live.end(&next).await;
         }
-        member.recipe.store(Arc::new(if member.recipe.load().is_recorded() {
-            Recipe::RecordedFrom(next.source.clone())
-        } else {
-            next.kept()
-        }));
+        let recipe = if member.recipe.load().is_recorded() { Recipe::RecordedFrom(next.source.clone()) } else { next.kept() };
         member.settings.store(Arc::new(settings));
-        member.take_over(&self.runtime, &next, before, active);
+        member.take_over(&self.runtime, &next, before, recipe);
         if shared.hooks.tell(shared.hooks.hooks.after_update(&change)).await {
             shared.complain_hook("after-update", &change);
         }
@@ -235,14 +236,21 @@ impl Member {
     }
 
     /// New calls go to the new version from here on.
-    fn take_over(self: &Arc<Self>, runtime: &Runtime, next: &Arc<Generation>, before: &Arc<Generation>, active: bool) {
+    fn take_over(self: &Arc<Self>, runtime: &Runtime, next: &Arc<Generation>, before: &Arc<Generation>, recipe: Recipe) {
         let shared = runtime.shared();
-        self.subject.store(next.subject.clone());
-        if !active {
-            *self.ready.lock().expect("no panic happens under this lock") = Some(next.clone());
-            return;
+        {
+            // One step for whoever loads it at this moment, and for whoever takes consent back: see `load_current`.
+            let state = self.state.lock().expect("no panic happens under this lock");
+            self.recipe.store(Arc::new(recipe));
+            self.subject.store(next.subject.clone());
+            if state.stage() != Stage::Active {
+                *self.ready.lock().expect("no panic happens under this lock") = Some(next.clone());
+                return;
+            }
+            let gone = self.current.swap(Some(next.clone()));
+            // The old version was unloaded and loaded again meanwhile.
+            gone.filter(|gone| !Arc::ptr_eq(gone, before)).into_iter().for_each(|gone| shared.retire(gone));
         }
-        self.current.store(Some(next.clone()));
         self.count_generation();
         shared.density.keep(self);
         shared.members.refresh();
@@ -259,12 +267,14 @@ impl Member {
     /// Looks at a new version; says whether it has to be looked at again.
     pub(crate) async fn look_after(self: &Arc<Self>, runtime: &Runtime) -> bool {
         let shared = runtime.shared();
-        let Some(current) = self.current.load_full() else { return self.is_watched() };
+        let current = self.current.load_full();
         let why = {
             let mut watched = self.watched.lock().expect("no panic happens under this lock");
             let Some(watch) = &*watched else { return false };
             let elapsed_ms = shared.now_ms().saturating_sub(watch.since_ms);
-            match rollback::verdict(&shared.rollback, &watch.observed_before, &current.work.observed.snapshot(), elapsed_ms) {
+            // Of one that was unloaded nothing is seen; its time passes all the same.
+            let observed = current.as_ref().map(|current| current.work.observed.snapshot()).unwrap_or_default();
+            match rollback::verdict(&shared.rollback, &watch.observed_before, &observed, elapsed_ms) {
                 Verdict::Wait => return true,
                 Verdict::Keep => {
                     if let Some(watch) = watched.take() {
@@ -276,7 +286,11 @@ impl Member {
             }
         };
         // Somebody changes it at this moment: that counts more.
-        let Ok(_one) = self.changing.try_lock() else { return true };
+        let (Ok(_one), Some(current)) = (self.changing.try_lock(), current) else { return true };
+        // Somebody changed it since it was judged.
+        if self.current.load().as_ref().is_none_or(|now| !Arc::ptr_eq(now, &current)) {
+            return self.is_watched();
+        }
         if let Err(error) = self.go_back(runtime, &current, &why).await {
             shared.complain(Level::Error, &format!("`{}` should go back to the version before ({why}), and cannot: {error}", self.name));
             return true;
@@ -304,15 +318,21 @@ impl Member {
                 Event::Enabled { subject: subject.clone(), by: "host".to_owned(), settings: settings.clone() },
                 Event::RolledBack { subject, from: current.subject.digest, why: why.to_string() },
             ];
-            shared.rest_on_new_record(&before, current, events).await?;
-            self.recipe.store(Arc::new(Recipe::RecordedFrom(before.source.clone())));
-        } else {
-            self.recipe.store(Arc::new(before.kept()));
+            self.hear(shared.rest_on_new_record(&before, current, events).await?);
         }
+        let recipe = if self.recipe.load().is_recorded() { Recipe::RecordedFrom(before.source.clone()) } else { before.kept() };
         self.watched.lock().expect("no panic happens under this lock").take();
         self.settings.store(Arc::new(settings));
-        self.subject.store(before.subject.clone());
-        self.current.store(Some(before.clone()));
+        {
+            let state = self.state.lock().expect("no panic happens under this lock");
+            self.recipe.store(Arc::new(recipe));
+            self.subject.store(before.subject.clone());
+            if state.stage() != Stage::Active {
+                shared.retire(before.clone());
+                return Ok(());
+            }
+            self.current.store(Some(before.clone()));
+        }
         self.count_generation();
         shared.density.keep(self);
         shared.members.refresh();
@@ -370,9 +390,9 @@ impl Plugin {
                 let _one = member.changing.lock().await;
                 self.generation().prove(None).await?;
                 let (subject, settings) = (self.subject().clone(), (*member.settings.load_full()).clone());
-                member.recipe.store(Arc::new(self.generation().recipe(runtime.shared())));
+                let recipe = self.generation().recipe(runtime.shared());
                 member.write(&runtime, vec![Event::Enabled { subject, by: "application".to_owned(), settings }]).await?;
-                member.take_over(&runtime, self.generation(), &current, true);
+                member.take_over(&runtime, self.generation(), &current, recipe);
             }
             None => installation.enable("application").await?,
         }

@@ -40,11 +40,12 @@ impl Roster {
 
     /// Who is attached to the point.
     #[inline]
-    pub(crate) fn point<P: Point>(&self, configured: &HashMap<String, Dispatching>) -> Arc<Attached> {
+    pub(crate) fn point<P: Point>(&self, configured: &HashMap<String, Dispatching>, is_called: impl FnOnce()) -> Arc<Attached> {
         let key = TypeId::of::<P>();
         if let Some((_, attached)) = self.points.load().iter().find(|(point, _)| *point == key) {
             return attached.clone();
         }
+        is_called();
         let wanted: Option<InterfaceName> = P::INTERFACE.parse().ok();
         let is_of = |member: &&Arc<Member>| match (&member.native, &wanted) {
             (Some(native), _) => native.point == key,

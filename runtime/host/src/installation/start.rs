@@ -167,9 +167,12 @@ impl Runtime {
         };
         let mut lives = HashMap::new();
         for record in audit.records.lifecycles().await.map_err(Error::records)? {
+            let sequence = record.sequence;
             match record.event().map_err(Error::records)? {
-                Event::Enabled { subject, settings, .. } => _ = lives.insert(ConsentKey::from(&subject), (Some(subject.digest), settings)),
-                Event::Disabled { subject, settings, .. } => _ = lives.insert(ConsentKey::from(&subject), (None, settings)),
+                Event::Enabled { subject, settings, .. } => {
+                    _ = lives.insert(ConsentKey::from(&subject), (Some(subject.digest), settings, sequence));
+                }
+                Event::Disabled { subject, settings, .. } => _ = lives.insert(ConsentKey::from(&subject), (None, settings, sequence)),
                 _ => {}
             }
         }
@@ -187,11 +190,12 @@ impl Runtime {
             if key.instance == plugwork_core::consent::EVERY_INSTANCE || shared.members.contains(&key) {
                 continue;
             }
-            let (enabled_as, settings) = lives.remove(&key).unwrap_or_else(|| (None, Settings::default()));
+            let (enabled_as, settings, heard) = lives.remove(&key).unwrap_or_else(|| (None, Settings::default(), 0));
             let installed = state == LifeState::Installed;
             let fresh = || Member::new(subject, settings, Recipe::Recorded, None);
             let member = shared.members.get_or_insert(&key, fresh);
             member.begin(state);
+            member.hear(heard);
             let Some(enabled_as) = enabled_as else { continue };
             if installed {
                 member.updated_from(Some(enabled_as).filter(|digest| *digest != member.subject().digest));
@@ -253,57 +257,73 @@ impl Runtime {
 }
 
 impl Shared {
-    /// Does what a record says that another process wrote: what this one wrote is done already. Only where plugins come from records at all.
-    pub(crate) fn obey(self: &Arc<Self>, subject: Subject, settings: Settings, enabled: bool) {
-        let key = ConsentKey::from(&subject);
-        let member = match self.members.get(&key) {
-            Some(member) => member,
-            None if enabled && self.packages.is_some() && self.follows.load(Ordering::Relaxed) => {
-                let member = self.members.get_or_insert(&key, || Member::new(subject, settings, Recipe::Recorded, None));
-                member.begin(LifeState::Installed);
-                member
-            }
-            None => return,
+    /// Something of a plugin's life was recorded: does what another process wrote. What this one wrote is done already. Only where plugins come from
+    /// records at all.
+    pub(crate) fn obey(self: &Arc<Self>, key: ConsentKey, sequence: u64) {
+        let is_new = match self.members.get(&key) {
+            Some(member) => member.recipe.load().is_recorded() && !member.has_heard(sequence),
+            None => self.packages.is_some() && self.follows.load(Ordering::Relaxed),
         };
-        if !member.recipe.load().is_recorded() {
+        if !is_new {
             return;
         }
         let runtime = Runtime::from(self.clone());
         self.io.spawn(async move {
-            if let Err(error) = runtime.do_as_recorded(&member).await {
-                runtime.shared().complain(Level::Error, &format!("cannot do what the records say of `{}`: {error}", member.name));
+            if let Err(error) = runtime.do_as_recorded(&key).await {
+                runtime.shared().complain(Level::Error, &format!("cannot do what the records say of `{key}`: {error}"));
             }
         });
     }
 }
 
 impl Runtime {
-    /// Enables or disables it by what was recorded last. Read here and not handed in: of two changes that follow each other closely the last one counts,
-    /// in whichever order their tasks come to it.
-    async fn do_as_recorded(&self, member: &Arc<Member>) -> Result<()> {
+    /// Brings an installation to where the latest record of its life says that it is, which may be later than the one that was read.
+    async fn do_as_recorded(&self, key: &ConsentKey) -> Result<()> {
+        let shared = self.shared();
+        let Some(audit) = &shared.audit else { return Ok(()) };
+        let latest = || async {
+            let record = audit.records.lifecycle(key).await.map_err(Error::records)?;
+            let event = record.map(|record| Ok((record.sequence, record.event()?))).transpose();
+            event.map_err(Error::records)
+        };
+        let member = match (shared.members.get(key), latest().await?) {
+            (Some(member), _) => member,
+            (None, Some((_, Event::Enabled { subject, settings, .. }))) => {
+                shared.members.get_or_insert(key, || Member::new(subject, settings, Recipe::Recorded, None))
+            }
+            (None, _) => return Ok(()),
+        };
         let _one = member.changing.lock().await;
-        let Some(audit) = &self.shared().audit else { return Ok(()) };
-        let Some(record) = audit.records.lifecycle(&member.key).await.map_err(Error::records)? else { return Ok(()) };
-        match (record.event().map_err(Error::records)?, member.state().stage()) {
+        if member.is(Stage::Discovered) {
+            member.advance(Move::Install, Actor::Operator, super::plain)?;
+        }
+        // Read again: whoever changed it until now wrote that down.
+        let Some((sequence, event)) = latest().await?.filter(|(sequence, _)| !member.has_heard(*sequence)) else { return Ok(()) };
+        member.hear(sequence);
+        match (event, member.state().stage()) {
             (Event::Enabled { .. }, Stage::Active | Stage::Removed) => Ok(()),
             (Event::Enabled { subject, settings, .. }, _) => {
                 member.settings.store(Arc::new(settings));
-                let consented = audit.records.consent(&member.key).await.map_err(Error::records)?;
+                let consented = audit.records.consent(key).await.map_err(Error::records)?;
                 if let Some(Event::Granted(consent)) = consented.map(|record| record.event()).transpose().map_err(Error::records)?
                     && consent.subject != *member.subject()
                 {
-                    // It was updated while it did not run: the file that was kept for it is the old one.
-                    member.ready.lock().expect("no panic happens under this lock").take();
-                    member.recipe.store(Arc::new(Recipe::Recorded));
-                    member.subject.store(Arc::new(consent.subject));
+                    // It was updated while it did not run.
+                    member.becomes(consent.subject);
                 }
                 member.updated_from(Some(subject.digest).filter(|digest| *digest != member.subject().digest));
                 member.enable(self, Actor::Host, None).await
             }
             (Event::Disabled { .. }, Stage::Active | Stage::Suspended | Stage::Failed) => {
-                let passing = Passing::begin(member, Move::Disable, Actor::Host)?;
-                member.leave(self.shared());
+                let passing = Passing::begin(&member, Move::Disable, Actor::Host)?;
+                member.leave(shared);
                 passing.end(Move::Settle, super::plain)
+            }
+            (Event::Removed { .. }, stage) if stage != Stage::Removed => {
+                member.leave(shared);
+                member.begin(LifeState::Removed);
+                shared.members.remove(key);
+                Ok(())
             }
             _ => Ok(()),
         }
@@ -336,6 +356,13 @@ impl Member {
     fn activate_unloaded(&self) -> Result<()> {
         self.advance(Move::Enable, Actor::Host, super::plain)?;
         self.advance(Move::Activate, Actor::Host, super::plain).map(drop)
+    }
+
+    /// It is another file from here on, which is loaded when it is enabled: what was kept of it is the old one.
+    fn becomes(&self, subject: Subject) {
+        self.ready.lock().expect("no panic happens under this lock").take();
+        self.subject.store(Arc::new(subject));
+        self.recipe.store(Arc::new(Recipe::Recorded));
     }
 
     /// Where it stands when the host starts: the table is for changes, and this is none.

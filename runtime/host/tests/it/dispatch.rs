@@ -9,7 +9,7 @@ use crate::guest::{Guest, REFUSAL};
 use crate::world::{self, Answer, Number};
 
 /// `answer: func(u32) -> result<u32, refusal>`; the code stores its answer at 64: ok or err at 64, the value or the case at 68.
-fn answering(code: &str) -> Guest {
+pub(crate) fn answering(code: &str) -> Guest {
     let code = format!(
         r#"(import "heap" "memory" (memory 1)) (data (i32.const 0) "not today")
         (func (export "answer") (param i32) (result i32) {code} i32.const 64)"#
@@ -21,15 +21,15 @@ fn answering(code: &str) -> Guest {
     )
 }
 
-fn adding(number: u32) -> Guest {
+pub(crate) fn adding(number: u32) -> Guest {
     answering(&format!("(i32.store (i32.const 68) (i32.add (local.get 0) (i32.const {number})))"))
 }
 
-fn refusing() -> Guest {
+pub(crate) fn refusing() -> Guest {
     answering("(i32.store (i32.const 64) (i32.const 1)) (i32.store (i32.const 68) (i32.const 2)) (i32.store (i32.const 76) (i32.const 9))")
 }
 
-fn trapping() -> Guest {
+pub(crate) fn trapping() -> Guest {
     answering("unreachable")
 }
 

@@ -37,7 +37,8 @@ pub(crate) const CALLS: &str = r#"
     (export "panic" (func))))
 "#;
 
-const NUMBER: &str = r#"
+/// The point `number`, as the code's function `run`.
+pub(crate) const NUMBER: &str = r#"
   (func $run (param "input" u32) (result u32) (canon lift (core func $code "run")))
   (instance $number (export "run" (func $run)))
   (export "test:point/number@0.1.0" (instance $number))
@@ -137,8 +138,13 @@ impl Guest {
     }
 
     /// Embeds a manifest named `test:guest` with these further lines.
-    pub(crate) fn manifest(mut self, lines: &str) -> Self {
-        self.manifest = Some(format!("name = \"test:guest\"\nversion = \"1.0.0\"\n{lines}"));
+    pub(crate) fn manifest(self, lines: &str) -> Self {
+        self.manifest_of("1.0.0", lines)
+    }
+
+    /// As [`Guest::manifest`], of another version.
+    pub(crate) fn manifest_of(mut self, version: &str, lines: &str) -> Self {
+        self.manifest = Some(format!("name = \"test:guest\"\nversion = \"{version}\"\n{lines}"));
         self
     }
 

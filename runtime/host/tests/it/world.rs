@@ -26,7 +26,8 @@ pub(crate) mod bindings {
                 resource counter { next: func() -> u32; }
                 start: func(at: u32) -> counter;
             }
-            world all { export number; export bytes; export answer; export counting; }
+            interface pair { one: func() -> u32; two: func() -> u32; }
+            world all { export number; export bytes; export answer; export counting; export pair; }
         ",
         path: ["../../wit/plugin"],
         with: { "plugwork:plugin/refusal": ::plugwork::interfaces::bindings::plugwork::plugin::refusal },
@@ -39,6 +40,7 @@ pub(crate) mod bindings {
 plugwork::point!(pub(crate) Number = "test:point/number@0.1.0" in bindings::exports::test::point::number);
 plugwork::point!(pub(crate) Bytes = "test:point/bytes@0.1.0" in bindings::exports::test::point::bytes);
 plugwork::point!(pub(crate) Answer = "test:point/answer@0.1.0" in bindings::exports::test::point::answer);
+plugwork::point!(pub(crate) Pair = "test:point/pair@0.1.0" in bindings::exports::test::point::pair);
 plugwork::point!(pub(crate) Counting = "test:point/counting@0.1.0" in bindings::exports::test::point::counting);
 
 impl Call for Number {
@@ -77,6 +79,19 @@ impl Call for Answer {
         input: &'a u32,
     ) -> Running<'a, wasmtime::Result<Result<u32, Refusal>>> {
         Box::pin(async move { Ok(guest.call_answer(store, *input).await?.map_err(Into::into)) })
+    }
+}
+
+impl Call for Pair {
+    type Input = ();
+    type Output = (u32, u32);
+
+    fn call<'a>(
+        guest: &'a Self::Guest,
+        mut store: StoreContextMut<'a, State>,
+        (): &'a (),
+    ) -> Running<'a, wasmtime::Result<Result<(u32, u32), Refusal>>> {
+        Box::pin(async move { Ok(Ok((guest.call_one(&mut store).await?, guest.call_two(&mut store).await?))) })
     }
 }
 

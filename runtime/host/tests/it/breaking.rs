@@ -1,0 +1,109 @@
+//! The breaker of a plugin: five faults and it is not called for a while, then one call may try.
+
+use std::time::Duration;
+
+use plugwork::core::breaker::Settings;
+use plugwork::{ErrorKind, Installation, Runtime};
+
+use crate::living::{House, Life, until};
+use crate::world::Number;
+
+/// Traps while the mood is 1, waits in the host where it is held, and notes each call.
+const MOODY: &str = "(call $note (i32.const 1)) (call $hold)
+    (if (i32.eq (call $mood) (i32.const 1)) (then unreachable)) (i32.mul (global.get $version) (i32.const 1000))";
+
+fn life(version: &'static str) -> Life {
+    Life { version, run: MOODY, ..Life::default() }
+}
+
+async fn failing(settings: Settings) -> (House, Runtime, Installation) {
+    let house = House::new();
+    let runtime = house.builder().breaker(settings).open().await.unwrap();
+    let installation = house.enabled(&runtime, "", &life("1.0.0")).await;
+    house.stage.mood(1);
+    (house, runtime, installation)
+}
+
+#[tokio::test]
+async fn five_faults_open_it_and_a_call_is_told_when_to_come_again() {
+    let (house, runtime, installation) = failing(Settings::default()).await;
+    for _ in 0..5 {
+        assert_eq!(runtime.status()[0].breaker, "closed");
+        assert_eq!(installation.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Fault);
+    }
+    assert_eq!(runtime.status()[0].breaker, "open");
+    let error = installation.call::<Number>(&0).await.unwrap_err();
+    assert_eq!((error.kind(), house.stage.notes().len()), (ErrorKind::Unavailable, 5), "the guest did not run");
+    let text = error.to_string();
+    let after_ms: u64 = text.split("is not called for ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert!((1..=60_000).contains(&after_ms), "{text}");
+    let session = installation.session::<Number>().await.unwrap_err();
+    assert_eq!(session.kind(), ErrorKind::Unavailable, "a session is no way around it");
+}
+
+#[tokio::test]
+async fn half_open_it_lets_one_through_and_closes_when_that_one_succeeds() {
+    let (house, runtime, installation) = failing(Settings { open_ms: 1, ..Settings::default() }).await;
+    for _ in 0..5 {
+        installation.call::<Number>(&0).await.unwrap_err();
+    }
+    house.stage.mood(0);
+    house.stage.holds();
+    let before = house.stage.notes().len();
+    let mut probe = None;
+    // Its time is over when a call comes through, which then waits in the host.
+    while house.stage.notes().len() == before {
+        let trying = installation.clone();
+        let call = tokio::spawn(async move { trying.call::<Number>(&0).await });
+        until("it was let through or not", || call.is_finished() || house.stage.inside() == 1).await;
+        probe = Some(call);
+    }
+    assert_eq!(runtime.status()[0].breaker, "half-open");
+    assert_eq!(installation.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Unavailable, "one at a time");
+    assert_eq!(house.stage.notes().len(), before + 1);
+    house.stage.let_go();
+    assert_eq!(probe.unwrap().await.unwrap().unwrap(), 1000);
+    assert_eq!(runtime.status()[0].breaker, "closed");
+    assert_eq!(installation.call::<Number>(&0).await.unwrap(), 1000);
+}
+
+#[tokio::test]
+async fn it_stays_open_for_its_time_from_the_end_of_the_call_that_opened_it() {
+    let (house, runtime, installation) = failing(Settings { faults: 1, window_ms: 60_000, open_ms: 400 }).await;
+    house.stage.holds();
+    let failing = installation.clone();
+    let call = tokio::spawn(async move { failing.call::<Number>(&0).await });
+    until("it is in the host", || house.stage.inside() == 1).await;
+    // Longer than it stays open. It may take longer still: what is tested is that the time has not begun.
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    house.stage.let_go();
+    call.await.unwrap().unwrap_err();
+    assert_eq!(installation.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Unavailable);
+    drop(runtime);
+}
+
+#[tokio::test]
+async fn a_version_that_takes_the_place_begins_with_a_closed_one() {
+    let (house, runtime, installation) = failing(Settings::default()).await;
+    for _ in 0..5 {
+        installation.call::<Number>(&0).await.unwrap_err();
+    }
+    house.stage.mood(0);
+    house.replace(&installation, &runtime, &life("2.0.0")).await.unwrap();
+    assert_eq!(runtime.status()[0].breaker, "closed");
+    assert_eq!(installation.call::<Number>(&0).await.unwrap(), 2000);
+}
+
+#[tokio::test]
+async fn a_refusal_is_an_answer_and_opens_nothing() {
+    let house = House::new();
+    let runtime = house.open().await;
+    let refusing = crate::dispatch::refusing();
+    let offer = runtime.offer(&refusing.source()).await.unwrap();
+    let installation = runtime.install(offer, plugwork::Grants::none(), Default::default()).await.unwrap();
+    installation.enable("ada").await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(installation.call::<crate::world::Answer>(&0).await.unwrap_err().kind(), ErrorKind::Refusal);
+    }
+    assert_eq!(runtime.status()[0].breaker, "closed");
+}

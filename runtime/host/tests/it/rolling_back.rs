@@ -1,0 +1,121 @@
+//! Going back by itself: a version that fails or is slow within its window makes room for the one before, and says why.
+
+use plugwork::core::rollback::Watch;
+use plugwork::{Installation, Preload, Runtime, Start};
+
+use crate::living::{House, Life, REUSE, until};
+use crate::world::Number;
+
+/// Traps while the mood is 1.
+const MOODY: &str = "(if (i32.eq (call $mood) (i32.const 1)) (then unreachable)) (i32.mul (global.get $version) (i32.const 1000))";
+/// Counts to twenty million first.
+const SLOW: &str = "(local $i i32) (loop $again (local.set $i (i32.add (local.get $i) (i32.const 1)))
+    (br_if $again (i32.lt_u (local.get $i) (i32.const 20000000)))) (i32.const 2000)";
+const FAST: &str = "(i32.mul (global.get $version) (i32.const 1000))";
+
+fn life(version: &'static str, run: &'static str) -> Life {
+    Life { version, run, asks: REUSE, ..Life::default() }
+}
+
+/// Short of calls, long in time: what decides is seen and not waited for.
+fn watch() -> Watch {
+    Watch { window_ms: 3_600_000, calls_min: 4, latency_calls_min: 4, ..Watch::default() }
+}
+
+async fn replaced(watch: Watch, old: &Life, calls_before: u32, new: &Life) -> (House, Runtime, Installation) {
+    let house = House::new();
+    let breaker = plugwork::core::breaker::Settings { faults: 1_000, ..Default::default() };
+    let runtime = house.builder().rollback(watch).breaker(breaker).open().await.unwrap();
+    let installation = house.enabled(&runtime, "", old).await;
+    for _ in 0..calls_before {
+        let _ = installation.call::<Number>(&0).await;
+    }
+    house.replace(&installation, &runtime, new).await.unwrap();
+    assert_eq!(installation.subject().digest, runtime.status()[0].digest);
+    assert!(runtime.status()[0].rolled_back.is_none());
+    (house, runtime, installation)
+}
+
+#[tokio::test]
+async fn a_version_that_faults_goes_back_by_itself_and_says_why() {
+    let (house, runtime, installation) = replaced(watch(), &life("1.0.0", FAST), 10, &life("2.0.0", "unreachable")).await;
+    for _ in 0..4 {
+        installation.call::<Number>(&0).await.unwrap_err();
+    }
+    until("it goes back", || runtime.status()[0].rolled_back.is_some()).await;
+    let status = runtime.status().remove(0);
+    let why = status.rolled_back.unwrap();
+    assert!(why.contains("2.0.0 was rolled back to 1.0.0: 4 of 4 calls failed (100 %)"), "{why}");
+    assert_eq!((status.version.as_deref(), installation.call::<Number>(&0).await.unwrap()), (Some("1.0.0"), 1000));
+    let story = house.story().await;
+    assert_eq!(story[5..], ["granted 1.0.0", "enabled 1.0.0", "rolled back 1.0.0"]);
+    runtime.close().await.unwrap();
+    let runtime = house.open().await;
+    runtime.start(Start { preload: Preload::All, ..Start::default() }).await.unwrap();
+    assert_eq!(runtime.point::<Number>().first(0).await.unwrap().value, 1000);
+    assert_eq!(house.story().await, story);
+}
+
+#[tokio::test]
+async fn a_version_whose_breaker_opens_goes_back_all_the_same() {
+    let house = House::new();
+    let runtime = house.builder().rollback(Watch { calls_min: 20, ..watch() }).open().await.unwrap();
+    let installation = house.enabled(&runtime, "", &life("1.0.0", FAST)).await;
+    house.replace(&installation, &runtime, &life("2.0.0", "unreachable")).await.unwrap();
+    for _ in 0..5 {
+        installation.call::<Number>(&0).await.unwrap_err();
+    }
+    until("it goes back", || runtime.status()[0].rolled_back.is_some()).await;
+    assert_eq!(installation.call::<Number>(&0).await.unwrap(), 1000);
+}
+
+#[tokio::test]
+async fn a_version_that_is_slow_goes_back_by_itself_and_says_why() {
+    let watch = Watch { latency_floor_us: 5_000, ..watch() };
+    let (house, runtime, installation) = replaced(watch, &life("1.0.0", FAST), 50, &life("2.0.0", SLOW)).await;
+    for _ in 0..4 {
+        assert!(matches!(installation.call::<Number>(&0).await, Ok(1000 | 2000)));
+    }
+    until("it goes back", || runtime.status()[0].rolled_back.is_some()).await;
+    let why = runtime.status()[0].rolled_back.clone().unwrap();
+    assert!(why.contains("9 of 10 calls take up to"), "{why}");
+    assert_eq!(installation.call::<Number>(&0).await.unwrap(), 1000);
+    assert!(house.story().await.contains(&"rolled back 1.0.0".to_owned()));
+}
+
+#[tokio::test]
+async fn a_version_as_bad_as_the_one_before_stays() {
+    let short = Watch { window_ms: 1_000, ..watch() };
+    let (house, runtime, installation) = replaced(short, &life("1.0.0", "unreachable"), 10, &life("2.0.0", "unreachable")).await;
+    for _ in 0..10 {
+        installation.call::<Number>(&0).await.unwrap_err();
+    }
+    until("the one before is gone", || runtime.capacity().0.loaded == 1).await;
+    assert_eq!(runtime.status()[0].version.as_deref(), Some("2.0.0"));
+    assert!(!house.story().await.contains(&"rolled back 1.0.0".to_owned()));
+}
+
+#[tokio::test]
+async fn after_its_window_the_one_before_is_released_and_nothing_goes_back() {
+    let short = Watch { window_ms: 1_000, ..watch() };
+    let (house, runtime, installation) = replaced(short, &life("1.0.0", MOODY), 10, &life("2.0.0", MOODY)).await;
+    assert_eq!(runtime.capacity().0.loaded, 2, "both are there while it is watched");
+    until("the one before is gone", || runtime.capacity().0.loaded == 1).await;
+    house.stage.mood(1);
+    for _ in 0..20 {
+        installation.call::<Number>(&0).await.unwrap_err();
+    }
+    house.stage.mood(0);
+    assert_eq!(installation.call::<Number>(&0).await.unwrap(), 2000);
+    assert_eq!(house.story().await.last().unwrap(), "replaced 2.0.0");
+    assert!(runtime.status()[0].rolled_back.is_none());
+}
+
+#[tokio::test]
+async fn a_version_that_is_disabled_while_it_is_watched_leaves_nothing_behind() {
+    let (_house, runtime, installation) = replaced(watch(), &life("1.0.0", FAST), 1, &life("2.0.0", FAST)).await;
+    installation.disable("ada", "").await.unwrap();
+    drop(installation);
+    until("both are gone", || runtime.capacity().0.loaded == 0).await;
+    assert_eq!(runtime.capacity().0.instances, 0);
+}
