@@ -20,6 +20,7 @@ mod faults;
 mod fuzz;
 mod guest;
 mod killed;
+mod lasting;
 mod limits;
 mod linking;
 mod log;
