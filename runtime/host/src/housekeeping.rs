@@ -47,6 +47,10 @@ pub(crate) fn start(runtime: Weak<Shared>, opened: Instant) {
             shared.engines.ticker.set_coarse_ms(u64::try_from(opened.elapsed().as_millis()).unwrap_or(u64::MAX));
             look_after_members(&runtime);
             if moves.is_multiple_of(SWEEP_EVERY) {
+                // Where there are records whoever reads them does it.
+                if shared.audit.is_none() {
+                    shared.end_expired();
+                }
                 sweep_sessions(shared);
                 sweep_instances(shared);
             }

@@ -22,7 +22,7 @@ pub(crate) enum Recipe {
     /// With the consent on record; its file is known.
     RecordedFrom(Source),
     /// With consent that lasts as long as the process.
-    Kept { source: Source, grants: Grants, limits: Option<Limits> },
+    Kept { source: Source, grants: Grants, limits: Option<Limits>, since: u64, expires_ms: Option<u64> },
     /// Never: it is native.
     Native,
 }
@@ -132,12 +132,13 @@ impl Member {
             return Err(Error::new(ErrorKind::Manifest, message).of(&subject));
         }
         let plugin = match &*recipe {
-            Recipe::Kept { grants, limits, .. } => {
+            Recipe::Kept { grants, limits, since, expires_ms, .. } => {
                 let offer = match limits {
                     Some(limits) => offer.limits(*limits),
                     None => offer,
                 };
-                offer.unrecorded().accept_only(grants.clone()).await?
+                // Not as of now: it may have been taken back meanwhile.
+                offer.as_consented(*since, *expires_ms).accept_only(grants.clone()).await?
             }
             _ => offer.resume().await?,
         };

@@ -325,7 +325,8 @@ impl Generation {
 
     /// How it is loaded again with consent that nobody recorded.
     pub(super) fn kept(&self) -> Recipe {
-        Recipe::Kept { source: self.source.clone(), grants: self.grants.clone(), limits: self.limits_given }
+        let (since, expires_ms) = (self.account.since(), self.account.expires_ms());
+        Recipe::Kept { source: self.source.clone(), grants: self.grants.clone(), limits: self.limits_given, since, expires_ms }
     }
 
     pub(super) fn change(&self, from: Option<&Self>) -> Change {

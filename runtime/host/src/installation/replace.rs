@@ -123,6 +123,7 @@ impl Installation {
         }
         let configuration = serde_json::Value::Object(settings.configuration.clone());
         let offer = offer.tenant(&member.key.tenant).instance(&member.key.instance).configuration(configuration);
+        let offer = offer.until(before.account.expires_ms());
         Ok(match before.limits_given {
             Some(limits) => offer.limits(limits),
             None => offer,
@@ -136,8 +137,7 @@ impl Installation {
         let change = offer.change(&grants, Some(before.subject.digest));
         shared.hooks.ask("before-update", &change, shared.hooks.hooks.before_update(&change)).await?;
         // Not yet on record: that comes when nothing can fail any more.
-        let (consent, until) = (offer.consent(&grants), before.account.expires_ms());
-        let consent = Consent { expires_ms: consent.expires_ms.or(until), ..consent };
+        let consent = offer.consent(&grants);
         let next = offer.unrecorded().accept_only(grants).await?.generation().clone();
         before.is_followed_by(&next)?;
         let mut live = Box::new(Live::start(&next).await?);

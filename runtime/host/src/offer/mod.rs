@@ -50,6 +50,8 @@ struct Approval {
     recorded: bool,
     /// The record that is resumed.
     rests_on: Option<u64>,
+    /// Whether that record is the consent itself, and not only as late as it.
+    resumes: bool,
 }
 
 impl fmt::Debug for Offer {
@@ -68,7 +70,8 @@ impl Offer {
         };
         let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: source.digest() };
         let configuration = Value::Object(Map::new());
-        let approval = Approval { by: "application".to_owned(), reason: String::new(), expires_ms: None, recorded: true, rests_on: None };
+        let (by, reason) = ("application".to_owned(), String::new());
+        let approval = Approval { by, reason, expires_ms: None, recorded: true, rests_on: None, resumes: false };
         Ok(Self { runtime: runtime.clone(), source: source.clone(), facts, manifest, subject, configuration, limits: None, approval })
     }
 
@@ -112,6 +115,18 @@ impl Offer {
     /// Consent for the life of this process only: it is not put on record, and changes nothing that is. It can be revoked all the same.
     pub fn unrecorded(mut self) -> Self {
         self.approval.recorded = false;
+        self
+    }
+
+    /// The consent of this process that it has already: as of that record, and until then at the latest.
+    pub(crate) fn as_consented(mut self, since: u64, expires_ms: Option<u64>) -> Self {
+        self.approval.rests_on = Some(since);
+        self.until(expires_ms).unrecorded()
+    }
+
+    /// Until when the consent lasts, where nobody said so yet.
+    pub(crate) fn until(mut self, expires_ms: Option<u64>) -> Self {
+        self.approval.expires_ms = self.approval.expires_ms.or(expires_ms);
         self
     }
 
@@ -209,6 +224,7 @@ impl Offer {
         let since = self.consented(&grants).await?;
         let account = runtime.account(&self.subject, since, limits);
         account.expires(self.approval.expires_ms);
+        account.end_if_expired(runtime.clock.now_ms());
         // Who takes consent back from here on finds the account; what was taken back before is seen now.
         self.still_stands(since).await?;
         let uses_wasi = reach.iter().any(|reach| reach.kind != Kind::Types && reach.interface.path().starts_with("wasi:"));
@@ -221,7 +237,7 @@ impl Offer {
             limits,
             limits_given: self.limits,
             source: self.source.clone(),
-            recorded: since > 0 && (self.approval.recorded || self.approval.rests_on.is_some()),
+            recorded: since > 0 && (self.approval.recorded || self.approval.resumes),
             account,
             profile,
             component,

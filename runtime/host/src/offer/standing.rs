@@ -51,6 +51,7 @@ impl Offer {
         // The account rests on that record, whatever is appended while this compiles.
         if let Some(audit) = &self.runtime.shared().audit {
             self.approval.rests_on = self.latest(audit).await?.map(|record| record.sequence);
+            self.approval.resumes = true;
         }
         self.unrecorded().accept_only(grants).await
     }

@@ -16,8 +16,9 @@ use crate::world::{Calls, Number, fault, grant};
 const LOOP: &str = r#"(func (export "run") (param i32) (result i32) (loop $again (br $again)) i32.const 0)"#;
 const MANIFEST: &str = "[permissions.calls]\nstart = 1\n";
 
+/// A clock that is set by hand.
 #[derive(Clone, Default)]
-struct Hand(Arc<AtomicU64>);
+pub(crate) struct Hand(pub(crate) Arc<AtomicU64>);
 
 impl Clock for Hand {
     fn now_ms(&self) -> u64 {

@@ -25,6 +25,7 @@ mod guest;
 mod hooks;
 mod installations;
 mod killed;
+mod lasting;
 mod limits;
 mod linking;
 mod living;
