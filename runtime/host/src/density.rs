@@ -61,10 +61,18 @@ impl Density {
         Self { kept, capacity, loaded: Arc::default() }
     }
 
-    /// Counts a generation that is about to be.
-    pub(crate) fn count(&self) -> Loaded {
-        self.loaded.fetch_add(1, Ordering::Relaxed);
-        Loaded(self.loaded.clone())
+    /// Counts a generation that is about to be, if there is room for it: counted first, so that of many at once no more pass than fit.
+    pub(crate) fn reserve(&self, seats: &Seats) -> Result<Loaded, Scarce> {
+        self.loaded.fetch_add(1, Ordering::SeqCst);
+        let reserved = Loaded(self.loaded.clone());
+        self.capacity.check(self.held(seats))?;
+        Ok(reserved)
+    }
+
+    /// Whether the instances that there are may be, beside what is loaded: a pool has its maps from the start, others take them as they come.
+    #[inline]
+    pub(crate) fn check(&self, seats: &Seats) -> Result<(), Scarce> {
+        self.capacity.check(self.held(seats))
     }
 
     /// Whether one more may be loaded.

@@ -67,6 +67,11 @@ impl Error {
         self.0.fault.as_ref()
     }
 
+    /// Whether it says something against the plugin: a fault, and not that somebody stopped it.
+    pub(crate) fn is_the_plugins_fault(&self) -> bool {
+        self.fault().is_some_and(|fault| !matches!(fault, Fault::Revoked | Fault::Cancelled))
+    }
+
     /// Why there is no machine code ([`ErrorKind::Compile`]); `None` where linking failed.
     pub fn compile_failure(&self) -> Option<&CompileFailure> {
         self.0.compile.as_ref()

@@ -270,8 +270,14 @@ impl Generation {
         if self.reuses() && self.account.seats().are_taken() {
             drop(self.take_warm());
         }
-        let make_room = || self.runtime.upgrade().is_some_and(|runtime| runtime.release_one_idle());
-        admission::seat(&self.account, make_room).await.map_err(|scarce| Error::scarce(scarce).of(&self.subject))
+        let runtime = self.runtime.upgrade();
+        let make_room = || runtime.as_ref().is_some_and(|runtime| runtime.release_one_idle());
+        let scarce = |scarce| Error::scarce(scarce).of(&self.subject);
+        let seat = admission::seat(&self.account, make_room).await.map_err(scarce)?;
+        if let Some(runtime) = &runtime {
+            runtime.density.check(&runtime.seats).map_err(scarce)?;
+        }
+        Ok(seat)
     }
 
     /// The version in its manifest.

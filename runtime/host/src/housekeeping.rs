@@ -137,7 +137,9 @@ impl Shared {
 
     /// Lets a generation drain, in a task of its own: calls finish or hit their deadline, sessions may go on until the time to drain is over.
     pub(crate) fn retire(&self, generation: Arc<Generation>) {
-        let (patience, draining) = (self.drain, self.draining.clone());
+        // Calls may take as long as their deadline says, whatever the time for sessions is.
+        let deadline = Duration::from_millis(generation.limits.deadline_ms);
+        let (patience, draining) = (self.drain.max(deadline), self.draining.clone());
         draining.fetch_add(1, Ordering::SeqCst);
         self.io.spawn(async move {
             generation.retire(patience).await;

@@ -12,6 +12,7 @@ use plugwork_core::{Fault, Refusal};
 
 use crate::call::{Running, panic_message};
 use crate::error::{Error, Result};
+use crate::observed::Observed;
 use crate::point::Call;
 
 /// A plugin written in Rust against the point `P`. Closures `Fn(&Input) -> Result<Output, Refusal>` are such plugins.
@@ -36,12 +37,19 @@ pub(crate) struct AnyNative {
     plugin: Box<dyn Any + Send + Sync>,
     /// Whether it takes calls: a dispatch that was made before it was disabled still asks it.
     active: AtomicBool,
+    pub(crate) observed: Observed,
 }
 
 impl AnyNative {
     pub(crate) fn new<P: Call>(plugin: impl Native<P>) -> Self {
         let plugin: Box<dyn Native<P>> = Box::new(plugin);
-        Self { point: TypeId::of::<P>(), interface: P::INTERFACE, plugin: Box::new(plugin), active: AtomicBool::new(true) }
+        Self {
+            point: TypeId::of::<P>(),
+            interface: P::INTERFACE,
+            plugin: Box::new(plugin),
+            active: AtomicBool::new(true),
+            observed: Observed::default(),
+        }
     }
 
     pub(crate) fn activate(&self, active: bool) {

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use plugwork_core::capacity::{Capacity, Held};
+use plugwork_core::limits::LOG_RECORD_BYTES_MAX;
 use plugwork_core::reach::Offered;
 use plugwork_core::record::{ConsentKey, Event};
 use plugwork_core::rollback::Watch;
@@ -24,7 +25,7 @@ use crate::builder::Builder;
 use crate::cache::{Cache, CacheCounts};
 use crate::capability::Capability;
 use crate::compile::Walls;
-use crate::density::Density;
+use crate::density::{Density, Loaded};
 use crate::dispatch::Dispatch;
 use crate::engine::Engines;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,7 +34,7 @@ use crate::housekeeping;
 use crate::installation::hooks::{self, Change};
 use crate::installation::members::Members;
 use crate::last_use::LastUse;
-use crate::log::{Level, Sink};
+use crate::log::{Level, Sink, cut};
 use crate::offer::Offer;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
@@ -199,6 +200,12 @@ impl Shared {
         Ok(())
     }
 
+    /// Room for one more plugin, taken at once.
+    pub(crate) fn reserve(&self, subject: &Subject) -> Result<Loaded> {
+        self.make_room(subject)?;
+        self.density.reserve(&self.seats).map_err(|scarce| Error::scarce(scarce).of(subject))
+    }
+
     pub(crate) fn offered(&self) -> Vec<Offered<'_>> {
         let offered = |capability: &dyn Capability| Offered { capability: capability.name(), interfaces: capability.interfaces() };
         self.capabilities.iter().map(|capability| offered(capability.as_ref())).collect()
@@ -288,7 +295,7 @@ impl Shared {
         if let Some(sink) = &self.sink {
             let package = "plugwork:host".parse().expect("a namespace and a label");
             let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: Digest::of(b"") };
-            sink.record(&subject, level, message);
+            sink.record(&subject, level, cut(message, LOG_RECORD_BYTES_MAX));
         }
     }
 
@@ -315,15 +322,18 @@ impl Shared {
             what.complain(Level::Warn, &message);
             Error::new(ErrorKind::Refused, message).of(&next.subject)
         };
-        if before.account.revoked() {
+        // Looked at before, so that after the record there is next to nothing left to look at: from there on nothing may fail.
+        let Some(audit) = &self.audit else { return Err(taken_back(self)) };
+        let seen = audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence);
+        if before.account.revoked() || self.was_ended(&key, before.account.since(), seen + 1).await? {
             return Err(taken_back(self));
         }
         let count = events.len() as u64;
         let last = self.record(events).await?;
-        let (basis, first) = (before.account.since(), last + 1 - count);
+        let first = last + 1 - count;
         self.rest(&next.account, first);
-        // Somebody may have taken it back between the look and the record, also in another process.
-        if self.was_ended(&key, basis, first).await? {
+        // Somebody may have taken it back between the look and the record, also in another process. Where that cannot be read it counts as taken back.
+        if first > seen + 1 && self.was_ended(&key, seen, first).await.unwrap_or(true) {
             let revoked = Event::Revoked {
                 subject: (*next.subject).clone(),
                 by: "host".to_owned(),

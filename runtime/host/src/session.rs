@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use plugwork_core::{Fault, Subject};
 use wasmtime::StoreContextMut;
@@ -83,6 +84,18 @@ impl Place {
             // Dropped outside of the lock, below.
             Some(fault) => Inside::Gone { why: None, spend: live.spend(), fault: Some(fault.clone()) },
         };
+    }
+
+    /// Tells the watch and the breaker of its plugin how a call went. The breaker keeps no session from its next call: a fault has ended it anyway.
+    #[inline]
+    fn note(&self, time: Duration, error: Option<&Error>) {
+        let faulted = error.is_some_and(Error::is_the_plugins_fault);
+        let work = &self.entered.work;
+        work.observed.add(time, faulted);
+        let now_ms = self.entered.ticker.coarse_ms();
+        if let Ok(permit) = work.breaker.admit(now_ms) {
+            work.breaker.done(permit, now_ms, faulted);
+        }
     }
 
     fn ended(&self, why: Option<Cut>, fault: Option<&Fault>) -> Error {
@@ -166,7 +179,9 @@ impl<P: Point> Session<P> {
         call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
     ) -> Result<R> {
         let mut live = self.place.take()?;
+        let before = live.spend().time;
         let answer = live.call(&self.place.entered, &*self.guest, call).await;
+        self.place.note(live.spend().time - before, answer.as_ref().err());
         self.place.put(live);
         answer
     }
@@ -178,7 +193,9 @@ impl<P: Point> Session<P> {
         call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a W) -> Running<'a, wasmtime::Result<R>>,
     ) -> Result<R> {
         let mut live = self.place.take()?;
+        let before = live.spend().time;
         let answer = live.call(&self.place.entered, &(&*self.guest, with), |(guest, with), store| call(guest, store, with)).await;
+        self.place.note(live.spend().time - before, answer.as_ref().err());
         self.place.put(live);
         answer
     }

@@ -7,11 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
-use plugwork_core::{Grants, Limits};
+use plugwork_core::limits::LOG_RECORD_BYTES_MAX;
+use plugwork_core::record::{Event, Settings};
+use plugwork_core::{CompileFailure, Grants, Limits};
 
 use super::Member;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
+use crate::log::{Level, cut};
 use crate::runtime::{Runtime, Shared};
 use crate::source::Source;
 
@@ -49,7 +52,12 @@ impl Member {
             return Err(self.unavailable());
         }
         runtime.shared().is_open(&self.subject())?;
-        self.flight.fly(|| self.load_current(runtime)).await
+        // In a task of its own: all who wait get it, also where whoever was first gives up, or is not polled for a while.
+        let (this, runtime) = (self.clone(), runtime.clone());
+        let io = runtime.shared().io.clone();
+        let loading = io.spawn(async move { this.flight.fly(|| this.load_current(&runtime)).await });
+        let ended = |_| Err(Error::new(ErrorKind::Engine, "the load was ended because the host stops").of(&self.subject()));
+        loading.await.unwrap_or_else(ended)
     }
 
     async fn load_current(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
@@ -60,7 +68,18 @@ impl Member {
             return Ok(generation);
         }
         let recipe = self.recipe.load_full();
-        match self.load_to_run(runtime).await {
+        let loaded = match self.load_to_run(runtime).await {
+            // Its file is not the one that has consent any more: it was updated while it was not loaded.
+            Err(error) if recipe.is_recorded() && self.follow_consent(runtime).await? => self.load_updated(runtime).await.map_err(|next| {
+                runtime
+                    .shared()
+                    .complain(Level::Warn, &format!("`{}` was updated and cannot be loaded: {next} (before: {error})", self.name));
+                next
+            }),
+            loaded => loaded,
+        };
+        let recipe = self.recipe.load_full();
+        match loaded {
             Ok((generation, first)) => {
                 if let Some(newer) = self.run_from_here(runtime, &generation, &recipe)? {
                     return Ok(newer);
@@ -78,6 +97,40 @@ impl Member {
                 Err(error)
             }
         }
+    }
+
+    /// Takes the file that has consent now, if that is another; says whether it is.
+    async fn follow_consent(&self, runtime: &Runtime) -> Result<bool> {
+        let Some(audit) = &runtime.shared().audit else { return Ok(false) };
+        let record = audit.records.consent(&self.key).await.map_err(Error::records)?;
+        let before = self.subject();
+        match record.map(|record| record.event()).transpose().map_err(Error::records)? {
+            Some(Event::Granted(consent)) if consent.subject != *before => {
+                self.becomes(consent.subject);
+                self.updated_from(Some(before.digest));
+                Ok(true)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    /// The version that an update brought, told which one ran before, and asked how it is.
+    async fn load_updated(self: &Arc<Self>, runtime: &Runtime) -> Result<(Arc<Generation>, bool)> {
+        let (generation, first) = self.load_to_run(runtime).await?;
+        let updated_from = *self.updated_from.lock().expect("no panic happens under this lock");
+        let from_version = match updated_from {
+            Some(digest) => runtime.version_of(&generation.subject, digest).await?,
+            None => None,
+        };
+        generation.prove(from_version.as_deref()).await?;
+        let points = generation.facts.points().cloned().collect();
+        let settings = Settings { points, ..(*self.settings.load_full()).clone() };
+        let subject = (*generation.subject).clone();
+        self.write(runtime, vec![Event::Enabled { subject, by: "host".to_owned(), settings: settings.clone() }]).await?;
+        self.settings.store(Arc::new(settings));
+        self.updated_from(None);
+        runtime.shared().members.refresh();
+        Ok((generation, first))
     }
 
     /// As [`Member::load`]; asks the application where this is its first since it was attached, and says whether it was.
@@ -163,7 +216,8 @@ impl Member {
 
     /// Consent was taken back by a record: what rests on an earlier one stops.
     pub(crate) fn consent_ended(self: &Arc<Self>, shared: &Shared, sequence: u64) {
-        let rests_on_later = self.current.load().as_ref().is_some_and(|generation| generation.account.since() >= sequence);
+        let enabling_since = self.enabling_since.load(Ordering::SeqCst);
+        let rests_on_later = self.current.load().as_ref().map_or(enabling_since, |generation| generation.account.since()) >= sequence;
         if self.native.is_some() || rests_on_later {
             return;
         }
@@ -175,7 +229,7 @@ impl Member {
 
     /// It cannot run: it leaves its points until somebody enables it again.
     pub(super) fn fail(self: &Arc<Self>, runtime: &Runtime, error: &Error) {
-        let fault = error.to_string();
+        let fault = reason(error);
         let (by_move, state): (_, fn(String) -> LifeState) = match error.kind() {
             ErrorKind::Refused => (Move::Suspend, |reason| LifeState::Suspended { reason }),
             _ => (Move::Fail, |fault| LifeState::Failed { fault }),
@@ -187,6 +241,13 @@ impl Member {
 }
 
 /// Whether the next try may well succeed: nothing is wrong with the plugin.
-fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Engine | ErrorKind::Io)
+pub(super) fn is_passing(error: &Error) -> bool {
+    // The compiler was busy, or lost its child: nothing was found out about the component.
+    let did_not_compile_now = error.compile_failure().is_some_and(|failure| matches!(failure, CompileFailure::Busy { .. }));
+    did_not_compile_now || matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Engine | ErrorKind::Io)
+}
+
+/// Why it does not run, as it is kept and shown: a plugin can make its words long.
+pub(super) fn reason(error: &Error) -> String {
+    cut(&error.to_string(), LOG_RECORD_BYTES_MAX).to_owned()
 }

@@ -69,11 +69,13 @@ pub(crate) struct Member {
     updated_from: Mutex<Option<Digest>>,
     /// What was said when a version last went back by itself.
     rolled_back: Mutex<Option<String>>,
+    /// The record that the version rests on which is being enabled; 0 while none is.
+    enabling_since: AtomicU64,
     /// Whether the application had its say in this activation: one that is loaded at its first call is activated by that.
     activated: AtomicBool,
     flight: Flight<Result<Arc<Generation>>>,
     /// Held by whoever changes it: one change at a time.
-    changing: tokio::sync::Mutex<()>,
+    changing: Arc<tokio::sync::Mutex<()>>,
     lane: OnceLock<Lane>,
     /// How many versions were loaded so far.
     generations: AtomicU64,
@@ -97,10 +99,11 @@ impl Member {
             current: ArcSwapOption::empty(),
             watched: Mutex::default(),
             updated_from: Mutex::default(),
+            enabling_since: AtomicU64::new(0),
             rolled_back: Mutex::default(),
             activated: AtomicBool::new(false),
             flight: Flight::default(),
-            changing: tokio::sync::Mutex::default(),
+            changing: Arc::default(),
             lane: OnceLock::new(),
             generations: AtomicU64::new(0),
             heard: AtomicU64::new(0),
@@ -176,8 +179,10 @@ impl Member {
             if !native.is_active() {
                 return Err(self.unavailable());
             }
+            self.used_ms.store(runtime.shared().now_ms().max(1), Ordering::Relaxed);
             let answer = native.call::<P>(input).await.map_err(|error| error.of(&self.subject()));
             outcome.time = started.elapsed();
+            native.observed.add(outcome.time, answer.as_ref().is_err_and(|error| error.fault().is_some()));
             return answer;
         }
         let now_ms = runtime.shared().now_ms();
@@ -187,7 +192,7 @@ impl Member {
         outcome.version = entered.version().cloned();
         let answer = entered.call::<P>(input, &mut outcome.spend).await;
         outcome.time = started.elapsed();
-        let faulted = answer.as_ref().is_err_and(|error| error.fault().is_some());
+        let faulted = answer.as_ref().is_err_and(Error::is_the_plugins_fault);
         entered.work.observed.add(outcome.time, faulted);
         // The time at its end: a call may have taken long.
         entered.work.breaker.done(permit, runtime.shared().now_ms(), faulted);

@@ -1,9 +1,10 @@
 //! Install, enable, disable, remove: each a legal move, asked of the hooks, put on record, and then carried out.
 //!
 //! The order is the same everywhere: first everything that can fail, then the record, then memory. So a process that dies at any moment leaves the
-//! state before or the state after. Easily got wrong: states that pass (`enabling`, `disabling`) are never on record, and a caller who gives up in
-//! the middle leaves the state it found.
+//! state before or the state after. Easily got wrong: states that pass (`enabling`, `disabling`) are never on record, and a change comes to its end
+//! also where its caller gives up.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,7 +13,7 @@ use plugwork_core::record::{Event, Settings};
 use plugwork_core::{Grants, Subject};
 
 use super::hooks::Change;
-use super::load::Recipe;
+use super::load::{Recipe, is_passing, reason};
 use super::{Installation, Member};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
@@ -41,21 +42,30 @@ impl<'a> Passing<'a> {
         Ok(())
     }
 
+    /// The change is done, and the state is what it should be.
+    fn is_over(mut self) {
+        self.before = None;
+    }
+
     /// The change came to nothing because of what the plugin is.
     pub(super) fn fail(self, error: &Error) {
-        let why = error.to_string();
+        let why = reason(error);
         let ended = match error.kind() {
             ErrorKind::Refused => self.end(Move::Suspend, |_| LifeState::Suspended { reason: why }),
             _ => self.end(Move::Fail, |_| LifeState::Failed { fault: why }),
         };
-        debug_assert!(ended.is_ok(), "what is being enabled may fail");
+        // Suspended meanwhile: that says more.
+        drop(ended);
     }
 }
 
 impl Drop for Passing<'_> {
     fn drop(&mut self) {
-        if let Some(before) = self.before.take() {
-            *self.member.state.lock().expect("no panic happens under this lock") = before;
+        let Some(before) = self.before.take() else { return };
+        let mut state = self.member.state.lock().expect("no panic happens under this lock");
+        // What happened to it meanwhile (consent was taken back) stands.
+        if !state.stage().settled() {
+            *state = before;
         }
     }
 }
@@ -95,7 +105,7 @@ impl Runtime {
             member.advance(Move::Install, Actor::Operator, super::plain)?;
         }
         let current = member.current.load();
-        if current.as_ref().is_none_or(|current| !Arc::ptr_eq(current, generation)) {
+        if *member.subject() == *generation.subject && current.as_ref().is_none_or(|current| !Arc::ptr_eq(current, generation)) {
             *member.ready.lock().expect("no panic happens under this lock") = Some(generation.clone());
             // It may wait long to be enabled, so it makes room like any other.
             self.shared().density.keep(&member);
@@ -124,6 +134,17 @@ impl Installation {
     /// Starts one instance to see that it does (`init`, `health`), then attaches it to the points it exports. What is enabled is on record, and is
     /// enabled again at the next start. An error of kind `Fault` or `Refusal` says why it is `failed` now.
     pub async fn enable(&self, by: &str) -> Result<()> {
+        let (this, by) = (self.clone(), by.to_owned());
+        self.to_its_end(async move { this.enable_now(&by).await }).await
+    }
+
+    /// Runs a change to its end, also where the caller gives up: between a record and what it says nobody may stop it.
+    async fn to_its_end(&self, change: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
+        let ended = self.runtime.shared().io.spawn(change).await;
+        ended.unwrap_or_else(|_| Err(Error::new(ErrorKind::Engine, "the change was ended because the host stops")))
+    }
+
+    async fn enable_now(&self, by: &str) -> Result<()> {
         let member = &self.member;
         let _one = member.changing.lock().await;
         if member.is(Stage::Active) {
@@ -135,6 +156,11 @@ impl Installation {
     /// Takes it from its points. Calls under way finish; sessions may go on until the time to drain is over. It is on record, and stays so until
     /// somebody enables it.
     pub async fn disable(&self, by: &str, reason: &str) -> Result<()> {
+        let (this, by, reason) = (self.clone(), by.to_owned(), reason.to_owned());
+        self.to_its_end(async move { this.disable_now(&by, &reason).await }).await
+    }
+
+    async fn disable_now(&self, by: &str, reason: &str) -> Result<()> {
         let member = &self.member;
         let _one = member.changing.lock().await;
         let passing = Passing::begin(member, Move::Disable, Actor::Operator)?;
@@ -147,6 +173,11 @@ impl Installation {
 
     /// Removes it: consent ends, and nothing of it is called any more. What it kept in its stores stays.
     pub async fn remove(&self, by: &str) -> Result<()> {
+        let (this, by) = (self.clone(), by.to_owned());
+        self.to_its_end(async move { this.remove_now(&by).await }).await
+    }
+
+    async fn remove_now(&self, by: &str) -> Result<()> {
         let member = &self.member;
         let shared = self.runtime.shared();
         let _one = member.changing.lock().await;
@@ -190,15 +221,14 @@ impl Member {
         };
         match self.activate(runtime, by).await {
             Ok(()) => {
-                // Consent may have been taken back in the middle of it.
-                passing.end(Move::Activate, super::plain).inspect_err(|_| self.leave(runtime.shared()))?;
+                passing.is_over();
                 self.after_activation(runtime).await;
                 Ok(())
             }
             // The application said no: nothing is wrong with the plugin, which stays what it was.
             Err(error) if error.denials().iter().any(|denial| denial.code.starts_with("E-HOOK")) => Err(error),
-            // Nor where there was no room for it.
-            Err(error) if error.scarcity().is_some() => Err(error),
+            // Nor where there was no room for it, or nobody to compile it.
+            Err(error) if error.scarcity().is_some() || (error.compile_failure().is_some() && is_passing(&error)) => Err(error),
             Err(error) => {
                 passing.fail(&error);
                 Err(error)
@@ -213,6 +243,7 @@ impl Member {
         if let Some(native) = &self.native {
             let change = self.change();
             shared.hooks.ask("before-activate", &change, shared.hooks.hooks.before_activate(&change)).await?;
+            self.advance(Move::Activate, Actor::Host, super::plain)?;
             native.activate(true);
             shared.members.join(self);
             return Ok(());
@@ -223,6 +254,7 @@ impl Member {
             Some(generation) => generation,
             None => self.load(runtime).await?,
         };
+        self.enabling_since.store(generation.account.since(), Ordering::SeqCst);
         let change = generation.change(None);
         shared.hooks.ask("before-activate", &change, shared.hooks.hooks.before_activate(&change)).await?;
         let updated_from = *self.updated_from.lock().expect("no panic happens under this lock");
@@ -242,7 +274,26 @@ impl Member {
             self.write(runtime, vec![Event::Enabled { subject, by: by.to_owned(), settings }]).await?;
         }
         self.updated_from(None);
-        self.current.store(Some(generation.clone()));
+        self.attach(runtime, &generation)?;
+        Ok(())
+    }
+
+    /// The last step of enabling: its state, its version and its points at once, or none of them. An error where consent was taken back in the middle,
+    /// or the runtime closes.
+    fn attach(self: &Arc<Self>, runtime: &Runtime, generation: &Arc<Generation>) -> Result<()> {
+        let shared = runtime.shared();
+        {
+            let mut state = self.state.lock().expect("no panic happens under this lock");
+            shared.is_open(&self.subject())?;
+            let next = lifecycle::next(state.stage(), Move::Activate, Actor::Host);
+            let next =
+                next.map_err(|denial| Error::refused(format!("`{}` stays {state}:", self.name), vec![denial]).of(&self.subject()))?;
+            if generation.account.revoked() {
+                return Err(Error::new(ErrorKind::Refused, format!("consent to `{}` was taken back", self.name)).of(&self.subject()));
+            }
+            *state = super::plain(next);
+            self.current.store(Some(generation.clone()));
+        }
         self.count_generation();
         shared.density.keep(self);
         shared.members.join(self);

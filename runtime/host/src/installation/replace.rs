@@ -14,6 +14,7 @@ use plugwork_core::record::{Consent, ConsentKey, Event, Settings};
 use plugwork_core::rollback::{self, Observed, Verdict, Why};
 use plugwork_core::{Digest, Grants, InterfaceName};
 use semver::Version;
+use tokio::sync::OwnedMutexGuard;
 
 use super::load::Recipe;
 use super::{Installation, Member};
@@ -85,7 +86,7 @@ impl Installation {
     /// A version that asks for more is given back as an offer. One that does not have the points of the old one, does not start, refuses
     /// `migrate` or `restore`, or is not well, is an error; the old one keeps running in all these cases.
     pub async fn replace(&self, offer: Offer, by: &str) -> Result<Replacement> {
-        let _one = self.member.changing.lock().await;
+        let one = self.member.changing.clone().lock_owned().await;
         let before = self.member.latest(&self.runtime).await?;
         let offer = self.fit(offer, &before)?;
         let asked_before = before.manifest.as_ref().map_or_else(|| before.grants.clone(), Grants::all_asked);
@@ -96,7 +97,7 @@ impl Installation {
         capabilities.sort();
         capabilities.dedup();
         if capabilities.is_empty() {
-            return self.swap(&before, offer.by(by, "a version that asks for no more"), carried, by).await.map(Replacement::Done);
+            return self.swap(one, &before, offer.by(by, "a version that asks for no more"), carried, by).await.map(Replacement::Done);
         }
         let asked = offer.manifest().map(Grants::all_asked).unwrap_or_default();
         let then = asked.iter().filter(|grant| capabilities.contains(&grant.capability));
@@ -107,10 +108,10 @@ impl Installation {
 
     /// As [`Installation::replace`], with these grants: somebody consented to them.
     pub async fn replace_with(&self, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
-        let _one = self.member.changing.lock().await;
+        let one = self.member.changing.clone().lock_owned().await;
         let before = self.member.latest(&self.runtime).await?;
         let offer = self.fit(offer, &before)?;
-        self.swap(&before, offer.by(by, "consent to another version"), grants, by).await
+        self.swap(one, &before, offer.by(by, "consent to another version"), grants, by).await
     }
 
     /// The offer for this installation; an error where it is of another package.
@@ -130,8 +131,9 @@ impl Installation {
         })
     }
 
-    async fn swap(&self, before: &Arc<Generation>, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
-        let (member, shared) = (&self.member, self.runtime.shared());
+    /// `one` is the right to change it, which nobody else has meanwhile.
+    async fn swap(&self, one: OwnedMutexGuard<()>, before: &Arc<Generation>, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
+        let shared = self.runtime.shared();
         let began = Instant::now();
         shared.make_room(offer.subject())?;
         let change = offer.change(&grants, Some(before.subject.digest));
@@ -154,7 +156,32 @@ impl Installation {
             }
         };
         let prepared_in = began.elapsed();
-        let settings = member.settings_of(before, &next);
+        // From here on it comes to its end, also where the caller gives up: between the record and the swap nobody may stop it.
+        let (this, before, by, change) = (self.clone(), before.clone(), by.to_owned(), change.clone());
+        let committed = self.runtime.shared().io.spawn(async move {
+            let _one = one;
+            let replaced = Replaced {
+                from: before.version().cloned(),
+                to: next.version().cloned(),
+                digest: next.subject.digest,
+                generation: 0,
+                handed_over_bytes,
+                prepared_in,
+            };
+            this.commit(&before, &next, live, consent, &by).await?;
+            let shared = this.runtime.shared();
+            if shared.hooks.tell(shared.hooks.hooks.after_update(&change)).await {
+                shared.complain_hook("after-update", &change);
+            }
+            Ok(Replaced { generation: this.member.generations(), ..replaced })
+        });
+        committed.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Engine, "the replacement was ended because the host stops")))
+    }
+
+    /// Puts it on record and sends new calls to it.
+    async fn commit(&self, before: &Arc<Generation>, next: &Arc<Generation>, live: Box<Live>, consent: Consent, by: &str) -> Result<()> {
+        let (member, shared) = (&self.member, self.runtime.shared());
+        let settings = member.settings_of(before, next);
         let active = member.is(Stage::Active);
         if member.recipe.load().is_recorded() {
             let mut events = vec![Event::Granted(Consent { grants: next.grants.clone(), ..consent })];
@@ -162,27 +189,24 @@ impl Installation {
                 events.push(Event::Enabled { subject: (*next.subject).clone(), by: by.to_owned(), settings: settings.clone() });
             }
             events.push(Event::Replaced { subject: (*next.subject).clone(), from: before.subject.digest, by: by.to_owned() });
-            member.hear(shared.rest_on_new_record(&next, before, events).await?);
+            let recorded = shared.rest_on_new_record(next, before, events).await;
+            match recorded {
+                Ok(last) => member.hear(last),
+                Err(error) => {
+                    live.end(next).await;
+                    return Err(error);
+                }
+            }
         }
         // Of one that is not called nothing is kept warm.
         let rest = if active { next.warm(live) } else { Some(live) };
         if let Some(live) = rest {
-            live.end(&next).await;
+            live.end(next).await;
         }
         let recipe = if member.recipe.load().is_recorded() { Recipe::RecordedFrom(next.source.clone()) } else { next.kept() };
         member.settings.store(Arc::new(settings));
-        member.take_over(&self.runtime, &next, before, recipe);
-        if shared.hooks.tell(shared.hooks.hooks.after_update(&change)).await {
-            shared.complain_hook("after-update", &change);
-        }
-        Ok(Replaced {
-            from: before.version().cloned(),
-            to: next.version().cloned(),
-            digest: next.subject.digest,
-            generation: member.generations(),
-            handed_over_bytes,
-            prepared_in,
-        })
+        member.take_over(&self.runtime, next, before, recipe);
+        Ok(())
     }
 }
 
@@ -243,7 +267,8 @@ impl Member {
             let state = self.state.lock().expect("no panic happens under this lock");
             self.recipe.store(Arc::new(recipe));
             self.subject.store(next.subject.clone());
-            if state.stage() != Stage::Active {
+            // A runtime that closes has drained what it found: nothing is attached after that.
+            if state.stage() != Stage::Active || shared.is_open(&self.subject()).is_err() {
                 *self.ready.lock().expect("no panic happens under this lock") = Some(next.clone());
                 return;
             }
@@ -292,8 +317,11 @@ impl Member {
             return self.is_watched();
         }
         if let Err(error) = self.go_back(runtime, &current, &why).await {
+            // Not tried again: what stands against it (other consent, a runtime that closes) will not go away by itself.
             shared.complain(Level::Error, &format!("`{}` should go back to the version before ({why}), and cannot: {error}", self.name));
-            return true;
+            if let Some(watched) = self.watched.lock().expect("no panic happens under this lock").take() {
+                shared.retire(watched.before);
+            }
         }
         false
     }
@@ -309,9 +337,19 @@ impl Member {
             Some(watched) => watched.before.clone(),
             None => return Ok(()),
         };
+        shared.is_open(&self.subject())?;
         self.advance(Move::Update, Actor::Watch, super::plain)?;
         let settings = self.settings_of(current, &before);
         if self.recipe.load().is_recorded() {
+            // Somebody consented to something else meanwhile: that is no business of a watch.
+            let audit = shared.audit.as_ref();
+            let latest = match audit {
+                Some(audit) => audit.records.consent(&self.key).await.map_err(Error::records)?,
+                None => None,
+            };
+            if latest.is_some_and(|latest| latest.sequence != current.account.since()) {
+                return Err(Error::new(ErrorKind::Refused, "somebody decided about its consent meanwhile").of(&self.subject()));
+            }
             let (subject, reason) = ((*before.subject).clone(), format!("rolled back: {why}"));
             let events = vec![
                 Event::Granted(before.consent_again("host", &reason)),
@@ -380,22 +418,29 @@ impl Plugin {
             return Err(Error::new(ErrorKind::Invalid, "its runtime was closed").of(self.subject()));
         };
         let runtime = Runtime::from(shared);
-        let installation = runtime.admit(self, Settings::default())?;
-        let current = installation.member.current.load_full();
-        match current {
-            Some(current) if Arc::ptr_eq(&current, self.generation()) => {}
-            // Another version of it is active: this one takes its place, proved first.
-            Some(current) => {
-                let member = &installation.member;
-                let _one = member.changing.lock().await;
-                self.generation().prove(None).await?;
-                let (subject, settings) = (self.subject().clone(), (*member.settings.load_full()).clone());
-                let recipe = self.generation().recipe(runtime.shared());
-                member.write(&runtime, vec![Event::Enabled { subject, by: "application".to_owned(), settings }]).await?;
-                member.take_over(&runtime, self.generation(), &current, recipe);
+        let generation = self.generation();
+        let configuration = serde_json::from_str(&generation.configuration).unwrap_or_default();
+        let settings = Settings { configuration, ..Settings::default() };
+        let installation = runtime.admit(self, settings)?;
+        let member = &installation.member;
+        let _one = member.changing.lock().await;
+        let is_another = *member.subject() != *generation.subject;
+        if member.is(Stage::Active) {
+            if is_another {
+                let message = format!("another version of `{}` is active\nhint: replace it: `Installation::replace`", member.name);
+                return Err(Error::new(ErrorKind::Invalid, message).of(self.subject()));
             }
-            None => installation.enable("application").await?,
+            return Ok(self);
         }
+        if is_another {
+            // What is enabled from here on is this version.
+            let settings = Settings { points: generation.facts.points().cloned().collect(), ..(*member.settings.load_full()).clone() };
+            member.settings.store(Arc::new(settings));
+            member.recipe.store(Arc::new(generation.recipe(runtime.shared())));
+            member.subject.store(generation.subject.clone());
+        }
+        *member.ready.lock().expect("no panic happens under this lock") = Some(generation.clone());
+        member.enable(&runtime, Actor::Operator, Some("application")).await?;
         Ok(self)
     }
 

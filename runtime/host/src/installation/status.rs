@@ -72,7 +72,10 @@ impl Member {
     fn status(self: &Arc<Self>, now_ms: u64) -> Status {
         let current = self.current.load();
         let generation = current.as_ref();
-        let observed = generation.map(|generation| generation.work.observed.snapshot()).unwrap_or_default();
+        let observed = match (&self.native, generation) {
+            (Some(native), _) => native.observed.snapshot(),
+            (None, generation) => generation.map(|generation| generation.work.observed.snapshot()).unwrap_or_default(),
+        };
         let settings = self.settings.load();
         let used_ms = self.used_ms.load(Ordering::Relaxed);
         Status {

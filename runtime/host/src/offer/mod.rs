@@ -206,7 +206,7 @@ impl Offer {
             return Err(Error::refused(format!("cannot accept `{subject}`: it needs what was not granted:"), denials).of(subject));
         }
         let configured = self.configure(&grants).map_err(wrong)?;
-        runtime.make_room(subject)?;
+        let loaded = runtime.reserve(subject)?;
         let limits = self.limits.unwrap_or(runtime.limits);
         limits.check().map_err(|issue| Error::invalid(ErrorKind::Invalid, format!("the limits of `{subject}` are wrong:"), vec![issue]))?;
         let limits = self.manifest.as_ref().map_or(limits, |manifest| limits.tightened_by(&manifest.limits));
@@ -250,7 +250,7 @@ impl Offer {
             ticker: runtime.engines.ticker.clone(),
             sink: runtime.sink.clone(),
             runtime: self.runtime.downgrade(),
-            work: Work::new(reuse_calls, runtime.breaker, runtime.density.count()),
+            work: Work::new(reuse_calls, runtime.breaker, loaded),
             manifest: self.manifest,
         });
         runtime.watch_generation(&generation);
