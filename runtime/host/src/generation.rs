@@ -238,6 +238,16 @@ impl Generation {
         in_time
     }
 
+    /// Takes no call any more; says whether nothing is left to wait for.
+    pub(crate) fn is_over_once_closed(&self) -> bool {
+        self.work.gate.close();
+        let is_over = self.work.shelf.is_none() && self.work.gate.closed_and_empty();
+        if is_over {
+            self.work.drain_is_over.store(true, Ordering::Relaxed);
+        }
+        is_over
+    }
+
     /// Whether a version that takes its place exports every point that it exports.
     pub(crate) fn is_followed_by(&self, next: &Self) -> Result<()> {
         let gone: Vec<_> =

@@ -137,6 +137,10 @@ impl Shared {
 
     /// Lets a generation drain, in a task of its own: calls finish or hit their deadline, sessions may go on until the time to drain is over.
     pub(crate) fn retire(&self, generation: Arc<Generation>) {
+        // With nothing under way and nothing warm it is gone at once: whoever waits for its descriptor need not wait for a task too.
+        if generation.is_over_once_closed() {
+            return;
+        }
         // Calls may take as long as their deadline says, whatever the time for sessions is.
         let deadline = Duration::from_millis(generation.limits.deadline_ms);
         let (patience, draining) = (self.drain.max(deadline), self.draining.clone());
