@@ -220,6 +220,14 @@ impl Generation {
         }
     }
 
+    /// Takes no call any more; says whether that was all there is to do.
+    pub(crate) fn retire_at_once(&self) -> bool {
+        self.work.gate.close();
+        let is_over = self.work.shelf.is_none() && self.work.gate.closed_and_empty();
+        self.work.drain_is_over.fetch_or(is_over, Ordering::Relaxed);
+        is_over
+    }
+
     /// Takes no call any more, waits for those under way, then ends the warm instances. Calls that are still there after `patience` go on until
     /// their deadline; nothing waits for them.
     pub(crate) async fn retire(self: &Arc<Self>, patience: Duration) -> bool {

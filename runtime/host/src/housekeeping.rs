@@ -137,6 +137,10 @@ impl Shared {
 
     /// Lets a generation drain, in a task of its own: calls finish or hit their deadline, sessions may go on until the time to drain is over.
     pub(crate) fn retire(&self, generation: Arc<Generation>) {
+        // Most have nothing to wait for. Not in a task then: one plugin could be loaded after the other before it had its turn.
+        if generation.retire_at_once() {
+            return;
+        }
         let (patience, draining) = (self.drain, self.draining.clone());
         draining.fetch_add(1, Ordering::SeqCst);
         self.io.spawn(async move {
