@@ -25,9 +25,19 @@ pub(crate) enum Recipe {
     /// With the consent on record; its file is known.
     RecordedFrom(Source),
     /// With consent that lasts as long as the process.
-    Kept { source: Source, grants: Grants, limits: Option<Limits>, since: u64, expires_ms: Option<u64> },
+    Kept(Box<Kept>),
     /// Never: it is native.
     Native,
+}
+
+/// Consent that is on no record, and the file that it is for. Not in the recipe itself, which most plugins have without it.
+pub(crate) struct Kept {
+    pub(super) source: Source,
+    pub(super) grants: Grants,
+    pub(super) limits: Option<Limits>,
+    /// The last record that there was when it was given.
+    pub(super) since: u64,
+    pub(super) expires_ms: Option<u64>,
 }
 
 impl Recipe {
@@ -174,7 +184,8 @@ impl Member {
         let recipe = self.recipe.load_full();
         let source = match &*recipe {
             Recipe::Recorded => shared.package(subject.digest)?,
-            Recipe::RecordedFrom(source) | Recipe::Kept { source, .. } => source.clone(),
+            Recipe::RecordedFrom(source) => source.clone(),
+            Recipe::Kept(kept) => kept.source.clone(),
             Recipe::Native => return Err(Error::new(ErrorKind::Invalid, "a native plugin is not loaded")),
         };
         let settings = self.settings.load_full();
@@ -185,13 +196,13 @@ impl Member {
             return Err(Error::new(ErrorKind::Manifest, message).of(&subject));
         }
         let plugin = match &*recipe {
-            Recipe::Kept { grants, limits, since, expires_ms, .. } => {
-                let offer = match limits {
-                    Some(limits) => offer.limits(*limits),
+            Recipe::Kept(kept) => {
+                let offer = match kept.limits {
+                    Some(limits) => offer.limits(limits),
                     None => offer,
                 };
                 // Not as of now: it may have been taken back meanwhile.
-                offer.as_consented(*since, *expires_ms).accept_only(grants.clone()).await?
+                offer.consented_at(kept.since, kept.expires_ms).accept_only(kept.grants.clone()).await?
             }
             _ => offer.resume().await?,
         };

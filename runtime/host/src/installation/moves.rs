@@ -355,8 +355,8 @@ impl Member {
         let current = self.current.load_full().or_else(|| self.ready.lock().expect("no panic happens under this lock").clone());
         match (current, &**self.recipe.load()) {
             (Some(generation), _) => generation.change(None),
-            (None, Recipe::Kept { grants, .. }) => {
-                Change { subject: (*self.subject()).clone(), version: None, grants: grants.clone(), from: None }
+            (None, Recipe::Kept(kept)) => {
+                Change { subject: (*self.subject()).clone(), version: None, grants: kept.grants.clone(), from: None }
             }
             (None, _) => Change { subject: (*self.subject()).clone(), version: None, grants: Grants::none(), from: None },
         }
@@ -377,7 +377,8 @@ impl Generation {
     /// How it is loaded again with consent that nobody recorded.
     pub(super) fn kept(&self) -> Recipe {
         let (since, expires_ms) = (self.account.since(), self.account.expires_ms());
-        Recipe::Kept { source: self.source.clone(), grants: self.grants.clone(), limits: self.limits_given, since, expires_ms }
+        let (source, grants) = (self.source.clone(), self.grants.clone());
+        Recipe::Kept(Box::new(Kept { source, grants, limits: self.limits_given, since, expires_ms }))
     }
 
     pub(super) fn change(&self, from: Option<&Self>) -> Change {

@@ -119,7 +119,7 @@ impl Offer {
     }
 
     /// The consent of this process that it has already: as of that record, and until then at the latest.
-    pub(crate) fn as_consented(mut self, since: u64, expires_ms: Option<u64>) -> Self {
+    pub(crate) fn consented_at(mut self, since: u64, expires_ms: Option<u64>) -> Self {
         self.approval.rests_on = Some(since);
         self.until(expires_ms).unrecorded()
     }

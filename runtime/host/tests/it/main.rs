@@ -8,6 +8,7 @@
 mod accounts;
 mod allocation;
 mod breaking;
+mod broken;
 mod cache;
 mod canary;
 mod compile;
@@ -36,6 +37,7 @@ mod races;
 mod replacing;
 mod reuse;
 mod rolling_back;
+mod scarcity;
 mod sessions;
 mod smith;
 mod starting;
