@@ -1,4 +1,4 @@
-//! The two benchmarks: their parts, and every row that a run of each must have.
+//! The benchmarks: their parts, and every row that a run of each must have.
 //!
 //! Not here: how a row is measured. May be misread: a row that is measured but not listed is shown last and missed by nobody, so every row
 //! is listed.
@@ -12,6 +12,10 @@ pub(crate) enum Benchmark {
     Core,
     /// Linking with grants, limits, and capabilities.
     Containment,
+    /// Points, pools, starts and reloads, beside other ways to run a plugin.
+    Runtime,
+    /// Thousands of plugins in one process.
+    Density,
 }
 
 /// What can be measured on its own.
@@ -37,6 +41,16 @@ pub(crate) enum Part {
     Keyvalue,
     /// `containment`: the meter itself, and how fast a plugin is stopped.
     Stop,
+    /// `runtime`: calls through a point, in warm and in fresh instances.
+    Points,
+    /// `runtime`: the start of a host with 500 plugins.
+    StartMany,
+    /// `runtime`: calls while their plugin is replaced again and again.
+    Reload,
+    /// `density`: 10,000 plugins that are all called.
+    Active,
+    /// `density`: 100,000 plugins on record.
+    Installed,
 }
 
 const CORE: &[(Part, &str)] = &[
@@ -83,12 +97,28 @@ const CONTAINMENT: &[(Part, &str)] = &[
     (Part::Stop, "revocation"),
 ];
 
+const RUNTIME: &[(Part, &str)] = &[
+    (Part::Points, "point-warm"),
+    (Part::Points, "point-warm-extism"),
+    (Part::Points, "point-warm-subprocess"),
+    (Part::Points, "point-warm-native"),
+    (Part::Points, "installation-warm"),
+    (Part::Points, "point-fresh"),
+    (Part::Points, "point-fresh-extism"),
+    (Part::Points, "point-fresh-threads"),
+    (Part::Points, "point-native"),
+];
+
+const DENSITY: &[(Part, &str)] = &[];
+
 impl Benchmark {
     /// As on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
             Self::Containment => "containment",
+            Self::Runtime => "runtime",
+            Self::Density => "density",
         }
     }
 
@@ -97,6 +127,8 @@ impl Benchmark {
         match self {
             Self::Core => CORE,
             Self::Containment => CONTAINMENT,
+            Self::Runtime => RUNTIME,
+            Self::Density => DENSITY,
         }
     }
 

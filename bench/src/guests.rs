@@ -6,6 +6,7 @@
 //! handed out by moving a mark and taken back all at once, so the guests hold one call's data at a time.
 
 use anyhow::{Context, Result};
+use plugwork::component::{Embedded, embed};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{PackageId, Resolve};
 
@@ -55,6 +56,12 @@ pub(crate) fn calls() -> Result<Vec<u8>> {
     component(&resolve, package, "guest", &format!("(module {HEAP} {CALLS})"))
 }
 
+/// The same, asking to be used again for as many calls as may be asked for.
+pub(crate) fn reusable() -> Result<Vec<u8>> {
+    let manifest = "name = \"bench:reusable\"\nversion = \"1.0.0\"\n[permissions.engine]\nreuse-calls = 1000000";
+    Ok(embed(&calls()?, &Embedded { manifest: Some(manifest), ..Embedded::default() })?)
+}
+
 /// An analyzer without an analysis: what is left is the boundary.
 pub(crate) fn empty() -> Result<Vec<u8>> {
     let mut resolve = Resolve::new();
@@ -83,6 +90,7 @@ mod tests {
     #[test]
     fn every_guest_is_a_component() {
         calls().unwrap();
+        reusable().unwrap();
         empty().unwrap();
     }
 }

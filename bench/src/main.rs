@@ -9,12 +9,14 @@ mod analysis;
 mod benchmark;
 mod calls;
 mod containment;
+mod density;
 mod guests;
 mod languages;
 mod machine;
 mod measure;
 mod raw;
 mod report;
+mod runtime;
 mod start;
 mod table;
 
@@ -46,6 +48,10 @@ enum Verb {
     Core(Run),
     /// Linking with grants, limits, capabilities: a table on stdout. Exits with 1 if a row is missing.
     Containment(Run),
+    /// Calls through points, starts and reloads, beside rivals: a table on stdout. Exits with 1 if a row is missing.
+    Runtime(Run),
+    /// Thousands of plugins in one process: a table on stdout. Exits with 1 if a row is missing.
+    Density(Run),
     /// One call in a new process: what `core` starts and times.
     #[command(hide = true)]
     FirstCall { component: PathBuf, state: PathBuf, instances: start::Instances },
@@ -72,6 +78,8 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Core(run) => run.run(Benchmark::Core),
         Verb::Containment(run) => run.run(Benchmark::Containment),
+        Verb::Runtime(run) => run.run(Benchmark::Runtime),
+        Verb::Density(run) => run.run(Benchmark::Density),
         Verb::FirstCall { component, state, instances } => start::first_call(&component, &state, instances, began).map(|line| {
             println!("{line}");
             ExitCode::SUCCESS
@@ -99,6 +107,8 @@ impl Run {
             match benchmark {
                 Benchmark::Core => self.core(&parts, &mut report.rows).await,
                 Benchmark::Containment => containment::measure(&self.plugins(), self.quick, &parts, &mut report.rows).await,
+                Benchmark::Runtime => runtime::measure(self.quick, &parts, &mut report.rows).await,
+                Benchmark::Density => density::measure(self.quick, &parts, &mut report.rows).await,
             }
         })?;
         report.sort();
