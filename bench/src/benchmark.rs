@@ -107,9 +107,26 @@ const RUNTIME: &[(Part, &str)] = &[
     (Part::Points, "point-fresh-extism"),
     (Part::Points, "point-fresh-threads"),
     (Part::Points, "point-native"),
+    (Part::StartMany, "start-500"),
+    (Part::Reload, "reload-lost"),
+    (Part::Reload, "reload-p99"),
+    (Part::Reload, "reload-prepared"),
 ];
 
-const DENSITY: &[(Part, &str)] = &[];
+const DENSITY: &[(Part, &str)] = &[
+    (Part::Active, "density-10000-memory"),
+    (Part::Active, "density-10000-memory-fresh"),
+    (Part::Active, "density-10000-sealed"),
+    (Part::Active, "density-10000-first"),
+    (Part::Active, "density-10000-all"),
+    (Part::Active, "density-10000-p99"),
+    (Part::Active, "density-10000-median"),
+    (Part::Active, "density-10000-warm-p99"),
+    (Part::Active, "density-10000-warm-median"),
+    (Part::Installed, "installed-100000-start"),
+    (Part::Installed, "installed-100000-called"),
+    (Part::Installed, "installed-100000-memory"),
+];
 
 impl Benchmark {
     /// As on the command line.
@@ -147,18 +164,21 @@ impl Benchmark {
 mod tests {
     use super::*;
 
+    const ALL: [Benchmark; 4] = [Benchmark::Core, Benchmark::Containment, Benchmark::Runtime, Benchmark::Density];
+
     #[test]
     fn no_two_rows_have_one_name() {
-        let mut names: Vec<_> = CORE.iter().chain(CONTAINMENT).map(|(_, name)| *name).collect();
+        let mut names: Vec<_> = ALL.iter().flat_map(|benchmark| benchmark.required()).map(|(_, name)| *name).collect();
+        let count = names.len();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), CORE.len() + CONTAINMENT.len());
+        assert_eq!(names.len(), count);
     }
 
     #[test]
     fn every_part_belongs_to_one_benchmark() {
         for part in Part::value_variants() {
-            assert_ne!(Benchmark::Core.has(*part), Benchmark::Containment.has(*part), "{part:?}");
+            assert_eq!(ALL.iter().filter(|benchmark| benchmark.has(*part)).count(), 1, "{part:?}");
         }
     }
 }

@@ -64,15 +64,21 @@ pub(crate) fn reusable() -> Result<Vec<u8>> {
 
 /// An analyzer without an analysis: what is left is the boundary.
 pub(crate) fn empty() -> Result<Vec<u8>> {
-    let mut resolve = Resolve::new();
-    for package in ["table", "plugin", "host", "points"] {
-        let folder = format!("{}/../wit/{package}", env!("CARGO_MANIFEST_DIR"));
-        resolve.push_dir(&folder).with_context(|| format!("cannot read the contract in `{folder}`"))?;
-    }
+    let mut resolve = contract(&["table", "plugin", "host", "points"])?;
     let world = "package bench:empty; world guest { export plugwork:points/analyzer@0.1.0; }";
     let package = resolve.push_str("empty.wit", world)?;
     // Imports come before everything else in a module.
     component(&resolve, package, "guest", &format!("(module {EMPTY} {HEAP})"))
+}
+
+/// These packages of the contract; each after those that it uses.
+pub(crate) fn contract(packages: &[&str]) -> Result<Resolve> {
+    let mut resolve = Resolve::new();
+    for package in packages {
+        let folder = format!("{}/../wit/{package}", env!("CARGO_MANIFEST_DIR"));
+        resolve.push_dir(&folder).with_context(|| format!("cannot read the contract in `{folder}`"))?;
+    }
+    Ok(resolve)
 }
 
 /// Makes a core module a component of this world.

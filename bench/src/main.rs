@@ -55,6 +55,9 @@ enum Verb {
     /// One call in a new process: what `core` starts and times.
     #[command(hide = true)]
     FirstCall { component: PathBuf, state: PathBuf, instances: start::Instances },
+    /// A host in a process of its own: what `runtime` and `density` start and ask.
+    #[command(hide = true)]
+    Host(density::Hosting),
 }
 
 #[derive(clap::Args)]
@@ -71,6 +74,9 @@ struct Run {
     /// Where `build-plugin` put the example plugins. Default: `target/plugins` of this repository.
     #[arg(long, value_name = "FOLDER")]
     plugins: Option<PathBuf>,
+    /// `density`: where what is prepared (about 1.5 GB) is kept, and found again by the next run. Default: it is prepared anew.
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -84,11 +90,18 @@ fn main() -> ExitCode {
             println!("{line}");
             ExitCode::SUCCESS
         }),
+        Verb::Host(hosting) => host(hosting, began),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn host(hosting: density::Hosting, began: Instant) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    println!("{}", runtime.block_on(hosting.run(began))?);
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Run {
@@ -108,7 +121,7 @@ impl Run {
                 Benchmark::Core => self.core(&parts, &mut report.rows).await,
                 Benchmark::Containment => containment::measure(&self.plugins(), self.quick, &parts, &mut report.rows).await,
                 Benchmark::Runtime => runtime::measure(self.quick, &parts, &mut report.rows).await,
-                Benchmark::Density => density::measure(self.quick, &parts, &mut report.rows).await,
+                Benchmark::Density => density::measure(self.keep.as_deref(), self.quick, &parts, &mut report.rows).await,
             }
         })?;
         report.sort();

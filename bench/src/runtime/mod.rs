@@ -5,7 +5,9 @@
 //! of the processor and no rate of host calls, because a benchmark spends a whole core on one plugin and would be made to wait for its share.
 
 mod points;
+mod reload;
 mod rivals;
+pub(crate) mod start_many;
 
 use anyhow::Result;
 use plugwork::Limits;
@@ -25,6 +27,14 @@ pub(crate) async fn measure(quick: bool, parts: &[Part], rows: &mut Vec<Row>) ->
     if parts.contains(&Part::Points) {
         eprintln!("calls through a point, against raw wasmtime and the rivals");
         keep("points", points::rows(quick).await);
+    }
+    if parts.contains(&Part::StartMany) {
+        eprintln!("the start of a host with 500 plugins");
+        keep("start", start_many::rows(quick).await);
+    }
+    if parts.contains(&Part::Reload) {
+        eprintln!("calls while their plugin is replaced");
+        keep("reload", reload::rows(quick).await);
     }
     Ok(())
 }
