@@ -102,6 +102,8 @@ const RUNTIME: &[(Part, &str)] = &[
     (Part::Points, "point-warm-extism"),
     (Part::Points, "point-warm-subprocess"),
     (Part::Points, "point-warm-native"),
+    (Part::Points, "point-record-extism"),
+    (Part::Points, "point-record-subprocess"),
     (Part::Points, "installation-warm"),
     (Part::Points, "point-fresh"),
     (Part::Points, "point-fresh-extism"),

@@ -35,6 +35,20 @@ const CALLS: &str = r#"
       (local.set $rounds (i32.sub (local.get $rounds) (i32.const 1)))
       (br_if $again (i32.gt_u (local.get $rounds) (i32.const 0))))
     (local.get $sum))
+  (data (i32.const 512) "listvolume")
+  (func (export "bench:calls/prices@0.1.0#quote") (param $sku i32) (param $length i32) (param $quantity i32) (param $unit i32) (result i32)
+    (local $total i64)
+    (local.set $total (i64.mul (i64.extend_i32_u (local.get $quantity)) (i64.extend_i32_u (local.get $unit))))
+    (if (i64.gt_u (local.get $total) (i64.const 0xffffffff)) (then (local.set $total (i64.const 0xffffffff))))
+    (i32.store (i32.const 48) (i32.wrap_i64 (local.get $total)))
+    (i32.store (i32.const 52) (i32.const 512))
+    (i32.store (i32.const 56) (i32.const 4))
+    (if (i32.ge_u (local.get $quantity) (i32.const 100)) (then
+      (i32.store (i32.const 48) (i32.wrap_i64 (i64.sub (local.get $total) (i64.div_u (local.get $total) (i64.const 10)))))
+      (i32.store (i32.const 52) (i32.const 516))
+      (i32.store (i32.const 56) (i32.const 6))))
+    (i32.const 48))
+  (func (export "cabi_post_bench:calls/prices@0.1.0#quote") (param i32) (global.set $mark (i32.const 1024)))
 "#;
 
 /// Answers lie at 16: the handle, then zeros, which are `ok` and `none`.

@@ -4,10 +4,10 @@
 //! Not here: who installs them. May be misread: most of the 50 kB is data, so that ten thousand of them compile in minutes and not in an hour; in memory a
 //! plugin is its code, its data and the manifest, whichever part is the larger.
 
+use crate::guests;
 use anyhow::{Result, ensure};
 use plugwork::component::{Embedded, embed};
 use plugwork::core::record::ConsentKey;
-use crate::guests;
 
 /// Stands in the code and the data where a plugin's number goes. Written as a constant it has five bytes, as has every number from [`BASE`] on.
 const MARK: u32 = 0x1357_9bdf;

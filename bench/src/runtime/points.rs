@@ -10,15 +10,32 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use plugwork::core::record::Settings;
-use plugwork::{Grants, Installation, Runtime, Source};
+use plugwork::wasmtime::{self, StoreContextMut};
+use plugwork::{Call, Grants, Installation, Refusal, Running, Runtime, Source, State};
 
 use super::LIMITS;
 use super::rivals::{Rival, Rivals};
-use crate::calls::{ALLOCATION, Add};
+use crate::calls::bindings::exports::bench::calls::prices::{Order, Price};
+use crate::calls::{ALLOCATION, Add, bindings};
 use crate::guests;
 use crate::measure::{Effort, Side, Summary, contest};
 use crate::raw::{Interruption, Raw};
 use crate::report::{Judge, Row};
+
+plugwork::point!(Quote = "bench:calls/prices@0.1.0" in bindings::exports::bench::calls::prices);
+
+impl Call for Quote {
+    type Input = Order;
+    type Output = Price;
+
+    fn call<'a>(
+        guest: &'a Self::Guest,
+        store: StoreContextMut<'a, State>,
+        order: &'a Order,
+    ) -> Running<'a, wasmtime::Result<Result<Price, Refusal>>> {
+        Box::pin(async move { guest.call_quote(store, order).await.map(Ok) })
+    }
+}
 
 /// Calls in a batch of ours.
 const TIMES: u32 = 2_000;
@@ -34,6 +51,25 @@ impl Side for ThroughPoint {
         }
         Ok(started.elapsed().as_nanos() as f64 / f64::from(times))
     }
+}
+
+/// The same with records: the order is made anew for each call, as its string is handed over.
+struct Quoting(Runtime);
+
+impl Side for Quoting {
+    async fn batch(&mut self, times: u32) -> Result<f64> {
+        let started = Instant::now();
+        for number in 0..times {
+            let order = order(number);
+            black_box(self.0.point::<Quote>().first(black_box(order)).await?);
+        }
+        Ok(started.elapsed().as_nanos() as f64 / f64::from(times))
+    }
+}
+
+/// The order of the call with this number, as the rivals have it.
+fn order(number: u32) -> Order {
+    Order { sku: "SKU-00012345".to_owned(), quantity: 1 + number % 199, unit_cents: 1_999 }
 }
 
 /// To one plugin by itself, without dispatch.
@@ -81,17 +117,26 @@ async fn warm(quick: bool) -> Result<Vec<Row>> {
     let measured = runtime.clone();
     let rows = threads.spawn(async move {
         let rivals = Rivals::start()?;
+        let mut quoting = Quoting(measured.clone());
+        for (number, cents, rule) in [(0, 1_999, "list"), (150, 271_665, "volume")] {
+            let price = measured.point::<Quote>().first(order(number)).await?.value;
+            ensure!((price.total_cents, &*price.rule) == (cents, rule), "the guest quotes {price:?} for order {number}");
+        }
         let mut ours = ThroughPoint(measured);
         let (point, of_raw) = contest(effort, &mut ours, &mut raw.warm().await?).await?;
         let (beside_extism, of_extism) = contest(effort, &mut ours, &mut Rival::new(&rivals, "extism-add", 8)).await?;
         let (beside_process, of_process) = contest(effort, &mut ours, &mut Rival::new(&rivals, "subprocess-add", 40)).await?;
         let (beside_native, of_native) = contest(effort, &mut ours, &mut Rival::new(&rivals, "native-add", 1)).await?;
+        let (quote, quote_extism) = contest(effort, &mut quoting, &mut Rival::new(&rivals, "extism-price", 16)).await?;
+        let (quote_again, quote_process) = contest(effort, &mut quoting, &mut Rival::new(&rivals, "subprocess-price", 40)).await?;
         let (direct, of_raw_again) = contest(effort, &mut ToInstallation(installation), &mut raw.warm().await?).await?;
         anyhow::Ok(vec![
             Row::value("point-warm", "ns", point).against("raw", of_raw, Judge::Value).target(400.0),
             Row::value("point-warm-extism", "ns", beside_extism).against("extism", of_extism, Judge::Faster).target(10.0),
             Row::value("point-warm-subprocess", "ns", beside_process).against("process", of_process, Judge::Faster).target(50.0),
             Row::value("point-warm-native", "ns", beside_native).against("native", of_native, Judge::More),
+            Row::value("point-record-extism", "ns", quote).against("extism", quote_extism, Judge::Faster).target(10.0),
+            Row::value("point-record-subprocess", "ns", quote_again).against("process", quote_process, Judge::Faster).target(50.0),
             Row::value("installation-warm", "ns", direct).against("raw", of_raw_again, Judge::More),
         ])
     });
