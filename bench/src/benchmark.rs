@@ -1,4 +1,4 @@
-//! The two benchmarks: their parts, and every row that a run of each must have.
+//! The benchmarks: their parts, and every row that a run of each must have.
 //!
 //! Not here: how a row is measured. May be misread: a row that is measured but not listed is shown last and missed by nobody, so every row
 //! is listed.
@@ -12,6 +12,10 @@ pub(crate) enum Benchmark {
     Core,
     /// Linking with grants, limits, and capabilities.
     Containment,
+    /// Points, pools, starts and reloads, beside other ways to run a plugin.
+    Runtime,
+    /// Thousands of plugins in one process.
+    Density,
 }
 
 /// What can be measured on its own.
@@ -37,6 +41,16 @@ pub(crate) enum Part {
     Keyvalue,
     /// `containment`: the meter itself, and how fast a plugin is stopped.
     Stop,
+    /// `runtime`: calls through a point, in warm and in fresh instances.
+    Points,
+    /// `runtime`: the start of a host with 500 plugins.
+    StartMany,
+    /// `runtime`: calls while their plugin is replaced again and again.
+    Reload,
+    /// `density`: 10,000 plugins that are all called.
+    Active,
+    /// `density`: 100,000 plugins on record.
+    Installed,
 }
 
 const CORE: &[(Part, &str)] = &[
@@ -83,12 +97,47 @@ const CONTAINMENT: &[(Part, &str)] = &[
     (Part::Stop, "revocation"),
 ];
 
+const RUNTIME: &[(Part, &str)] = &[
+    (Part::Points, "point-warm"),
+    (Part::Points, "point-warm-extism"),
+    (Part::Points, "point-warm-subprocess"),
+    (Part::Points, "point-warm-native"),
+    (Part::Points, "point-record-extism"),
+    (Part::Points, "point-record-subprocess"),
+    (Part::Points, "installation-warm"),
+    (Part::Points, "point-fresh"),
+    (Part::Points, "point-fresh-extism"),
+    (Part::Points, "point-fresh-threads"),
+    (Part::Points, "point-native"),
+    (Part::StartMany, "start-500"),
+    (Part::Reload, "reload-lost"),
+    (Part::Reload, "reload-p99"),
+    (Part::Reload, "reload-prepared"),
+];
+
+const DENSITY: &[(Part, &str)] = &[
+    (Part::Active, "density-10000-memory"),
+    (Part::Active, "density-10000-memory-fresh"),
+    (Part::Active, "density-10000-sealed"),
+    (Part::Active, "density-10000-first"),
+    (Part::Active, "density-10000-all"),
+    (Part::Active, "density-10000-p99"),
+    (Part::Active, "density-10000-median"),
+    (Part::Active, "density-10000-warm-p99"),
+    (Part::Active, "density-10000-warm-median"),
+    (Part::Installed, "installed-100000-start"),
+    (Part::Installed, "installed-100000-called"),
+    (Part::Installed, "installed-100000-memory"),
+];
+
 impl Benchmark {
     /// As on the command line.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Core => "core",
             Self::Containment => "containment",
+            Self::Runtime => "runtime",
+            Self::Density => "density",
         }
     }
 
@@ -97,6 +146,8 @@ impl Benchmark {
         match self {
             Self::Core => CORE,
             Self::Containment => CONTAINMENT,
+            Self::Runtime => RUNTIME,
+            Self::Density => DENSITY,
         }
     }
 
@@ -115,18 +166,21 @@ impl Benchmark {
 mod tests {
     use super::*;
 
+    const ALL: [Benchmark; 4] = [Benchmark::Core, Benchmark::Containment, Benchmark::Runtime, Benchmark::Density];
+
     #[test]
     fn no_two_rows_have_one_name() {
-        let mut names: Vec<_> = CORE.iter().chain(CONTAINMENT).map(|(_, name)| *name).collect();
+        let mut names: Vec<_> = ALL.iter().flat_map(|benchmark| benchmark.required()).map(|(_, name)| *name).collect();
+        let count = names.len();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(names.len(), CORE.len() + CONTAINMENT.len());
+        assert_eq!(names.len(), count);
     }
 
     #[test]
     fn every_part_belongs_to_one_benchmark() {
         for part in Part::value_variants() {
-            assert_ne!(Benchmark::Core.has(*part), Benchmark::Containment.has(*part), "{part:?}");
+            assert_eq!(ALL.iter().filter(|benchmark| benchmark.has(*part)).count(), 1, "{part:?}");
         }
     }
 }

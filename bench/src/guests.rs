@@ -6,6 +6,7 @@
 //! handed out by moving a mark and taken back all at once, so the guests hold one call's data at a time.
 
 use anyhow::{Context, Result};
+use plugwork::component::{Embedded, embed};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::{PackageId, Resolve};
 
@@ -34,6 +35,20 @@ const CALLS: &str = r#"
       (local.set $rounds (i32.sub (local.get $rounds) (i32.const 1)))
       (br_if $again (i32.gt_u (local.get $rounds) (i32.const 0))))
     (local.get $sum))
+  (data (i32.const 512) "listvolume")
+  (func (export "bench:calls/prices@0.1.0#quote") (param $sku i32) (param $length i32) (param $quantity i32) (param $unit i32) (result i32)
+    (local $total i64)
+    (local.set $total (i64.mul (i64.extend_i32_u (local.get $quantity)) (i64.extend_i32_u (local.get $unit))))
+    (if (i64.gt_u (local.get $total) (i64.const 0xffffffff)) (then (local.set $total (i64.const 0xffffffff))))
+    (i32.store (i32.const 48) (i32.wrap_i64 (local.get $total)))
+    (i32.store (i32.const 52) (i32.const 512))
+    (i32.store (i32.const 56) (i32.const 4))
+    (if (i32.ge_u (local.get $quantity) (i32.const 100)) (then
+      (i32.store (i32.const 48) (i32.wrap_i64 (i64.sub (local.get $total) (i64.div_u (local.get $total) (i64.const 10)))))
+      (i32.store (i32.const 52) (i32.const 516))
+      (i32.store (i32.const 56) (i32.const 6))))
+    (i32.const 48))
+  (func (export "cabi_post_bench:calls/prices@0.1.0#quote") (param i32) (global.set $mark (i32.const 1024)))
 "#;
 
 /// Answers lie at 16: the handle, then zeros, which are `ok` and `none`.
@@ -55,17 +70,29 @@ pub(crate) fn calls() -> Result<Vec<u8>> {
     component(&resolve, package, "guest", &format!("(module {HEAP} {CALLS})"))
 }
 
+/// The same, asking to be used again for as many calls as may be asked for.
+pub(crate) fn reusable() -> Result<Vec<u8>> {
+    let manifest = "name = \"bench:reusable\"\nversion = \"1.0.0\"\n[permissions.engine]\nreuse-calls = 1000000";
+    Ok(embed(&calls()?, &Embedded { manifest: Some(manifest), ..Embedded::default() })?)
+}
+
 /// An analyzer without an analysis: what is left is the boundary.
 pub(crate) fn empty() -> Result<Vec<u8>> {
-    let mut resolve = Resolve::new();
-    for package in ["table", "plugin", "host", "points"] {
-        let folder = format!("{}/../wit/{package}", env!("CARGO_MANIFEST_DIR"));
-        resolve.push_dir(&folder).with_context(|| format!("cannot read the contract in `{folder}`"))?;
-    }
+    let mut resolve = contract(&["table", "plugin", "host", "points"])?;
     let world = "package bench:empty; world guest { export plugwork:points/analyzer@0.1.0; }";
     let package = resolve.push_str("empty.wit", world)?;
     // Imports come before everything else in a module.
     component(&resolve, package, "guest", &format!("(module {EMPTY} {HEAP})"))
+}
+
+/// These packages of the contract; each after those that it uses.
+pub(crate) fn contract(packages: &[&str]) -> Result<Resolve> {
+    let mut resolve = Resolve::new();
+    for package in packages {
+        let folder = format!("{}/../wit/{package}", env!("CARGO_MANIFEST_DIR"));
+        resolve.push_dir(&folder).with_context(|| format!("cannot read the contract in `{folder}`"))?;
+    }
+    Ok(resolve)
 }
 
 /// Makes a core module a component of this world.
@@ -83,6 +110,7 @@ mod tests {
     #[test]
     fn every_guest_is_a_component() {
         calls().unwrap();
+        reusable().unwrap();
         empty().unwrap();
     }
 }

@@ -9,12 +9,14 @@ mod analysis;
 mod benchmark;
 mod calls;
 mod containment;
+mod density;
 mod guests;
 mod languages;
 mod machine;
 mod measure;
 mod raw;
 mod report;
+mod runtime;
 mod start;
 mod table;
 
@@ -46,9 +48,16 @@ enum Verb {
     Core(Run),
     /// Linking with grants, limits, capabilities: a table on stdout. Exits with 1 if a row is missing.
     Containment(Run),
+    /// Calls through points, starts and reloads, beside rivals: a table on stdout. Exits with 1 if a row is missing.
+    Runtime(Run),
+    /// Thousands of plugins in one process: a table on stdout. Exits with 1 if a row is missing.
+    Density(Run),
     /// One call in a new process: what `core` starts and times.
     #[command(hide = true)]
     FirstCall { component: PathBuf, state: PathBuf, instances: start::Instances },
+    /// A host in a process of its own: what `runtime` and `density` start and ask.
+    #[command(hide = true)]
+    Host(density::Hosting),
 }
 
 #[derive(clap::Args)]
@@ -65,6 +74,9 @@ struct Run {
     /// Where `build-plugin` put the example plugins. Default: `target/plugins` of this repository.
     #[arg(long, value_name = "FOLDER")]
     plugins: Option<PathBuf>,
+    /// `density`: where what is prepared (about 1.5 GB) is kept, and found again by the next run. Default: it is prepared anew.
+    #[arg(long, value_name = "FOLDER")]
+    keep: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -72,15 +84,24 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().verb {
         Verb::Core(run) => run.run(Benchmark::Core),
         Verb::Containment(run) => run.run(Benchmark::Containment),
+        Verb::Runtime(run) => run.run(Benchmark::Runtime),
+        Verb::Density(run) => run.run(Benchmark::Density),
         Verb::FirstCall { component, state, instances } => start::first_call(&component, &state, instances, began).map(|line| {
             println!("{line}");
             ExitCode::SUCCESS
         }),
+        Verb::Host(hosting) => host(hosting, began),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
+}
+
+fn host(hosting: density::Hosting, began: Instant) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    println!("{}", runtime.block_on(hosting.run(began))?);
+    Ok(ExitCode::SUCCESS)
 }
 
 impl Run {
@@ -99,6 +120,8 @@ impl Run {
             match benchmark {
                 Benchmark::Core => self.core(&parts, &mut report.rows).await,
                 Benchmark::Containment => containment::measure(&self.plugins(), self.quick, &parts, &mut report.rows).await,
+                Benchmark::Runtime => runtime::measure(self.quick, &parts, &mut report.rows).await,
+                Benchmark::Density => density::measure(self.keep.as_deref(), self.quick, &parts, &mut report.rows).await,
             }
         })?;
         report.sort();

@@ -6,10 +6,10 @@
 use std::future::Future;
 
 use anyhow::Result;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Many measurements of one thing, in the unit of its row.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Summary {
     /// The middle one: the value that is judged.
     pub(crate) median: f64,

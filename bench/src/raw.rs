@@ -96,7 +96,7 @@ impl Raw {
     }
 
     /// The side of a call in an instance of its own.
-    pub(crate) fn fresh(&self) -> impl Side {
+    pub(crate) fn fresh(&self) -> impl Side + use<> {
         Fresh { pre: self.pre.clone(), indices: self.indices.clone() }
     }
 }

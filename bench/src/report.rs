@@ -22,6 +22,10 @@ pub(crate) enum Judge {
     More,
     /// Ours by the rival's.
     Ratio,
+    /// The rival's by ours: how many times as fast. The target is the least that is good.
+    Faster,
+    /// The median itself, of which more is better. The target is the least that is good.
+    AtLeast,
 }
 
 /// One thing that was measured.
@@ -36,7 +40,7 @@ pub(crate) struct Row {
     /// What it is compared with, and its measurements in the same unit.
     pub(crate) rival: Option<(&'static str, Summary)>,
     pub(crate) judge: Judge,
-    /// The most that is good. `None`: shown beside the others and not judged.
+    /// The most that is good, or the least where the judge says so. `None`: shown beside the others and not judged.
     pub(crate) target: Option<f64>,
 }
 
@@ -51,16 +55,24 @@ impl Row {
         self
     }
 
-    pub(crate) fn target(mut self, at_most: f64) -> Self {
-        self.target = Some(at_most);
+    /// The most that is good; the least, where more is better.
+    pub(crate) fn target(mut self, target: f64) -> Self {
+        self.target = Some(target);
         self
+    }
+
+    /// More is better.
+    pub(crate) fn at_least(mut self, target: f64) -> Self {
+        self.judge = Judge::AtLeast;
+        self.target(target)
     }
 
     /// The number that is judged.
     pub(crate) fn judged(&self) -> f64 {
         let rival = self.rival.map_or(f64::NAN, |(_, summary)| summary.median);
         match self.judge {
-            Judge::Value => self.ours.median,
+            Judge::Value | Judge::AtLeast => self.ours.median,
+            Judge::Faster => rival / self.ours.median,
             Judge::More => self.ours.median - rival,
             Judge::Ratio => self.ours.median / rival,
         }
@@ -68,14 +80,16 @@ impl Row {
 
     /// `None` where there is no target.
     pub(crate) fn met(&self) -> Option<bool> {
-        self.target.map(|target| self.judged() <= target)
+        let more_is_better = matches!(self.judge, Judge::Faster | Judge::AtLeast);
+        self.target.map(|target| if more_is_better { self.judged() >= target } else { self.judged() <= target })
     }
 
     fn judged_text(&self, number: f64) -> String {
         match self.judge {
-            Judge::Value => format!("{} {}", figures(number), self.unit),
+            Judge::Value | Judge::AtLeast => format!("{} {}", figures(number), self.unit),
             Judge::More => format!("{}{} {}", if number < 0.0 { "" } else { "+" }, figures(number), self.unit),
             Judge::Ratio => format!("{number:.3} ×"),
+            Judge::Faster => format!("{number:.1} × faster"),
         }
     }
 }
@@ -175,6 +189,9 @@ mod tests {
         assert_eq!(row(12.1, 10.0, Judge::Ratio).met(), Some(false));
         assert_eq!(row(11.0, 10.0, Judge::More).met(), Some(true));
         assert_eq!(Row::value("call-warm", "ns", Summary::of(vec![1.0])).met(), None);
+        assert_eq!([12.0, 11.9].map(|rival| row(10.0, rival, Judge::Faster).met()), [Some(true), Some(false)]);
+        let least = |calls| Row::value("point-threads", "calls/s", Summary::of(vec![calls])).at_least(100.0).met();
+        assert_eq!((least(100.0), least(99.0)), (Some(true), Some(false)));
     }
 
     #[test]
