@@ -13,7 +13,7 @@ use plugwork_core::record::{Event, Settings};
 use plugwork_core::{Grants, Subject};
 
 use super::hooks::Change;
-use super::load::{Recipe, is_passing, reason};
+use super::load::{Kept, Recipe, is_passing, reason};
 use super::{Installation, Member};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
