@@ -43,7 +43,7 @@ impl<'a> Passing<'a> {
     }
 
     /// The change is done, and the state is what it should be.
-    fn is_over(mut self) {
+    fn done(mut self) {
         self.before = None;
     }
 
@@ -221,7 +221,7 @@ impl Member {
         };
         match self.activate(runtime, by).await {
             Ok(()) => {
-                passing.is_over();
+                passing.done();
                 self.after_activation(runtime).await;
                 Ok(())
             }

@@ -4,6 +4,7 @@
 
 use plugwork::{ErrorKind, Limits};
 use plugwork_core::Grants;
+use plugwork_core::capacity::Resource;
 
 use crate::arena::{RESIDENT_SLACK_BYTES, resident_bytes};
 use crate::guest::{ECHO, Guest};
@@ -185,11 +186,12 @@ fn kept() -> Vec<Variant> {
                         return Err("a pool of 6 made 100 instances".to_owned());
                     }
                 };
-                match error.kind() {
-                    ErrorKind::Engine if error.to_string().contains("no free instance") => {
-                        Ok(Contained::harmless("engine: no free instance"))
+                // It waited in line for as long as a call may run.
+                match (error.kind(), error.scarcity()) {
+                    (ErrorKind::Unavailable, Some(scarce)) if scarce.what == Resource::Instances => {
+                        Ok(Contained::harmless("unavailable: no slot of the pool is free"))
                     }
-                    kind => Err(format!("{kind:?}: {error}")),
+                    (kind, _) => Err(format!("{kind:?}: {error}")),
                 }
             })
         }),
