@@ -15,8 +15,8 @@ use crate::print;
 
 /// Disables a plugin: hosts take it from its points, calls under way finish.
 ///
-/// Hosts on this state folder obey within one second. It stays installed, its consent and its settings stay too, and `plugwork call NAME` and pipelines
-/// refuse it until it is enabled again. To take back the consent, and to stop calls at once, there is `plugwork revoke`.
+/// Programs that started their plugins from this state folder (`Runtime::start`) obey within a second; a `run` or `call` that has begun goes on. It stays
+/// installed, its consent and its settings stay too, and `plugwork call NAME` and pipelines refuse it until it is enabled again. To take back the consent, and to stop calls at once, there is `plugwork revoke`.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -65,7 +65,7 @@ impl Disable {
                 let subject = life.subject();
                 let record = if life.is_disabled() { None } else { written.next().map(|record| record.sequence) };
                 match record {
-                    Some(_) => print::narrate(format_args!("disabled `{subject}`; running hosts obey within one second")),
+                    Some(_) => print::narrate(format_args!("disabled `{subject}`; programs that start their plugins from here obey within a second")),
                     None => print::narrate(format_args!("`{subject}` is disabled already; nothing was done")),
                 }
                 told.push(json!({

@@ -21,7 +21,8 @@ use crate::print;
 /// Enables a plugin that was added: hosts start it, and its points are called.
 ///
 /// What it is configured with, whether a host may start without it, and its place among others is written down with it, and stays for the next time.
-/// Hosts on this state folder obey within one second, and those that start later find it. Without `--instance` all its instances are meant.
+/// Programs that started their plugins from this state folder (`Runtime::start`) obey within a second, and those that start later find it; a `run` or
+/// `call` that has begun goes on. Without `--instance` all its instances are meant.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -93,7 +94,7 @@ impl Enable {
                 let subject = life.subject();
                 let record = if *nothing_new { None } else { written.next().map(|record| record.sequence) };
                 match record {
-                    Some(_) => print::narrate(format_args!("enabled `{subject}`; running hosts obey within one second")),
+                    Some(_) => print::narrate(format_args!("enabled `{subject}`; programs that start their plugins from here obey within a second")),
                     None => print::narrate(format_args!("`{subject}` is enabled already, with these settings; nothing was done")),
                 }
                 told.push(json!({

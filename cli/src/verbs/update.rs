@@ -29,7 +29,8 @@ use crate::print;
 /// Updates a plugin to another file. Fewer rights pass without asking, more need your consent.
 ///
 /// The difference to what is on record is shown. If you decline, the plugin stays as it is. The file that is approved is the file that runs:
-/// consent is bound to its digest. Running hosts keep the old file until they are started again.
+/// consent is bound to its digest. What a running host has loaded goes on with the old file;
+/// the next load, also after a restart, takes the new one and tells the plugin which version ran before.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
