@@ -94,7 +94,9 @@ impl Enable {
                 let subject = life.subject();
                 let record = if *nothing_new { None } else { written.next().map(|record| record.sequence) };
                 match record {
-                    Some(_) => print::narrate(format_args!("enabled `{subject}`; programs that start their plugins from here obey within a second")),
+                    Some(_) => print::narrate(format_args!(
+                        "enabled `{subject}`; programs that start their plugins from here obey within a second"
+                    )),
                     None => print::narrate(format_args!("`{subject}` is enabled already, with these settings; nothing was done")),
                 }
                 told.push(json!({

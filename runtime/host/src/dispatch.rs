@@ -63,7 +63,7 @@ pub struct Outcome {
     pub version: Option<Version>,
     /// Whether it is a component.
     pub origin: Origin,
-    /// Wall time, instance included, waiting for a guest thread not.
+    /// Wall time inside its instance, the start of a new one included; waiting for a thread, for a seat or until it was loaded is not.
     pub time: Duration,
     /// What its instance used.
     pub spend: Spend,
@@ -71,12 +71,14 @@ pub struct Outcome {
     pub error: Option<Error>,
 }
 
-impl Outcome {
-    #[inline]
-    pub(crate) fn new(member: &Member) -> Self {
-        let origin = if member.native.is_some() { Origin::Native } else { Origin::Component };
-        Self { subject: member.subject(), version: None, origin, time: Duration::ZERO, spend: Spend::default(), error: None }
-    }
+/// What a call tells of itself while it is made.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    /// The version that answered; none where it did not come to that.
+    pub(crate) by: Option<Arc<Subject>>,
+    pub(crate) version: Option<Version>,
+    pub(crate) time: Duration,
+    pub(crate) spend: Spend,
 }
 
 impl<P: Call> Dispatch<P> {
@@ -194,13 +196,12 @@ fn none_attached<P: Call>() -> Error {
 
 #[inline]
 async fn call_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: &P::Input) -> (Outcome, Option<P::Output>) {
-    let mut outcome = Outcome::new(member);
-    let value = match member.call::<P>(runtime, input, &mut outcome).await {
-        Ok(value) => Some(value),
-        Err(error) => {
-            outcome.error = Some(error);
-            None
-        }
+    let mut told = Told::default();
+    let (value, error) = match member.call::<P>(runtime, input, &mut told).await {
+        Ok(value) => (Some(value), None),
+        Err(error) => (None, Some(error)),
     };
-    (outcome, value)
+    let origin = if member.native.is_some() { Origin::Native } else { Origin::Component };
+    let Told { by, version, time, spend } = told;
+    (Outcome { subject: by.unwrap_or_else(|| member.subject()), version, origin, time, spend, error }, value)
 }

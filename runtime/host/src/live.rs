@@ -5,6 +5,7 @@
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
+use std::time::Duration;
 
 use plugwork_core::{Fault, Refusal};
 use wasmtime::component::Instance;
@@ -169,6 +170,12 @@ impl Live {
     /// The growth that was refused in the last call, if one was.
     pub(crate) fn refused_growth(&self) -> Option<Fault> {
         self.store.data().ledger.memory_fault()
+    }
+
+    /// Wall time inside its calls so far.
+    #[inline]
+    pub(crate) fn time(&self) -> Duration {
+        self.store.data().ledger.spend.time
     }
 
     pub(crate) fn spend(&self) -> Spend {

@@ -179,9 +179,9 @@ impl<P: Point> Session<P> {
         call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
     ) -> Result<R> {
         let mut live = self.place.take()?;
-        let before = live.spend().time;
+        let before = live.time();
         let answer = live.call(&self.place.entered, &*self.guest, call).await;
-        self.place.note(live.spend().time - before, answer.as_ref().err());
+        self.place.note(live.time() - before, answer.as_ref().err());
         self.place.put(live);
         answer
     }
@@ -193,9 +193,9 @@ impl<P: Point> Session<P> {
         call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a W) -> Running<'a, wasmtime::Result<R>>,
     ) -> Result<R> {
         let mut live = self.place.take()?;
-        let before = live.spend().time;
+        let before = live.time();
         let answer = live.call(&self.place.entered, &(&*self.guest, with), |(guest, with), store| call(guest, store, with)).await;
-        self.place.note(live.spend().time - before, answer.as_ref().err());
+        self.place.note(live.time() - before, answer.as_ref().err());
         self.place.put(live);
         answer
     }

@@ -14,6 +14,7 @@ use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{ComponentExportIndex, Type, Val};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::generation::Entered;
 use crate::ledger::Spend;
 use crate::live::Live;
 use crate::plugin::Plugin;
@@ -139,25 +140,30 @@ impl Plugin {
 
     /// Calls a function in an instance of its own.
     pub async fn call_dynamic(&self, function: &Function, arguments: &[Argument]) -> Result<Returned> {
-        let values = function.values(arguments)?;
-        let entered = self.enter()?;
-        let mut live = Live::start(&entered).await?;
-        let instance = live.instance;
-        let results = usize::from(function.result.is_some());
-        let found = instance.get_func(live.store(), function.index);
-        let found = found.ok_or_else(|| Error::new(ErrorKind::Invalid, format!("`{function}` is not of this plugin")))?;
-        let call = (found, values);
-        let value = live
-            .call(&entered, &call, |(found, values), store| {
-                Box::pin(async move {
-                    let mut returned = vec![Val::Bool(false); results];
-                    found.call_async(store, values, &mut returned).await?;
-                    Ok(returned.pop())
-                })
-            })
-            .await?;
-        Ok(Returned { value, spend: live.end(&entered).await })
+        call_entered(&self.enter()?, function, arguments).await
     }
+}
+
+/// The same, where the call has begun already.
+pub(crate) async fn call_entered(entered: &Entered, function: &Function, arguments: &[Argument]) -> Result<Returned> {
+    let values = function.values(arguments)?;
+
+    let mut live = Live::start(entered).await?;
+    let instance = live.instance;
+    let results = usize::from(function.result.is_some());
+    let found = instance.get_func(live.store(), function.index);
+    let found = found.ok_or_else(|| Error::new(ErrorKind::Invalid, format!("`{function}` is not of this plugin")))?;
+    let call = (found, values);
+    let value = live
+        .call(entered, &call, |(found, values), store| {
+            Box::pin(async move {
+                let mut returned = vec![Val::Bool(false); results];
+                found.call_async(store, values, &mut returned).await?;
+                Ok(returned.pop())
+            })
+        })
+        .await?;
+    Ok(Returned { value, spend: live.end(entered).await })
 }
 
 /// Whether `wanted` names the interface: all of it, without version, or its last part. Empty names any.

@@ -6,8 +6,8 @@
 use std::time::Instant;
 
 use super::Installation;
-use crate::dynamic::{Argument, Returned};
-use crate::error::Result;
+use crate::dynamic::{Argument, Returned, call_entered};
+use crate::error::{Error, Result};
 use crate::plugin::Plugin;
 
 impl Installation {
@@ -20,10 +20,10 @@ impl Installation {
         let function = plugin.function(name)?;
         let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
         let started = Instant::now();
-        let answer = plugin.call_dynamic(&function, arguments).await;
-        let faulted = answer.as_ref().is_err_and(|error| error.fault().is_some());
+        let answer = call_entered(&entered, &function, arguments).await;
+        let faulted = answer.as_ref().is_err_and(Error::is_the_plugins_fault);
         entered.work.observed.add(started.elapsed(), faulted);
-        entered.work.breaker.done(permit, now_ms, faulted);
+        entered.work.breaker.done(permit, self.runtime.shared().now_ms(), faulted);
         answer
     }
 }

@@ -23,7 +23,7 @@ use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Settings};
 use plugwork_core::{Denial, Digest, Subject, lifecycle};
 
-use crate::dispatch::{Origin, Outcome};
+use crate::dispatch::{Origin, Told};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Flight;
 use crate::generation::{Entered, Generation};
@@ -173,27 +173,28 @@ impl Member {
 
     /// Makes one call, in whichever version is current when it begins.
     #[inline]
-    pub(crate) async fn call<P: Call>(self: &Arc<Self>, runtime: &Runtime, input: &P::Input, outcome: &mut Outcome) -> Result<P::Output> {
-        let started = Instant::now();
+    pub(crate) async fn call<P: Call>(self: &Arc<Self>, runtime: &Runtime, input: &P::Input, told: &mut Told) -> Result<P::Output> {
         if let Some(native) = &self.native {
+            let started = Instant::now();
             if !native.is_active() {
                 return Err(self.unavailable());
             }
             self.used_ms.store(runtime.shared().now_ms().max(1), Ordering::Relaxed);
             let answer = native.call::<P>(input).await.map_err(|error| error.of(&self.subject()));
-            outcome.time = started.elapsed();
-            native.observed.add(outcome.time, answer.as_ref().is_err_and(|error| error.fault().is_some()));
+            told.time = started.elapsed();
+            native.observed.add(told.time, answer.as_ref().is_err_and(|error| error.fault().is_some()));
             return answer;
         }
         let now_ms = runtime.shared().now_ms();
         let entered = self.enter(runtime, now_ms).await?;
         let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
-        outcome.subject = entered.subject.clone();
-        outcome.version = entered.version().cloned();
-        let answer = entered.call::<P>(input, &mut outcome.spend).await;
-        outcome.time = started.elapsed();
+        told.by = Some(entered.subject.clone());
+        told.version = entered.version().cloned();
+        let answer = entered.call::<P>(input, &mut told.spend).await;
+        // Read for the ledger anyway: two more readings of the clock would be a tenth of a warm call.
+        told.time = told.spend.time;
         let faulted = answer.as_ref().is_err_and(Error::is_the_plugins_fault);
-        entered.work.observed.add(outcome.time, faulted);
+        entered.work.observed.add(told.time, faulted);
         // The time at its end: a call may have taken long.
         entered.work.breaker.done(permit, runtime.shared().now_ms(), faulted);
         answer
@@ -300,8 +301,7 @@ impl Installation {
 
     /// Makes the point's main call, in whichever version is current, here and not on a guest thread.
     pub async fn call<P: Call>(&self, input: &P::Input) -> Result<P::Output> {
-        let mut outcome = Outcome::new(&self.member);
-        self.member.call::<P>(&self.runtime, input, &mut outcome).await
+        self.member.call::<P>(&self.runtime, input, &mut Told::default()).await
     }
 
     /// Starts a session with the version that is current. A replacement waits for it, until its time to drain is over.
