@@ -190,7 +190,7 @@ fn a_version_that_fails_goes_back_by_itself_and_it_is_told_why() {
     assert!(told["why"].as_str().unwrap().contains("calls failed (100 %)"), "{told}");
     let answered = dev.told("answered");
     assert_eq!((&answered["generation"], &answered["value"]["ok"]["body"]), (&json!(3), &json!("HELLO")));
-    place.run(&["ps"]).exits(0).says(&["was rolled back to 0.1.0"]);
+    place.run(&["ps"]).exits(0).says(&["was rolled back to "]);
     assert_eq!(dev.interrupt(), Some(130));
 }
 
