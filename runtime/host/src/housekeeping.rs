@@ -3,7 +3,7 @@
 //! It ends with its runtime. Easily got wrong: nothing here may wait for a guest, or the clock of all others would stand still; instances are ended in
 //! tasks of their own.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -29,6 +29,8 @@ pub(crate) struct Watched {
     pub(crate) generations: std::sync::Mutex<Vec<Weak<Generation>>>,
     pub(crate) sessions: std::sync::Mutex<Vec<Weak<Place>>>,
     pub(crate) members: std::sync::Mutex<Vec<Weak<Member>>>,
+    /// Where the next search for an idle instance begins.
+    search: AtomicUsize,
     /// What was told to be nearly used up, and still is.
     told: std::sync::Mutex<Vec<Scarce>>,
 }
@@ -151,12 +153,22 @@ impl Shared {
         });
     }
 
-    /// Ends one warm instance, of the generation that has the most; says whether there was one.
+    /// Ends one warm instance, whichever is found first from where the last search ended; says whether there was one. Not the one that waits for the
+    /// longest time: among ten thousand plugins that would be a search through all of them for each call.
     pub(crate) fn release_one_idle(&self) -> bool {
-        let generations = alive(&self.watched.generations);
-        let fullest = generations.into_iter().max_by_key(|generation| generation.idle());
+        let found = {
+            let generations = self.watched.generations.lock().expect("no panic happens under this lock");
+            let count = generations.len();
+            let begin = self.watched.search.fetch_add(1, Ordering::Relaxed);
+            (0..count).find_map(|step| {
+                let place = begin.wrapping_add(step) % count;
+                let generation = generations[place].upgrade().filter(|generation| generation.idle() > 0)?;
+                self.watched.search.store(place + 1, Ordering::Relaxed);
+                Some(generation)
+            })
+        };
         // Dropped, not ended: somebody waits for its place.
-        fullest.and_then(|generation| generation.take_warm()).is_some()
+        found.and_then(|generation| generation.take_warm()).is_some()
     }
 
     /// Writes down which plugins were used, the last first.

@@ -111,10 +111,9 @@ impl Runtime {
             }
         }
         // Those that are loaded at their first call are asked from here on; the application has its say then.
+        // Who is being enabled or disabled at this very moment, because another process just wrote so, is left to that.
+        later.retain(|member| member.activate_unloaded().is_ok());
         let mut started = Started { active: later.len(), ..Started::default() };
-        for member in &later {
-            member.activate_unloaded()?;
-        }
         self.shared().members.join_all(&later);
         let loads = now.into_iter().map(|member| async move { (member, self.begin(member).await) });
         let revoked = futures::stream::iter(revoked.iter().map(|(member, error)| (member, Err(error.clone()))));
