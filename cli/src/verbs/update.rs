@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use plugwork::{Limits, Offer, Source};
-use plugwork_core::consent::carried_over;
+use plugwork_core::consent::{carried_over, to_ask};
 use plugwork_core::difference::Difference;
 use plugwork_core::reach::Kind;
 use plugwork_core::record::{Consent, Event, Records, Settings};
@@ -148,13 +148,10 @@ impl Update {
         let refused: Vec<String> =
             offer.reach(carried).into_iter().filter(|reach| reach.kind == Kind::Refused).filter_map(|reach| reach.capability).collect();
         let expired = earlier.expired(installed::now_ms());
+        let more = to_ask(&before, &earlier.grants, carried, offer.manifest());
         let open = |permission: &&Permission| {
             let name = &permission.capability;
-            let alone = |grants: &Grants| grants.get(name).map_or_else(Grants::none, |bounds| Grants::none().with(name, bounds.clone()));
-            let now = offer.manifest().map(Grants::all_asked).unwrap_or_default();
-            let more = Difference::between(&alone(&before), &alone(&now)).needs_consent() && !within_grant(earlier, &now, name);
-            let lost = earlier.grants.get(name).is_some() && carried.get(name).is_none();
-            expired || lost || more || refused.contains(name)
+            expired || more.contains(name) || refused.contains(name)
         };
         asked.offered.iter().filter(open).cloned().collect()
     }
@@ -187,15 +184,4 @@ fn asked_before(packages: &Packages, earlier: &Consent) -> Grants {
     let component = Component::open(&path).ok().filter(|component| component.report.digest == earlier.subject.digest);
     let manifest: Option<Manifest> = component.and_then(|component| component.manifest);
     manifest.as_ref().map_or_else(|| earlier.grants.clone(), Grants::all_asked)
-}
-
-/// Whether all that is asked now lies within what was granted.
-fn within_grant(earlier: &Consent, now: &Grants, capability: &str) -> bool {
-    match (earlier.grants.get(capability), now.get(capability)) {
-        (Some(granted), Some(asked)) => {
-            let one = |bounds: &serde_json::Map<String, serde_json::Value>| Grants::none().with(capability, bounds.clone());
-            !Difference::between(&one(granted), &one(asked)).needs_consent()
-        }
-        _ => false,
-    }
 }

@@ -19,7 +19,7 @@ use wasmtime::component::{Component, InstancePre};
 
 use crate::account::Account;
 use crate::admission::{self, Seat};
-use crate::breaker::Guarded;
+use crate::breaker::{Guarded, Permit};
 use crate::capability::{Configured, Prepare};
 use crate::density::Loaded;
 use crate::engine::Profile;
@@ -98,6 +98,14 @@ pub(crate) struct Work {
 }
 
 impl Work {
+    /// Notes how a call ended, for the watch over a new version and for the breaker. `now_ms` is the time at its end: a call may have taken long.
+    #[inline]
+    pub(crate) fn ended(&self, permit: Permit<'_>, now_ms: u64, time: Duration, error: Option<&Error>) {
+        let faulted = error.is_some_and(Error::is_the_plugins_fault);
+        self.observed.add(time, faulted);
+        self.breaker.done(permit, now_ms, faulted);
+    }
+
     /// `reuse_calls` is how many calls one instance may serve.
     pub(crate) fn new(reuse_calls: Option<NonZeroU32>, breaker: breaker::Settings, loaded: Loaded) -> Self {
         Self {

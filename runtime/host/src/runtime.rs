@@ -4,6 +4,7 @@
 //! and `watch`.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, Weak};
@@ -31,7 +32,7 @@ use crate::engine::Engines;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
 use crate::housekeeping;
-use crate::installation::hooks::{self, Change};
+use crate::installation::hooks::{self, Change, Moment};
 use crate::installation::members::Members;
 use crate::last_use::LastUse;
 use crate::log::{Level, Sink, cut};
@@ -307,9 +308,17 @@ impl Shared {
         }
     }
 
-    pub(crate) fn complain_hook(&self, moment: &str, change: &Change) {
-        let patience_ms = self.hooks.patience.as_millis();
-        self.complain(Level::Warn, &format!("the `{moment}` hook of `{}` took longer than {patience_ms} ms", change.subject));
+    /// Runs something to its end, also where the caller gives up: a load that others wait for, or what comes between a record and what it says.
+    pub(crate) async fn to_its_end<T: Send + 'static>(&self, work: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        let ended = self.io.spawn(work).await;
+        ended.unwrap_or_else(|_| Err(Error::new(ErrorKind::Engine, "the work was ended because the host stops")))
+    }
+
+    /// Tells the application that something happened.
+    pub(crate) async fn tell(&self, moment: Moment, change: &Change) {
+        if let Err(complaint) = self.hooks.after(moment, change).await {
+            self.complain(Level::Warn, &complaint);
+        }
     }
 
     /// Puts on record that another version has the consent now, and lets its account rest on that. An error where consent was taken back meanwhile: then

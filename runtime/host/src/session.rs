@@ -89,12 +89,10 @@ impl Place {
     /// Tells the watch and the breaker of its plugin how a call went. The breaker keeps no session from its next call: a fault has ended it anyway.
     #[inline]
     fn note(&self, time: Duration, error: Option<&Error>) {
-        let faulted = error.is_some_and(Error::is_the_plugins_fault);
-        let work = &self.entered.work;
-        work.observed.add(time, faulted);
-        let now_ms = self.entered.ticker.coarse_ms();
-        if let Ok(permit) = work.breaker.admit(now_ms) {
-            work.breaker.done(permit, now_ms, faulted);
+        let (work, now_ms) = (&self.entered.work, self.entered.ticker.coarse_ms());
+        match work.breaker.admit(now_ms) {
+            Ok(permit) => work.ended(permit, now_ms, time, error),
+            Err(_) => work.observed.add(time, error.is_some_and(Error::is_the_plugins_fault)),
         }
     }
 
@@ -178,12 +176,7 @@ impl<P: Point> Session<P> {
         &mut self,
         call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
     ) -> Result<R> {
-        let mut live = self.place.take()?;
-        let before = live.time();
-        let answer = live.call(&self.place.entered, &*self.guest, call).await;
-        self.place.note(live.time() - before, answer.as_ref().err());
-        self.place.put(live);
-        answer
+        self.call_with(&(), |guest, store, ()| call(guest, store)).await
     }
 
     /// As [`Session::call`], with something borrowed for the call: the closure alone cannot borrow from its surroundings.

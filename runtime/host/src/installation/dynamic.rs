@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use super::Installation;
 use crate::dynamic::{Argument, Returned, call_entered};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::plugin::Plugin;
 
 impl Installation {
@@ -21,9 +21,7 @@ impl Installation {
         let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
         let started = Instant::now();
         let answer = call_entered(&entered, &function, arguments).await;
-        let faulted = answer.as_ref().is_err_and(Error::is_the_plugins_fault);
-        entered.work.observed.add(started.elapsed(), faulted);
-        entered.work.breaker.done(permit, self.runtime.shared().now_ms(), faulted);
+        entered.work.ended(permit, self.runtime.shared().now_ms(), started.elapsed(), answer.as_ref().err());
         answer
     }
 }

@@ -3,6 +3,7 @@
 //! Easily got wrong: a `before` hook that refuses leaves everything as it was; an `after` hook comes when the change is on record and can stop
 //! nothing. A hook that takes longer than its time counts as a refusal before and as done after.
 
+use std::fmt;
 use std::time::Duration;
 
 use plugwork_core::{Denial, Digest, Grants, Subject};
@@ -72,6 +73,26 @@ pub trait Hooks: Send + Sync + 'static {
     }
 }
 
+/// What happens to a plugin, with a hook before it and one after it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Moment {
+    Install,
+    Activate,
+    Update,
+    Remove,
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Install => "install",
+            Self::Activate => "activate",
+            Self::Update => "update",
+            Self::Remove => "remove",
+        })
+    }
+}
+
 /// For a runtime without hooks.
 pub(crate) struct NoHooks;
 
@@ -84,19 +105,34 @@ pub(crate) struct Timed {
 }
 
 impl Timed {
-    /// Asks a `before` hook. `moment` is its name, such as `before-install`.
-    pub(crate) async fn ask(&self, moment: &str, change: &Change, says: Says<'_>) -> Result<()> {
+    /// Asks the hook before something happens.
+    pub(crate) async fn before(&self, moment: Moment, change: &Change) -> Result<()> {
+        let says = match moment {
+            Moment::Install => self.hooks.before_install(change),
+            Moment::Activate => self.hooks.before_activate(change),
+            Moment::Update => self.hooks.before_update(change),
+            Moment::Remove => self.hooks.before_remove(change),
+        };
+        let name = format!("before-{moment}");
         let (code, rule) = match tokio::time::timeout(self.patience, says).await {
             Ok(Ok(())) => return Ok(()),
-            Ok(Err(reason)) => ("E-HOOK-REFUSED", format!("the application's `{moment}` hook refused: {reason}")),
-            Err(_) => ("E-HOOK-TIMEOUT", format!("the application's `{moment}` hook did not answer in {} ms", self.patience.as_millis())),
+            Ok(Err(reason)) => ("E-HOOK-REFUSED", format!("the application's `{name}` hook refused: {reason}")),
+            Err(_) => ("E-HOOK-TIMEOUT", format!("the application's `{name}` hook did not answer in {} ms", self.patience.as_millis())),
         };
-        let denial = Denial { code: code.to_owned(), permission: moment.to_owned(), rule, hint: String::new() };
+        let denial = Denial { code: code.to_owned(), permission: name, rule, hint: String::new() };
         Err(Error::refused(format!("`{}` stays as it is:", change.subject), vec![denial]).of(&change.subject))
     }
 
-    /// Tells an `after` hook; says whether it took too long.
-    pub(crate) async fn tell(&self, told: Running<'_, ()>) -> bool {
-        tokio::time::timeout(self.patience, told).await.is_err()
+    /// Tells the hook after something happened; says what to complain of where it took too long.
+    pub(crate) async fn after(&self, moment: Moment, change: &Change) -> Result<(), String> {
+        let told = match moment {
+            Moment::Install => self.hooks.after_install(change),
+            Moment::Activate => self.hooks.after_activate(change),
+            Moment::Update => self.hooks.after_update(change),
+            Moment::Remove => self.hooks.after_remove(change),
+        };
+        let patience_ms = self.patience.as_millis();
+        let late = |_| format!("the `after-{moment}` hook of `{}` took longer than {patience_ms} ms", change.subject);
+        tokio::time::timeout(self.patience, told).await.map_err(late)
     }
 }

@@ -12,6 +12,7 @@ use plugwork_core::record::{Event, Settings};
 use plugwork_core::{CompileFailure, Grants, Limits};
 
 use super::Member;
+use super::hooks::Moment;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
 use crate::log::{Level, cut};
@@ -41,6 +42,11 @@ pub(crate) struct Kept {
 }
 
 impl Recipe {
+    /// How another version of the same plugin is loaded again.
+    pub(super) fn for_version(&self, version: &Generation) -> Self {
+        if self.is_recorded() { Self::RecordedFrom(version.source.clone()) } else { version.kept() }
+    }
+
     /// Whether what happens to it is put on record.
     pub(crate) fn is_recorded(&self) -> bool {
         matches!(self, Self::Recorded | Self::RecordedFrom(_))
@@ -63,11 +69,9 @@ impl Member {
         }
         runtime.shared().is_open(&self.subject())?;
         // In a task of its own: all who wait get it, also where whoever was first gives up, or is not polled for a while.
-        let (this, runtime) = (self.clone(), runtime.clone());
-        let io = runtime.shared().io.clone();
-        let loading = io.spawn(async move { this.flight.fly(|| this.load_current(&runtime)).await });
-        let ended = |_| Err(Error::new(ErrorKind::Engine, "the load was ended because the host stops").of(&self.subject()));
-        loading.await.unwrap_or_else(ended)
+        let (this, theirs) = (self.clone(), runtime.clone());
+        let loading = runtime.shared().to_its_end(async move { this.flight.fly(|| this.load_current(&theirs)).await });
+        loading.await.map_err(|error| error.of(&self.subject()))
     }
 
     async fn load_current(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
@@ -127,12 +131,7 @@ impl Member {
     /// The version that an update brought, told which one ran before, and asked how it is.
     async fn load_updated(self: &Arc<Self>, runtime: &Runtime) -> Result<(Arc<Generation>, bool)> {
         let (generation, first) = self.load_to_run(runtime).await?;
-        let updated_from = *self.updated_from.lock().expect("no panic happens under this lock");
-        let from_version = match updated_from {
-            Some(digest) => runtime.version_of(&generation.subject, digest).await?,
-            None => None,
-        };
-        generation.prove(from_version.as_deref()).await?;
+        self.prove(runtime, &generation).await?;
         let points = generation.facts.points().cloned().collect();
         let settings = Settings { points, ..(*self.settings.load_full()).clone() };
         let subject = (*generation.subject).clone();
@@ -150,7 +149,7 @@ impl Member {
             return Ok((generation, false));
         }
         let (hooks, change) = (&runtime.shared().hooks, generation.change(None));
-        hooks.ask("before-activate", &change, hooks.hooks.before_activate(&change)).await?;
+        hooks.before(Moment::Activate, &change).await?;
         self.activated.store(true, Ordering::Relaxed);
         Ok((generation, true))
     }

@@ -193,10 +193,7 @@ impl Member {
         let answer = entered.call::<P>(input, &mut told.spend).await;
         // Read for the ledger anyway: two more readings of the clock would be a tenth of a warm call.
         told.time = told.spend.time;
-        let faulted = answer.as_ref().is_err_and(Error::is_the_plugins_fault);
-        entered.work.observed.add(told.time, faulted);
-        // The time at its end: a call may have taken long.
-        entered.work.breaker.done(permit, runtime.shared().now_ms(), faulted);
+        entered.work.ended(permit, runtime.shared().now_ms(), told.time, answer.as_ref().err());
         answer
     }
 

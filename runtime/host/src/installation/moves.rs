@@ -4,7 +4,6 @@
 //! state before or the state after. Easily got wrong: states that pass (`enabling`, `disabling`) are never on record, and a change comes to its end
 //! also where its caller gives up.
 
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -12,7 +11,7 @@ use plugwork_core::lifecycle::{self, Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{Event, Settings};
 use plugwork_core::{Grants, Subject};
 
-use super::hooks::Change;
+use super::hooks::{Change, Moment};
 use super::load::{Kept, Recipe, is_passing, reason};
 use super::{Installation, Member};
 use crate::error::{Error, ErrorKind, Result};
@@ -83,13 +82,11 @@ impl Runtime {
             return Err(Error::new(ErrorKind::Invalid, message).of(&subject));
         };
         let change = offer.change(&grants, None);
-        shared.hooks.ask("before-install", &change, shared.hooks.hooks.before_install(&change)).await?;
+        shared.hooks.before(Moment::Install, &change).await?;
         let offer = offer.configuration(serde_json::Value::Object(settings.configuration.clone()));
         let plugin = offer.accept_only(grants).await?;
         let installation = self.admit(&plugin, settings)?;
-        if shared.hooks.tell(shared.hooks.hooks.after_install(&change)).await {
-            shared.complain_hook("after-install", &change);
-        }
+        shared.tell(Moment::Install, &change).await;
         Ok(installation)
     }
 
@@ -135,13 +132,7 @@ impl Installation {
     /// enabled again at the next start. An error of kind `Fault` or `Refusal` says why it is `failed` now.
     pub async fn enable(&self, by: &str) -> Result<()> {
         let (this, by) = (self.clone(), by.to_owned());
-        self.to_its_end(async move { this.enable_now(&by).await }).await
-    }
-
-    /// Runs a change to its end, also where the caller gives up: between a record and what it says nobody may stop it.
-    async fn to_its_end(&self, change: impl Future<Output = Result<()>> + Send + 'static) -> Result<()> {
-        let ended = self.runtime.shared().io.spawn(change).await;
-        ended.unwrap_or_else(|_| Err(Error::new(ErrorKind::Engine, "the change was ended because the host stops")))
+        self.runtime.shared().to_its_end(async move { this.enable_now(&by).await }).await
     }
 
     async fn enable_now(&self, by: &str) -> Result<()> {
@@ -157,7 +148,7 @@ impl Installation {
     /// somebody enables it.
     pub async fn disable(&self, by: &str, reason: &str) -> Result<()> {
         let (this, by, reason) = (self.clone(), by.to_owned(), reason.to_owned());
-        self.to_its_end(async move { this.disable_now(&by, &reason).await }).await
+        self.runtime.shared().to_its_end(async move { this.disable_now(&by, &reason).await }).await
     }
 
     async fn disable_now(&self, by: &str, reason: &str) -> Result<()> {
@@ -174,7 +165,7 @@ impl Installation {
     /// Removes it: consent ends, and nothing of it is called any more. What it kept in its stores stays.
     pub async fn remove(&self, by: &str) -> Result<()> {
         let (this, by) = (self.clone(), by.to_owned());
-        self.to_its_end(async move { this.remove_now(&by).await }).await
+        self.runtime.shared().to_its_end(async move { this.remove_now(&by).await }).await
     }
 
     async fn remove_now(&self, by: &str) -> Result<()> {
@@ -182,7 +173,7 @@ impl Installation {
         let shared = self.runtime.shared();
         let _one = member.changing.lock().await;
         let change = member.change_on_record(&self.runtime).await?;
-        shared.hooks.ask("before-remove", &change, shared.hooks.hooks.before_remove(&change)).await?;
+        shared.hooks.before(Moment::Remove, &change).await?;
         let subject = (*member.subject()).clone();
         let removed = vec![Event::Removed { subject, by: by.to_owned() }];
         // Known before it is on record: whoever reads the record leaves calls under way to us.
@@ -200,9 +191,7 @@ impl Installation {
         }
         member.advance(Move::Remove, Actor::Operator, super::plain)?;
         shared.members.remove(&member.key);
-        if shared.hooks.tell(shared.hooks.hooks.after_remove(&change)).await {
-            shared.complain_hook("after-remove", &change);
-        }
+        shared.tell(Moment::Remove, &change).await;
         Ok(())
     }
 }
@@ -242,7 +231,7 @@ impl Member {
         shared.is_open(&self.subject())?;
         if let Some(native) = &self.native {
             let change = self.change();
-            shared.hooks.ask("before-activate", &change, shared.hooks.hooks.before_activate(&change)).await?;
+            shared.hooks.before(Moment::Activate, &change).await?;
             self.advance(Move::Activate, Actor::Host, super::plain)?;
             native.activate(true);
             shared.members.join(self);
@@ -256,26 +245,32 @@ impl Member {
         };
         self.enabling_since.store(generation.account.since(), Ordering::SeqCst);
         let change = generation.change(None);
-        shared.hooks.ask("before-activate", &change, shared.hooks.hooks.before_activate(&change)).await?;
-        let updated_from = *self.updated_from.lock().expect("no panic happens under this lock");
-        let from_version = match updated_from {
-            Some(digest) => runtime.version_of(&generation.subject, digest).await?,
-            None => None,
-        };
-        generation.prove(from_version.as_deref()).await?;
+        shared.hooks.before(Moment::Activate, &change).await?;
+        let was_updated = self.prove(runtime, &generation).await?;
         let settings = self.settings.load_full();
         if settings.points.is_empty() {
             let points = generation.facts.points().cloned().collect();
             self.settings.store(Arc::new(Settings { points, ..(*settings).clone() }));
         }
         self.activated.store(true, Ordering::Relaxed);
-        if let Some(by) = by.or(updated_from.map(|_| "host")) {
+        if let Some(by) = by.or(was_updated.then_some("host")) {
             let (subject, settings) = ((*generation.subject).clone(), (*self.settings.load_full()).clone());
             self.write(runtime, vec![Event::Enabled { subject, by: by.to_owned(), settings }]).await?;
         }
         self.updated_from(None);
         self.attach(runtime, &generation)?;
         Ok(())
+    }
+
+    /// Sees that a version starts and is well, telling it which one ran before where it is an update; says whether it is.
+    pub(super) async fn prove(&self, runtime: &Runtime, generation: &Generation) -> Result<bool> {
+        let updated_from = *self.updated_from.lock().expect("no panic happens under this lock");
+        let from_version = match updated_from {
+            Some(digest) => runtime.version_of(&generation.subject, digest).await?,
+            None => None,
+        };
+        generation.prove(from_version.as_deref()).await?;
+        Ok(updated_from.is_some())
     }
 
     /// The last step of enabling: its state, its version and its points at once, or none of them. An error where consent was taken back in the middle,
@@ -302,9 +297,7 @@ impl Member {
 
     pub(super) async fn after_activation(self: &Arc<Self>, runtime: &Runtime) {
         let (shared, change) = (runtime.shared(), self.change());
-        if shared.hooks.tell(shared.hooks.hooks.after_activate(&change)).await {
-            shared.complain_hook("after-activate", &change);
-        }
+        shared.tell(Moment::Activate, &change).await;
     }
 
     /// Takes it from its points and lets its generations drain.

@@ -16,6 +16,7 @@ use plugwork_core::{Digest, Grants, InterfaceName};
 use semver::Version;
 use tokio::sync::OwnedMutexGuard;
 
+use super::hooks::Moment;
 use super::load::Recipe;
 use super::{Installation, Member};
 use crate::error::{Error, ErrorKind, Result};
@@ -137,7 +138,7 @@ impl Installation {
         let began = Instant::now();
         shared.make_room(offer.subject())?;
         let change = offer.change(&grants, Some(before.subject.digest));
-        shared.hooks.ask("before-update", &change, shared.hooks.hooks.before_update(&change)).await?;
+        shared.hooks.before(Moment::Update, &change).await?;
         // Not yet on record: that comes when nothing can fail any more.
         let consent = offer.consent(&grants);
         let next = offer.unrecorded().accept_only(grants).await?.generation().clone();
@@ -158,7 +159,7 @@ impl Installation {
         let prepared_in = began.elapsed();
         // From here on it comes to its end, also where the caller gives up: between the record and the swap nobody may stop it.
         let (this, before, by, change) = (self.clone(), before.clone(), by.to_owned(), change.clone());
-        let committed = self.runtime.shared().io.spawn(async move {
+        let committed = shared.to_its_end(async move {
             let _one = one;
             let replaced = Replaced {
                 from: before.version().cloned(),
@@ -170,12 +171,10 @@ impl Installation {
             };
             this.commit(&before, &next, live, consent, &by).await?;
             let shared = this.runtime.shared();
-            if shared.hooks.tell(shared.hooks.hooks.after_update(&change)).await {
-                shared.complain_hook("after-update", &change);
-            }
+            shared.tell(Moment::Update, &change).await;
             Ok(Replaced { generation: this.member.generations(), ..replaced })
         });
-        committed.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Engine, "the replacement was ended because the host stops")))
+        committed.await
     }
 
     /// Puts it on record and sends new calls to it.
@@ -203,7 +202,7 @@ impl Installation {
         if let Some(live) = rest {
             live.end(next).await;
         }
-        let recipe = if member.recipe.load().is_recorded() { Recipe::RecordedFrom(next.source.clone()) } else { next.kept() };
+        let recipe = member.recipe.load().for_version(next);
         member.settings.store(Arc::new(settings));
         member.take_over(&self.runtime, next, before, recipe);
         Ok(())
@@ -358,7 +357,7 @@ impl Member {
             ];
             self.hear(shared.rest_on_new_record(&before, current, events).await?);
         }
-        let recipe = if self.recipe.load().is_recorded() { Recipe::RecordedFrom(before.source.clone()) } else { before.kept() };
+        let recipe = self.recipe.load().for_version(&before);
         self.watched.lock().expect("no panic happens under this lock").take();
         self.settings.store(Arc::new(settings));
         {
