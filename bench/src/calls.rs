@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Allocation, Call, GuestThreads, Plugin, Refusal, Running, Runtime, Session, Source, State};
+use plugwork::{Allocation, Call, GuestThreads, Plugin, Refusal, Runtime, Session, Source, State};
 
 use crate::measure::{Effort, Side, Summary, contest};
 use crate::report::{Judge, Row};
@@ -33,12 +33,8 @@ impl Call for Add {
     type Input = u32;
     type Output = u32;
 
-    fn call<'a>(
-        guest: &'a Self::Guest,
-        store: StoreContextMut<'a, State>,
-        input: &'a u32,
-    ) -> Running<'a, wasmtime::Result<Result<u32, Refusal>>> {
-        Box::pin(async move { guest.call_add(store, *input).await.map(Ok) })
+    async fn call(guest: &Self::Guest, store: StoreContextMut<'_, State>, input: &u32) -> wasmtime::Result<Result<u32, Refusal>> {
+        guest.call_add(store, *input).await.map(Ok)
     }
 }
 
@@ -46,12 +42,8 @@ impl Call for Echo {
     type Input = Vec<u8>;
     type Output = Vec<u8>;
 
-    fn call<'a>(
-        guest: &'a Self::Guest,
-        store: StoreContextMut<'a, State>,
-        input: &'a Vec<u8>,
-    ) -> Running<'a, wasmtime::Result<Result<Vec<u8>, Refusal>>> {
-        Box::pin(async move { guest.call_echo(store, input).await.map(Ok) })
+    async fn call(guest: &Self::Guest, store: StoreContextMut<'_, State>, input: &Vec<u8>) -> wasmtime::Result<Result<Vec<u8>, Refusal>> {
+        guest.call_echo(store, input).await.map(Ok)
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 
 use plugwork::log::{Level, Sink};
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Allocation, Builder, Call, Error, Grants, Limits, Offer, Plugin, Refusal, Running, Runtime, Source, State, Subject};
+use plugwork::{Allocation, Builder, Call, Error, Grants, Limits, Offer, Plugin, Refusal, Runtime, Source, State, Subject};
 use plugwork_capabilities::{Blob, Clock, Config, Environment, FileSecrets, Filesystem, FolderBlobs, Http, KeyValue, Random, Secrets};
 use plugwork_store::Store;
 use serde_json::{Map, Value};
@@ -30,12 +30,12 @@ impl Call for Probe {
     type Input = Vec<String>;
     type Output = Result<String, String>;
 
-    fn call<'a>(
-        guest: &'a Self::Guest,
-        store: StoreContextMut<'a, State>,
-        input: &'a Self::Input,
-    ) -> Running<'a, wasmtime::Result<Result<Self::Output, Refusal>>> {
-        Box::pin(async move { guest.call_run(store, input).await.map(Ok) })
+    async fn call(
+        guest: &Self::Guest,
+        store: StoreContextMut<'_, State>,
+        input: &Self::Input,
+    ) -> wasmtime::Result<Result<Self::Output, Refusal>> {
+        guest.call_run(store, input).await.map(Ok)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Call, Grants, GuestThreads, Limits, Plugin, Refusal, Running, Runtime, Session, Source, State};
+use plugwork::{Call, Grants, GuestThreads, Limits, Plugin, Refusal, Runtime, Session, Source, State};
 use plugwork_build::{BuildOptions, Project};
 use plugwork_capabilities::Http;
 use serde_json::json;
@@ -35,12 +35,12 @@ impl Call for Probe {
     type Input = Vec<String>;
     type Output = Result<String, String>;
 
-    fn call<'a>(
-        guest: &'a Self::Guest,
-        store: StoreContextMut<'a, State>,
-        input: &'a Self::Input,
-    ) -> Running<'a, wasmtime::Result<Result<Self::Output, Refusal>>> {
-        Box::pin(async move { guest.call_run(store, input).await.map(Ok) })
+    async fn call(
+        guest: &Self::Guest,
+        store: StoreContextMut<'_, State>,
+        input: &Self::Input,
+    ) -> wasmtime::Result<Result<Self::Output, Refusal>> {
+        guest.call_run(store, input).await.map(Ok)
     }
 }
 

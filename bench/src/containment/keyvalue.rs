@@ -13,7 +13,7 @@ use plugwork::core::policy::{Access, keyvalue::KeyValueBounds};
 use plugwork::interfaces::keyvalue::{OpenStore, Stores};
 use plugwork::interfaces::storage::Quota;
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Call, Grants, GuestThreads, Limits, Plugin, Refusal, Running, Runtime, Session, Source, State};
+use plugwork::{Call, Grants, GuestThreads, Limits, Plugin, Refusal, Runtime, Session, Source, State};
 use plugwork_capabilities::{KeyValue, MemoryStore};
 use serde_json::{Map, Value};
 use wit_parser::Resolve;
@@ -82,8 +82,8 @@ impl Call for Set {
     type Input = ();
     type Output = u32;
 
-    fn call<'a>(guest: &'a reads::Guest, store: StoreContextMut<'a, State>, (): &'a ()) -> Running<'a, Answer> {
-        Box::pin(async move { guest.call_set(store, STORE, KEY).await.map(Ok) })
+    async fn call(guest: &reads::Guest, store: StoreContextMut<'_, State>, (): &()) -> Answer {
+        guest.call_set(store, STORE, KEY).await.map(Ok)
     }
 }
 
@@ -91,8 +91,8 @@ impl Call for Get {
     type Input = u32;
     type Output = u32;
 
-    fn call<'a>(guest: &'a reads::Guest, store: StoreContextMut<'a, State>, times: &'a u32) -> Running<'a, Answer> {
-        Box::pin(async move { guest.call_get(store, STORE, KEY, *times).await.map(Ok) })
+    async fn call(guest: &reads::Guest, store: StoreContextMut<'_, State>, times: &u32) -> Answer {
+        guest.call_get(store, STORE, KEY, *times).await.map(Ok)
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Call, GuestThreads, Limits, Plugin, Refusal, Running, Runtime, Session, Source, State};
+use plugwork::{Call, GuestThreads, Limits, Plugin, Refusal, Runtime, Session, Source, State};
 
 use crate::calls::{ALLOCATION, bindings};
 use crate::guests;
@@ -22,12 +22,8 @@ impl Call for Mix {
     type Input = u32;
     type Output = u32;
 
-    fn call<'a>(
-        guest: &'a Self::Guest,
-        store: StoreContextMut<'a, State>,
-        input: &'a u32,
-    ) -> Running<'a, wasmtime::Result<Result<u32, Refusal>>> {
-        Box::pin(async move { guest.call_mix(store, *input).await.map(Ok) })
+    async fn call(guest: &Self::Guest, store: StoreContextMut<'_, State>, input: &u32) -> wasmtime::Result<Result<u32, Refusal>> {
+        guest.call_mix(store, *input).await.map(Ok)
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use plugwork::core::record::Settings;
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Call, Grants, Installation, Refusal, Running, Runtime, Source, State};
+use plugwork::{Call, Grants, Installation, Refusal, Runtime, Source, State};
 
 use super::LIMITS;
 use super::rivals::{Rival, Rivals};
@@ -28,12 +28,8 @@ impl Call for Quote {
     type Input = Order;
     type Output = Price;
 
-    fn call<'a>(
-        guest: &'a Self::Guest,
-        store: StoreContextMut<'a, State>,
-        order: &'a Order,
-    ) -> Running<'a, wasmtime::Result<Result<Price, Refusal>>> {
-        Box::pin(async move { guest.call_quote(store, order).await.map(Ok) })
+    async fn call(guest: &Self::Guest, store: StoreContextMut<'_, State>, order: &Order) -> wasmtime::Result<Result<Price, Refusal>> {
+        guest.call_quote(store, order).await.map(Ok)
     }
 }
 

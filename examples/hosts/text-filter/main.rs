@@ -16,7 +16,7 @@ use plugwork::core::reach::Kind;
 use plugwork::core::{InterfaceName, Issue};
 use plugwork::wasmtime::component::Linker;
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Call, Capability, Configured, Grants, Point, Refusal, Running, Runtime, Source, State, Subject};
+use plugwork::{Call, Capability, Configured, Grants, Point, Refusal, Runtime, Source, State, Subject};
 
 plugwork::point! {
     /// Rewrites a document on its way to a reader.
@@ -27,12 +27,12 @@ impl Call for TextFilter {
     type Input = Text;
     type Output = Text;
 
-    fn call<'a>(
-        guest: &'a <Self as Point>::Guest,
-        store: StoreContextMut<'a, State>,
-        input: &'a Text,
-    ) -> Running<'a, wasmtime::Result<Result<Text, Refusal>>> {
-        Box::pin(async move { Ok(guest.call_apply(store, input).await?.map_err(Refusal::from)) })
+    async fn call(
+        guest: &<Self as Point>::Guest,
+        store: StoreContextMut<'_, State>,
+        input: &Text,
+    ) -> wasmtime::Result<Result<Text, Refusal>> {
+        Ok(guest.call_apply(store, input).await?.map_err(Refusal::from))
     }
 }
 

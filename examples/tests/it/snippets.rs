@@ -154,12 +154,12 @@ impl Call for TextFilter {
     type Input = Text;
     type Output = Text;
 
-    fn call<'a>(
-        guest: &'a <Self as Point>::Guest,
-        store: StoreContextMut<'a, State>,
-        input: &'a Text,
-    ) -> Running<'a, wasmtime::Result<Result<Text, Refusal>>> {
-        Box::pin(async move { Ok(guest.call_apply(store, input).await?.map_err(Refusal::from)) })
+    async fn call(
+        guest: &<Self as Point>::Guest,
+        store: StoreContextMut<'_, State>,
+        input: &Text,
+    ) -> wasmtime::Result<Result<Text, Refusal>> {
+        Ok(guest.call_apply(store, input).await?.map_err(Refusal::from))
     }
 }
 

@@ -4,21 +4,22 @@
 //! made only when the future first waits, so that a call that answers at once never pays for it.
 
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
 use plugwork_core::Fault;
 use tokio::time::Sleep;
-use wasmtime::{PoolConcurrencyLimitError, Store, StoreContextMut, Trap, UpdateDeadline, WasmBacktrace};
+use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBacktrace};
 
 use crate::account::Account;
 use crate::error::{Error, ErrorKind, Result};
 use crate::state::State;
-use crate::ticker::{TICK, Ticker};
+use crate::ticker::{Armed, TICK, Ticker};
+
+/// How much later than its deadline a call may end by the clock, where the ticks do not say so.
+const LATE_MAX: Duration = Duration::from_millis(500);
 
 /// A boxed future that may borrow the guest and its store.
 pub type Running<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -42,7 +43,7 @@ pub(crate) fn arm_store(store: &mut Store<State>, ticker: &Arc<Ticker>) {
     store.set_hostcall_fuel(fuel);
     store.set_max_component_handles(store.data().ledger.limits().handles as usize);
     let ticker = ticker.clone();
-    store.epoch_deadline_callback(move |mut context| tick(context.data_mut(), ticker.now()).map_err(|fault| Stopped(fault).into()));
+    store.epoch_deadline_callback(move |mut context| tick(context.data_mut(), ticker.touch()).map_err(|fault| Stopped(fault).into()));
 }
 
 /// One tick in a running guest: whether it may go on. Once a tick it gives way to whatever else runs on its thread.
@@ -52,7 +53,8 @@ fn tick(state: &mut State, now: u64) -> std::result::Result<UpdateDeadline, Faul
     if account.revoked() {
         return Err(Fault::Revoked);
     }
-    if now >= state.deadline_tick {
+    // By the clock too, with some patience: the ticks stand still while a host function blocks its thread and nobody else is called.
+    if now >= state.deadline_tick || state.began.elapsed() > Duration::from_millis(state.ledger.limits().deadline_ms) + LATE_MAX {
         return Err(overrun(state));
     }
     if let Some(limit_per_second) = account.host_calls_passed() {
@@ -84,76 +86,144 @@ fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Runs one call. On a fault the store must not be used again.
-pub(crate) async fn guarded<W, R>(
-    store: &mut Store<State>,
-    ticker: &Arc<Ticker>,
-    account: &Account,
-    with: &W,
-    call: impl for<'a> FnOnce(&'a W, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
-) -> Result<R> {
-    let _armed = ticker.arm();
+/// Arms the store, makes the call with `$store` in hand, and settles what it used: one guarded call, as a macro, because the future that the
+/// call makes borrows the store, and a closure that made it would need a type that cannot be written down without boxing it: a tenth of a warm
+/// call. On a fault the store must not be used again.
+macro_rules! guarded {
+    ($store:expr, $generation:expr, |$inner:ident| $call:expr) => {{
+        let begun = match $crate::call::begin($store, &$generation.ticker, &$generation.account) {
+            Some(begun) => Ok(begun),
+            None => $crate::call::begin_later($store, &$generation.ticker, &$generation.account).await,
+        };
+        match begun {
+            Ok(begun) => {
+                let mut meter = $crate::call::Meter::default();
+                let outcome = {
+                    let $inner = ::wasmtime::AsContextMut::as_context_mut($store);
+                    let running = ::futures::FutureExt::catch_unwind(::std::panic::AssertUnwindSafe($call));
+                    begun.watch(::std::pin::pin!(running), &mut meter).await
+                };
+                begun.settle($store, &meter, outcome)
+            }
+            Err(error) => Err(error),
+        }
+    }};
+}
+pub(crate) use guarded;
+
+/// A call that may run now.
+pub(crate) struct Begun<'a> {
+    ticker: &'a Ticker,
+    account: &'a Account,
+    left_ms: u64,
+    started: Instant,
+}
+
+/// What a call used of the processor.
+#[derive(Default)]
+pub(crate) struct Meter {
+    first_stretch: Duration,
+    later_cpu: Duration,
+}
+
+/// Arms the store for one call; `None` where that has to wait, or cannot be.
+#[inline]
+pub(crate) fn begin<'a>(store: &mut Store<State>, ticker: &'a Ticker, account: &'a Account) -> Option<Begun<'a>> {
+    let limits = store.data().ledger.limits();
+    (account.may_run_at_once() && limits.fuel.is_none()).then(|| armed(store, ticker, account, Duration::ZERO))
+}
+
+/// The same for all others.
+#[cold]
+pub(crate) async fn begin_later<'a>(store: &mut Store<State>, ticker: &'a Ticker, account: &'a Account) -> Result<Begun<'a>> {
+    let limits = *store.data().ledger.limits();
+    let mut waited = Duration::ZERO;
+    if !account.may_run_at_once() {
+        let _armed = ticker.arm();
+        waited = admit(account, limits.deadline_ms).await.map_err(Error::from_fault)?;
+    }
+    if let Some(fuel) = limits.fuel {
+        // The engine was chosen to count, so this cannot fail; if it could, the call must not run unbounded.
+        store.set_fuel(fuel).map_err(|error| Error::new(ErrorKind::Engine, format!("cannot give fuel: {error:#}")))?;
+    }
+    Ok(armed(store, ticker, account, waited))
+}
+
+#[inline]
+fn armed<'a>(store: &mut Store<State>, ticker: &'a Ticker, account: &'a Account, waited: Duration) -> Begun<'a> {
     let state = store.data_mut();
     state.ledger.forget_refused();
     // Words of an earlier call, which did not trap after all, explain nothing.
     state.last_words = None;
     state.host_calls_before = state.ledger.spend.host_calls;
+    state.waited = waited;
     let limit_ms = state.ledger.limits().deadline_ms;
-    state.waited = Duration::ZERO;
-    if !account.may_run_at_once() {
-        state.waited = admit(account, limit_ms).await.map_err(Error::from_fault)?;
-    }
     // What it waited for is part of its time.
-    let left_ms = if state.waited.is_zero() { limit_ms } else { limit_ms - milliseconds(state.waited).min(limit_ms) };
+    let left_ms = if waited.is_zero() { limit_ms } else { limit_ms - milliseconds(waited).min(limit_ms) };
     // One tick more: the first may end at once.
-    state.deadline_tick = ticker.now().saturating_add(left_ms).saturating_add(1);
-    store.set_epoch_deadline(1);
-    if let Some(fuel) = store.data().ledger.limits().fuel {
-        // The engine was chosen to count, so this cannot fail; if it could, the call must not run unbounded.
-        store.set_fuel(fuel).map_err(|error| Error::new(ErrorKind::Engine, format!("cannot give fuel: {error:#}")))?;
-    }
+    state.deadline_tick = ticker.touch().saturating_add(left_ms).saturating_add(1);
     let started = Instant::now();
-    let state = store.data_mut();
-    state.began = if state.waited.is_zero() { started } else { started - state.waited };
-    let mut first_stretch = Duration::ZERO;
-    let mut later_cpu = Duration::ZERO;
-    let outcome = {
-        let running = AssertUnwindSafe(call(with, wasmtime::AsContextMut::as_context_mut(store))).catch_unwind();
+    state.began = if waited.is_zero() { started } else { started - waited };
+    store.set_epoch_deadline(1);
+    Begun { ticker, account, left_ms, started }
+}
+
+impl Begun<'_> {
+    /// The call, with its walls and its meter.
+    #[inline]
+    pub(crate) fn watch<'a, F: Future>(&'a self, running: Pin<&'a mut F>, meter: &'a mut Meter) -> Timed<'a, F> {
+        let Meter { first_stretch, later_cpu } = meter;
         Timed {
             running,
-            left_ms,
-            started,
-            account,
+            left_ms: self.left_ms,
+            started: self.started,
+            account: self.account,
+            ticker: self.ticker,
             walls: None,
-            first_stretch: &mut first_stretch,
-            later_cpu: &mut later_cpu,
+            first_stretch,
+            later_cpu,
             ended: false,
         }
-        .await
-    };
-    let state = store.data_mut();
-    state.ledger.spend.time += if later_cpu.is_zero() { first_stretch } else { started.elapsed() };
-    state.ledger.spend_cpu(first_stretch);
-    state.ledger.spend.cpu += later_cpu;
-    state.ledger.hand_over_at(ticker.now());
-    match outcome {
-        Outcome::Done(Ok(Ok(value))) => Ok(value),
-        // The guest ran already, so it was not waiting for a place: a host function called it back until there was no stack left.
-        Outcome::Done(Ok(Err(error))) if error.is::<PoolConcurrencyLimitError>() && error.is::<WasmBacktrace>() => {
-            Err(Error::from_fault(Fault::Stack))
-        }
-        Outcome::Done(Ok(Err(error))) if error.is::<PoolConcurrencyLimitError>() => {
-            Err(Error::new(ErrorKind::Engine, format!("no free instance: {error:#}; allow more with `Allocation::Pooling`")))
-        }
-        // A system call of the host's own failed (out of descriptors, of address space): not the guest's doing.
-        Outcome::Done(Ok(Err(error))) if error.is::<std::io::Error>() || error.is::<rustix::io::Errno>() => {
-            Err(Error::new(ErrorKind::Engine, format!("the host could not do its part: {error:#}")))
-        }
-        Outcome::Done(Ok(Err(error))) => Err(Error::from_fault(fault_of(&error, store.data()))),
-        Outcome::Done(Err(panic)) => Err(Error::from_fault(Fault::HostPanic { message: panic_message(&*panic) })),
-        Outcome::TimedOut => Err(Error::from_fault(overrun(store.data()))),
-        Outcome::Revoked => Err(Error::from_fault(Fault::Revoked)),
     }
+
+    /// Enters what it used, and names what went wrong.
+    #[inline]
+    pub(crate) fn settle<R>(
+        self,
+        store: &mut Store<State>,
+        meter: &Meter,
+        outcome: Outcome<std::thread::Result<wasmtime::Result<R>>>,
+    ) -> Result<R> {
+        let state = store.data_mut();
+        state.ledger.spend.time += if meter.later_cpu.is_zero() { meter.first_stretch } else { self.started.elapsed() };
+        state.ledger.spend_cpu(meter.first_stretch);
+        state.ledger.spend.cpu += meter.later_cpu;
+        state.ledger.hand_over_at(self.ticker.now());
+        match outcome {
+            Outcome::Done(Ok(Ok(value))) => Ok(value),
+            Outcome::Done(Ok(Err(error))) => Err(named(&error, store.data())),
+            Outcome::Done(Err(panic)) => Err(Error::from_fault(Fault::HostPanic { message: panic_message(&*panic) })),
+            Outcome::TimedOut => Err(Error::from_fault(overrun(store.data()))),
+            Outcome::Revoked => Err(Error::from_fault(Fault::Revoked)),
+        }
+    }
+}
+
+/// An error of the engine: ours, or a fault of the plugin.
+#[cold]
+fn named(error: &wasmtime::Error, state: &State) -> Error {
+    // The guest ran already, so it was not waiting for a place: a host function called it back until there was no stack left.
+    if error.is::<PoolConcurrencyLimitError>() && error.is::<WasmBacktrace>() {
+        return Error::from_fault(Fault::Stack);
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return Error::new(ErrorKind::Engine, format!("no free instance: {error:#}; allow more with `Allocation::Pooling`"));
+    }
+    // A system call of the host's own failed (out of descriptors, of address space): not the guest's doing.
+    if error.is::<std::io::Error>() || error.is::<rustix::io::Errno>() {
+        return Error::new(ErrorKind::Engine, format!("the host could not do its part: {error:#}"));
+    }
+    Error::from_fault(fault_of(error, state))
 }
 
 /// Before a call of a plugin that was revoked or is in debt: says no, or waits until it may run. Gives the time waited.
@@ -186,7 +256,8 @@ async fn admit(account: &Account, limit_ms: u64) -> std::result::Result<Duration
     }
 }
 
-enum Outcome<T> {
+/// How a call ended.
+pub(crate) enum Outcome<T> {
     Done(T),
     TimedOut,
     Revoked,
@@ -194,18 +265,21 @@ enum Outcome<T> {
 
 /// What ends a call that waits in the host, where no epoch reaches it.
 struct Walls<'a> {
+    /// Its deadline is counted in ticks, and nobody else may be there who needs them.
+    _armed: Armed<'a>,
     timer: Pin<Box<Sleep>>,
     revocation: Pin<Box<dyn Future<Output = ()> + Send + 'a>>,
 }
 
 /// A call with its walls and its meter. The meter reads the wall clock for the first stretch, whose two readings are needed anyway, and the
 /// thread's own clock (ten times dearer) from then on.
-struct Timed<'a, F> {
-    running: F,
+pub(crate) struct Timed<'a, F> {
+    running: Pin<&'a mut F>,
     /// Milliseconds until a wait in the host is cut off, less two ticks.
     left_ms: u64,
     started: Instant,
     account: &'a Account,
+    ticker: &'a Ticker,
     /// Made only when the future first waits, so that a call that answers at once never pays for them.
     walls: Option<Walls<'a>>,
     first_stretch: &'a mut Duration,
@@ -214,18 +288,18 @@ struct Timed<'a, F> {
     ended: bool,
 }
 
-impl<F: Future + Unpin> Future for Timed<'_, F> {
+impl<F: Future> Future for Timed<'_, F> {
     type Output = Outcome<F::Output>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         let polled = if this.walls.is_none() {
-            let polled = Pin::new(&mut this.running).poll(context);
+            let polled = this.running.as_mut().poll(context);
             *this.first_stretch = this.started.elapsed();
             polled
         } else {
             let before = thread_time();
-            let polled = Pin::new(&mut this.running).poll(context);
+            let polled = this.running.as_mut().poll(context);
             let spent = thread_time().saturating_sub(before);
             *this.later_cpu += spent;
             this.account.spend_cpu(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
@@ -236,6 +310,7 @@ impl<F: Future + Unpin> Future for Timed<'_, F> {
             return Poll::Ready(Outcome::Done(output));
         }
         let walls = this.walls.get_or_insert_with(|| Walls {
+            _armed: this.ticker.arm(),
             timer: Box::pin(tokio::time::sleep(Duration::from_millis(this.left_ms) + 2 * TICK)),
             revocation: Box::pin(this.account.revocation()),
         });

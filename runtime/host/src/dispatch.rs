@@ -24,8 +24,8 @@ use crate::threads::GuestThreads;
 type Substitute<P> = Arc<dyn Fn(&<P as Call>::Input) -> <P as Call>::Output + Send + Sync>;
 
 /// The plugins attached to `P`, in the order in which they are asked: first the names that the configuration lists, then by weight, then by name.
-pub struct Dispatch<P: Call> {
-    runtime: Runtime,
+pub struct Dispatch<'r, P: Call> {
+    runtime: &'r Runtime,
     attached: Arc<Attached>,
     on_fault: OnFault,
     concurrency: usize,
@@ -55,7 +55,7 @@ pub enum Origin {
 }
 
 /// What one plugin did in one dispatch.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Outcome {
     /// Which plugin, and by its digest which version of it.
     pub subject: Arc<Subject>,
@@ -81,9 +81,9 @@ pub(crate) struct Told {
     pub(crate) spend: Spend,
 }
 
-impl<P: Call> Dispatch<P> {
+impl<'r, P: Call> Dispatch<'r, P> {
     #[inline]
-    pub(crate) fn new(runtime: Runtime, attached: Arc<Attached>) -> Self {
+    pub(crate) fn new(runtime: &'r Runtime, attached: Arc<Attached>) -> Self {
         let (on_fault, concurrency) = (attached.dispatching.on_fault, attached.dispatching.concurrency as usize);
         Self { runtime, attached, on_fault, concurrency, substitute: None }
     }
@@ -119,22 +119,22 @@ impl<P: Call> Dispatch<P> {
 
     /// Who is attached, in the order in which they are asked.
     pub fn plugins(&self) -> impl Iterator<Item = Installation> + '_ {
-        self.attached.members.iter().map(|member| Installation::new(&self.runtime, member))
+        self.attached.members.iter().map(|member| Installation::new(self.runtime, member))
     }
 
-    /// The first plugin's value; when it refuses or fails, the next one's. An error when none has one: the last reason.
+    /// The first plugin's value; when it refuses or fails, the next one's. An error when none has one: the last reason, with what each of them did
+    /// ([`Error::outcomes`]).
     pub async fn first(&self, input: P::Input) -> Result<Answer<P::Output>> {
         let mut outcomes = Vec::with_capacity(1);
         let mut input = input;
         for member in &self.attached.members {
-            let (again, outcome, value) = self.ask(member, input).await;
-            outcomes.push(outcome);
+            let (again, value) = self.ask(member, input, &mut outcomes).await;
             if let Some(value) = value {
                 return Ok(Answer { value, outcomes });
             }
             input = again;
         }
-        Err(outcomes.pop().and_then(|outcome| outcome.error).unwrap_or_else(none_attached::<P>))
+        Err(failed::<P>(outcomes))
     }
 
     /// Every plugin's value, called side by side on guest threads, as many at once as [`Dispatch::concurrency`] says; a failure stays with the
@@ -146,13 +146,17 @@ impl<P: Call> Dispatch<P> {
         let asked = (0..self.len()).map(|number| {
             let member = &self.attached.members[number];
             let (runtime, theirs, input) = (self.runtime.clone(), member.clone(), input.clone());
-            threads.spawn_in(member.lane(threads), async move { call_one::<P>(&runtime, &theirs, &input).await })
+            threads.spawn_in(member.lane(threads), async move {
+                let mut told = Told::default();
+                let answer = theirs.call::<P>(&runtime, &input, &mut told).await;
+                told.outcome(&theirs, answer)
+            })
         });
         futures::stream::iter(asked).buffered(self.concurrency).collect().await
     }
 
     /// The value handed from plugin to plugin. What happens at one that refuses or fails is [`Dispatch::on_fault`]: with `Stop` its error is the
-    /// answer. Without plugins the input itself.
+    /// answer, with what each of them did ([`Error::outcomes`]). Without plugins the input itself.
     pub async fn pipeline(&self, input: P::Input) -> Result<Answer<P::Input>>
     where
         P::Output: Into<P::Input>,
@@ -160,48 +164,59 @@ impl<P: Call> Dispatch<P> {
         let mut value = input;
         let mut outcomes = Vec::with_capacity(self.len());
         for member in &self.attached.members {
-            let (before, outcome, next) = self.ask(member, value).await;
+            let (before, next) = self.ask(member, value, &mut outcomes).await;
             value = match (next, self.on_fault, &self.substitute) {
                 (Some(next), ..) => next.into(),
                 (None, OnFault::Default, Some(substitute)) => substitute(&before).into(),
                 (None, OnFault::Skip, _) => before,
                 // A default that nobody gave stops too.
-                (None, OnFault::Stop | OnFault::Default, _) => return Err(outcome.error.unwrap_or_else(none_attached::<P>)),
+                (None, OnFault::Stop | OnFault::Default, _) => return Err(failed::<P>(outcomes)),
             };
-            outcomes.push(outcome);
         }
         Ok(Answer { value, outcomes })
     }
 
     /// Calls one: here, where this is a guest thread or it is no guest, or there. Gives the input back.
     #[inline]
-    async fn ask(&self, member: &Arc<Member>, input: P::Input) -> (P::Input, Outcome, Option<P::Output>) {
+    async fn ask(&self, member: &Arc<Member>, input: P::Input, outcomes: &mut Vec<Outcome>) -> (P::Input, Option<P::Output>) {
         if member.native.is_some() || GuestThreads::is_here() {
-            let (outcome, value) = call_one::<P>(&self.runtime, member, &input).await;
-            return (input, outcome, value);
+            let mut told = Told::default();
+            let answer = member.call::<P>(self.runtime, &input, &mut told).await;
+            let (outcome, value) = told.outcome(member, answer);
+            outcomes.push(outcome);
+            return (input, value);
         }
         let threads = self.runtime.guest_threads();
         let (runtime, theirs) = (self.runtime.clone(), member.clone());
         let job = threads.spawn_in(member.lane(threads), async move {
-            let (outcome, value) = call_one::<P>(&runtime, &theirs, &input).await;
-            (input, outcome, value)
+            let mut told = Told::default();
+            let answer = theirs.call::<P>(&runtime, &input, &mut told).await;
+            (input, told.outcome(&theirs, answer))
         });
-        job.await
+        let (input, (outcome, value)) = job.await;
+        outcomes.push(outcome);
+        (input, value)
     }
 }
 
-fn none_attached<P: Call>() -> Error {
-    Error::new(ErrorKind::Invalid, format!("no plugin is attached to `{}`", P::INTERFACE))
+impl Told {
+    /// What is shown of a call, and its value.
+    #[inline]
+    fn outcome<T>(self, member: &Member, answer: Result<T>) -> (Outcome, Option<T>) {
+        let (value, error) = match answer {
+            Ok(value) => (Some(value), None),
+            Err(error) => (None, Some(error)),
+        };
+        let origin = if member.native.is_some() { Origin::Native } else { Origin::Component };
+        let Told { by, version, time, spend } = self;
+        (Outcome { subject: by.unwrap_or_else(|| member.subject()), version, origin, time, spend, error }, value)
+    }
 }
 
-#[inline]
-async fn call_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: &P::Input) -> (Outcome, Option<P::Output>) {
-    let mut told = Told::default();
-    let (value, error) = match member.call::<P>(runtime, input, &mut told).await {
-        Ok(value) => (Some(value), None),
-        Err(error) => (None, Some(error)),
-    };
-    let origin = if member.native.is_some() { Origin::Native } else { Origin::Component };
-    let Told { by, version, time, spend } = told;
-    (Outcome { subject: by.unwrap_or_else(|| member.subject()), version, origin, time, spend, error }, value)
+/// Nobody had a value: the last one's reason, with what each of them did.
+#[cold]
+fn failed<P: Call>(outcomes: Vec<Outcome>) -> Error {
+    let last = outcomes.last().and_then(|outcome| outcome.error.clone());
+    let reason = last.unwrap_or_else(|| Error::new(ErrorKind::Invalid, format!("no plugin is attached to `{}`", P::INTERFACE)));
+    reason.after(outcomes)
 }

@@ -5,6 +5,8 @@ use std::fmt;
 use plugwork_core::capacity::Scarce;
 use plugwork_core::{CompileFailure, Denial, Digest, Fault, Issue, Refusal, Subject};
 
+use crate::dispatch::Outcome;
+
 /// Shorthand.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -49,6 +51,7 @@ struct Inner {
     denials: Vec<Denial>,
     issues: Vec<Issue>,
     scarce: Option<Scarce>,
+    outcomes: Vec<Outcome>,
 }
 
 impl Error {
@@ -97,6 +100,17 @@ impl Error {
         self.0.scarce.as_ref()
     }
 
+    /// What each plugin of a dispatch did until it failed, in order; the last one is whose error this is.
+    pub fn outcomes(&self) -> &[Outcome] {
+        &self.0.outcomes
+    }
+
+    /// At the end of a dispatch.
+    pub(crate) fn after(mut self, outcomes: Vec<Outcome>) -> Self {
+        self.0.outcomes = outcomes;
+        self
+    }
+
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -108,6 +122,7 @@ impl Error {
             denials: Vec::new(),
             issues: Vec::new(),
             scarce: None,
+            outcomes: Vec::new(),
         }))
     }
 

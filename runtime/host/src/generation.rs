@@ -150,49 +150,40 @@ impl Generation {
 
     /// Makes the point's main call, in a warm instance or one of its own. The caller has entered.
     pub(crate) async fn call<P: Call>(&self, input: &P::Input, spend: &mut Spend) -> Result<P::Output> {
-        let (mut live, birth) = self.instance().await?;
+        let (mut live, birth) = match self.work.shelf.as_ref().and_then(|shelf| shelf.take(self.now_ms())) {
+            Some(Ok(shelved)) => {
+                let (live, birth) = shelved.split();
+                (live, Some(birth))
+            }
+            Some(Err(expired)) => {
+                expired.end(self).await;
+                self.instance().await?
+            }
+            None => self.instance().await?,
+        };
         // A new instance's start is part of what the call costs.
         let before = if birth.as_ref().is_some_and(Shelved::is_used) { live.spend() } else { Spend::default() };
-        let answer = match live.guest::<P>(self) {
-            Ok(guest) => {
-                let with = (&*guest, input);
-                let call = live.call(self, &with, |(guest, input), store| P::call(guest, store, input));
-                call.await.and_then(|answer| answer.map_err(|refusal| Error::from_refusal(refusal).of(&self.subject)))
-            }
-            Err(error) => Err(error),
-        };
+        let answer = live.ask::<P>(self, input).await;
         *spend = live.spend().since(&before);
-        self.give_back(live, birth).await;
+        if let Some(rest) = self.give_back(live, birth) {
+            rest.end(self).await;
+        }
         answer
     }
 
-    /// A warm instance, or a new one.
-    #[inline]
+    /// A new instance, with the history that it begins where it may serve again.
     async fn instance(&self) -> Result<(Box<Live>, Option<Shelved<()>>)> {
-        if let Some(shelf) = &self.work.shelf {
-            let now_ms = self.now_ms();
-            match shelf.take(now_ms) {
-                Some(Ok(shelved)) => {
-                    let (live, birth) = shelved.split();
-                    return Ok((live, Some(birth)));
-                }
-                Some(Err(expired)) => _ = expired.end(self).await,
-                None => {}
-            }
-            return Ok((Box::new(Live::start(self).await?), Some(Shelved::new((), now_ms))));
-        }
-        Ok((Box::new(Live::start(self).await?), None))
+        let birth = self.work.shelf.is_some().then(|| Shelved::new((), self.now_ms()));
+        Ok((Box::new(Live::start(self).await?), birth))
     }
 
-    /// Keeps an instance warm where it may be used again, or ends it.
+    /// Keeps an instance warm where it may be used again; gives what is to be ended instead.
     #[inline]
-    pub(crate) async fn give_back(&self, live: Box<Live>, birth: Option<Shelved<()>>) {
-        let rest = match (&self.work.shelf, birth) {
+    #[must_use = "what is not kept has to be ended"]
+    pub(crate) fn give_back(&self, live: Box<Live>, birth: Option<Shelved<()>>) -> Option<Box<Live>> {
+        match (&self.work.shelf, birth) {
             (Some(shelf), Some(birth)) if live.fault().is_none() => shelf.put(birth.with(live), self.now_ms()),
             _ => Some(live),
-        };
-        if let Some(live) = rest {
-            live.end(self).await;
         }
     }
 

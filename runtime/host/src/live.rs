@@ -13,18 +13,20 @@ use wasmtime::{AsContextMut, Store, StoreContextMut};
 
 use crate::account::Account;
 use crate::admission::Seat;
-use crate::call::{self, Running};
+use crate::call::{Running, guarded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
 use crate::interfaces::handover::{Handover, SNAPSHOT_BYTES_MAX};
 use crate::interfaces::lifecycle;
 use crate::ledger::Spend;
 use crate::log::Level;
-use crate::point::Point;
+use crate::point::{Call, Point};
 use crate::state::State;
 
 /// Beside the bytes of a snapshot: what the answer around them takes, generously.
 const SNAPSHOT_FRAME_BYTES: usize = 64 << 10;
+/// Why a view cannot be of another type.
+const KEYED: &str = "kept by the type of its point";
 
 /// An instance, without a view of its exports.
 pub(crate) struct Live {
@@ -45,10 +47,7 @@ impl Live {
         let mut store = generation.new_store()?;
         // Instantiating runs guest code too: a start function, at least.
         store.data_mut().ledger.count_call();
-        let instantiate = call::guarded(&mut store, &generation.ticker, &generation.account, &generation.pre, |pre, store| {
-            Box::pin(async move { pre.instantiate_async(store).await })
-        });
-        let started = instantiate.await;
+        let started = guarded!(&mut store, generation, |store| generation.pre.instantiate_async(store));
         let instance = started.map_err(|error| noted(&generation.account, error).of(&generation.subject))?;
         let mut live = Self { store, instance, lifecycle: None, guests: Vec::new(), fault: None, _seat: seat };
         if let Some(indices) = &generation.lifecycle {
@@ -65,20 +64,33 @@ impl Live {
     }
 
     /// Its exports as the point sees them.
-    #[inline]
     pub(crate) fn guest<P: Point>(&mut self, generation: &Generation) -> Result<Arc<P::Guest>> {
+        let at = self.bind::<P>(generation)?;
+        Ok(self.guests[at].1.clone().downcast().expect(KEYED))
+    }
+
+    /// Binds the point's exports, once; says where they are among the others.
+    #[inline]
+    fn bind<P: Point>(&mut self, generation: &Generation) -> Result<usize> {
         let wanted = TypeId::of::<P>();
-        let known = self.guests.iter().find(|(point, _)| *point == wanted);
-        if let Some(guest) = known.and_then(|(_, guest)| guest.clone().downcast().ok()) {
-            return Ok(guest);
+        if let Some(at) = self.guests.iter().position(|(point, _)| *point == wanted) {
+            return Ok(at);
         }
         let indices = generation.indices::<P>()?;
         let guest = P::load(&indices, self.store.as_context_mut(), &self.instance).map_err(|error| {
             Error::new(ErrorKind::Compile, format!("cannot bind `{}`: {error:#}", P::INTERFACE)).of(&generation.subject)
         })?;
-        let guest = Arc::new(guest);
-        self.guests.push((wanted, guest.clone()));
-        Ok(guest)
+        self.guests.push((wanted, Arc::new(guest)));
+        Ok(self.guests.len() - 1)
+    }
+
+    /// Makes the point's main call.
+    pub(crate) async fn ask<P: Call>(&mut self, generation: &Generation, input: &P::Input) -> Result<P::Output> {
+        let at = self.bind::<P>(generation)?;
+        let guest = self.guests[at].1.downcast_ref().expect(KEYED);
+        begin(&mut self.store, &mut self.fault, generation)?;
+        let answer = guarded!(&mut self.store, generation, |store| P::call(guest, store, input));
+        end(&mut self.fault, generation, answer)?.map_err(|refusal| Error::from_refusal(refusal).of(&generation.subject))
     }
 
     /// Makes one call. `with` is whatever the call needs beside the store: typed bindings, an instance.
@@ -88,23 +100,9 @@ impl Live {
         with: &'w W,
         call: impl for<'a> FnOnce(&'a W, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
     ) -> Result<R> {
-        if let Some(fault) = &self.fault {
-            return Err(Error::new(ErrorKind::Invalid, format!("the session has ended: its plugin {fault}")).of(&generation.subject));
-        }
-        // Set before the call and cleared after it: a caller that drops this future leaves a session that knows it was cancelled.
-        self.fault = Some(Fault::Cancelled);
-        self.store.data_mut().ledger.count_call();
-        match call::guarded(&mut self.store, &generation.ticker, &generation.account, with, call).await {
-            Ok(value) => {
-                self.fault = None;
-                Ok(value)
-            }
-            Err(error) => {
-                // Also where the host failed in the middle of it: whatever the guest was doing, it did not finish.
-                self.fault = Some(error.fault().cloned().unwrap_or(Fault::Cancelled));
-                Err(noted(&generation.account, error).of(&generation.subject))
-            }
-        }
+        begin(&mut self.store, &mut self.fault, generation)?;
+        let answer = guarded!(&mut self.store, generation, |store| call(with, store));
+        end(&mut self.fault, generation, answer)
     }
 
     /// Says goodbye: `shutdown`, unless a fault ended it already. What it answers changes nothing any more, so a refusal only goes to its log.
@@ -184,6 +182,34 @@ impl Live {
 
     pub(crate) fn store(&mut self) -> &mut Store<State> {
         &mut self.store
+    }
+}
+
+/// Before a call: whether there is an instance to call.
+#[inline]
+fn begin(store: &mut Store<State>, fault: &mut Option<Fault>, generation: &Generation) -> Result<()> {
+    if let Some(fault) = fault {
+        return Err(Error::new(ErrorKind::Invalid, format!("the session has ended: its plugin {fault}")).of(&generation.subject));
+    }
+    // Set before the call and cleared after it: a caller that drops this future leaves a session that knows it was cancelled.
+    *fault = Some(Fault::Cancelled);
+    store.data_mut().ledger.count_call();
+    Ok(())
+}
+
+/// After it: whether there still is.
+#[inline]
+fn end<R>(fault: &mut Option<Fault>, generation: &Generation, answer: Result<R>) -> Result<R> {
+    match answer {
+        Ok(value) => {
+            *fault = None;
+            Ok(value)
+        }
+        Err(error) => {
+            // Also where the host failed in the middle of it: whatever the guest was doing, it did not finish.
+            *fault = Some(error.fault().cloned().unwrap_or(Fault::Cancelled));
+            Err(noted(&generation.account, error).of(&generation.subject))
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 //! plugwork's own points (crate `plugwork-points`) and an application's are written with exactly this. A `Point` only binds; a
 //! [`Call`] also says what "calling it" means, which is what a [`crate::Dispatch`] needs.
 
+use std::future::Future;
+
 use plugwork_core::Refusal;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Instance, InstancePre};
 
-use crate::call::Running;
 use crate::state::State;
 
 /// An interface that plugins export, bound by `wasmtime::component::bindgen!`.
@@ -37,12 +38,12 @@ pub trait Call: Point {
     /// What comes out.
     type Output: Send + 'static;
 
-    /// Makes the call.
+    /// Makes the call. An implementation is written as an `async fn`.
     fn call<'a>(
         guest: &'a Self::Guest,
         store: StoreContextMut<'a, State>,
         input: &'a Self::Input,
-    ) -> Running<'a, wasmtime::Result<Result<Self::Output, Refusal>>>;
+    ) -> impl Future<Output = wasmtime::Result<Result<Self::Output, Refusal>>> + Send + 'a;
 }
 
 /// Declares a [`Point`] over an interface module that `bindgen!` generated under `exports`.

@@ -101,8 +101,8 @@ impl Runtime {
 
     /// The plugins attached to a point, as of now.
     #[inline]
-    pub fn point<P: Call>(&self) -> Dispatch<P> {
-        Dispatch::new(self.clone(), self.0.members.point::<P>())
+    pub fn point<P: Call>(&self) -> Dispatch<'_, P> {
+        Dispatch::new(self, self.0.members.point::<P>())
     }
 
     /// The components attached to a point, one by one, each loaded now.

@@ -239,9 +239,11 @@ impl<P: Point> Session<P> {
 impl<P: Call> Session<P> {
     /// Makes the point's main call in this session.
     pub async fn call_input(&mut self, input: &P::Input) -> Result<P::Output> {
-        match self.call_with(input, |guest, store, input| P::call(guest, store, input)).await? {
-            Ok(output) => Ok(output),
-            Err(refusal) => Err(Error::from_refusal(refusal).of(self.subject())),
-        }
+        let mut live = self.place.take()?;
+        let before = live.time();
+        let answer = live.ask::<P>(&self.place.entered, input).await;
+        self.place.note(live.time() - before, answer.as_ref().err());
+        self.place.put(live);
+        answer
     }
 }

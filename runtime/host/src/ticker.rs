@@ -1,7 +1,10 @@
 //! The clock of record for deadlines: one OS thread that moves every engine's epoch once a millisecond.
 //!
-//! It counts its own ticks, so that arming a call reads an atomic and not a clock. It sleeps while no call is armed: a resident
-//! process with nothing to do makes no wake-ups. A tick is at least a millisecond; on a busy machine it may be late.
+//! It counts its own ticks, so that beginning a call reads an atomic and not a clock. It sleeps after a while without calls: a resident process
+//! with nothing to do makes no wake-ups. A tick is at least a millisecond; on a busy machine it may be late.
+//!
+//! Easily got wrong: a call that begins says so by the tick it saw, and a guest that computes says so again at each of its own ticks, so nothing is
+//! counted up and down for a call. A guest that was away for longer than the thread stays awake finds its epoch long over, and says so first.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,12 +16,15 @@ use wasmtime::{Engine, EngineWeak};
 /// How long a tick lasts.
 pub(crate) const TICK: Duration = Duration::from_millis(1);
 /// Idle ticks before the thread goes to sleep: long enough that a steady trickle of calls never pays for waking it.
-const IDLE_TICKS_MAX: u32 = 256;
+const IDLE_TICKS_MAX: u64 = 256;
 
 #[derive(Default)]
 struct Shared {
     ticks: AtomicU64,
     coarse_ms: AtomicU64,
+    /// The tick in which somebody last used it.
+    used: AtomicU64,
+    /// Calls that wait in the host, where nothing of theirs would say that they are still there.
     armed: AtomicU32,
     asleep: AtomicBool,
     stop: AtomicBool,
@@ -59,16 +65,31 @@ impl Ticker {
         self.shared.coarse_ms.store(now_ms, Ordering::Relaxed);
     }
 
-    /// Keeps ticking until the guard is dropped.
+    /// Ticks so far, for somebody who wants them to go on: for [`IDLE_TICKS_MAX`] at least.
     #[inline]
+    pub(crate) fn touch(&self) -> u64 {
+        let now = self.now();
+        // Whoever said so in this tick said it for all.
+        if self.shared.used.load(Ordering::Relaxed) != now {
+            // Sequentially consistent on purpose: either this sees `asleep` and wakes the thread, or the thread, after it wrote `asleep`, sees
+            // the use and does not sleep.
+            self.shared.used.store(now, Ordering::SeqCst);
+            self.wake();
+        }
+        now
+    }
+
+    /// Keeps ticking until the guard is dropped.
     pub(crate) fn arm(&self) -> Armed<'_> {
-        // Sequentially consistent on purpose: either this sees `asleep` and wakes the thread, or the thread, after it wrote `asleep`,
-        // sees `armed` and does not sleep.
         self.shared.armed.fetch_add(1, Ordering::SeqCst);
+        self.wake();
+        Armed(&self.shared)
+    }
+
+    fn wake(&self) {
         if self.shared.asleep.load(Ordering::SeqCst) {
             self.thread.unpark();
         }
-        Armed(&self.shared)
     }
 }
 
@@ -90,21 +111,20 @@ impl Drop for Armed<'_> {
 }
 
 impl Shared {
+    /// Nobody needs it. Only this thread moves the ticks, so nobody's use lies after what it sees.
+    fn is_idle(&self) -> bool {
+        let unused = self.ticks.load(Ordering::Relaxed) - self.used.load(Ordering::SeqCst);
+        unused > IDLE_TICKS_MAX && self.armed.load(Ordering::SeqCst) == 0 && !self.stop.load(Ordering::SeqCst)
+    }
+
     fn run(&self) {
-        let mut idle = 0;
         while !self.stop.load(Ordering::SeqCst) {
-            if self.armed.load(Ordering::SeqCst) == 0 {
-                idle += 1;
-            } else {
-                idle = 0;
-            }
-            if idle > IDLE_TICKS_MAX {
+            if self.is_idle() {
                 self.asleep.store(true, Ordering::SeqCst);
-                while self.armed.load(Ordering::SeqCst) == 0 && !self.stop.load(Ordering::SeqCst) {
+                while self.is_idle() {
                     thread::park();
                 }
                 self.asleep.store(false, Ordering::SeqCst);
-                idle = 0;
             }
             thread::sleep(TICK);
             self.ticks.fetch_add(1, Ordering::Relaxed);
@@ -130,9 +150,31 @@ mod tests {
             thread::yield_now();
         }
         let before = ticker.now();
-        let _armed = ticker.arm();
+        let armed = ticker.arm();
         while ticker.now() < before + 3 {
             thread::yield_now();
         }
+        drop(armed);
+        while !ticker.shared.asleep.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn goes_on_for_a_while_after_a_use_and_for_as_long_as_it_is_used() {
+        let ticker = Arc::new(Ticker::start().unwrap());
+        while !ticker.shared.asleep.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        let before = ticker.touch();
+        while ticker.now() < before + 2 * IDLE_TICKS_MAX {
+            ticker.touch();
+            thread::yield_now();
+        }
+        let last = ticker.touch();
+        while !ticker.shared.asleep.load(Ordering::SeqCst) {
+            thread::yield_now();
+        }
+        assert!(ticker.now() > last + IDLE_TICKS_MAX, "it slept too early");
     }
 }

@@ -12,7 +12,7 @@ use plugwork::core::{InterfaceName, Issue};
 use plugwork::log::{Level, Sink};
 use plugwork::wasmtime::component::{Instance, InstancePre, Linker, Resource, ResourceType, TypedFunc};
 use plugwork::wasmtime::{self, StoreContextMut, format_err};
-use plugwork::{Call, Point, Refusal, Running, State, Subject};
+use plugwork::{Call, Point, Refusal, State, Subject};
 use plugwork_capabilities::{Resolve, Resolved};
 use serde_json::{Map, Value};
 
@@ -66,12 +66,12 @@ macro_rules! points {
             type Input = $input;
             type Output = $output;
 
-            fn call<'a>(
-                guest: &'a Self::Guest,
-                store: StoreContextMut<'a, State>,
-                $value: &'a $input,
-            ) -> Running<'a, wasmtime::Result<Result<$output, Refusal>>> {
-                Box::pin(async move { guest.call_run(store, $given).await.map(Ok) })
+            async fn call(
+                guest: &Self::Guest,
+                store: StoreContextMut<'_, State>,
+                $value: &$input,
+            ) -> wasmtime::Result<Result<$output, Refusal>> {
+                guest.call_run(store, $given).await.map(Ok)
             }
         }
     )+};
@@ -223,12 +223,8 @@ impl Call for Again {
     type Input = u32;
     type Output = u32;
 
-    fn call<'a>(
-        guest: &'a Self::Guest,
-        store: StoreContextMut<'a, State>,
-        input: &'a u32,
-    ) -> Running<'a, wasmtime::Result<Result<u32, Refusal>>> {
-        Number::call(guest, store, input)
+    async fn call(guest: &Self::Guest, store: StoreContextMut<'_, State>, input: &u32) -> wasmtime::Result<Result<u32, Refusal>> {
+        Number::call(guest, store, input).await
     }
 }
 

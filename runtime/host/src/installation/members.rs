@@ -96,7 +96,20 @@ impl Members {
     /// Who is attached to a point, and how they are asked.
     #[inline]
     pub(crate) fn point<P: Point>(&self) -> Arc<Attached> {
-        self.active.load().point::<P>(&self.dispatching, || self.is_called::<P>())
+        let known = self.active.load().point::<P>();
+        known.unwrap_or_else(|| self.attach::<P>())
+    }
+
+    #[cold]
+    fn attach<P: Point>(&self) -> Arc<Attached> {
+        self.is_called::<P>();
+        loop {
+            self.active.rcu(|roster| roster.with_point::<P>(&self.dispatching));
+            // A change that came in between has begun anew, without points.
+            if let Some(attached) = self.active.load().point::<P>() {
+                return attached;
+            }
+        }
     }
 
     /// Remembers that a point is called here: from now on versions that take another's place have to fit it.

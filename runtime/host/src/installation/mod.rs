@@ -186,7 +186,11 @@ impl Member {
             return answer;
         }
         let now_ms = runtime.shared().now_ms();
-        let entered = self.enter(runtime, now_ms).await?;
+        self.used(runtime, now_ms);
+        let entered = match self.enter_current() {
+            Some(entered) => entered,
+            None => self.enter_loaded(runtime).await?,
+        };
         let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
         told.by = Some(entered.subject.clone());
         told.version = entered.version().cloned();
@@ -201,17 +205,26 @@ impl Member {
     #[inline]
     pub(crate) async fn enter(self: &Arc<Self>, runtime: &Runtime, now_ms: u64) -> Result<Entered> {
         self.used(runtime, now_ms);
+        match self.enter_current() {
+            Some(entered) => Ok(entered),
+            None => self.enter_loaded(runtime).await,
+        }
+    }
+
+    #[inline]
+    fn enter_current(&self) -> Option<Entered> {
+        self.current.load().as_ref().and_then(Generation::enter)
+    }
+
+    /// Not loaded, or closed in this very moment: by the time it is loaded the next version is the current one. Entered as it was given, because
+    /// where little fits it may be unloaded again before it would be found there.
+    #[cold]
+    async fn enter_loaded(self: &Arc<Self>, runtime: &Runtime) -> Result<Entered> {
         loop {
-            let entered = match &*self.current.load() {
-                Some(generation) => generation.enter(),
-                None => None,
-            };
-            if let Some(entered) = entered {
+            if let Some(entered) = self.loaded(runtime).await?.enter() {
                 return Ok(entered);
             }
-            // Not loaded, or closed in this very moment: by the time it is loaded the next version is the current one. Entered as it was given,
-            // because where little fits it may be unloaded again before it would be found there.
-            if let Some(entered) = self.loaded(runtime).await?.enter() {
+            if let Some(entered) = self.enter_current() {
                 return Ok(entered);
             }
         }

@@ -219,7 +219,9 @@ async fn prove(live: &mut Live, before: &Generation, next: &Generation, from_ver
     // Last, so that little is lost of what the old version still does.
     let Some((mut old, history)) = before.take_warm() else { return Ok(None) };
     let snapshot = old.snapshot(before).await;
-    before.give_back(old, Some(history)).await;
+    if let Some(rest) = before.give_back(old, Some(history)) {
+        rest.end(before).await;
+    }
     let snapshot = snapshot?;
     if snapshot.len() > SNAPSHOT_BYTES_MAX {
         let message =

@@ -7,8 +7,6 @@ use std::any::TypeId;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-
 use plugwork_core::InterfaceName;
 use plugwork_core::dispatch::{self, Dispatching};
 
@@ -21,31 +19,33 @@ pub(crate) struct Attached {
     pub(crate) dispatching: Dispatching,
 }
 
-/// Every active member.
+/// Every active member, and who of them is attached to which point.
 #[derive(Default)]
 pub(crate) struct Roster {
-    members: Vec<Arc<Member>>,
-    /// By the type of the point; filled when a point is first asked for. A host has few: looking through them is faster than hashing.
-    points: ArcSwap<Vec<(TypeId, Arc<Attached>)>>,
+    members: Arc<[Arc<Member>]>,
+    /// By the type of the point; a point is added when it is first asked for. A host has few: looking through them is faster than hashing.
+    points: Vec<(TypeId, Arc<Attached>)>,
 }
 
 impl Roster {
     pub(crate) fn of(members: Vec<Arc<Member>>) -> Self {
-        Self { members, points: ArcSwap::default() }
+        Self { members: members.into(), points: Vec::new() }
     }
 
     pub(crate) fn members(&self) -> &[Arc<Member>] {
         &self.members
     }
 
-    /// Who is attached to the point.
+    /// Who is attached to the point; `None` where it was not asked for yet.
     #[inline]
-    pub(crate) fn point<P: Point>(&self, configured: &HashMap<String, Dispatching>, is_called: impl FnOnce()) -> Arc<Attached> {
+    pub(crate) fn point<P: Point>(&self) -> Option<Arc<Attached>> {
         let key = TypeId::of::<P>();
-        if let Some((_, attached)) = self.points.load().iter().find(|(point, _)| *point == key) {
-            return attached.clone();
-        }
-        is_called();
+        self.points.iter().find(|(point, _)| *point == key).map(|(_, attached)| attached.clone())
+    }
+
+    /// The same members, and who of them is attached to this point too.
+    pub(crate) fn with_point<P: Point>(&self, configured: &HashMap<String, Dispatching>) -> Self {
+        let key = TypeId::of::<P>();
         let wanted: Option<InterfaceName> = P::INTERFACE.parse().ok();
         let is_of = |member: &&Arc<Member>| match (&member.native, &wanted) {
             (Some(native), _) => native.point == key,
@@ -56,10 +56,8 @@ impl Roster {
         let dispatching = configured.get(P::INTERFACE).or_else(|| configured.get(path)).cloned().unwrap_or_default();
         let mut members: Vec<_> = self.members.iter().filter(is_of).cloned().collect();
         dispatch::order(&dispatching, &mut members, |member| (member.settings.load().weight, &member.name));
-        let attached = Arc::new(Attached { members, dispatching });
-        // Of two that come here at once both are right, and one is kept.
-        self.points
-            .rcu(|points| points.iter().filter(|(point, _)| *point != key).cloned().chain([(key, attached.clone())]).collect::<Vec<_>>());
-        attached
+        let others = self.points.iter().filter(|(point, _)| *point != key).cloned();
+        let points = others.chain([(key, Arc::new(Attached { members, dispatching }))]).collect();
+        Self { members: self.members.clone(), points }
     }
 }

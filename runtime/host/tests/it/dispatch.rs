@@ -66,6 +66,8 @@ async fn first_without_any_value_is_the_last_reason() {
     let error = runtime.point::<Answer>().first(10).await.unwrap_err();
     assert_eq!(error.refusal(), Some(&refused()));
     assert_eq!(error.subject().unwrap().instance, "step-1");
+    let kinds: Vec<_> = error.outcomes().iter().map(|outcome| outcome.error.as_ref().map(plugwork::Error::kind)).collect();
+    assert_eq!(kinds, [Some(ErrorKind::Fault), Some(ErrorKind::Refusal)]);
 }
 
 #[tokio::test]

@@ -76,12 +76,13 @@ async fn every_never_asks_more_at_once_than_it_may() {
             house.enabled(&runtime, name, &Life { run: "call $hold (local.get 0)", ..Life::default() }).await;
         }
         house.stage.holds();
-        let point = runtime.point::<Number>();
-        let point = match asked {
-            Some(asked) => point.concurrency(asked),
-            None => point,
-        };
-        let every = tokio::spawn(async move { point.every(7).await });
+        let every = tokio::spawn(async move {
+            let point = runtime.point::<Number>();
+            match asked {
+                Some(asked) => point.concurrency(asked).every(7).await,
+                None => point.every(7).await,
+            }
+        });
         until("as many as may are in the host", || house.stage.inside() == expected).await;
         house.stage.let_go();
         let every = every.await.unwrap();
@@ -138,6 +139,9 @@ async fn a_pipeline_stops_skips_or_goes_on_with_another_value_as_configured_or_a
     let stops = runtime(OnFault::Stop).await;
     let error = stops.point::<Answer>().pipeline(0).await.unwrap_err();
     assert_eq!((error.kind(), error.subject().unwrap().instance.as_str()), (ErrorKind::Fault, "two"));
+    let outcomes: Vec<_> = error.outcomes().iter().map(|outcome| (outcome.subject.instance.as_str(), outcome.error.is_some())).collect();
+    assert_eq!(outcomes, [("one", false), ("two", true)], "what came before is told too");
+    assert!(error.outcomes().iter().all(|outcome| outcome.spend.calls > 0), "{error:?}");
     let skips = runtime(OnFault::Skip).await;
     let answer = skips.point::<Answer>().pipeline(0).await.unwrap();
     assert_eq!((answer.value, answer.outcomes.len()), (101, 4));
