@@ -30,6 +30,7 @@ use crate::installation::native_subject;
 use crate::last_use::LastUse;
 use crate::log::Sink;
 use crate::native::{AnyNative, Native};
+use crate::outlet::Outlet;
 use crate::point::Call;
 use crate::runtime::{Hint, Runtime, Shared};
 use crate::threads::GuestThreads;
@@ -259,7 +260,7 @@ impl Builder {
             cache: Cache::new(disk, children, capacity.loaded_max, self.resident.code_bytes),
             capabilities: self.capabilities,
             limits: self.limits,
-            sink: self.sink,
+            outlet: Arc::new(Outlet::new(self.sink, self.clock.clone())),
             hint: self.hint,
             clock: self.clock,
             audit: audit.clone(),

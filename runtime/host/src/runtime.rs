@@ -37,6 +37,7 @@ use crate::installation::members::Members;
 use crate::last_use::LastUse;
 use crate::log::{Level, Sink, cut};
 use crate::offer::Offer;
+use crate::outlet::Outlet;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
 use crate::source::Source;
@@ -54,7 +55,7 @@ pub(crate) struct Shared {
     pub(crate) cache: Cache,
     pub(crate) capabilities: Vec<Box<dyn Capability>>,
     pub(crate) limits: Limits,
-    pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) outlet: Arc<Outlet>,
     pub(crate) hint: Hint,
     pub(crate) clock: Arc<dyn Clock>,
     /// Present where the runtime keeps records.
@@ -293,11 +294,9 @@ impl Shared {
 
     /// Says something of the host's own where its plugins' records go, since nobody waits for an answer.
     pub(crate) fn complain(&self, level: Level, message: &str) {
-        if let Some(sink) = &self.sink {
-            let package = "plugwork:host".parse().expect("a namespace and a label");
-            let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: Digest::of(b"") };
-            sink.record(&subject, level, cut(message, LOG_RECORD_BYTES_MAX));
-        }
+        let package = "plugwork:host".parse().expect("a namespace and a label");
+        let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: Digest::of(b"") };
+        self.outlet.record(&subject, level, cut(message, LOG_RECORD_BYTES_MAX));
     }
 
     /// The file of a package that is on record.
