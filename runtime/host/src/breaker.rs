@@ -69,6 +69,19 @@ impl Guarded {
         self.locked(|breaker| breaker.state())
     }
 
+    /// What is to be known by whoever goes on in its place; none where there is nothing to know. A call that tries meanwhile decides nothing there.
+    pub(crate) fn left(&self) -> Option<Breaker> {
+        self.locked(|breaker| (!breaker.is_quiet()).then(|| breaker.clone())).map(|mut breaker| {
+            breaker.abandoned(true);
+            breaker
+        })
+    }
+
+    /// Goes on where another was left.
+    pub(crate) fn go_on(&self, left: Breaker) {
+        self.locked(|breaker| *breaker = left);
+    }
+
     #[cold]
     fn ask(&self, now_ms: u64) -> Result<LetIn, Open> {
         match self.locked(|breaker| breaker.admit(now_ms)) {

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -278,6 +278,7 @@ impl Builder {
             follows: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             last_use: LastUse::new(self.state.as_deref()),
+            next_expiry_ms: AtomicU64::new(u64::MAX),
             io: Handle::current(),
             threads,
             accounts: Mutex::default(),
