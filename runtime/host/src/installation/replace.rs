@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use plugwork_core::consent::{carried_over, to_ask};
 use plugwork_core::difference::Difference;
 use plugwork_core::lifecycle::{Actor, Move, Stage};
-use plugwork_core::record::{Consent, ConsentKey, Event, Settings};
+use plugwork_core::record::{Consent, ConsentKey, Event};
 use plugwork_core::rollback::{self, Observed, Verdict, Why};
-use plugwork_core::{Digest, Grants, InterfaceName, Limits};
+use plugwork_core::{Digest, Grants, Limits};
 use semver::Version;
 use tokio::sync::OwnedMutexGuard;
 
@@ -21,12 +21,10 @@ use super::load::Recipe;
 use super::{Installation, Member};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
-use crate::inspect::Facts;
 use crate::interfaces::handover::SNAPSHOT_BYTES_MAX;
 use crate::live::Live;
 use crate::log::Level;
 use crate::offer::Offer;
-use crate::plugin::Plugin;
 use crate::runtime::{Runtime, Shared};
 
 /// What came of it.
@@ -251,35 +249,6 @@ impl Member {
         }
     }
 
-    /// How another version is to run: as the one before, attached to all its points, or to those that somebody chose. Where nobody can tell any more
-    /// whether somebody chose (the facts of the one before are gone), those count as chosen that it had. An error where none of the chosen is left.
-    pub(super) fn settings_of(&self, before: Option<&Facts>, next: &Generation) -> Result<Settings> {
-        let settings = self.settings.load_full();
-        let all = |before: &Facts| before.points().all(|point| settings.points.contains(point));
-        let chosen = !settings.points.is_empty() && !before.is_some_and(all);
-        let wanted = |point: &&InterfaceName| !chosen || settings.points.iter().any(|chosen| chosen.is_satisfied_by(point));
-        let points: Vec<_> = next.facts.points().filter(wanted).cloned().collect();
-        if chosen && points.is_empty() {
-            // No points means all of them, and those nobody chose.
-            let names: Vec<_> = settings.points.iter().map(|point| format!("`{point}`")).collect();
-            let message = format!("`{}` exports nothing that it is to be attached to: {}", next.subject, names.join(", "));
-            return Err(Error::new(ErrorKind::Invalid, message).of(&next.subject));
-        }
-        Ok(Settings { points, ..(*settings).clone() })
-    }
-
-    /// As [`Member::settings_of`], for a version that an update brought while the one before was not loaded.
-    pub(super) async fn settings_after(&self, runtime: &Runtime, next: &Generation) -> Result<Settings> {
-        let shared = runtime.shared();
-        let updated_from = *self.updated_from.lock().expect("no panic happens under this lock");
-        let source = updated_from.and_then(|digest| shared.package(digest).ok());
-        let before = match source {
-            Some(source) => shared.cache.facts(&source).await.ok(),
-            None => None,
-        };
-        self.settings_of(before.as_deref(), next)
-    }
-
     /// It is this version from here on, which the next enabling begins with.
     pub(super) fn waits(&self, shared: &Shared, next: &Arc<Generation>, recipe: Recipe) {
         let _state = self.state.lock().expect("no panic happens under this lock");
@@ -463,51 +432,6 @@ impl Generation {
             reason: reason.to_owned(),
             expires_ms: self.account.expires_ms(),
             limits: self.limits_given,
-        }
-    }
-}
-
-impl Plugin {
-    /// Attaches it to the points it exports: the short way to install and enable it, without hooks before the installation. One instance is started
-    /// first to see that it does.
-    pub async fn enable(&self) -> Result<&Self> {
-        let Some(shared) = self.generation().runtime.upgrade() else {
-            return Err(Error::new(ErrorKind::Invalid, "its runtime was closed").of(self.subject()));
-        };
-        let runtime = Runtime::from(shared);
-        let generation = self.generation();
-        let configuration = serde_json::from_str(&generation.configuration).unwrap_or_default();
-        let settings = Settings { configuration, ..Settings::default() };
-        let installation = runtime.admit(self, settings)?;
-        let member = &installation.member;
-        let _one = member.changing.lock().await;
-        let is_another = *member.subject() != *generation.subject;
-        if member.is(Stage::Active) {
-            if is_another {
-                let message = format!("another version of `{}` is active\nhint: replace it: `Installation::replace`", member.name);
-                return Err(Error::new(ErrorKind::Invalid, message).of(self.subject()));
-            }
-            return Ok(self);
-        }
-        if is_another {
-            // What is enabled from here on is this version.
-            let settings = Settings { points: generation.facts.points().cloned().collect(), ..(*member.settings.load_full()).clone() };
-            member.settings.store(Arc::new(settings));
-            member.recipe.store(Arc::new(generation.recipe(runtime.shared())));
-            member.subject.store(generation.subject.clone());
-        }
-        *member.ready.lock().expect("no panic happens under this lock") = Some(generation.clone());
-        member.enable(&runtime, Actor::Operator, Some("application")).await?;
-        Ok(self)
-    }
-
-    /// Takes it from its points, if this version is the one that is attached. Calls under way finish.
-    pub async fn disable(&self) -> Result<()> {
-        let Some(shared) = self.generation().runtime.upgrade() else { return Ok(()) };
-        let runtime = Runtime::from(shared);
-        match runtime.installation(&self.subject().into()) {
-            Some(installation) if *installation.subject() == *self.subject() => installation.disable("application", "").await,
-            _ => Ok(()),
         }
     }
 }
