@@ -169,4 +169,20 @@ mod tests {
             assert_eq!((guarded.state(), call(&guarded, 0, true)), (BreakerState::Closed, Ok(true)));
         });
     }
+
+    #[test]
+    fn another_goes_on_where_it_was_left() {
+        check(|| {
+            let (before, after) = (guarded(), guarded());
+            assert!(before.left().is_none(), "nothing is to be known");
+            assert_eq!(call(&before, 0, true), Ok(false));
+            after.go_on(before.left().unwrap());
+            assert_eq!((call(&after, 0, true), call(&after, 0, false)), (Ok(true), Err(50)));
+            let probe = after.admit(50).unwrap();
+            let last = guarded();
+            last.go_on(after.left().unwrap());
+            assert_eq!((call(&last, 50, false), last.state()), (Ok(false), BreakerState::Closed), "whoever tried before is not waited for");
+            drop(probe);
+        });
+    }
 }
