@@ -2,21 +2,16 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
 use plugwork::log::Sink;
-use plugwork::{Allocation, ChildCompiler, Compiler, Limits, Runtime};
+use plugwork::{Allocation, ChildCompiler, Compiler, Limits, Observer, Runtime};
 use plugwork_capabilities::{
     Blob, Clock, Config, Environment, EnvironmentSecrets, FileSecrets, Filesystem, FolderBlobs, Http, KeyValue, Random, Secrets,
 };
 use plugwork_core::{Permission, Subject};
 use plugwork_store::Store;
-use serde_json::json;
 
 use crate::exit::Failure;
-use crate::live::Question;
-use crate::live::ring::Ring;
-use crate::live::serve::{self, Serving};
 use crate::print;
 
 /// Where this command keeps its state.
@@ -88,18 +83,10 @@ pub(crate) async fn open(
 }
 
 /// Answers `plugwork top`, `ps` and `logs` for as long as the result lives. A host that cannot be looked at still does its work.
-pub(crate) fn serve(place: &Place, runtime: &Runtime, verb: &'static str, ring: &Ring) -> Option<Serving> {
-    let (runtime, ring, began) = (runtime.clone(), ring.clone(), Instant::now());
-    let answer = move |question: &Question| match question {
-        Question::Top => json!({
-            "pid": std::process::id(), "verb": verb, "uptime_ms": u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "plugins": runtime.usage(), "status": runtime.status(),
-        }),
-        Question::Logs { after, package } => json!(ring.after(*after, package.as_deref())),
-    };
-    let serving = place.state().map_err(|failure| failure.to_string());
-    match serving.and_then(|state| serve::serve(&state, answer).map_err(|error| error.to_string())) {
-        Ok(serving) => Some(serving),
+pub(crate) fn serve(place: &Place, runtime: &Runtime, verb: &'static str) -> Option<Observer> {
+    let state = place.state().map_err(|failure| failure.to_string());
+    match state.and_then(|state| Observer::open(runtime, state, verb).map_err(|error| error.to_string())) {
+        Ok(observer) => Some(observer),
         Err(error) => {
             print::narrate(format_args!("warning: `plugwork ps`, `top` and `logs` will not see this: {error}"));
             None

@@ -6,9 +6,8 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
+use plugwork::observer::{ANSWER_BYTES_MAX, FOLDER, PATIENCE, Question, through};
 use serde_json::Value;
-
-use super::{ANSWER_BYTES_MAX, FOLDER, PATIENCE, Question, through};
 
 /// A running host that answered, or did not.
 pub(crate) struct Host {
@@ -68,51 +67,25 @@ fn ask(socket: &Path, question: &Question) -> io::Result<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::serve::serve;
     use super::*;
-    use serde_json::json;
-    use std::os::unix::fs::PermissionsExt;
+    use plugwork::{Allocation, Observer, Runtime};
     use std::os::unix::net::UnixListener;
 
     #[tokio::test(flavor = "multi_thread")]
-    async fn a_host_answers_while_it_lives_and_leaves_nothing() {
-        // Longer than the name of a socket may be.
-        let state = tempfile::Builder::new().prefix(&"x".repeat(120)).tempdir().unwrap();
-        let serving = serve(state.path(), |_| json!({ "plugins": [1] })).unwrap();
-        let path = state.path().join("run");
-        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
-        let socket = path.join(format!("{}.sock", std::process::id()));
-        assert_eq!(std::fs::metadata(&socket).unwrap().mode() & 0o777, 0o600);
-        let hosts = tokio::task::spawn_blocking({
-            let state = state.path().to_owned();
-            move || top(&state).unwrap()
-        });
-        let hosts = hosts.await.unwrap();
-        assert_eq!((hosts.len(), hosts[0].pid), (1, std::process::id()));
-        assert_eq!(hosts[0].answer.as_ref().unwrap(), &json!({ "plugins": [1] }));
-        drop(serving);
-        assert!(!socket.exists() && top(state.path()).unwrap().is_empty());
-    }
-
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_question_that_is_none_gets_an_error_and_the_next_an_answer() {
+    async fn a_host_is_found_while_it_lives() {
         let state = tempfile::tempdir().unwrap();
-        let _serving = serve(state.path(), |_| json!(7)).unwrap();
-        let socket = state.path().join(format!("run/{}.sock", std::process::id()));
-        let answers = tokio::task::spawn_blocking(move || {
-            let said = |bytes: &[u8]| {
-                let mut stream = UnixStream::connect(&socket).unwrap();
-                // It may hang up before it has read everything.
-                let _ = stream.write_all(bytes);
-                let mut line = String::new();
-                let _ = BufReader::new(stream).read_line(&mut line);
-                line
-            };
-            (said(b"{\"want\":\"all\"}\n"), said(&[b'x'; 10_000]), said(b"{\"want\":\"top\"}\n"))
-        });
-        let (unknown, long, good) = answers.await.unwrap();
-        assert!(unknown.starts_with("{\"error\":") && (long.is_empty() || long.starts_with("{\"error\":")), "{unknown} {long}");
-        assert_eq!(good, "7\n");
+        let runtime = Runtime::in_memory().allocation(Allocation::OnDemand).open().await.unwrap();
+        let observer = Observer::open(&runtime, state.path(), "shop").unwrap();
+        let folder = state.path().to_owned();
+        let hosts = tokio::task::spawn_blocking(move || top(&folder).unwrap()).await.unwrap();
+        assert_eq!((hosts.len(), hosts[0].pid), (1, std::process::id()));
+        let answer = hosts[0].answer.as_ref().unwrap();
+        assert_eq!(
+            (&answer["verb"], &answer["plugins"], &answer["status"]),
+            (&"shop".into(), &Vec::<Value>::new().into(), &Vec::<Value>::new().into())
+        );
+        drop(observer);
+        assert!(top(state.path()).unwrap().is_empty());
     }
 
     #[test]
@@ -124,14 +97,5 @@ mod tests {
         std::fs::write(path.join("1.sock"), "").unwrap();
         assert!(top(state.path()).unwrap().is_empty());
         assert!(!path.join("4000000.sock").exists() && path.join("1.sock").exists());
-    }
-
-    #[tokio::test]
-    async fn a_folder_that_others_may_read_is_refused() {
-        let state = tempfile::tempdir().unwrap();
-        let path = state.path().join("run");
-        std::fs::create_dir(&path).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
-        assert!(serve(state.path(), |_| json!(1)).err().unwrap().to_string().contains("open to others"));
     }
 }

@@ -21,7 +21,6 @@ use crate::exit::Failure;
 use crate::grants::GrantArguments;
 use crate::host::{self, Place};
 use crate::installed::Which;
-use crate::live::ring::Ring;
 use crate::print;
 
 const SESSION: &str = "a resource lives in a session; `plugwork run` keeps one for each step of a pipeline";
@@ -116,9 +115,8 @@ impl Call {
                 let hint = format!("`plugwork add` it again to grant something else, or call the file itself: {}", target.path.display());
                 return Err(Failure::usage(format_args!("`{}` runs with the grants on record\nhint: {hint}", self.plugin)));
             }
-            let ring = Ring::default();
-            let runtime = host::open(place, &store, Path::new("."), limits, ring.before(log), Box::new(argument)).await?;
-            let _serving = host::serve(place, &runtime, "call", &ring);
+            let runtime = host::open(place, &store, Path::new("."), limits, log, Box::new(argument)).await?;
+            let _serving = host::serve(place, &runtime, "call");
             let outcome = self.call(&runtime, &target, grants, &arguments).await;
             // What went wrong in it is on record before this ends.
             let closed = runtime.close().await;

@@ -23,7 +23,6 @@ use crate::dev::watch::Watch;
 use crate::exit::Failure;
 use crate::grants::GrantArguments;
 use crate::host::{self, Place};
-use crate::live::ring::Ring;
 use crate::print;
 
 /// Watches a plugin's folder: builds on every change, swaps the new version in, and calls it again.
@@ -101,10 +100,8 @@ impl Dev {
         let io = host::io_runtime()?;
         let outcome = io.block_on(async {
             let store = host::store(place).await?;
-            let ring = Ring::default();
-            let runtime =
-                host::open(place, &store, Path::new("."), limits, ring.before(log(self.every_ms.is_some())), Box::new(argument)).await?;
-            let _serving = host::serve(place, &runtime, "dev", &ring);
+            let runtime = host::open(place, &store, Path::new("."), limits, log(self.every_ms.is_some()), Box::new(argument)).await?;
+            let _serving = host::serve(place, &runtime, "dev");
             let running = Running::new(runtime.clone(), grants, !self.json && print::can_ask());
             let (stop, stopped) = channel(false);
             tokio::spawn(listen(stop));

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
+use plugwork::observer::{self, Kept, Question};
 use plugwork_core::record::{ConsentKey, Event, Records};
 use plugwork_core::{PackageName, Subject};
 use plugwork_store::Store;
@@ -19,7 +20,6 @@ use crate::exit::Failure;
 use crate::host::{self, Place};
 use crate::installed::{self, Which, now_ms};
 use crate::live::ask::{self, Host};
-use crate::live::{Question, ring};
 use crate::print;
 
 /// Between two looks of `--follow`.
@@ -146,7 +146,7 @@ impl Logs {
             let question = |pid| Question::Logs { after: read.hosts.get(&pid).copied().unwrap_or(0), package: package.clone() };
             let mut more = false;
             for Host { pid, answer } in ask::every(state, question).map_err(cannot)? {
-                let answer = answer.and_then(|answer| Ok(serde_json::from_value::<ring::Answer>(answer)?));
+                let answer = answer.and_then(|answer| Ok(serde_json::from_value::<observer::Logs>(answer)?));
                 match answer {
                     Err(error) if read.complained.insert(pid) => {
                         print::narrate(format_args!("process {pid} does not answer: {error}"));
@@ -165,7 +165,7 @@ impl Logs {
     }
 
     /// One record of a host as a line, if it is one of those that are meant; says what was forgotten before it.
-    fn line(&self, process: u32, kept: ring::Kept, read: &mut Read) -> Option<Line> {
+    fn line(&self, process: u32, kept: Kept, read: &mut Read) -> Option<Line> {
         read.hosts.insert(process, kept.sequence);
         let key = ConsentKey::from(&kept.subject);
         if !self.which.leaves(&key) {

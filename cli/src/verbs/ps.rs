@@ -1,11 +1,12 @@
 //! `plugwork ps`: every plugin that was added, as it stands on record, beside what running hosts say of it.
 //!
-//! Easy to get wrong: records say what is to be, hosts say what is. A plugin that is enabled and that no host has loaded is `active` with no process;
-//! one that a host could not start is `failed` on the line of that process, whatever the record says.
+//! Easy to get wrong: records say what is to be, hosts say what is. A plugin that is enabled and that no process runs is `enabled` and *not running*, never
+//! `active`; one that a host could not start is `failed` on the line of that process, whatever the record says.
 
 use std::collections::BTreeMap;
 
 use plugwork_core::PackageName;
+use plugwork_core::lifecycle::Stage;
 use plugwork_core::record::ConsentKey;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -21,16 +22,18 @@ use crate::print;
 
 /// Lists plugins: those that were added, where they are in their life, and which hosts run them.
 ///
-/// The state is `installed` (added, not enabled, or disabled), `active` (enabled), `suspended` (consent taken back or over), `failed`, or what else the
-/// host says that runs it. What runs without having been added (`plugwork call FILE`, `plugwork run`, `plugwork dev`) is listed too.
+/// The state is that in the process that runs it: `active`, `failed` and so on. Where none does it is what is on record: `installed` (added, not
+/// enabled, or disabled), `enabled` (to run, and *not running*), `suspended` (consent taken back or over). What runs without having been added (`plugwork call FILE`, `plugwork run`, `plugwork dev`) is listed too.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
   plugwork ps
   plugwork ps acme:markdown --json
 
-The JSON is a list of: plugin, tenant, instance, version, digest, state, why,
-added, enabled (null where nobody ever said so), disabled_by, settings, hosts.
+The JSON is a list of: plugin, tenant, instance, version, digest, recorded
+(what is on record: installed, enabled, suspended, removed; null where it was
+not added), running (by how many processes), state (of those, or as recorded
+where there is none), why, added, enabled (null where nobody ever said so), disabled_by, settings, hosts.
 A host has: pid, verb, uptime_ms, kind, state, why, digest, version, loaded,
 generation, instances, idle_instances, waiting, in_flight, calls, faults,
 breaker, used_ms_ago, rolled_back; null where it does not say.")]
@@ -56,6 +59,11 @@ struct Shown {
     instance: String,
     version: Option<String>,
     digest: Option<String>,
+    /// What is on record.
+    recorded: Option<String>,
+    /// By how many processes it is run.
+    running: usize,
+    /// What is: on the word of the processes that know it, or as it is on record.
     state: String,
     why: Option<String>,
     added: bool,
@@ -109,7 +117,7 @@ impl Ps {
             shown.plugin.parse().ok().map(|package| ConsentKey { tenant: shown.tenant.clone(), instance: shown.instance.clone(), package });
         same(self.plugin.as_ref().map(ToString::to_string), &shown.plugin)
             && key.is_none_or(|key| self.which.leaves(&key))
-            && (self.all || shown.state != "removed" || !shown.hosts.is_empty())
+            && (self.all || shown.recorded.as_deref() != Some("removed") || !shown.hosts.is_empty())
     }
 }
 
@@ -147,12 +155,25 @@ fn said(pid: u32, answer: &Value, hosts: &mut BTreeMap<ConsentKey, Vec<Value>>) 
     }
 }
 
+/// Whether a process runs it, or is about to, or still does.
+fn runs(host: &Value) -> bool {
+    matches!(host["state"].as_str(), Some("active" | "enabling" | "disabling"))
+}
+
+/// Its state by the word of processes: of one that runs it, if one does. None where no process knows it.
+fn now(hosts: &[Value]) -> Option<String> {
+    let host = hosts.iter().find(|host| runs(host)).or(hosts.first())?;
+    host["state"].as_str().map(str::to_owned)
+}
+
 /// A plugin that was added.
 fn added(life: &Life, hosts: Vec<Value>) -> Shown {
     let subject = life.subject();
     let state = life.state(now_ms());
     let word = state.stage().to_string();
     let why = state.to_string().strip_prefix(&word).and_then(|rest| rest.strip_prefix(": ")).map(str::to_owned);
+    // On record nothing is active: that takes a process.
+    let recorded = if state.stage() == Stage::Active { "enabled".to_owned() } else { word.clone() };
     let disabled = life.said.as_ref().filter(|said| !said.enabled);
     let why = why.or_else(|| {
         disabled.map(|said| format!("disabled by {}{}{}", said.by, if said.reason.is_empty() { "" } else { ": " }, said.reason))
@@ -163,7 +184,9 @@ fn added(life: &Life, hosts: Vec<Value>) -> Shown {
         instance: subject.instance.clone(),
         version: life.latest.consent().and_then(|consent| consent.version.as_ref()).map(ToString::to_string),
         digest: Some(subject.digest.to_string()),
-        state: word,
+        state: now(&hosts).unwrap_or_else(|| recorded.clone()),
+        recorded: Some(recorded),
+        running: hosts.iter().filter(|host| runs(host)).count(),
         why,
         added: true,
         enabled: life.said.as_ref().map(|said| said.enabled),
@@ -183,7 +206,9 @@ fn running(key: &ConsentKey, hosts: Vec<Value>) -> Shown {
         instance: key.instance.clone(),
         version: text("version"),
         digest: text("digest"),
-        state: text("state").unwrap_or_default(),
+        recorded: None,
+        running: hosts.iter().filter(|host| runs(host)).count(),
+        state: now(&hosts).unwrap_or_default(),
         why: Some("not added: it runs on the word of its process".to_owned()),
         added: false,
         enabled: None,
@@ -215,8 +240,9 @@ fn rows(shown: &Shown) -> Vec<Vec<String>> {
     let version = shown.version.clone().unwrap_or_else(none);
     let why = |why: Option<&str>| why.map(one_line).unwrap_or_default();
     if shown.hosts.is_empty() {
-        let mut row = vec![name, version, shown.state.clone()];
-        row.extend((0..8).map(|_| none()));
+        let process = if shown.state == "enabled" { "not running".to_owned() } else { none() };
+        let mut row = vec![name, version, shown.state.clone(), process];
+        row.extend((0..7).map(|_| none()));
         row.push(why(shown.why.as_deref()));
         return vec![row];
     }

@@ -11,7 +11,6 @@ use serde_json::json;
 
 use crate::exit::Failure;
 use crate::host::{self, Place};
-use crate::live::ring::Ring;
 use crate::pipeline::load::{self, Loaded};
 use crate::pipeline::output::Output;
 use crate::pipeline::report::{self, Journal, Times};
@@ -64,10 +63,8 @@ impl Run {
         let journal = Journal::new(self.verbose);
         let base = self.pipeline.parent().unwrap_or(Path::new(".")).to_owned();
         let store = host::store(place).await?;
-        let ring = Ring::default();
-        let sink = ring.before(journal.clone());
-        let runtime = host::open(place, &store, &base, Limits::batch(), sink, hint(&self.pipeline, &steps)).await?;
-        let _serving = host::serve(place, &runtime, "run", &ring);
+        let runtime = host::open(place, &store, &base, Limits::batch(), journal.clone(), hint(&self.pipeline, &steps)).await?;
+        let _serving = host::serve(place, &runtime, "run");
         print::narrate(format_args!("checking {} steps of `{name}`", steps.len()));
         let loaded = tokio::select! {
             loaded = load::load(&runtime, store.as_ref(), &base, steps) => Arc::new(loaded?),

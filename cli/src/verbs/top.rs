@@ -22,7 +22,8 @@ const BRIEFLY: Duration = Duration::from_millis(300);
 
 /// Shows what running plugins use: calls, processor, memory, traffic, storage, faults.
 ///
-/// It sees every `plugwork run`, `call` and `dev` on the same state folder, through a private socket that each has in the folder `run` there.
+/// It sees every `plugwork run`, `call` and `dev` on the same state folder, and every application that opens an observer there, through a private socket
+/// that each has in the folder `run`.
 /// Drawn anew each second until Ctrl-C; once where the output is no terminal.
 #[derive(clap::Args)]
 #[command(after_long_help = "\

@@ -37,7 +37,7 @@ fn nothing_there_says_what_to_do() {
 }
 
 #[test]
-fn enabled_is_active_and_stays_as_it_was_configured() {
+fn enabled_is_not_running_by_itself_and_stays_as_it_was_configured() {
     let place = added();
     let states = |place: &Place| shown(place, &[]).iter().map(|shown| shown["state"].clone()).collect::<Vec<_>>();
     assert_eq!(states(&place), ["installed", "installed"]);
@@ -48,7 +48,10 @@ fn enabled_is_active_and_stays_as_it_was_configured() {
     assert_eq!(told[0]["settings"]["configuration"], json!({"flavour": "strict"}));
     assert_eq!((&told[0]["settings"]["weight"], &told[0]["settings"]["critical"]), (&json!(-10), &json!(true)));
     assert_eq!(told[0]["settings"]["points"], json!(["test:point/outcomes@0.1.0"]));
-    assert_eq!(states(&place), ["installed", "active"]);
+    assert_eq!(states(&place), ["installed", "enabled"]);
+    let enabled = &shown(&place, &["--instance", "flights"])[0];
+    assert_eq!((&enabled["recorded"], &enabled["running"], &enabled["hosts"]), (&json!("enabled"), &json!(0), &json!([])));
+    place.run(&["ps"]).exits(0).says(&["test:plugin#flights  0.1.0    enabled    not running"]);
     // Once more changes nothing, with other settings it is not for the table, and disabling keeps what it was.
     assert_eq!(place.run(&arguments).exits(0).json()[0]["record"], Value::Null);
     let other = place.run(&["enable", "test:plugin", "--instance", "flights", "--weight", "3"]).exits(3);
@@ -104,7 +107,7 @@ fn what_has_no_consent_is_suspended_and_what_is_enabled_is_not_removed() {
         .exits(3)
         .complains(&["it is suspended: consent taken back", "consent again with `plugwork add FILE`"]);
     place.run(&["add", "a.wasm", "--yes", "--instance", "flights"]).exits(0);
-    assert_eq!(shown(&place, &["--instance", "flights"])[0]["state"], "active");
+    assert_eq!(shown(&place, &["--instance", "flights"])[0]["state"], "enabled");
     place.run(&["disable", "test:plugin"]).exits(0);
     place.run(&["remove", "test:plugin"]).exits(0);
     assert!(shown(&place, &[]).is_empty());
@@ -122,7 +125,7 @@ fn an_update_of_what_is_enabled_stays_enabled() {
     place.write("b.wasm", with_text(&outcomes(), "name = \"test:plugin\"\nversion = \"0.2.0\"\n"));
     place.run(&["update", "test:plugin", "b.wasm"]).exits(0);
     let updated = &shown(&place, &[])[0];
-    assert_eq!((&updated["version"], &updated["state"], &updated["settings"]["weight"]), (&json!("0.2.0"), &json!("active"), &json!(4)));
+    assert_eq!((&updated["version"], &updated["state"], &updated["settings"]["weight"]), (&json!("0.2.0"), &json!("enabled"), &json!(4)));
 }
 
 #[test]

@@ -22,4 +22,5 @@ mod logs;
 mod obey;
 mod place;
 mod run;
+mod seen;
 mod terminal;

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let serve = std::env::args().skip(1).any(|argument| argument == "--serve");
     let shop = Arc::new(Shop::open().await?);
+    let _observer = shop.observe()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let server = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();

@@ -9,7 +9,7 @@ use std::path::Path;
 use plugwork::core::dispatch::{Dispatching, OnFault};
 use plugwork::core::record::{ConsentKey, Settings};
 use plugwork::core::rollback::Watch;
-use plugwork::{Grants, Origin, Outcome, Point, Replacement, Runtime, Source, Status, Subject};
+use plugwork::{Grants, Observer, Origin, Outcome, Point, Replacement, Runtime, Source, Status, Subject};
 use serde::Serialize;
 
 use super::catalogue::Catalogue;
@@ -71,6 +71,11 @@ impl Shop {
             rule.enable("shop").await?;
         }
         Ok(Self { runtime, catalogue })
+    }
+
+    /// Lets `plugwork ps`, `top` and `logs` see the rules, for as long as the answer lives: `--state target/pricing-state`.
+    pub(crate) fn observe(&self) -> plugwork::Result<Observer> {
+        Observer::open(&self.runtime, built("pricing-state"), "pricing-host")
     }
 
     /// Takes over another version of a rule that is installed, while prices are asked for.

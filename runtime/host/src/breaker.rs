@@ -69,6 +69,19 @@ impl Guarded {
         self.locked(|breaker| breaker.state())
     }
 
+    /// What is to be known by whoever goes on in its place; none where there is nothing to know. A call that tries meanwhile decides nothing there.
+    pub(crate) fn left(&self) -> Option<Breaker> {
+        self.locked(|breaker| (!breaker.is_quiet()).then(|| breaker.clone())).map(|mut breaker| {
+            breaker.abandoned(true);
+            breaker
+        })
+    }
+
+    /// Goes on where another was left.
+    pub(crate) fn go_on(&self, left: Breaker) {
+        self.locked(|breaker| *breaker = left);
+    }
+
     #[cold]
     fn ask(&self, now_ms: u64) -> Result<LetIn, Open> {
         match self.locked(|breaker| breaker.admit(now_ms)) {
@@ -154,6 +167,22 @@ mod tests {
             assert_eq!(call(&guarded, 0, true), Ok(false));
             drop(guarded.admit(0).unwrap());
             assert_eq!((guarded.state(), call(&guarded, 0, true)), (BreakerState::Closed, Ok(true)));
+        });
+    }
+
+    #[test]
+    fn another_goes_on_where_it_was_left() {
+        check(|| {
+            let (before, after) = (guarded(), guarded());
+            assert!(before.left().is_none(), "nothing is to be known");
+            assert_eq!(call(&before, 0, true), Ok(false));
+            after.go_on(before.left().unwrap());
+            assert_eq!((call(&after, 0, true), call(&after, 0, false)), (Ok(true), Err(50)));
+            let probe = after.admit(50).unwrap();
+            let last = guarded();
+            last.go_on(after.left().unwrap());
+            assert_eq!((call(&last, 50, false), last.state()), (Ok(false), BreakerState::Closed), "whoever tried before is not waited for");
+            drop(probe);
         });
     }
 }

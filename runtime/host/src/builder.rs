@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +30,7 @@ use crate::installation::native_subject;
 use crate::last_use::LastUse;
 use crate::log::Sink;
 use crate::native::{AnyNative, Native};
+use crate::outlet::Outlet;
 use crate::point::Call;
 use crate::runtime::{Hint, Runtime, Shared};
 use crate::threads::GuestThreads;
@@ -259,7 +260,7 @@ impl Builder {
             cache: Cache::new(disk, children, capacity.loaded_max, self.resident.code_bytes),
             capabilities: self.capabilities,
             limits: self.limits,
-            sink: self.sink,
+            outlet: Arc::new(Outlet::new(self.sink, self.clock.clone())),
             hint: self.hint,
             clock: self.clock,
             audit: audit.clone(),
@@ -277,6 +278,7 @@ impl Builder {
             follows: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             last_use: LastUse::new(self.state.as_deref()),
+            next_expiry_ms: AtomicU64::new(u64::MAX),
             io: Handle::current(),
             threads,
             accounts: Mutex::default(),

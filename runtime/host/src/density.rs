@@ -2,7 +2,7 @@
 //!
 //! The kernel's limits decide how much that is (`core::capacity`): every loaded plugin takes memory maps and a descriptor, and where maps run out
 //! an ordinary allocation ends the process, so plugins are refused long before. Easily got wrong: a plugin that is evicted is still active; its
-//! next call loads it again, from the cache on disk.
+//! next call loads it again, from the cache on disk. And a plugin with an open session goes last, not never.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
@@ -20,11 +20,17 @@ use crate::runtime::Shared;
 /// Machine code that is kept loaded by default.
 pub(crate) const LOADED_BYTES_MAX: u64 = 2 << 30;
 
+/// The cache notes uses in a queue and loses what does not fit there.
+const TOUCHED_AT_ONCE: usize = 32;
+
 /// Which plugins are loaded.
 pub(crate) struct Density {
     /// By the address of the member, which lives as long as its entry.
     kept: Cache<usize, Arc<Member>>,
     capacity: Capacity,
+    /// What one plugin weighs at least and at most.
+    least: u32,
+    largest: u32,
     loaded: Arc<AtomicU64>,
 }
 
@@ -58,7 +64,7 @@ impl Density {
                 }
             })
             .build();
-        Self { kept, capacity, loaded: Arc::default() }
+        Self { kept, capacity, least, largest, loaded: Arc::default() }
     }
 
     /// Counts a generation that is about to be, if there is room for it: counted first, so that of many at once no more pass than fit.
@@ -97,8 +103,16 @@ impl Density {
         &self.capacity
     }
 
-    /// Keeps a member that was just loaded.
-    pub(crate) fn keep(&self, member: &Arc<Member>) {
+    /// Keeps a member that was just loaded. Where others have to go for it, `with_sessions` are asked to stay: they go after all that have none, and among
+    /// themselves in their order.
+    pub(crate) fn keep(&self, member: &Arc<Member>, with_sessions: impl FnOnce() -> Vec<Arc<Member>>) {
+        let weighs = self.kept.weighted_size() + u64::from(member.code_bytes().clamp(self.least, self.largest));
+        if weighs > self.kept.policy().max_capacity().unwrap_or(u64::MAX) {
+            for some in with_sessions().chunks(TOUCHED_AT_ONCE) {
+                some.iter().for_each(|member| self.touch(member));
+                self.kept.run_pending_tasks();
+            }
+        }
         self.kept.insert(key(member), member.clone());
         // The cache would get to it by itself, but only after some dozens more were loaded.
         self.kept.run_pending_tasks();

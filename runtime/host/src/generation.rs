@@ -74,7 +74,7 @@ pub(crate) struct Generation {
     pub(crate) configuration: String,
     pub(crate) configured: ConfiguredByName,
     pub(crate) ticker: Arc<Ticker>,
-    pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) sink: Arc<dyn Sink>,
     pub(crate) runtime: Weak<Shared>,
     /// What changes while it lives.
     pub(crate) work: Work,

@@ -51,7 +51,7 @@ pub(crate) fn start(runtime: Weak<Shared>, opened: Instant) {
             if moves.is_multiple_of(SWEEP_EVERY) {
                 // Where there are records whoever reads them does it.
                 if shared.audit.is_none() {
-                    shared.end_expired();
+                    runtime.end_expired();
                 }
                 sweep_sessions(shared);
                 sweep_instances(shared);
@@ -121,6 +121,15 @@ impl Shared {
     #[inline]
     pub(crate) fn now_ms(&self) -> u64 {
         self.engines.ticker.coarse_ms()
+    }
+
+    /// Plugins with open sessions in the version that takes calls, those whose sessions were used last at the end.
+    pub(crate) fn with_sessions(&self) -> Vec<Arc<Member>> {
+        let mut open: Vec<_> =
+            alive(&self.watched.sessions).iter().filter_map(|place| Some((place.last_used_ms(), place.holds_loaded()?.clone()))).collect();
+        // Stable: of those that were used in the same moment the one that was opened first comes first.
+        open.sort_by_key(|(used_ms, _)| *used_ms);
+        open.into_iter().map(|(_, member)| member).collect()
     }
 
     pub(crate) fn watch_session(&self, place: &Arc<Place>) {

@@ -130,7 +130,7 @@ impl<W: Write + Send + 'static> Sink for JsonLines<W> {
 /// One instance's log.
 pub(crate) struct Log {
     subject: Arc<Subject>,
-    sink: Option<Arc<dyn Sink>>,
+    sink: Arc<dyn Sink>,
     account: Arc<Account>,
     /// Counted under the lock of `spent`, and read at every call without it.
     records: AtomicU64,
@@ -144,7 +144,7 @@ struct Spent {
 }
 
 impl Log {
-    pub(crate) fn new(subject: Arc<Subject>, sink: Option<Arc<dyn Sink>>, account: Arc<Account>) -> Self {
+    pub(crate) fn new(subject: Arc<Subject>, sink: Arc<dyn Sink>, account: Arc<Account>) -> Self {
         Self { subject, sink, account, records: AtomicU64::new(0), spent: Mutex::default() }
     }
 
@@ -161,13 +161,11 @@ impl Log {
             }
             spent.bytes += kept.len() as u64;
         }
-        if let Some(sink) = &self.sink {
-            let message = match message.len() - kept.len() {
-                0 => Cow::Borrowed(kept),
-                cut => Cow::Owned(format!("{kept} [{cut} bytes more were cut]")),
-            };
-            record(sink, &self.subject, level, &message);
-        }
+        let message = match message.len() - kept.len() {
+            0 => Cow::Borrowed(kept),
+            cut => Cow::Owned(format!("{kept} [{cut} bytes more were cut]")),
+        };
+        record(&self.sink, &self.subject, level, &message);
     }
 
     pub(crate) fn records(&self) -> u64 {
@@ -179,9 +177,9 @@ impl Drop for Log {
     fn drop(&mut self) {
         let dropped = self.spent.get_mut().map_or(0, |spent| spent.dropped);
         // Within the rate too: who floods the log from a thousand instances must not flood it with a thousand of these.
-        if let (Some(sink), true) = (&self.sink, dropped > 0 && self.account.has_room_in_log(256)) {
+        if dropped > 0 && self.account.has_room_in_log(256) {
             record(
-                sink,
+                &self.sink,
                 &self.subject,
                 Level::Warn,
                 &format!(

@@ -82,7 +82,7 @@ impl Plugin {
 
     /// Starts a session: one instance, held until the session ends or is dropped.
     pub async fn session<P: Point>(&self) -> Result<Session<P>> {
-        Session::<P>::start(self.enter()?).await
+        Session::<P>::start(self.enter()?, None).await
     }
 
     /// Makes the point's main call: in an instance of its own, or in a warm one where it was granted reuse.

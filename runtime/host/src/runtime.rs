@@ -32,11 +32,13 @@ use crate::engine::Engines;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
 use crate::housekeeping;
+use crate::installation::Member;
 use crate::installation::hooks::{self, Change, Moment};
 use crate::installation::members::Members;
 use crate::last_use::LastUse;
 use crate::log::{Level, Sink, cut};
 use crate::offer::Offer;
+use crate::outlet::Outlet;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
 use crate::source::Source;
@@ -54,7 +56,7 @@ pub(crate) struct Shared {
     pub(crate) cache: Cache,
     pub(crate) capabilities: Vec<Box<dyn Capability>>,
     pub(crate) limits: Limits,
-    pub(crate) sink: Option<Arc<dyn Sink>>,
+    pub(crate) outlet: Arc<Outlet>,
     pub(crate) hint: Hint,
     pub(crate) clock: Arc<dyn Clock>,
     /// Present where the runtime keeps records.
@@ -77,6 +79,8 @@ pub(crate) struct Shared {
     /// Whether nothing is loaded any more.
     pub(crate) closing: AtomicBool,
     pub(crate) last_use: LastUse,
+    /// No consent ends earlier than this, in Unix milliseconds.
+    pub(crate) next_expiry_ms: AtomicU64,
     /// Where work of the runtime's own runs.
     pub(crate) io: Handle,
     pub(crate) threads: GuestThreads,
@@ -194,6 +198,11 @@ impl Shared {
         self.closing.load(Ordering::SeqCst)
     }
 
+    /// Counts a member that was just loaded among what is loaded. Who has sessions stays for as long as others can go.
+    pub(crate) fn keep(&self, member: &Arc<Member>) {
+        self.density.keep(member, || self.with_sessions());
+    }
+
     /// Makes sure that one more plugin may be loaded, and says where that is nearly no longer so.
     pub(crate) fn make_room(&self, subject: &Subject) -> Result<()> {
         self.density.admit(&self.seats).map_err(|scarce| Error::scarce(scarce).of(subject))?;
@@ -275,9 +284,8 @@ impl Shared {
         }
     }
 
-    /// Stops every plugin whose consent is over.
-    pub(crate) fn end_expired(&self) {
-        let now_ms = self.clock.now_ms();
+    /// Stops every call of a plugin whose consent is over.
+    pub(crate) fn end_expired_accounts(&self, now_ms: u64) {
         let accounts = self.accounts.lock().expect("no panic happens under this lock");
         accounts.values().filter_map(Weak::upgrade).for_each(|account| account.end_if_expired(now_ms));
     }
@@ -293,11 +301,9 @@ impl Shared {
 
     /// Says something of the host's own where its plugins' records go, since nobody waits for an answer.
     pub(crate) fn complain(&self, level: Level, message: &str) {
-        if let Some(sink) = &self.sink {
-            let package = "plugwork:host".parse().expect("a namespace and a label");
-            let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: Digest::of(b"") };
-            sink.record(&subject, level, cut(message, LOG_RECORD_BYTES_MAX));
-        }
+        let package = "plugwork:host".parse().expect("a namespace and a label");
+        let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: Digest::of(b"") };
+        self.outlet.record(&subject, level, cut(message, LOG_RECORD_BYTES_MAX));
     }
 
     /// The file of a package that is on record.
@@ -323,8 +329,8 @@ impl Shared {
 
     /// Puts on record that another version has the consent now, and lets its account rest on that. An error where consent was taken back meanwhile: then
     /// that stands.
-    /// Gives the last record.
-    pub(crate) async fn rest_on_new_record(&self, next: &Generation, before: &Generation, events: Vec<Event>) -> Result<u64> {
+    /// `since` is the record that the version before rests on; none where that was ended. Gives the last record.
+    pub(crate) async fn rest_on_new_record(&self, next: &Generation, since: Option<u64>, events: Vec<Event>) -> Result<u64> {
         let key = ConsentKey::from(&*next.subject);
         let taken_back = |what: &Self| {
             let message = format!("consent to `{}` was taken back", next.subject);
@@ -332,9 +338,9 @@ impl Shared {
             Error::new(ErrorKind::Refused, message).of(&next.subject)
         };
         // Looked at before, so that after the record there is next to nothing left to look at: from there on nothing may fail.
-        let Some(audit) = &self.audit else { return Err(taken_back(self)) };
+        let (Some(audit), Some(since)) = (&self.audit, since) else { return Err(taken_back(self)) };
         let seen = audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence);
-        if before.account.revoked() || self.was_ended(&key, before.account.since(), seen + 1).await? {
+        if self.was_ended(&key, since, seen + 1).await? {
             return Err(taken_back(self));
         }
         let count = events.len() as u64;

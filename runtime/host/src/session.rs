@@ -14,6 +14,7 @@ use wasmtime::StoreContextMut;
 use crate::call::Running;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Entered;
+use crate::installation::Member;
 use crate::ledger::Spend;
 use crate::live::Live;
 use crate::point::{Call, Point};
@@ -50,6 +51,8 @@ pub(crate) struct Place {
     used_ms: AtomicU64,
     born_ms: u64,
     entered: Entered,
+    /// The installation that it is a session of; none where a version was asked by itself.
+    member: Option<Arc<Member>>,
 }
 
 enum Inside {
@@ -136,6 +139,24 @@ impl Place {
         }
     }
 
+    /// When it was last called, by the coarse clock.
+    pub(crate) fn last_used_ms(&self) -> u64 {
+        self.used_ms.load(Ordering::Relaxed)
+    }
+
+    /// The installation of an open session whose version still takes calls.
+    pub(crate) fn holds_loaded(&self) -> Option<&Arc<Member>> {
+        let is_open = !matches!(*self.inside.lock().expect("no panic happens under this lock"), Inside::Gone { .. });
+        self.member.as_ref().filter(|_| is_open && !self.entered.work.gate.is_closed())
+    }
+
+    /// Its plugin is used by this, as by any other call.
+    fn is_used(&self) {
+        if let (Some(member), Some(runtime)) = (&self.member, self.entered.runtime.upgrade()) {
+            member.used(&runtime, self.entered.ticker.coarse_ms());
+        }
+    }
+
     /// Whose it is.
     pub(crate) fn entered(&self) -> &Entered {
         &self.entered
@@ -155,14 +176,15 @@ impl<P: Point> fmt::Debug for Session<P> {
 }
 
 impl<P: Point> Session<P> {
-    pub(crate) async fn start(entered: Entered) -> Result<Self> {
+    pub(crate) async fn start(entered: Entered, member: Option<Arc<Member>>) -> Result<Self> {
         // Before an instance is made: whether it is such a point at all.
         entered.indices::<P>()?;
         let mut live = Box::new(Live::start(&entered).await?);
         let guest = live.guest::<P>(&entered)?;
         let now_ms = entered.ticker.coarse_ms();
         let runtime = entered.runtime.upgrade();
-        let place = Arc::new(Place { inside: Mutex::new(Inside::Resting(live)), used_ms: now_ms.into(), born_ms: now_ms, entered });
+        let inside = Mutex::new(Inside::Resting(live));
+        let place = Arc::new(Place { inside, used_ms: now_ms.into(), born_ms: now_ms, entered, member });
         if let Some(runtime) = runtime {
             runtime.watch_session(&place);
         }
@@ -186,6 +208,7 @@ impl<P: Point> Session<P> {
         call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a W) -> Running<'a, wasmtime::Result<R>>,
     ) -> Result<R> {
         let mut live = self.place.take()?;
+        self.place.is_used();
         let before = live.time();
         let answer = live.call(&self.place.entered, &(&*self.guest, with), |(guest, with), store| call(guest, store, with)).await;
         self.place.note(live.time() - before, answer.as_ref().err());

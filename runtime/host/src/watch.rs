@@ -11,7 +11,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::audit::Audit;
 use crate::log::Level;
-use crate::runtime::Shared;
+use crate::runtime::{Runtime, Shared};
 
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Time for the rest of a burst to be noted, so that it is written together.
@@ -40,7 +40,7 @@ pub(crate) fn start(runtime: Weak<Shared>, audit: Arc<Audit>, seen: u64) {
                 let _ = audit.write(false).await;
                 continue;
             }
-            shared.end_expired();
+            Runtime::from(shared.clone()).end_expired();
             let looked = look(&shared, audit.records.as_ref(), &mut seen).await;
             if let Err(error) = looked.and(audit.write(false).await) {
                 shared.complain(Level::Error, &format!("the records cannot be read or written: {error}"));

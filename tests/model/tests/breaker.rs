@@ -123,3 +123,20 @@ fn a_probe_that_vanishes_leaves_its_place_to_another() {
         assert_eq!(guarded.state(), BreakerState::Closed);
     });
 }
+
+#[test]
+fn whoever_goes_on_knows_of_every_fault_that_was_told_before() {
+    model(|| {
+        let before = Arc::new(Guarded::new(SETTINGS));
+        assert_eq!(call(&before, 0, true), (true, false));
+        let theirs = before.clone();
+        let fault = thread::spawn(move || call(&theirs, 0, true));
+        let after = Guarded::new(SETTINGS);
+        after.go_on(before.left().expect("a fault counts"));
+        fault.join().unwrap();
+        // Whether the other fault came before it was left or after it: one more is enough.
+        call(&after, 0, true);
+        assert_eq!(after.state(), BreakerState::Open { until_ms: 50 });
+        assert_eq!(call(&after, 0, false), (false, false));
+    });
+}

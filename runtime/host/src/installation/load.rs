@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::limits::LOG_RECORD_BYTES_MAX;
-use plugwork_core::record::{Event, Settings};
+use plugwork_core::record::Event;
 use plugwork_core::{CompileFailure, Grants, Limits};
 
 use super::Member;
@@ -98,7 +98,8 @@ impl Member {
                 if let Some(newer) = self.run_from_here(runtime, &generation, &recipe)? {
                     return Ok(newer);
                 }
-                runtime.shared().density.keep(self);
+                self.lasts_until(runtime.shared(), generation.account.expires_ms());
+                runtime.shared().keep(self);
                 if first {
                     self.after_activation(runtime).await;
                 }
@@ -132,8 +133,7 @@ impl Member {
     async fn load_updated(self: &Arc<Self>, runtime: &Runtime) -> Result<(Arc<Generation>, bool)> {
         let (generation, first) = self.load_to_run(runtime).await?;
         self.prove(runtime, &generation).await?;
-        let points = generation.facts.points().cloned().collect();
-        let settings = Settings { points, ..(*self.settings.load_full()).clone() };
+        let settings = self.settings_after(runtime, &generation).await?;
         let subject = (*generation.subject).clone();
         self.write(runtime, vec![Event::Enabled { subject, by: "host".to_owned(), settings: settings.clone() }]).await?;
         self.settings.store(Arc::new(settings));
@@ -167,6 +167,11 @@ impl Member {
             && let Some(newer) = self.current.load_full()
         {
             return Ok(Some(newer));
+        }
+        if let Some(left) = self.breaker_left.lock().expect("no panic happens under this lock").take()
+            && left.0 == generation.subject.digest
+        {
+            generation.work.breaker.go_on(left.1);
         }
         self.current.store(Some(generation.clone()));
         self.count_generation();
@@ -212,6 +217,8 @@ impl Member {
     pub(crate) fn evict(&self, shared: &Shared) {
         drop(self.ready.lock().expect("no panic happens under this lock").take());
         if let Some(generation) = self.current.swap(None) {
+            let left = generation.work.breaker.left().map(|breaker| Box::new((generation.subject.digest, breaker)));
+            *self.breaker_left.lock().expect("no panic happens under this lock") = left;
             shared.retire(generation);
         }
     }

@@ -3,13 +3,17 @@
 //! Here is who is called and in which version. What each change does is in the files beside: `moves` (install, enable, disable, remove), `load`,
 //! `replace`, `start`. Easily got wrong: an installation that is active need not be loaded; its first call loads it.
 
+mod direct;
 mod dynamic;
+mod expiry;
 pub(crate) mod hooks;
 pub(crate) mod load;
+mod lost;
 pub(crate) mod members;
 mod moves;
 mod replace;
 pub(crate) mod roster;
+mod settings;
 mod start;
 mod status;
 
@@ -19,6 +23,7 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use plugwork_core::breaker::{Breaker, BreakerState};
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Settings};
 use plugwork_core::{Denial, Digest, Subject, lifecycle};
@@ -30,7 +35,7 @@ use crate::generation::{Entered, Generation};
 use crate::native::AnyNative;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Shared};
 use crate::session::Session;
 use crate::threads::{GuestThreads, Lane};
 
@@ -83,6 +88,10 @@ pub(crate) struct Member {
     heard: AtomicU64,
     /// By the coarse clock; 0 before the first call.
     used_ms: AtomicU64,
+    /// When its consent is over, in Unix milliseconds.
+    expires_ms: AtomicU64,
+    /// The breaker of the version that was unloaded, where that had something to say.
+    breaker_left: Mutex<Option<Box<(Digest, Breaker)>>>,
 }
 
 impl Member {
@@ -108,6 +117,8 @@ impl Member {
             generations: AtomicU64::new(0),
             heard: AtomicU64::new(0),
             used_ms: AtomicU64::new(0),
+            expires_ms: AtomicU64::new(u64::MAX),
+            breaker_left: Mutex::default(),
         }
     }
 
@@ -186,10 +197,10 @@ impl Member {
             return answer;
         }
         let now_ms = runtime.shared().now_ms();
-        self.used(runtime, now_ms);
+        self.used(runtime.shared(), now_ms);
         let entered = match self.enter_current() {
             Some(entered) => entered,
-            None => self.enter_loaded(runtime).await?,
+            None => self.enter_loaded(runtime, now_ms).await?,
         };
         let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
         told.by = Some(entered.subject.clone());
@@ -204,10 +215,10 @@ impl Member {
     /// Begins a call in the current version, loading it where it is not.
     #[inline]
     pub(crate) async fn enter(self: &Arc<Self>, runtime: &Runtime, now_ms: u64) -> Result<Entered> {
-        self.used(runtime, now_ms);
+        self.used(runtime.shared(), now_ms);
         match self.enter_current() {
             Some(entered) => Ok(entered),
-            None => self.enter_loaded(runtime).await,
+            None => self.enter_loaded(runtime, now_ms).await,
         }
     }
 
@@ -219,8 +230,9 @@ impl Member {
     /// Not loaded, or closed in this very moment: by the time it is loaded the next version is the current one. Entered as it was given, because
     /// where little fits it may be unloaded again before it would be found there.
     #[cold]
-    async fn enter_loaded(self: &Arc<Self>, runtime: &Runtime) -> Result<Entered> {
+    async fn enter_loaded(self: &Arc<Self>, runtime: &Runtime, now_ms: u64) -> Result<Entered> {
         loop {
+            self.is_left_open(now_ms)?;
             if let Some(entered) = self.loaded(runtime).await?.enter() {
                 return Ok(entered);
             }
@@ -232,11 +244,20 @@ impl Member {
 
     /// Notes that it was used, at most once a second: more often would say no more.
     #[inline]
-    fn used(self: &Arc<Self>, runtime: &Runtime, now_ms: u64) {
+    pub(crate) fn used(self: &Arc<Self>, shared: &Shared, now_ms: u64) {
         let before = self.used_ms.load(Ordering::Relaxed);
         if before == 0 || now_ms.saturating_sub(before) >= 1_000 {
             self.used_ms.store(now_ms.max(1), Ordering::Relaxed);
-            runtime.shared().density.touch(self);
+            shared.density.touch(self);
+        }
+    }
+
+    /// An error where the breaker was open when it was unloaded and still is: others need not make room for a call that would be refused.
+    fn is_left_open(&self, now_ms: u64) -> Result<()> {
+        let left = self.breaker_left.lock().expect("no panic happens under this lock");
+        match left.as_ref().map(|left| left.1.state()) {
+            Some(BreakerState::Open { until_ms }) if now_ms < until_ms => Err(self.tripped(until_ms - now_ms)),
+            _ => Ok(()),
         }
     }
 
@@ -321,7 +342,7 @@ impl Installation {
         let generation = entered.clone();
         let breaker = &generation.work.breaker;
         let permit = breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
-        let started = Session::start(entered).await;
+        let started = Session::start(entered, Some(self.member.clone())).await;
         breaker.done(permit, self.runtime.shared().now_ms(), started.as_ref().is_err_and(|error| error.fault().is_some()));
         started
     }

@@ -105,7 +105,7 @@ impl Runtime {
         if *member.subject() == *generation.subject && current.as_ref().is_none_or(|current| !Arc::ptr_eq(current, generation)) {
             *member.ready.lock().expect("no panic happens under this lock") = Some(generation.clone());
             // It may wait long to be enabled, so it makes room like any other.
-            self.shared().density.keep(&member);
+            self.shared().keep(&member);
         }
         drop(current);
         Ok(Installation::new(self, &member))
@@ -243,12 +243,19 @@ impl Member {
             Some(generation) => generation,
             None => self.load(runtime).await?,
         };
+        // Before anything of it runs: consent on no record ends without a word that loading could find.
+        if generation.account.revoked() {
+            let message = format!("consent to `{}` was taken back or is over", self.name);
+            return Err(Error::new(ErrorKind::Refused, message).of(&self.subject()));
+        }
         self.enabling_since.store(generation.account.since(), Ordering::SeqCst);
         let change = generation.change(None);
         shared.hooks.before(Moment::Activate, &change).await?;
         let was_updated = self.prove(runtime, &generation).await?;
         let settings = self.settings.load_full();
-        if settings.points.is_empty() {
+        if was_updated {
+            self.settings.store(Arc::new(self.settings_after(runtime, &generation).await?));
+        } else if settings.points.is_empty() {
             let points = generation.facts.points().cloned().collect();
             self.settings.store(Arc::new(Settings { points, ..(*settings).clone() }));
         }
@@ -290,7 +297,8 @@ impl Member {
             self.current.store(Some(generation.clone()));
         }
         self.count_generation();
-        shared.density.keep(self);
+        self.lasts_until(shared, generation.account.expires_ms());
+        shared.keep(self);
         shared.members.join(self);
         Ok(())
     }
@@ -313,6 +321,8 @@ impl Member {
         }
         shared.density.forget(self);
         let watched = self.watched.lock().expect("no panic happens under this lock").take();
+        // Enabled again it begins anew.
+        drop(self.breaker_left.lock().expect("no panic happens under this lock").take());
         self.activated.store(false, Ordering::Relaxed);
         let current = {
             // A load that is about to end sees that this happened, or is seen here.

@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use plugwork_core::consent::{carried_over, to_ask};
 use plugwork_core::difference::Difference;
 use plugwork_core::lifecycle::{Actor, Move, Stage};
-use plugwork_core::record::{Consent, ConsentKey, Event, Settings};
+use plugwork_core::record::{Consent, ConsentKey, Event};
 use plugwork_core::rollback::{self, Observed, Verdict, Why};
-use plugwork_core::{Digest, Grants, InterfaceName};
+use plugwork_core::{Digest, Grants, Limits};
 use semver::Version;
 use tokio::sync::OwnedMutexGuard;
 
@@ -25,8 +25,7 @@ use crate::interfaces::handover::SNAPSHOT_BYTES_MAX;
 use crate::live::Live;
 use crate::log::Level;
 use crate::offer::Offer;
-use crate::plugin::Plugin;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Shared};
 
 /// What came of it.
 #[derive(Debug)]
@@ -65,6 +64,9 @@ pub struct Offered {
     pub difference: Difference,
 }
 
+/// Why consent is given to a version by nobody's word.
+pub(super) const NO_MORE: &str = "a version that asks for no more";
+
 /// A new version under watch.
 pub(crate) struct Watched {
     pub(super) before: Arc<Generation>,
@@ -88,35 +90,32 @@ impl Installation {
     /// `migrate` or `restore`, or is not well, is an error; the old one keeps running in all these cases.
     pub async fn replace(&self, offer: Offer, by: &str) -> Result<Replacement> {
         let one = self.member.changing.clone().lock_owned().await;
-        let before = self.member.latest(&self.runtime).await?;
-        let offer = self.fit(offer, &before)?;
+        let before = match self.member.latest(&self.runtime).await {
+            Err(error) if self.member.is_lost(&error) => return self.replace_lost(one, offer, by, error).await,
+            before => before?,
+        };
+        let offer = self.fit(offer, before.account.expires_ms(), before.limits_given)?;
         let asked_before = before.manifest.as_ref().map_or_else(|| before.grants.clone(), Grants::all_asked);
         let carried = carried_over(&before.grants, offer.manifest());
-        let mut capabilities = to_ask(&asked_before, &before.grants, &carried, offer.manifest());
-        let refused = offer.reach(&carried).into_iter().filter(|reach| reach.kind == plugwork_core::reach::Kind::Refused);
-        capabilities.extend(refused.filter_map(|reach| reach.capability));
-        capabilities.sort();
-        capabilities.dedup();
-        if capabilities.is_empty() {
-            return self.swap(one, &before, offer.by(by, "a version that asks for no more"), carried, by).await.map(Replacement::Done);
+        match Offered::beyond(offer, &asked_before, &before.grants, &carried) {
+            Ok(offer) => self.swap(one, &before, offer.by(by, NO_MORE), carried, by).await.map(Replacement::Done),
+            Err(offered) => Ok(Replacement::Offered(offered)),
         }
-        let asked = offer.manifest().map(Grants::all_asked).unwrap_or_default();
-        let then = asked.iter().filter(|grant| capabilities.contains(&grant.capability));
-        let then = then.fold(carried, |grants, grant| grants.with(&grant.capability, grant.bounds));
-        let difference = Difference::between(&before.grants, &then);
-        Ok(Replacement::Offered(Box::new(Offered { offer, capabilities, difference })))
     }
 
     /// As [`Installation::replace`], with these grants: somebody consented to them.
     pub async fn replace_with(&self, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
         let one = self.member.changing.clone().lock_owned().await;
-        let before = self.member.latest(&self.runtime).await?;
-        let offer = self.fit(offer, &before)?;
+        let before = match self.member.latest(&self.runtime).await {
+            Err(error) if self.member.is_lost(&error) => return self.replace_lost_with(one, offer, grants, by, error).await,
+            before => before?,
+        };
+        let offer = self.fit(offer, before.account.expires_ms(), before.limits_given)?;
         self.swap(one, &before, offer.by(by, "consent to another version"), grants, by).await
     }
 
     /// The offer for this installation; an error where it is of another package.
-    fn fit(&self, offer: Offer, before: &Generation) -> Result<Offer> {
+    pub(super) fn fit(&self, offer: Offer, expires_ms: Option<u64>, limits_given: Option<Limits>) -> Result<Offer> {
         let member = &self.member;
         let settings = member.settings.load_full();
         if offer.subject().package != member.key.package {
@@ -125,8 +124,8 @@ impl Installation {
         }
         let configuration = serde_json::Value::Object(settings.configuration.clone());
         let offer = offer.tenant(&member.key.tenant).instance(&member.key.instance).configuration(configuration);
-        let offer = offer.until(before.account.expires_ms());
-        Ok(match before.limits_given {
+        let offer = offer.until(expires_ms);
+        Ok(match limits_given {
             Some(limits) => offer.limits(limits),
             None => offer,
         })
@@ -180,7 +179,7 @@ impl Installation {
     /// Puts it on record and sends new calls to it.
     async fn commit(&self, before: &Arc<Generation>, next: &Arc<Generation>, live: Box<Live>, consent: Consent, by: &str) -> Result<()> {
         let (member, shared) = (&self.member, self.runtime.shared());
-        let settings = member.settings_of(before, next);
+        let settings = member.settings_of(Some(&before.facts), next)?;
         let active = member.is(Stage::Active);
         if member.recipe.load().is_recorded() {
             let mut events = vec![Event::Granted(Consent { grants: next.grants.clone(), ..consent })];
@@ -188,7 +187,7 @@ impl Installation {
                 events.push(Event::Enabled { subject: (*next.subject).clone(), by: by.to_owned(), settings: settings.clone() });
             }
             events.push(Event::Replaced { subject: (*next.subject).clone(), from: before.subject.digest, by: by.to_owned() });
-            let recorded = shared.rest_on_new_record(next, before, events).await;
+            let recorded = shared.rest_on_new_record(next, before.stands_since(), events).await;
             match recorded {
                 Ok(last) => member.hear(last),
                 Err(error) => {
@@ -252,12 +251,13 @@ impl Member {
         }
     }
 
-    /// How another version is to run: as this one, attached to all its points, or to those that somebody chose.
-    fn settings_of(&self, this: &Generation, next: &Generation) -> Settings {
-        let settings = self.settings.load_full();
-        let chosen = !this.facts.points().all(|point| settings.points.contains(point));
-        let wanted = |point: &&InterfaceName| !chosen || settings.points.iter().any(|chosen| chosen.is_satisfied_by(point));
-        Settings { points: next.facts.points().filter(wanted).cloned().collect(), ..(*settings).clone() }
+    /// It is this version from here on, which the next enabling begins with.
+    pub(super) fn waits(&self, shared: &Shared, next: &Arc<Generation>, recipe: Recipe) {
+        let _state = self.state.lock().expect("no panic happens under this lock");
+        self.recipe.store(Arc::new(recipe));
+        self.subject.store(next.subject.clone());
+        *self.ready.lock().expect("no panic happens under this lock") = Some(next.clone());
+        self.lasts_until(shared, next.account.expires_ms());
     }
 
     /// New calls go to the new version from here on.
@@ -271,14 +271,16 @@ impl Member {
             // A runtime that closes has drained what it found: nothing is attached after that.
             if state.stage() != Stage::Active || shared.is_open(&self.subject()).is_err() {
                 *self.ready.lock().expect("no panic happens under this lock") = Some(next.clone());
-                return;
+                drop(state);
+                return self.lasts_until(shared, next.account.expires_ms());
             }
             let gone = self.current.swap(Some(next.clone()));
             // The old version was unloaded and loaded again meanwhile.
             gone.filter(|gone| !Arc::ptr_eq(gone, before)).into_iter().for_each(|gone| shared.retire(gone));
         }
         self.count_generation();
-        shared.density.keep(self);
+        self.lasts_until(shared, next.account.expires_ms());
+        shared.keep(self);
         shared.members.refresh();
         let watched = Watched { before: before.clone(), observed_before: before.work.observed.snapshot(), since_ms: shared.now_ms() };
         let earlier = self.watched.lock().expect("no panic happens under this lock").replace(watched);
@@ -340,7 +342,7 @@ impl Member {
         };
         shared.is_open(&self.subject())?;
         self.advance(Move::Update, Actor::Watch, super::plain)?;
-        let settings = self.settings_of(current, &before);
+        let settings = self.settings_of(Some(&current.facts), &before)?;
         if self.recipe.load().is_recorded() {
             // Somebody consented to something else meanwhile: that is no business of a watch.
             let audit = shared.audit.as_ref();
@@ -357,7 +359,7 @@ impl Member {
                 Event::Enabled { subject: subject.clone(), by: "host".to_owned(), settings: settings.clone() },
                 Event::RolledBack { subject, from: current.subject.digest, why: why.to_string() },
             ];
-            self.hear(shared.rest_on_new_record(&before, current, events).await?);
+            self.hear(shared.rest_on_new_record(&before, current.stands_since(), events).await?);
         }
         let recipe = self.recipe.load().for_version(&before);
         self.watched.lock().expect("no panic happens under this lock").take();
@@ -373,7 +375,8 @@ impl Member {
             self.current.store(Some(before.clone()));
         }
         self.count_generation();
-        shared.density.keep(self);
+        self.lasts_until(shared, before.account.expires_ms());
+        shared.keep(self);
         shared.members.refresh();
         shared.retire(current.clone());
         // Where both say the same version, or none, only the digests tell them apart.
@@ -396,7 +399,31 @@ fn lifecycle_allows(member: &Member) -> Result<()> {
         .map_err(|denial| Error::refused(format!("`{}` cannot be replaced:", member.name), vec![denial]).of(&member.subject()))
 }
 
+impl Offered {
+    /// The offer, where it asks for nothing beyond what was asked and granted; else what it asks for.
+    pub(super) fn beyond(offer: Offer, asked_before: &Grants, granted: &Grants, carried: &Grants) -> Result<Offer, Box<Self>> {
+        let mut capabilities = to_ask(asked_before, granted, carried, offer.manifest());
+        let refused = offer.reach(carried).into_iter().filter(|reach| reach.kind == plugwork_core::reach::Kind::Refused);
+        capabilities.extend(refused.filter_map(|reach| reach.capability));
+        capabilities.sort();
+        capabilities.dedup();
+        if capabilities.is_empty() {
+            return Ok(offer);
+        }
+        let asked = offer.manifest().map(Grants::all_asked).unwrap_or_default();
+        let then = asked.iter().filter(|grant| capabilities.contains(&grant.capability));
+        let then = then.fold(carried.clone(), |grants, grant| grants.with(&grant.capability, grant.bounds));
+        let difference = Difference::between(granted, &then);
+        Err(Box::new(Self { offer, capabilities, difference }))
+    }
+}
+
 impl Generation {
+    /// The record that its consent rests on; none where it was ended.
+    fn stands_since(&self) -> Option<u64> {
+        (!self.account.revoked()).then(|| self.account.since())
+    }
+
     /// The consent that it runs with, to be put on record again.
     fn consent_again(&self, by: &str, reason: &str) -> Consent {
         Consent {
@@ -407,51 +434,6 @@ impl Generation {
             reason: reason.to_owned(),
             expires_ms: self.account.expires_ms(),
             limits: self.limits_given,
-        }
-    }
-}
-
-impl Plugin {
-    /// Attaches it to the points it exports: the short way to install and enable it, without hooks before the installation. One instance is started
-    /// first to see that it does.
-    pub async fn enable(&self) -> Result<&Self> {
-        let Some(shared) = self.generation().runtime.upgrade() else {
-            return Err(Error::new(ErrorKind::Invalid, "its runtime was closed").of(self.subject()));
-        };
-        let runtime = Runtime::from(shared);
-        let generation = self.generation();
-        let configuration = serde_json::from_str(&generation.configuration).unwrap_or_default();
-        let settings = Settings { configuration, ..Settings::default() };
-        let installation = runtime.admit(self, settings)?;
-        let member = &installation.member;
-        let _one = member.changing.lock().await;
-        let is_another = *member.subject() != *generation.subject;
-        if member.is(Stage::Active) {
-            if is_another {
-                let message = format!("another version of `{}` is active\nhint: replace it: `Installation::replace`", member.name);
-                return Err(Error::new(ErrorKind::Invalid, message).of(self.subject()));
-            }
-            return Ok(self);
-        }
-        if is_another {
-            // What is enabled from here on is this version.
-            let settings = Settings { points: generation.facts.points().cloned().collect(), ..(*member.settings.load_full()).clone() };
-            member.settings.store(Arc::new(settings));
-            member.recipe.store(Arc::new(generation.recipe(runtime.shared())));
-            member.subject.store(generation.subject.clone());
-        }
-        *member.ready.lock().expect("no panic happens under this lock") = Some(generation.clone());
-        member.enable(&runtime, Actor::Operator, Some("application")).await?;
-        Ok(self)
-    }
-
-    /// Takes it from its points, if this version is the one that is attached. Calls under way finish.
-    pub async fn disable(&self) -> Result<()> {
-        let Some(shared) = self.generation().runtime.upgrade() else { return Ok(()) };
-        let runtime = Runtime::from(shared);
-        match runtime.installation(&self.subject().into()) {
-            Some(installation) if *installation.subject() == *self.subject() => installation.disable("application", "").await,
-            _ => Ok(()),
         }
     }
 }

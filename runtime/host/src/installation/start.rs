@@ -185,6 +185,7 @@ impl Runtime {
                 }
                 _ => continue,
             };
+            let expires_ms = if let Event::Granted(consent) = &event { consent.expires_ms } else { None };
             let key = ConsentKey::from(&subject);
             if key.instance == plugwork_core::consent::EVERY_INSTANCE || shared.members.contains(&key) {
                 continue;
@@ -194,6 +195,7 @@ impl Runtime {
             let fresh = || Member::new(subject, settings, Recipe::Recorded, None);
             let member = shared.members.get_or_insert(&key, fresh);
             member.begin(state);
+            member.lasts_until(shared, expires_ms);
             member.hear(heard);
             let Some(enabled_as) = enabled_as else { continue };
             if installed {

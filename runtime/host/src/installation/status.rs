@@ -69,6 +69,12 @@ impl Runtime {
 }
 
 impl Member {
+    /// The breaker of a plugin that is not loaded.
+    fn breaker_left(&self) -> BreakerState {
+        let left = self.breaker_left.lock().expect("no panic happens under this lock");
+        left.as_ref().map_or(BreakerState::Closed, |left| left.1.state())
+    }
+
     fn status(self: &Arc<Self>, now_ms: u64) -> Status {
         let current = self.current.load();
         let generation = current.as_ref();
@@ -96,7 +102,7 @@ impl Member {
             calls: observed.calls,
             faults: observed.faults,
             latency_us: observed.quantile(plugwork_core::rollback::QUANTILE),
-            breaker: match generation.map_or(BreakerState::Closed, |generation| generation.work.breaker.state()) {
+            breaker: match generation.map_or_else(|| self.breaker_left(), |generation| generation.work.breaker.state()) {
                 BreakerState::Closed => "closed",
                 BreakerState::Open { .. } => "open",
                 BreakerState::HalfOpen => "half-open",

@@ -253,7 +253,7 @@ mod tests {
         let logged = Arc::new(Mutex::new(String::new()));
         let theirs = logged.clone();
         let sink = move |_: &Subject, _: Level, message: &str| theirs.lock().unwrap().push_str(message);
-        let log = Arc::new(Log::new(subject.clone(), Some(Arc::new(sink)), account.clone()));
+        let log = Arc::new(Log::new(subject.clone(), Arc::new(sink), account.clone()));
         let bounds = serde_json::from_str(r#"{"names":["api-token"],"reveal":true}"#).unwrap();
         let granted = GrantedSecrets::new(vec![Arc::new(Failing)], &subject, bounds);
         let slots = vec![(TypeId::of::<GrantedSecrets>(), Box::new(granted) as Box<dyn std::any::Any + Send>)];

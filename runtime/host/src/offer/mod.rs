@@ -248,7 +248,7 @@ impl Offer {
             configuration,
             configured,
             ticker: runtime.engines.ticker.clone(),
-            sink: runtime.sink.clone(),
+            sink: runtime.outlet.clone(),
             runtime: self.runtime.downgrade(),
             work: Work::new(reuse_calls, runtime.breaker, loaded),
             manifest: self.manifest,

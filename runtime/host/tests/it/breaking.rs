@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use plugwork::core::breaker::Settings;
-use plugwork::{ErrorKind, Installation, Runtime};
+use plugwork::{ErrorKind, Installation, Resident, Runtime};
 
 use crate::living::{House, Life, until};
 use crate::world::Number;
@@ -106,4 +106,46 @@ async fn a_refusal_is_an_answer_and_opens_nothing() {
         assert_eq!(installation.call::<crate::world::Answer>(&0).await.unwrap_err().kind(), ErrorKind::Refusal);
     }
     assert_eq!(runtime.status()[0].breaker, "closed");
+}
+
+#[tokio::test]
+async fn it_stays_open_while_its_plugin_is_unloaded_and_nobody_makes_room_for_a_refused_call() {
+    let house = House::new();
+    let settings = Settings { open_ms: 600_000, ..Settings::default() };
+    let resident = Resident { plugins: Some(1), ..Resident::default() };
+    let runtime = house.builder().breaker(settings).resident(resident).open().await.unwrap();
+    let failing = house.enabled(&runtime, "failing", &life("1.0.0")).await;
+    house.stage.mood(1);
+    for _ in 0..5 {
+        failing.call::<Number>(&0).await.unwrap_err();
+    }
+    house.stage.mood(0);
+    let notes = house.stage.notes().len();
+    let other = house.enabled(&runtime, "other", &Life::default()).await;
+    let status = || runtime.status().into_iter().map(|status| (status.loaded, status.breaker)).collect::<Vec<_>>();
+    assert_eq!(status(), [(false, "open"), (true, "closed")]);
+    for kind in [failing.call::<Number>(&0).await.unwrap_err().kind(), failing.session::<Number>().await.unwrap_err().kind()] {
+        assert_eq!(kind, ErrorKind::Unavailable);
+    }
+    assert_eq!((status(), house.stage.notes().len()), (vec![(false, "open"), (true, "closed")], notes), "it was not loaded for that");
+    assert_eq!(other.call::<Number>(&0).await.unwrap(), 1001);
+    // Somebody who disables and enables it begins anew.
+    failing.disable("ada", "").await.unwrap();
+    failing.enable("ada").await.unwrap();
+    assert_eq!(failing.call::<Number>(&0).await.unwrap(), 1000);
+}
+
+#[tokio::test]
+async fn faults_from_before_it_was_unloaded_still_count() {
+    let house = House::new();
+    let resident = Resident { plugins: Some(1), ..Resident::default() };
+    let runtime = house.builder().resident(resident).open().await.unwrap();
+    let failing = house.enabled(&runtime, "failing", &life("1.0.0")).await;
+    house.stage.mood(1);
+    let other = house.enabled(&runtime, "other", &Life::default()).await;
+    for _ in 0..5 {
+        assert_eq!(failing.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Fault);
+        other.call::<Number>(&0).await.unwrap();
+    }
+    assert_eq!(failing.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Unavailable);
 }

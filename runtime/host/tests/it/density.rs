@@ -270,3 +270,69 @@ async fn closing_waits_for_calls_and_no_longer_than_it_may_for_sessions() {
     let error = session.call_input(&1).await.unwrap_err();
     assert!(error.to_string().contains("its plugin was replaced, disabled or removed"), "{error}");
 }
+
+/// Three plugins of which two can be loaded.
+async fn two_of_three(left: &Left) -> Runtime {
+    for name in ["a", "b", "c"] {
+        left.with_echo(name).await;
+    }
+    let runtime = left.builder().resident(Resident { plugins: Some(2), ..Resident::default() }).open().await.unwrap();
+    runtime.start(Start { preload: Preload::Critical, ..Start::default() }).await.unwrap();
+    runtime
+}
+
+fn names_loaded(runtime: &Runtime) -> Vec<String> {
+    let loaded = runtime.status().into_iter().filter(|status| status.loaded);
+    loaded.map(|status| status.key.package.as_str().strip_prefix("test:").unwrap().to_owned()).collect()
+}
+
+#[tokio::test]
+async fn a_plugin_with_an_open_session_stays_while_others_can_go() {
+    let left = Left::default();
+    let runtime = two_of_three(&left).await;
+    let plugin = |name| runtime.installation(&key(name)).unwrap();
+    let mut session = plugin("a").session::<Number>().await.unwrap();
+    for name in ["b", "c", "b", "c"] {
+        plugin(name).call::<Number>(&1).await.unwrap();
+        assert!(names_loaded(&runtime).contains(&"a".to_owned()), "{:?}", names_loaded(&runtime));
+    }
+    assert_eq!(session.call_input(&7).await.unwrap(), 7);
+    // Ended, it is a plugin like any other: `b` is older than `a` no more.
+    session.end().await;
+    for name in ["b", "c"] {
+        plugin(name).call::<Number>(&1).await.unwrap();
+    }
+    assert_eq!(names_loaded(&runtime), ["b", "c"]);
+}
+
+#[tokio::test]
+async fn where_all_have_sessions_the_one_whose_session_was_used_longest_ago_goes() {
+    let left = Left::default();
+    let runtime = two_of_three(&left).await;
+    let plugin = |name| runtime.installation(&key(name)).unwrap();
+    let mut first = plugin("a").session::<Number>().await.unwrap();
+    let mut second = plugin("b").session::<Number>().await.unwrap();
+    // Later, by the clock that use goes by.
+    let used = || runtime.status().into_iter().find(|status| status.key == key("b")).unwrap().used_ms_ago.unwrap();
+    until(|| used() >= 200).await;
+    assert_eq!(first.call_input(&1).await.unwrap(), 1);
+    let third = plugin("c").session::<Number>().await.unwrap();
+    assert_eq!(names_loaded(&runtime), ["a", "c"]);
+    // It drains as after a replacement: its session may go on meanwhile.
+    assert_eq!(second.call_input(&2).await.unwrap(), 2);
+    for session in [first, second, third] {
+        session.end().await;
+    }
+    until(|| runtime.capacity().0.loaded == 2).await;
+}
+
+#[tokio::test]
+async fn calls_of_a_session_are_uses_of_its_plugin() {
+    let left = Left::default();
+    let runtime = two_of_three(&left).await;
+    let mut session = runtime.installation(&key("a")).unwrap().session::<Number>().await.unwrap();
+    let used = || runtime.status().into_iter().find(|status| status.key == key("a")).unwrap().used_ms_ago.unwrap();
+    until(|| used() >= 1_000).await;
+    session.call_input(&1).await.unwrap();
+    assert!(used() < 1_000, "{}", used());
+}

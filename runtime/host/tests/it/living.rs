@@ -262,6 +262,11 @@ impl House {
         runtime.offer(&source).await.unwrap()
     }
 
+    /// The file is gone.
+    pub(crate) fn loses(&self, life: &Life) {
+        self.files.0.lock().unwrap().remove(&Digest::of(&life.guest().bytes())).unwrap();
+    }
+
     /// Installs it under this name with all that it asks for.
     pub(crate) async fn install(&self, runtime: &Runtime, instance: &str, life: &Life) -> Installation {
         self.install_with(runtime, instance, life, Settings::default()).await

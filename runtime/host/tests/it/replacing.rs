@@ -6,8 +6,8 @@ use plugwork::{Error, ErrorKind, Fault, Installation, Preload, Replaced, Replace
 use crate::living::{HANDS_COUNT_OVER, House, Life, REFUSES, REUSE, all_asked};
 use crate::world::{Bytes, Number};
 
-const TWO: Life = Life { version: "2.0.0", ..ONE };
-const ONE: Life = Life {
+pub(crate) const TWO: Life = Life { version: "2.0.0", ..ONE };
+pub(crate) const ONE: Life = Life {
     version: "1.0.0",
     asks: "",
     init: crate::living::OK,
@@ -20,7 +20,7 @@ const ONE: Life = Life {
     exports: crate::guest::NUMBER,
 };
 
-fn done(replacement: Result<Replacement, Error>) -> Replaced {
+pub(crate) fn done(replacement: Result<Replacement, Error>) -> Replaced {
     match replacement.unwrap() {
         Replacement::Done(replaced) => replaced,
         Replacement::Offered(offered) => panic!("{offered:?}"),
@@ -142,11 +142,11 @@ async fn a_version_of_another_package_is_refused() {
     still_runs_as_before(&house, &runtime, &installation, &before).await;
 }
 
-const BYTES: &str = r#"
+pub(crate) const BYTES: &str = r#"
   (func $make (param "length" u32) (result (list u8)) (canon lift (core func $code "make") (memory $memory)))
   (instance $bytes (export "make" (func $make)))
   (export "test:point/bytes@0.1.0" (instance $bytes))"#;
-const MAKES: &str = r#"(func (export "make") (param i32) (result i32) i32.const 256)"#;
+pub(crate) const MAKES: &str = r#"(func (export "make") (param i32) (result i32) i32.const 256)"#;
 
 #[tokio::test]
 async fn a_version_without_the_point_is_refused() {

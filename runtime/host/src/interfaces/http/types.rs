@@ -142,7 +142,8 @@ mod tests {
     async fn guest(account: Arc<Account>) -> (Store<State>, TypedFunc<(u32,), (u32,)>) {
         let engine = Engine::default();
         let subject = Arc::new(account.subject().clone());
-        let log = Arc::new(Log::new(subject.clone(), None, account.clone()));
+        let log =
+            Arc::new(Log::new(subject.clone(), Arc::new(|_: &plugwork_core::Subject, _: crate::log::Level, _: &str| ()), account.clone()));
         let state = State::new(subject, log, account.limits(), account, None, Prepared::default());
         let mut store = Store::new(&engine, state);
         let mut linker = Linker::new(&engine);

@@ -4,14 +4,13 @@
 //! one plugin. A gap between two numbers of one plugin is what was forgotten; between two sequences there may be other plugins.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use plugwork::log::{Level, Sink};
 use plugwork_core::Subject;
 use plugwork_core::record::ConsentKey;
-use serde::{Deserialize, Serialize};
 
-use crate::installed::now_ms;
+use super::wire::{Kept, Logs};
+use crate::log::Level;
 
 /// Records of one plugin.
 const PLUGIN_RECORDS_MAX: usize = 1_000;
@@ -24,40 +23,15 @@ const RECORD_BYTES: usize = 256;
 /// Bytes of records in one answer; whoever wants more asks again from there.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
-/// One log record as a host tells it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Kept {
-    /// Its place among the records of the host, from 1.
-    pub(crate) sequence: u64,
-    /// Its place among the records of its plugin, from 1.
-    pub(crate) number: u64,
-    /// When, by the host's clock, in Unix milliseconds.
-    pub(crate) at_ms: u64,
-    /// Whose.
-    pub(crate) subject: Subject,
-    /// `trace` to `error`.
-    pub(crate) level: String,
-    /// What was said.
-    pub(crate) message: String,
-}
-
 impl Kept {
     fn bytes(&self) -> usize {
         self.message.len() + RECORD_BYTES
     }
 }
 
-/// What a host answers to a question for logs.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Answer {
-    pub(crate) records: Vec<Kept>,
-    /// Whether there is more behind the last of them.
-    pub(crate) more: bool,
-}
-
-/// The records of one host. Cheap to clone; its clones are one ring.
-#[derive(Clone, Default)]
-pub(crate) struct Ring(Arc<Mutex<Records>>);
+/// The records of one runtime.
+#[derive(Default)]
+pub(crate) struct Ring(Mutex<Records>);
 
 #[derive(Default)]
 struct Records {
@@ -76,23 +50,14 @@ struct Plugin {
 }
 
 impl Ring {
-    /// A sink that keeps each record, then hands it on.
-    pub(crate) fn before(&self, then: impl Sink) -> impl Sink {
-        let ring = self.clone();
-        move |subject: &Subject, level: Level, message: &str| {
-            ring.keep(now_ms(), subject, level, message);
-            then.record(subject, level, message);
-        }
-    }
-
-    fn keep(&self, at_ms: u64, subject: &Subject, level: Level, message: &str) {
+    pub(crate) fn keep(&self, at_ms: u64, subject: &Subject, level: Level, message: &str) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).keep(at_ms, subject, level, message);
     }
 
     /// The records after that sequence, those of one package where one is named.
-    pub(crate) fn after(&self, after: u64, package: Option<&str>) -> Answer {
+    pub(crate) fn after(&self, after: u64, package: Option<&str>) -> Logs {
         let records = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut answer = Answer { records: Vec::new(), more: false };
+        let mut answer = Logs { records: Vec::new(), more: false };
         let mut bytes = 0;
         for kept in records.records.range(after.saturating_add(1)..).map(|(_, kept)| kept) {
             if package.is_some_and(|package| kept.subject.package.as_str() != package) {

@@ -1,0 +1,125 @@
+//! Replacing a version that cannot be loaded any more because its file is gone or broken: another takes its place by what stands on record of it.
+//!
+//! Not here: versions that can be loaded (`replace`). Easily got wrong: consent has to stand. A version that cannot be loaded because somebody took
+//! consent back is not lost, and nothing takes its place without a new consent.
+
+use std::time::Instant;
+
+use plugwork_core::consent::carried_over;
+use plugwork_core::lifecycle::Stage;
+use plugwork_core::record::{Consent, Event};
+use plugwork_core::{Grants, Limits};
+use semver::Version;
+use tokio::sync::OwnedMutexGuard;
+
+use super::hooks::Moment;
+use super::load::is_passing;
+use super::replace::NO_MORE;
+use super::{Installation, Member, Offered, Replaced, Replacement};
+use crate::error::{Error, ErrorKind, Result};
+use crate::offer::Offer;
+
+/// What is known of a version without its file.
+struct Lost {
+    version: Option<Version>,
+    grants: Grants,
+    limits: Option<Limits>,
+    expires_ms: Option<u64>,
+    /// The record that its consent rests on.
+    since: u64,
+}
+
+impl Member {
+    /// Whether an error says that the version cannot be loaded whoever tries, and it takes no calls.
+    pub(super) fn is_lost(&self, error: &Error) -> bool {
+        let never_compiles = error.kind() == ErrorKind::Compile && !is_passing(error);
+        let cannot_be_read = matches!(error.kind(), ErrorKind::Io | ErrorKind::Component | ErrorKind::Manifest);
+        (never_compiles || cannot_be_read) && !self.is(Stage::Active)
+    }
+}
+
+impl Installation {
+    /// As [`Installation::replace`]. `why` the version before cannot be loaded is the error where its consent does not stand either.
+    pub(super) async fn replace_lost(&self, one: OwnedMutexGuard<()>, offer: Offer, by: &str, why: Error) -> Result<Replacement> {
+        let lost = self.lost(why).await?;
+        let offer = self.fit(offer, lost.expires_ms, lost.limits)?;
+        let carried = carried_over(&lost.grants, offer.manifest());
+        // What it asked for was in its file. What it was granted of that is known.
+        match Offered::beyond(offer, &lost.grants, &lost.grants, &carried) {
+            Ok(offer) => self.take_place(one, lost, offer.by(by, NO_MORE), carried, by).await.map(Replacement::Done),
+            Err(offered) => Ok(Replacement::Offered(offered)),
+        }
+    }
+
+    /// As [`Installation::replace_with`].
+    pub(super) async fn replace_lost_with(
+        &self,
+        one: OwnedMutexGuard<()>,
+        offer: Offer,
+        grants: Grants,
+        by: &str,
+        why: Error,
+    ) -> Result<Replaced> {
+        let lost = self.lost(why).await?;
+        let offer = self.fit(offer, lost.expires_ms, lost.limits)?;
+        self.take_place(one, lost, offer.by(by, "consent to another version"), grants, by).await
+    }
+
+    async fn lost(&self, why: Error) -> Result<Lost> {
+        let member = &self.member;
+        if let Some(kept) = member.recipe.load().kept() {
+            let (grants, limits, expires_ms) = (kept.grants.clone(), kept.limits, kept.expires_ms);
+            return Ok(Lost { version: None, grants, limits, expires_ms, since: kept.since });
+        }
+        match member.consent_on_record(&self.runtime).await? {
+            Some((since, consent)) if consent.subject == *member.subject() => {
+                let Consent { version, grants, limits, expires_ms, .. } = consent;
+                Ok(Lost { version, grants, limits, expires_ms, since })
+            }
+            _ => Err(why),
+        }
+    }
+
+    /// Everything that a version has to pass which takes the place of one that can be loaded, but for what takes both.
+    async fn take_place(&self, one: OwnedMutexGuard<()>, lost: Lost, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
+        let (member, shared) = (&self.member, self.runtime.shared());
+        let began = Instant::now();
+        shared.make_room(offer.subject())?;
+        let from = member.subject().digest;
+        let change = offer.change(&grants, Some(from));
+        shared.hooks.before(Moment::Update, &change).await?;
+        let consent = offer.consent(&grants);
+        let next = offer.unrecorded().accept_only(grants).await?.generation().clone();
+        let settings = member.settings_of(None, &next)?;
+        let version = lost.version.as_ref().map(ToString::to_string);
+        next.prove(Some(version.as_deref().unwrap_or_default())).await?;
+        // Of one that is not called nothing is kept warm.
+        if let Some((live, _)) = next.take_warm() {
+            live.end(&next).await;
+        }
+        let prepared_in = began.elapsed();
+        let (this, by) = (self.clone(), by.to_owned());
+        let committed = shared.to_its_end(async move {
+            let _one = one;
+            let (member, shared) = (&this.member, this.runtime.shared());
+            if member.recipe.load().is_recorded() {
+                let granted = Event::Granted(Consent { grants: next.grants.clone(), ..consent });
+                let replaced = Event::Replaced { subject: (*next.subject).clone(), from, by };
+                member.hear(shared.rest_on_new_record(&next, Some(lost.since), vec![granted, replaced]).await?);
+            }
+            let recipe = member.recipe.load().for_version(&next);
+            member.settings.store(settings.into());
+            member.waits(shared, &next, recipe);
+            shared.tell(Moment::Update, &change).await;
+            Ok(Replaced {
+                from: lost.version,
+                to: next.version().cloned(),
+                digest: next.subject.digest,
+                generation: member.generations(),
+                handed_over_bytes: None,
+                prepared_in,
+            })
+        });
+        committed.await
+    }
+}
