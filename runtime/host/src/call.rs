@@ -98,7 +98,8 @@ pub(crate) async fn guarded<W, R>(
     // Words of an earlier call, which did not trap after all, explain nothing.
     state.last_words = None;
     state.host_calls_before = state.ledger.spend.host_calls;
-    let limit_ms = state.ledger.limits().deadline_ms;
+    let queued = state.queued;
+    let limit_ms = state.ledger.limits().deadline_ms.saturating_sub(milliseconds(queued));
     state.waited = Duration::ZERO;
     if !account.may_run_at_once() {
         state.waited = admit(account, limit_ms).await.map_err(Error::from_fault)?;
@@ -114,7 +115,8 @@ pub(crate) async fn guarded<W, R>(
     }
     let started = Instant::now();
     let state = store.data_mut();
-    state.began = if state.waited.is_zero() { started } else { started - state.waited };
+    let before = state.waited + queued;
+    state.began = if before.is_zero() { started } else { started - before };
     let mut first_stretch = Duration::ZERO;
     let mut later_cpu = Duration::ZERO;
     let outcome = {
@@ -149,11 +151,18 @@ pub(crate) async fn guarded<W, R>(
         Outcome::Done(Ok(Err(error))) if error.is::<std::io::Error>() || error.is::<rustix::io::Errno>() => {
             Err(Error::new(ErrorKind::Engine, format!("the host could not do its part: {error:#}")))
         }
-        Outcome::Done(Ok(Err(error))) => Err(Error::from_fault(fault_of(&error, store.data()))),
+        Outcome::Done(Ok(Err(error))) => Err(failed(fault_of(&error, store.data()), store.data())),
         Outcome::Done(Err(panic)) => Err(Error::from_fault(Fault::HostPanic { message: panic_message(&*panic) })),
-        Outcome::TimedOut => Err(Error::from_fault(overrun(store.data()))),
+        Outcome::TimedOut => Err(failed(overrun(store.data()), store.data())),
         Outcome::Revoked => Err(Error::from_fault(Fault::Revoked)),
     }
+}
+
+/// The fault as an error. A call that had little of its time left when it began says nothing against its plugin.
+fn failed(fault: Fault, state: &State) -> Error {
+    let hurried = matches!(fault, Fault::Deadline { .. }) && state.queued * 2 >= state.began.elapsed();
+    let error = Error::from_fault(fault);
+    if hurried { error.hurried() } else { error }
 }
 
 /// Before a call of a plugin that was revoked or is in debt: says no, or waits until it may run. Gives the time waited.

@@ -140,13 +140,16 @@ impl<P: Call> Dispatch<P> {
     /// Every plugin's value, called side by side on guest threads, as many at once as [`Dispatch::concurrency`] says; a failure stays with the
     /// plugin that failed.
     pub async fn every(&self, input: P::Input) -> Every<P::Output> {
-        let threads = self.runtime.guest_threads();
         let input = Arc::new(input);
         // By number: a closure over borrowed members is not general enough for a future that moves between threads.
         let asked = (0..self.len()).map(|number| {
             let member = &self.attached.members[number];
             let (runtime, theirs, input) = (self.runtime.clone(), member.clone(), input.clone());
-            threads.spawn_in(member.lane(threads), async move { call_one::<P>(&runtime, &theirs, &input).await })
+            async move {
+                let (its, called) = (theirs.clone(), runtime.clone());
+                let hopped = theirs.hop(&runtime, async move { call_one::<P>(&called, &its, &input).await }).await;
+                hopped.unwrap_or_else(|error| (not_begun(&theirs, error), None))
+            }
         });
         futures::stream::iter(asked).buffered(self.concurrency).collect().await
     }
@@ -180,14 +183,19 @@ impl<P: Call> Dispatch<P> {
             let (outcome, value) = call_one::<P>(&self.runtime, member, &input).await;
             return (input, outcome, value);
         }
-        let threads = self.runtime.guest_threads();
-        let (runtime, theirs) = (self.runtime.clone(), member.clone());
-        let job = threads.spawn_in(member.lane(threads), async move {
-            let (outcome, value) = call_one::<P>(&runtime, &theirs, &input).await;
-            (input, outcome, value)
-        });
-        job.await
+        let input = Arc::new(input);
+        let (runtime, theirs, given) = (self.runtime.clone(), member.clone(), input.clone());
+        let hopped = member.hop(&self.runtime, async move { call_one::<P>(&runtime, &theirs, &given).await }).await;
+        let (outcome, value) = hopped.unwrap_or_else(|error| (not_begun(member, error), None));
+        (Arc::into_inner(input).expect("the call is over, and dropped what it was given"), outcome, value)
     }
+}
+
+/// Of a call that found no guest thread.
+fn not_begun(member: &Member, error: Error) -> Outcome {
+    let origin = if member.native.is_some() { Origin::Native } else { Origin::Component };
+    let (time, spend) = (Duration::ZERO, Spend::default());
+    Outcome { subject: member.subject(), version: None, origin, time, spend, error: Some(error) }
 }
 
 fn none_attached<P: Call>() -> Error {

@@ -49,6 +49,7 @@ struct Inner {
     denials: Vec<Denial>,
     issues: Vec<Issue>,
     scarce: Option<Scarce>,
+    hurried: bool,
 }
 
 impl Error {
@@ -67,9 +68,15 @@ impl Error {
         self.0.fault.as_ref()
     }
 
-    /// Whether it says something against the plugin: a fault, and not that somebody stopped it.
+    /// Whether it says something against the plugin: a fault, and not that somebody stopped it, or left it too little time.
     pub(crate) fn is_the_plugins_fault(&self) -> bool {
-        self.fault().is_some_and(|fault| !matches!(fault, Fault::Revoked | Fault::Cancelled))
+        !self.0.hurried && self.fault().is_some_and(|fault| !matches!(fault, Fault::Revoked | Fault::Cancelled))
+    }
+
+    /// Of a call that spent most of its time waiting for a guest thread.
+    pub(crate) fn hurried(mut self) -> Self {
+        self.0.hurried = true;
+        self
     }
 
     /// Why there is no machine code ([`ErrorKind::Compile`]); `None` where linking failed.
@@ -108,6 +115,7 @@ impl Error {
             denials: Vec::new(),
             issues: Vec::new(),
             scarce: None,
+            hurried: false,
         }))
     }
 

@@ -7,7 +7,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock, Weak};
+use std::sync::{Arc, OnceLock, RwLock, Weak};
 use std::time::Duration;
 
 use plugwork_core::reach::Reach;
@@ -36,6 +36,7 @@ use crate::runtime::Shared;
 use crate::shelf::{Shelf, Shelved};
 use crate::source::Source;
 use crate::state::{Prepared, State};
+use crate::threads::{GuestThreads, Lane};
 use crate::ticker::Ticker;
 
 /// Each granted capability with its bounds, by name.
@@ -88,6 +89,8 @@ pub(crate) struct Work {
     pub(crate) drained: Notify,
     pub(crate) observed: Observed,
     pub(crate) breaker: Guarded,
+    /// For its calls where it is not part of an installation.
+    pub(crate) lane: OnceLock<Lane>,
     /// Sessions that are still open are cut.
     pub(crate) drain_is_over: AtomicBool,
     /// Counts it among what is loaded.
@@ -113,6 +116,7 @@ impl Work {
             drained: Notify::new(),
             observed: Observed::default(),
             breaker: Guarded::new(breaker),
+            lane: OnceLock::new(),
             drain_is_over: AtomicBool::new(false),
             _loaded: loaded,
             indices: RwLock::default(),
@@ -155,6 +159,7 @@ impl Generation {
         let before = if birth.as_ref().is_some_and(Shelved::is_used) { live.spend() } else { Spend::default() };
         let answer = match live.guest::<P>(self) {
             Ok(guest) => {
+                live.has_waited(GuestThreads::waited());
                 let with = (&*guest, input);
                 let call = live.call(self, &with, |(guest, input), store| P::call(guest, store, input));
                 call.await.and_then(|answer| answer.map_err(|refusal| Error::from_refusal(refusal).of(&self.subject)))
@@ -221,11 +226,23 @@ impl Generation {
     }
 
     /// Ends the warm instances that were not used for so long.
-    pub(crate) async fn release_idle(&self, idle_ms: u64) {
+    pub(crate) async fn release_idle(self: &Arc<Self>, idle_ms: u64) {
         let Some(shelf) = &self.work.shelf else { return };
-        for live in shelf.sweep(self.now_ms(), idle_ms) {
-            live.end(self).await;
+        self.end_all(shelf.sweep(self.now_ms(), idle_ms)).await;
+    }
+
+    /// Says goodbye to instances of this version, on a guest thread.
+    pub(crate) async fn end_all(self: &Arc<Self>, lives: Vec<Box<Live>>) {
+        if lives.is_empty() {
+            return;
         }
+        let this = self.clone();
+        let goodbye = async move {
+            for live in lives {
+                live.end(&this).await;
+            }
+        };
+        self.asked_by_host(goodbye).await;
     }
 
     /// Takes no call any more, waits for those under way, then ends the warm instances. Calls that are still there after `patience` go on until
@@ -239,9 +256,7 @@ impl Generation {
         let in_time = self.work.gate.closed_and_empty() || tokio::time::timeout(patience, drained).await.is_ok();
         self.work.drain_is_over.store(true, Ordering::Relaxed);
         if let Some(shelf) = &self.work.shelf {
-            for live in shelf.close() {
-                live.end(self).await;
-            }
+            self.end_all(shelf.close()).await;
         }
         in_time
     }

@@ -24,6 +24,7 @@ mod error;
 mod flight;
 mod gate;
 mod generation;
+mod hop;
 mod housekeeping;
 mod inspect;
 mod installation;

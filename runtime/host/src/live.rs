@@ -64,6 +64,12 @@ impl Live {
         Ok(live)
     }
 
+    /// The next call waited for so long for a guest thread: part of its time.
+    #[inline]
+    pub(crate) fn has_waited(&mut self, waited: Duration) {
+        self.store.data_mut().queued = waited;
+    }
+
     /// Its exports as the point sees them.
     #[inline]
     pub(crate) fn guest<P: Point>(&mut self, generation: &Generation) -> Result<Arc<P::Guest>> {
@@ -94,7 +100,9 @@ impl Live {
         // Set before the call and cleared after it: a caller that drops this future leaves a session that knows it was cancelled.
         self.fault = Some(Fault::Cancelled);
         self.store.data_mut().ledger.count_call();
-        match call::guarded(&mut self.store, &generation.ticker, &generation.account, with, call).await {
+        let answer = call::guarded(&mut self.store, &generation.ticker, &generation.account, with, call).await;
+        self.has_waited(Duration::ZERO);
+        match answer {
             Ok(value) => {
                 self.fault = None;
                 Ok(value)

@@ -18,6 +18,7 @@ use crate::ledger::Spend;
 use crate::live::Live;
 use crate::point::{Call, Point};
 use crate::state::State;
+use crate::threads::GuestThreads;
 
 /// Why an instance is no longer where its session left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,24 +172,50 @@ impl<P: Point> Session<P> {
 
     /// Makes one call, within its own deadline. After a fault the session has ended: every further call is an error.
     ///
-    /// A future that is dropped before it is done cancels the call and ends the session.
-    pub async fn call<R>(
+    /// A future that is dropped before it is done cancels the call and ends the session. From a thread that does I/O the call hops to a guest
+    /// thread; where there is no room for it, or no time, it never began and the session goes on.
+    pub async fn call<R: Send + 'static>(
         &mut self,
-        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
+        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>> + Send + 'static,
     ) -> Result<R> {
         self.call_with(&(), |guest, store, ()| call(guest, store)).await
     }
 
-    /// As [`Session::call`], with something borrowed for the call: the closure alone cannot borrow from its surroundings.
-    pub async fn call_with<W: Sync, R>(
+    /// As [`Session::call`], with something that the call may borrow: the closure alone cannot borrow from its surroundings. It is copied where
+    /// the call hops.
+    pub async fn call_with<W: Clone + Send + Sync + 'static, R: Send + 'static>(
         &mut self,
         with: &W,
-        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a W) -> Running<'a, wasmtime::Result<R>>,
+        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a W) -> Running<'a, wasmtime::Result<R>> + Send + 'static,
     ) -> Result<R> {
         let mut live = self.place.take()?;
         let before = live.time();
-        let answer = live.call(&self.place.entered, &(&*self.guest, with), |(guest, with), store| call(guest, store, with)).await;
-        self.place.note(live.time() - before, answer.as_ref().err());
+        let entered = &self.place.entered;
+        let Some(runtime) = entered.runtime_to_hop_to() else {
+            let answer = live.call(entered, &(&*self.guest, with), |(guest, with), store| call(guest, store, with)).await;
+            return self.after(live, before, answer);
+        };
+        // Not in the hop alone: a call that never began leaves its instance as it was.
+        let waiting = Arc::new(Mutex::new(Some(live)));
+        let (taken, place, guest, with) = (waiting.clone(), self.place.clone(), self.guest.clone(), with.clone());
+        let take = |waiting: &Mutex<Option<Box<Live>>>| waiting.lock().expect("no panic happens under this lock").take();
+        let there = async move {
+            let mut live = take(&taken).expect("taken once, by the call when it begins");
+            live.has_waited(GuestThreads::waited());
+            let answer = live.call(&place.entered, &(&*guest, &with), |(guest, with), store| call(guest, store, with)).await;
+            (live, answer)
+        };
+        match runtime.hop(&entered.lane(&runtime), entered.account.limits().deadline_ms, there).await {
+            Ok((live, answer)) => self.after(live, before, answer),
+            Err(never_began) => {
+                take(&waiting).into_iter().for_each(|live| self.place.put(live));
+                Err(never_began.of(&self.place.entered.subject))
+            }
+        }
+    }
+
+    fn after<R>(&self, live: Box<Live>, time_before: Duration, answer: Result<R>) -> Result<R> {
+        self.place.note(live.time() - time_before, answer.as_ref().err());
         self.place.put(live);
         answer
     }
@@ -198,7 +225,8 @@ impl<P: Point> Session<P> {
     pub async fn end(self) -> Spend {
         match self.place.take() {
             Ok(live) => {
-                let spend = live.end(&self.place.entered).await;
+                let place = self.place.clone();
+                let spend = self.place.entered.asked_by_host(async move { live.end(&place.entered).await }).await;
                 *self.place.inside.lock().expect("no panic happens under this lock") = Inside::Gone { why: None, spend, fault: None };
                 spend
             }

@@ -30,7 +30,7 @@ use crate::generation::{Entered, Generation};
 use crate::native::AnyNative;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Shared};
 use crate::session::Session;
 use crate::threads::{GuestThreads, Lane};
 
@@ -149,6 +149,11 @@ impl Member {
 
     pub(crate) fn lane(&self, threads: &GuestThreads) -> &Lane {
         self.lane.get_or_init(|| threads.lane())
+    }
+
+    /// How long a call of it may wait for a guest thread: as long as it may take. Where it is not loaded its own limit is not known.
+    pub(crate) fn patience_ms(&self, shared: &Shared) -> u64 {
+        self.current.load().as_ref().map_or(shared.limits.deadline_ms, |generation| generation.limits.deadline_ms)
     }
 
     pub(crate) fn state(&self) -> LifeState {
@@ -296,13 +301,23 @@ impl Installation {
         Ok(Plugin::new(generation))
     }
 
-    /// Makes the point's main call, in whichever version is current, here and not on a guest thread.
+    /// Makes the point's main call, in whichever version is current. From a thread that does I/O it hops to a guest thread, with a copy of the input.
     pub async fn call<P: Call>(&self, input: &P::Input) -> Result<P::Output> {
-        self.member.call::<P>(&self.runtime, input, &mut Told::default()).await
+        if self.member.native.is_some() || GuestThreads::is_here() {
+            return self.member.call::<P>(&self.runtime, input, &mut Told::default()).await;
+        }
+        let (this, input) = (self.clone(), input.clone());
+        let call = async move { this.member.call::<P>(&this.runtime, &input, &mut Told::default()).await };
+        self.member.hop(&self.runtime, call).await?
     }
 
     /// Starts a session with the version that is current. A replacement waits for it, until its time to drain is over.
     pub async fn session<P: Point>(&self) -> Result<Session<P>> {
+        let this = self.clone();
+        self.member.on_guest_thread(&self.runtime, async move { this.start_session().await }).await
+    }
+
+    async fn start_session<P: Point>(&self) -> Result<Session<P>> {
         let now_ms = self.runtime.shared().now_ms();
         let entered = self.member.enter(&self.runtime, now_ms).await?;
         let generation = entered.clone();

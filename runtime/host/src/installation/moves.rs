@@ -263,13 +263,13 @@ impl Member {
     }
 
     /// Sees that a version starts and is well, telling it which one ran before where it is an update; says whether it is.
-    pub(super) async fn prove(&self, runtime: &Runtime, generation: &Generation) -> Result<bool> {
+    pub(super) async fn prove(&self, runtime: &Runtime, generation: &Arc<Generation>) -> Result<bool> {
         let updated_from = *self.updated_from.lock().expect("no panic happens under this lock");
         let from_version = match updated_from {
             Some(digest) => runtime.version_of(&generation.subject, digest).await?,
             None => None,
         };
-        generation.prove(from_version.as_deref()).await?;
+        generation.prove(from_version).await?;
         Ok(updated_from.is_some())
     }
 
@@ -384,7 +384,12 @@ impl Generation {
     }
 
     /// Starts one instance, tells it which version ran before, if another did, and asks it how it is; keeps it warm where it may be used again.
-    pub(crate) async fn prove(&self, from_version: Option<&str>) -> Result<()> {
+    pub(crate) async fn prove(self: &Arc<Self>, from_version: Option<String>) -> Result<()> {
+        let this = self.clone();
+        self.asked_by_host(async move { this.prove_here(from_version.as_deref()).await }).await
+    }
+
+    async fn prove_here(&self, from_version: Option<&str>) -> Result<()> {
         let mut live = Box::new(Live::start(self).await?);
         let proved = async {
             if let Some(from_version) = from_version {

@@ -122,7 +122,7 @@ async fn a_resource_lives_as_long_as_its_session() {
     let mut session = plugin.session::<Counting>().await.unwrap();
     let counter = session.call(|guest, store| Box::pin(async move { guest.call_start(store, 10).await })).await.unwrap();
     for expected in [11, 12, 13] {
-        let next = session.call(|guest, store| Box::pin(async move { guest.counter().call_next(store, counter).await })).await;
+        let next = session.call(move |guest, store| Box::pin(async move { guest.counter().call_next(store, counter).await })).await;
         assert_eq!(next.unwrap(), expected);
     }
 }
@@ -133,7 +133,7 @@ async fn a_resource_of_another_session_is_refused() {
     let mut one = plugin.session::<Counting>().await.unwrap();
     let mut other = plugin.session::<Counting>().await.unwrap();
     let counter = one.call(|guest, store| Box::pin(async move { guest.call_start(store, 10).await })).await.unwrap();
-    let stolen = other.call(|guest, store| Box::pin(async move { guest.counter().call_next(store, counter).await })).await;
+    let stolen = other.call(move |guest, store| Box::pin(async move { guest.counter().call_next(store, counter).await })).await;
     assert!(stolen.is_err());
 }
 
