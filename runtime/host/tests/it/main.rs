@@ -26,6 +26,7 @@ mod guest;
 mod hooks;
 mod installations;
 mod killed;
+mod lanes;
 mod lasting;
 mod limits;
 mod linking;
