@@ -22,6 +22,7 @@ use crate::admission::{self, Seat};
 use crate::breaker::{Guarded, Permit};
 use crate::capability::{Configured, Prepare};
 use crate::density::Loaded;
+use crate::drain::drain;
 use crate::engine::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::Gate;
@@ -248,12 +249,7 @@ impl Generation {
     /// Takes no call any more, waits for those under way, then ends the warm instances. Calls that are still there after `patience` go on until
     /// their deadline; nothing waits for them.
     pub(crate) async fn retire(self: &Arc<Self>, patience: Duration) -> bool {
-        let drained = self.work.drained.notified();
-        let mut drained = std::pin::pin!(drained);
-        // Listening first, closing second: the last call may leave between the two.
-        drained.as_mut().enable();
-        self.work.gate.close();
-        let in_time = self.work.gate.closed_and_empty() || tokio::time::timeout(patience, drained).await.is_ok();
+        let in_time = drain(&self.work.gate, &self.work.drained, patience).await;
         self.work.drain_is_over.store(true, Ordering::Relaxed);
         if let Some(shelf) = &self.work.shelf {
             self.end_all(shelf.close()).await;

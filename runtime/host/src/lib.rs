@@ -18,6 +18,7 @@ pub mod capability;
 pub mod compile;
 mod density;
 mod dispatch;
+mod drain;
 pub mod dynamic;
 mod engine;
 mod error;

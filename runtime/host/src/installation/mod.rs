@@ -180,14 +180,17 @@ impl Member {
     #[inline]
     pub(crate) async fn call<P: Call>(self: &Arc<Self>, runtime: &Runtime, input: &P::Input, told: &mut Told) -> Result<P::Output> {
         if let Some(native) = &self.native {
+            let shared = runtime.shared();
+            let now_ms = shared.now_ms();
+            let service = native.enter().ok_or_else(|| self.unavailable())?;
+            let permit = service.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
             let started = Instant::now();
-            if !native.is_active() {
-                return Err(self.unavailable());
-            }
-            self.used_ms.store(runtime.shared().now_ms().max(1), Ordering::Relaxed);
-            let answer = native.call::<P>(input).await.map_err(|error| error.of(&self.subject()));
+            self.used_ms.store(now_ms.max(1), Ordering::Relaxed);
+            let answer = native.call::<P>(input, shared.limits.deadline_ms, &shared.io).await.map_err(|error| error.of(&self.subject()));
             told.time = started.elapsed();
-            native.observed.add(told.time, answer.as_ref().is_err_and(|error| error.fault().is_some()));
+            let faulted = answer.as_ref().err().is_some_and(Error::is_the_plugins_fault);
+            native.observed.add(told.time, faulted);
+            service.breaker.done(permit, shared.now_ms(), faulted);
             return answer;
         }
         let now_ms = runtime.shared().now_ms();

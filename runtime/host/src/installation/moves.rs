@@ -122,6 +122,7 @@ impl Runtime {
         let fresh = || Member::new(subject.clone(), settings, Recipe::Native, Some(native));
         let member = self.shared().members.get_or_insert(&key, fresh);
         *member.state.lock().expect("no panic happens under this lock") = LifeState::Active;
+        member.native.iter().for_each(|native| native.activate(self.shared().breaker));
         self.shared().members.join(&member);
         Ok(())
     }
@@ -233,7 +234,7 @@ impl Member {
             let change = self.change();
             shared.hooks.before(Moment::Activate, &change).await?;
             self.advance(Move::Activate, Actor::Host, super::plain)?;
-            native.activate(true);
+            native.activate(shared.breaker);
             shared.members.join(self);
             return Ok(());
         }
@@ -309,7 +310,7 @@ impl Member {
     pub(super) fn depart(self: &Arc<Self>, shared: &Shared) -> Vec<Arc<Generation>> {
         shared.members.part(self);
         if let Some(native) = &self.native {
-            native.activate(false);
+            native.deactivate().into_iter().for_each(|service| shared.retire_native(service));
         }
         shared.density.forget(self);
         let watched = self.watched.lock().expect("no panic happens under this lock").take();

@@ -32,6 +32,7 @@ mod limits;
 mod linking;
 mod living;
 mod log;
+mod natives;
 mod obeying;
 mod offers;
 mod races;
