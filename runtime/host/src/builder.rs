@@ -28,9 +28,10 @@ use crate::installation::hooks::{self, Hooks, NoHooks};
 use crate::installation::members::Members;
 use crate::installation::native_subject;
 use crate::last_use::LastUse;
-use crate::log::Sink;
+use crate::log::{Level, Sink};
 use crate::native::{AnyNative, Native};
 use crate::point::Call;
+use crate::reset::PageScan;
 use crate::runtime::{Hint, Runtime, Shared};
 use crate::threads::GuestThreads;
 use crate::{housekeeping, watch};
@@ -68,6 +69,7 @@ type AddNative = Box<dyn FnOnce(&Runtime) -> Result<()> + Send>;
 pub struct Builder {
     state: Option<PathBuf>,
     allocation: Allocation,
+    page_scan: bool,
     compiler: Compiler,
     capabilities: Vec<Box<dyn Capability>>,
     limits: Limits,
@@ -92,6 +94,7 @@ impl Builder {
         Self {
             state: None,
             allocation: Allocation::Pooling { instances: 256 },
+            page_scan: true,
             compiler: Compiler::InProcess,
             capabilities: Vec::new(),
             limits: Limits::interactive(),
@@ -136,6 +139,12 @@ impl Builder {
     /// Where instances come from. Default: pooling with 256 instances.
     pub fn allocation(mut self, allocation: Allocation) -> Self {
         self.allocation = allocation;
+        self
+    }
+
+    /// Whether the pool clears its slots with the kernel's page scan, where that is safe: see [`PageScan`]. It is, unless told otherwise.
+    pub fn page_scan(mut self, wanted: bool) -> Self {
+        self.page_scan = wanted;
         self
     }
 
@@ -251,7 +260,7 @@ impl Builder {
         };
         let threads = GuestThreads::start(self.guest_threads)?;
         let slots = density::slots(self.allocation);
-        let engines = Engines::start(self.allocation)?;
+        let engines = Engines::start(self.allocation, PageScan::here(self.allocation, self.page_scan))?;
         let capacity = Capacity::of(&density::process(), slots);
         let seats = Arc::new(Seats::new(u32::try_from(capacity.instances_max).unwrap_or(u32::MAX)));
         let shared = Arc::new_cyclic(|this| Shared {
@@ -282,6 +291,7 @@ impl Builder {
             accounts: Mutex::default(),
         });
         let runtime = Runtime::from(shared);
+        runtime.page_scan().warning().into_iter().for_each(|warning| runtime.shared().complain(Level::Warn, &warning));
         housekeeping::start(runtime.downgrade(), tokio::time::Instant::now());
         for add in self.natives {
             add(&runtime)?;

@@ -39,6 +39,7 @@ use crate::log::{Level, Sink, cut};
 use crate::offer::Offer;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
+use crate::reset::PageScan;
 use crate::source::Source;
 use crate::threads::GuestThreads;
 use crate::usage::Usage;
@@ -117,6 +118,11 @@ impl Runtime {
     /// The threads that guests run on.
     pub fn guest_threads(&self) -> &GuestThreads {
         &self.0.threads
+    }
+
+    /// How slots are cleared for their next instance.
+    pub fn page_scan(&self) -> PageScan {
+        self.0.engines.scan
     }
 
     /// What the process holds of what it can.
