@@ -262,7 +262,9 @@ impl Builder {
         let slots = density::slots(self.allocation);
         let engines = Engines::start(self.allocation, PageScan::here(self.allocation, self.page_scan))?;
         let capacity = Capacity::of(&density::process(), slots);
-        let seats = Arc::new(Seats::new(u32::try_from(capacity.instances_max).unwrap_or(u32::MAX)));
+        // Without a pool one seat more than fits: who takes it is told that there are no maps, instead of waiting for a slot that there is not.
+        let seats = capacity.instances_max.saturating_add(u64::from(slots == 0));
+        let seats = Arc::new(Seats::new(u32::try_from(seats).unwrap_or(u32::MAX)));
         let shared = Arc::new_cyclic(|this| Shared {
             engines,
             cache: Cache::new(disk, children, capacity.loaded_max, self.resident.code_bytes),

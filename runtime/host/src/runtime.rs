@@ -202,9 +202,10 @@ impl Shared {
 
     /// Makes sure that one more plugin may be loaded, and says where that is nearly no longer so.
     pub(crate) fn make_room(&self, subject: &Subject) -> Result<()> {
-        self.density.admit(&self.seats).map_err(|scarce| Error::scarce(scarce).of(subject))?;
+        let admitted = self.density.admit(&self.seats);
+        // Told to the operator also where it is the refusal that shows it: instances may have filled up what was left since the last look.
         self.tell_what_is_near();
-        Ok(())
+        admitted.map_err(|scarce| Error::scarce(scarce).of(subject))
     }
 
     /// Room for one more plugin, taken at once.

@@ -32,6 +32,7 @@ mod limits;
 mod linking;
 mod living;
 mod log;
+mod maps;
 mod natives;
 mod obeying;
 mod offers;
