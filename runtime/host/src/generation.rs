@@ -233,8 +233,9 @@ impl Generation {
     }
 
     /// Says goodbye to instances of this version, on a guest thread.
-    pub(crate) async fn end_all(self: &Arc<Self>, lives: Vec<Box<Live>>) {
-        if lives.is_empty() {
+    pub(crate) async fn end_all(self: &Arc<Self>, lives: impl IntoIterator<Item = Box<Live>, IntoIter: Send + 'static>) {
+        let mut lives = lives.into_iter().peekable();
+        if lives.peek().is_none() {
             return;
         }
         let this = self.clone();

@@ -92,7 +92,7 @@ fn sweep_sessions(shared: &Shared) {
     for place in alive(&shared.watched.sessions) {
         if let Some(live) = place.cut(now_ms) {
             shared.io.spawn(async move {
-                place.entered().end_all(vec![live]).await;
+                place.entered().end_all([live]).await;
             });
         }
     }

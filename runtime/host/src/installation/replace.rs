@@ -181,14 +181,14 @@ impl Installation {
             match recorded {
                 Ok(last) => member.hear(last),
                 Err(error) => {
-                    next.end_all(vec![live]).await;
+                    next.end_all([live]).await;
                     return Err(error);
                 }
             }
         }
         // Of one that is not called nothing is kept warm.
         let rest = if active { next.warm(live) } else { Some(live) };
-        next.end_all(rest.into_iter().collect()).await;
+        next.end_all(rest).await;
         let recipe = member.recipe.load().for_version(next);
         member.settings.store(Arc::new(settings));
         member.take_over(&self.runtime, next, before, recipe);

@@ -144,10 +144,12 @@ async fn a_closed_runtime_has_nothing_attached_and_open_sessions_go_on() {
     plugin.enable().await.unwrap();
     let mut session = runtime.attached::<Number>().await.unwrap()[0].session::<Number>().await.unwrap();
     let other = runtime.clone();
-    runtime.close().await.unwrap();
+    let mut closing = Box::pin(runtime.close());
+    assert!(futures::poll!(&mut closing).is_pending(), "a session is open");
     assert!(other.attached::<Number>().await.unwrap().is_empty());
-    drop(other);
     assert_eq!(session.call_input(&1).await.unwrap(), 1);
+    drop((session, other));
+    closing.await.unwrap();
     let error = plugin.enable().await.err().unwrap();
     assert!(error.to_string().contains("its runtime was closed"), "{error}");
 }
