@@ -85,8 +85,9 @@ async fn restore(session: &mut Session<Whole>, state: &[u8], from: &str) -> plug
 }
 
 async fn migrate(session: &mut Session<Whole>, from: &str) -> plugwork::Result<Result<(), Refusal>> {
-    let answer =
-        session.call_with(&from, |(.., lifecycle), store, from| Box::pin(async move { lifecycle.call_migrate(store, from).await })).await;
+    let answer = session
+        .call_with(&from.to_owned(), |(.., lifecycle), store, from| Box::pin(async move { lifecycle.call_migrate(store, from).await }))
+        .await;
     answer.map(|answer| answer.map_err(Refusal::from))
 }
 

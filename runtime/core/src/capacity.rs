@@ -112,6 +112,12 @@ pub enum Resource {
     Instances,
     /// Instances that one plugin may have at once: [`crate::Limits::instances`].
     PluginInstances,
+    /// Places for calls that wait for a guest thread, in one plugin's lane: [`crate::limits::LANE_CALLS_MAX`].
+    PluginLane,
+    /// The same in all lanes together: [`crate::limits::LANES_CALLS_MAX`].
+    Lanes,
+    /// Time: a call waited for a guest thread for as long as it may run. Milliseconds.
+    LaneTime,
 }
 
 /// Too little of something, or nearly.
@@ -138,6 +144,9 @@ impl Scarce {
             Resource::Descriptors => "E-CAPACITY-DESCRIPTORS",
             Resource::Instances => "E-CAPACITY-INSTANCES",
             Resource::PluginInstances => "E-LIMIT-INSTANCES",
+            Resource::PluginLane => "E-LIMIT-LANE",
+            Resource::Lanes => "E-CAPACITY-LANES",
+            Resource::LaneTime => "E-CAPACITY-LANE-TIME",
         }
     }
 
@@ -148,6 +157,9 @@ impl Scarce {
             Resource::Descriptors => "`ulimit -n 1048576` (systemd: `LimitNOFILE=`), or fewer plugins at once; then start the host again",
             Resource::Instances => "a larger pool, or instances on demand; see docs/limits.md, \"The engine\"",
             Resource::PluginInstances => "raise the limit `instances` of the plugin, or call it less at once",
+            Resource::PluginLane => "call the plugin less at once, or await earlier calls first",
+            Resource::Lanes => "more guest threads (`Builder::guest_threads`), or fewer calls at once",
+            Resource::LaneTime => "more guest threads (`Builder::guest_threads`), fewer calls at once, or a longer `deadline-ms`",
         }
     }
 }
@@ -159,6 +171,9 @@ impl fmt::Display for Scarce {
             Resource::Descriptors => ("descriptors", "this process has for plugins"),
             Resource::Instances => ("instances", "the pool has slots for"),
             Resource::PluginInstances => ("instances", "this plugin may have at once"),
+            Resource::PluginLane => ("waiting calls", "this plugin may have in its lane"),
+            Resource::Lanes => ("waiting calls", "all plugins may have in their lanes"),
+            Resource::LaneTime => ("milliseconds", "the call may take, waiting for a guest thread included, were over before it began"),
         };
         write!(f, "{} {what} of the {} that {whose}\nhint: {}", self.held, self.limit, self.hint())
     }
@@ -254,5 +269,9 @@ mod tests {
         assert!(
             plugin.to_string().starts_with("65 instances of the 64 that this plugin may have at once\nhint: raise the limit `instances`")
         );
+        assert!(said(Resource::PluginLane).starts_with("11 waiting calls of the 10 that this plugin may have in its lane\nhint: "));
+        let late = Scarce { what: Resource::LaneTime, held: 21, limit: 20 };
+        assert_eq!(late.code(), "E-CAPACITY-LANE-TIME");
+        assert!(late.to_string().starts_with("21 milliseconds of the 20 that the call may take, waiting for a guest thread included"));
     }
 }

@@ -50,6 +50,11 @@ pub const SECRET_BYTES_MAX: usize = 8 << 10;
 /// Headers with secrets in one request.
 pub const SECRET_HEADERS_MAX: usize = 8;
 
+/// Calls that may wait for a guest thread in the lane of one plugin. One more is refused at once.
+pub const LANE_CALLS_MAX: usize = 1_024;
+/// Calls that may wait for a guest thread in all lanes of a runtime together. One more is refused at once.
+pub const LANES_CALLS_MAX: usize = 16_384;
+
 /// What one plugin may use: some limits hold for each of its instances, the others for all of them together. Two presets:
 /// [`Limits::interactive`] and [`Limits::batch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,8 +62,9 @@ pub const SECRET_HEADERS_MAX: usize = 8;
 pub struct Limits {
     /// How long one guest call may run. Milliseconds of wall time, 1 to 3,600,000; 1,000 (`interactive`) or 60,000 (`batch`).
     ///
-    /// Counted from the first guest instruction, so waiting for a free instance does not count. Past it the call ends
-    /// with [`crate::Fault::Deadline`] and the instance is dropped. Accurate to two epoch ticks (1 ms each) for guest code, to one
+    /// Counted from the moment at which the call is put in its plugin's lane, so waiting for a guest thread counts: one whose time is over
+    /// by then never runs. On a guest thread it counts from the first guest instruction. Loading, and waiting for a free instance, do not
+    /// count. Past it the call ends with [`crate::Fault::Deadline`] and the instance is dropped. Accurate to two epoch ticks (1 ms each) for guest code, to one
     /// bulk memory operation beyond that.
     pub deadline_ms: u64,
     /// Memory of one instance. Bytes, 64 KiB to 4 GiB; 64 MiB (`interactive`) or 256 MiB (`batch`).

@@ -28,10 +28,11 @@ use crate::installation::hooks::{self, Hooks, NoHooks};
 use crate::installation::members::Members;
 use crate::installation::native_subject;
 use crate::last_use::LastUse;
-use crate::log::Sink;
+use crate::log::{Level, Sink};
 use crate::native::{AnyNative, Native};
 use crate::outlet::Outlet;
 use crate::point::Call;
+use crate::reset::PageScan;
 use crate::runtime::{Hint, Runtime, Shared};
 use crate::threads::GuestThreads;
 use crate::{housekeeping, watch};
@@ -69,6 +70,7 @@ type AddNative = Box<dyn FnOnce(&Runtime) -> Result<()> + Send>;
 pub struct Builder {
     state: Option<PathBuf>,
     allocation: Allocation,
+    page_scan: bool,
     compiler: Compiler,
     capabilities: Vec<Box<dyn Capability>>,
     limits: Limits,
@@ -93,6 +95,7 @@ impl Builder {
         Self {
             state: None,
             allocation: Allocation::Pooling { instances: 256 },
+            page_scan: true,
             compiler: Compiler::InProcess,
             capabilities: Vec::new(),
             limits: Limits::interactive(),
@@ -137,6 +140,12 @@ impl Builder {
     /// Where instances come from. Default: pooling with 256 instances.
     pub fn allocation(mut self, allocation: Allocation) -> Self {
         self.allocation = allocation;
+        self
+    }
+
+    /// Whether the pool clears its slots with the kernel's page scan, where that is safe: see [`PageScan`]. It is, unless told otherwise.
+    pub fn page_scan(mut self, wanted: bool) -> Self {
+        self.page_scan = wanted;
         self
     }
 
@@ -252,9 +261,11 @@ impl Builder {
         };
         let threads = GuestThreads::start(self.guest_threads)?;
         let slots = density::slots(self.allocation);
-        let engines = Engines::start(self.allocation)?;
+        let engines = Engines::start(self.allocation, PageScan::here(self.allocation, self.page_scan))?;
         let capacity = Capacity::of(&density::process(), slots);
-        let seats = Arc::new(Seats::new(u32::try_from(capacity.instances_max).unwrap_or(u32::MAX)));
+        // Without a pool one seat more than fits: who takes it is told that there are no maps, instead of waiting for a slot that there is not.
+        let seats = capacity.instances_max.saturating_add(u64::from(slots == 0));
+        let seats = Arc::new(Seats::new(u32::try_from(seats).unwrap_or(u32::MAX)));
         let shared = Arc::new_cyclic(|this| Shared {
             engines,
             cache: Cache::new(disk, children, capacity.loaded_max, self.resident.code_bytes),
@@ -284,6 +295,7 @@ impl Builder {
             accounts: Mutex::default(),
         });
         let runtime = Runtime::from(shared);
+        runtime.page_scan().warning().into_iter().for_each(|warning| runtime.shared().complain(Level::Warn, &warning));
         housekeeping::start(runtime.downgrade(), tokio::time::Instant::now());
         for add in self.natives {
             add(&runtime)?;

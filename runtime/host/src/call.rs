@@ -140,7 +140,8 @@ pub(crate) async fn begin_later<'a>(store: &mut Store<State>, ticker: &'a Ticker
     let mut waited = Duration::ZERO;
     if !account.may_run_at_once() {
         let _armed = ticker.arm();
-        waited = admit(account, limits.deadline_ms).await.map_err(Error::from_fault)?;
+        let queued_ms = milliseconds(store.data().queued);
+        waited = admit(account, limits.deadline_ms.saturating_sub(queued_ms)).await.map_err(Error::from_fault)?;
     }
     if let Some(fuel) = limits.fuel {
         // The engine was chosen to count, so this cannot fail; if it could, the call must not run unbounded.
@@ -157,13 +158,14 @@ fn armed<'a>(store: &mut Store<State>, ticker: &'a Ticker, account: &'a Account,
     state.last_words = None;
     state.host_calls_before = state.ledger.spend.host_calls;
     state.waited = waited;
+    let before = waited + state.queued;
     let limit_ms = state.ledger.limits().deadline_ms;
     // What it waited for is part of its time.
-    let left_ms = if waited.is_zero() { limit_ms } else { limit_ms - milliseconds(waited).min(limit_ms) };
+    let left_ms = if before.is_zero() { limit_ms } else { limit_ms - milliseconds(before).min(limit_ms) };
     // One tick more: the first may end at once.
     state.deadline_tick = ticker.touch().saturating_add(left_ms).saturating_add(1);
     let started = Instant::now();
-    state.began = if waited.is_zero() { started } else { started - waited };
+    state.began = if before.is_zero() { started } else { started - before };
     store.set_epoch_deadline(1);
     Begun { ticker, account, left_ms, started }
 }
@@ -199,13 +201,16 @@ impl Begun<'_> {
         state.ledger.spend_cpu(meter.first_stretch);
         state.ledger.spend.cpu += meter.later_cpu;
         state.ledger.hand_over_at(self.ticker.now());
-        match outcome {
+        let answer = match outcome {
             Outcome::Done(Ok(Ok(value))) => Ok(value),
             Outcome::Done(Ok(Err(error))) => Err(named(&error, store.data())),
             Outcome::Done(Err(panic)) => Err(Error::from_fault(Fault::HostPanic { message: panic_message(&*panic) })),
-            Outcome::TimedOut => Err(Error::from_fault(overrun(store.data()))),
+            Outcome::TimedOut => Err(failed(overrun(store.data()), store.data())),
             Outcome::Revoked => Err(Error::from_fault(Fault::Revoked)),
-        }
+        };
+        // It was this call's wait.
+        store.data_mut().queued = Duration::ZERO;
+        answer
     }
 }
 
@@ -223,7 +228,14 @@ fn named(error: &wasmtime::Error, state: &State) -> Error {
     if error.is::<std::io::Error>() || error.is::<rustix::io::Errno>() {
         return Error::new(ErrorKind::Engine, format!("the host could not do its part: {error:#}"));
     }
-    Error::from_fault(fault_of(error, state))
+    failed(fault_of(error, state), state)
+}
+
+/// The fault as an error. A call that had little of its time left when it began says nothing against its plugin.
+fn failed(fault: Fault, state: &State) -> Error {
+    let hurried = matches!(fault, Fault::Deadline { .. }) && state.queued * 2 >= state.began.elapsed();
+    let error = Error::from_fault(fault);
+    if hurried { error.hurried() } else { error }
 }
 
 /// Before a call of a plugin that was revoked or is in debt: says no, or waits until it may run. Gives the time waited.

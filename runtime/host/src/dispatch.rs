@@ -140,17 +140,20 @@ impl<'r, P: Call> Dispatch<'r, P> {
     /// Every plugin's value, called side by side on guest threads, as many at once as [`Dispatch::concurrency`] says; a failure stays with the
     /// plugin that failed.
     pub async fn every(&self, input: P::Input) -> Every<P::Output> {
-        let threads = self.runtime.guest_threads();
         let input = Arc::new(input);
         // By number: a closure over borrowed members is not general enough for a future that moves between threads.
         let asked = (0..self.len()).map(|number| {
             let member = &self.attached.members[number];
             let (runtime, theirs, input) = (self.runtime.clone(), member.clone(), input.clone());
-            threads.spawn_in(member.lane(threads), async move {
-                let mut told = Told::default();
-                let answer = theirs.call::<P>(&runtime, &input, &mut told).await;
-                told.outcome(&theirs, answer)
-            })
+            async move {
+                let (its, called) = (theirs.clone(), runtime.clone());
+                let hopped = theirs.hop(&runtime, async move {
+                    let mut told = Told::default();
+                    let answer = its.call::<P>(&called, &input, &mut told).await;
+                    told.outcome(&its, answer)
+                });
+                hopped.await.unwrap_or_else(|error| Told::default().outcome(&theirs, Err(error)))
+            }
         });
         futures::stream::iter(asked).buffered(self.concurrency).collect().await
     }
@@ -186,16 +189,16 @@ impl<'r, P: Call> Dispatch<'r, P> {
             outcomes.push(outcome);
             return (input, value);
         }
-        let threads = self.runtime.guest_threads();
-        let (runtime, theirs) = (self.runtime.clone(), member.clone());
-        let job = threads.spawn_in(member.lane(threads), async move {
+        let input = Arc::new(input);
+        let (runtime, theirs, given) = (self.runtime.clone(), member.clone(), input.clone());
+        let hopped = member.hop(self.runtime, async move {
             let mut told = Told::default();
-            let answer = theirs.call::<P>(&runtime, &input, &mut told).await;
-            (input, told.outcome(&theirs, answer))
+            let answer = theirs.call::<P>(&runtime, &given, &mut told).await;
+            told.outcome(&theirs, answer)
         });
-        let (input, (outcome, value)) = job.await;
+        let (outcome, value) = hopped.await.unwrap_or_else(|error| Told::default().outcome(member, Err(error)));
         outcomes.push(outcome);
-        (input, value)
+        (Arc::into_inner(input).expect("the call is over, and dropped what it was given"), value)
     }
 }
 

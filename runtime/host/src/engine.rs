@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, WasmFeatures};
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::reset::PageScan;
 use crate::ticker::Ticker;
 
 /// Which wasm features a plugin may use.
@@ -46,6 +47,7 @@ const MEMORY_BYTES_MAX: usize = 4 << 30;
 
 pub(crate) struct Engines {
     allocation: Allocation,
+    pub(crate) scan: PageScan,
     hardened: Engine,
     /// The others, made when the first plugin needs one: full, and either with fuel.
     others: [OnceLock<Engine>; 3],
@@ -53,16 +55,16 @@ pub(crate) struct Engines {
 }
 
 impl Engines {
-    pub(crate) fn start(allocation: Allocation) -> Result<Self> {
+    pub(crate) fn start(allocation: Allocation, scan: PageScan) -> Result<Self> {
         if let Allocation::Pooling { instances } = allocation
             && !(1..=INSTANCES_MAX).contains(&instances)
         {
             return Err(Error::new(ErrorKind::Invalid, format!("a pool of {instances} instances: expected 1 to {INSTANCES_MAX}")));
         }
         let ticker = Ticker::start().map_err(|error| Error::io("cannot start the ticker thread", &error))?;
-        let hardened = engine(Variant { profile: Profile::Hardened, fuel: false }, allocation)?;
+        let hardened = engine(Variant { profile: Profile::Hardened, fuel: false }, allocation, scan)?;
         ticker.watch(&hardened);
-        Ok(Self { allocation, hardened, others: Default::default(), ticker: Arc::new(ticker) })
+        Ok(Self { allocation, scan, hardened, others: Default::default(), ticker: Arc::new(ticker) })
     }
 
     pub(crate) fn get(&self, variant: Variant) -> Result<&Engine> {
@@ -75,7 +77,7 @@ impl Engines {
         match other.get() {
             Some(engine) => Ok(engine),
             None => {
-                let engine = engine(variant, self.allocation)?;
+                let engine = engine(variant, self.allocation, self.scan)?;
                 self.ticker.watch(&engine);
                 Ok(other.get_or_init(|| engine))
             }
@@ -92,19 +94,24 @@ pub(crate) struct Variant {
 
 impl Variant {
     /// The configuration of an engine that runs such code.
-    pub(crate) fn config(self, allocation: Allocation) -> Config {
-        let mut config = config(self.profile, allocation);
+    pub(crate) fn config(self, allocation: Allocation, scan: PageScan) -> Config {
+        let mut config = config_with(self.profile, allocation, scan);
         config.consume_fuel(self.fuel);
         config
     }
 }
 
-fn engine(variant: Variant, allocation: Allocation) -> Result<Engine> {
-    Engine::new(&variant.config(allocation)).map_err(|error| Error::new(ErrorKind::Engine, format!("cannot start the engine: {error:#}")))
+fn engine(variant: Variant, allocation: Allocation, scan: PageScan) -> Result<Engine> {
+    Engine::new(&variant.config(allocation, scan))
+        .map_err(|error| Error::new(ErrorKind::Engine, format!("cannot start the engine: {error:#}")))
 }
 
 /// The configuration of a profile: what benchmarks must give raw wasmtime to compare like with like.
 pub fn config(profile: Profile, allocation: Allocation) -> Config {
+    config_with(profile, allocation, PageScan::here(allocation, true))
+}
+
+fn config_with(profile: Profile, allocation: Allocation, scan: PageScan) -> Config {
     let mut config = Config::new();
     let off = WasmFeatures::GC
         | WasmFeatures::EXCEPTIONS
@@ -128,12 +135,12 @@ pub fn config(profile: Profile, allocation: Allocation) -> Config {
     config.wasm_backtrace_max_frames(NonZeroUsize::new(32));
     config.allocation_strategy(match allocation {
         Allocation::OnDemand => InstanceAllocationStrategy::OnDemand,
-        Allocation::Pooling { instances } => InstanceAllocationStrategy::Pooling(pool(instances)),
+        Allocation::Pooling { instances } => InstanceAllocationStrategy::Pooling(pool(instances, scan)),
     });
     config
 }
 
-fn pool(instances: u32) -> PoolingAllocationConfig {
+fn pool(instances: u32, scan: PageScan) -> PoolingAllocationConfig {
     let mut pool = PoolingAllocationConfig::new();
     // A Rust component is one to four core instances with one memory; an interpreter up to twelve with three.
     pool.total_component_instances(instances)
@@ -155,8 +162,7 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
         .linear_memory_keep_resident(KEEP_RESIDENT_BYTES)
         .table_keep_resident(KEEP_RESIDENT_BYTES)
         .max_unused_warm_slots(instances);
-    // wasmtime 48.0.8 can skip a dirty page that was swapped out, so with swap the scan would leak between tenants.
-    if PoolingAllocationConfig::is_pagemap_scan_available() && !swap_enabled() {
+    if scan == PageScan::Used {
         pool.pagemap_scan(Enabled::Yes);
     }
     pool
@@ -164,11 +170,6 @@ fn pool(instances: u32) -> PoolingAllocationConfig {
 
 fn table_entries_max() -> usize {
     usize::try_from(plugwork_component::StructureLimits::default().table_entries_count).unwrap_or(usize::MAX)
-}
-
-fn swap_enabled() -> bool {
-    // One header line, then a line for each swap device. Where it cannot be read, assume the worse.
-    std::fs::read_to_string("/proc/swaps").map_or(true, |text| text.lines().count() > 1)
 }
 
 /// What a compiled component depends on, as a number: version, settings, processor features.

@@ -52,6 +52,7 @@ struct Inner {
     issues: Vec<Issue>,
     scarce: Option<Scarce>,
     outcomes: Vec<Outcome>,
+    hurried: bool,
 }
 
 impl Error {
@@ -70,9 +71,15 @@ impl Error {
         self.0.fault.as_ref()
     }
 
-    /// Whether it says something against the plugin: a fault, and not that somebody stopped it.
+    /// Whether it says something against the plugin: a fault, and not that somebody stopped it, or left it too little time.
     pub(crate) fn is_the_plugins_fault(&self) -> bool {
-        self.fault().is_some_and(|fault| !matches!(fault, Fault::Revoked | Fault::Cancelled))
+        !self.0.hurried && self.fault().is_some_and(|fault| !matches!(fault, Fault::Revoked | Fault::Cancelled))
+    }
+
+    /// Of a call that spent most of its time waiting for a guest thread.
+    pub(crate) fn hurried(mut self) -> Self {
+        self.0.hurried = true;
+        self
     }
 
     /// Why there is no machine code ([`ErrorKind::Compile`]); `None` where linking failed.
@@ -123,6 +130,7 @@ impl Error {
             issues: Vec::new(),
             scarce: None,
             outcomes: Vec::new(),
+            hurried: false,
         }))
     }
 

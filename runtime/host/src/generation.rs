@@ -7,7 +7,7 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock, Weak};
+use std::sync::{Arc, OnceLock, RwLock, Weak};
 use std::time::Duration;
 
 use plugwork_core::reach::Reach;
@@ -22,6 +22,7 @@ use crate::admission::{self, Seat};
 use crate::breaker::{Guarded, Permit};
 use crate::capability::{Configured, Prepare};
 use crate::density::Loaded;
+use crate::drain::drain;
 use crate::engine::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::Gate;
@@ -36,6 +37,7 @@ use crate::runtime::Shared;
 use crate::shelf::{Shelf, Shelved};
 use crate::source::Source;
 use crate::state::{Prepared, State};
+use crate::threads::Lane;
 use crate::ticker::Ticker;
 
 /// Each granted capability with its bounds, by name.
@@ -88,6 +90,8 @@ pub(crate) struct Work {
     pub(crate) drained: Notify,
     pub(crate) observed: Observed,
     pub(crate) breaker: Guarded,
+    /// For its calls where it is not part of an installation.
+    pub(crate) lane: OnceLock<Lane>,
     /// Sessions that are still open are cut.
     pub(crate) drain_is_over: AtomicBool,
     /// Counts it among what is loaded.
@@ -113,6 +117,7 @@ impl Work {
             drained: Notify::new(),
             observed: Observed::default(),
             breaker: Guarded::new(breaker),
+            lane: OnceLock::new(),
             drain_is_over: AtomicBool::new(false),
             _loaded: loaded,
             indices: RwLock::default(),
@@ -212,27 +217,33 @@ impl Generation {
     }
 
     /// Ends the warm instances that were not used for so long.
-    pub(crate) async fn release_idle(&self, idle_ms: u64) {
+    pub(crate) async fn release_idle(self: &Arc<Self>, idle_ms: u64) {
         let Some(shelf) = &self.work.shelf else { return };
-        for live in shelf.sweep(self.now_ms(), idle_ms) {
-            live.end(self).await;
+        self.end_all(shelf.sweep(self.now_ms(), idle_ms)).await;
+    }
+
+    /// Says goodbye to instances of this version, on a guest thread.
+    pub(crate) async fn end_all(self: &Arc<Self>, lives: impl IntoIterator<Item = Box<Live>, IntoIter: Send + 'static>) {
+        let mut lives = lives.into_iter().peekable();
+        if lives.peek().is_none() {
+            return;
         }
+        let this = self.clone();
+        let goodbye = async move {
+            for live in lives {
+                live.end(&this).await;
+            }
+        };
+        self.asked_by_host(goodbye).await;
     }
 
     /// Takes no call any more, waits for those under way, then ends the warm instances. Calls that are still there after `patience` go on until
     /// their deadline; nothing waits for them.
     pub(crate) async fn retire(self: &Arc<Self>, patience: Duration) -> bool {
-        let drained = self.work.drained.notified();
-        let mut drained = std::pin::pin!(drained);
-        // Listening first, closing second: the last call may leave between the two.
-        drained.as_mut().enable();
-        self.work.gate.close();
-        let in_time = self.work.gate.closed_and_empty() || tokio::time::timeout(patience, drained).await.is_ok();
+        let in_time = drain(&self.work.gate, &self.work.drained, patience).await;
         self.work.drain_is_over.store(true, Ordering::Relaxed);
         if let Some(shelf) = &self.work.shelf {
-            for live in shelf.close() {
-                live.end(self).await;
-            }
+            self.end_all(shelf.close()).await;
         }
         in_time
     }

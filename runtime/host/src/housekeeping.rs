@@ -13,6 +13,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use crate::generation::Generation;
 use crate::installation::Member;
 use crate::log::Level;
+use crate::native::Service;
 use crate::runtime::{Runtime, Shared};
 use crate::session::Place;
 
@@ -91,7 +92,7 @@ fn sweep_sessions(shared: &Shared) {
     for place in alive(&shared.watched.sessions) {
         if let Some(live) = place.cut(now_ms) {
             shared.io.spawn(async move {
-                live.end(place.entered()).await;
+                place.entered().end_all([live]).await;
             });
         }
     }
@@ -158,6 +159,19 @@ impl Shared {
         draining.fetch_add(1, Ordering::SeqCst);
         self.io.spawn(async move {
             generation.retire(patience).await;
+            draining.fetch_sub(1, Ordering::SeqCst);
+        });
+    }
+
+    /// The same for a native plugin.
+    pub(crate) fn retire_native(&self, service: Arc<Service>) {
+        let patience = self.drain.max(Duration::from_millis(self.limits.deadline_ms));
+        let draining = self.draining.clone();
+        // Closed before this returns, and not only when the task begins.
+        service.gate.close();
+        draining.fetch_add(1, Ordering::SeqCst);
+        self.io.spawn(async move {
+            service.retire(patience).await;
             draining.fetch_sub(1, Ordering::SeqCst);
         });
     }

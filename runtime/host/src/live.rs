@@ -22,6 +22,7 @@ use crate::ledger::Spend;
 use crate::log::Level;
 use crate::point::{Call, Point};
 use crate::state::State;
+use crate::threads::GuestThreads;
 
 /// Beside the bytes of a snapshot: what the answer around them takes, generously.
 const SNAPSHOT_FRAME_BYTES: usize = 64 << 10;
@@ -63,6 +64,12 @@ impl Live {
         Ok(live)
     }
 
+    /// The next call waited for so long for a guest thread: part of its time.
+    #[inline]
+    pub(crate) fn has_waited(&mut self, waited: Duration) {
+        self.store.data_mut().queued = waited;
+    }
+
     /// Its exports as the point sees them.
     pub(crate) fn guest<P: Point>(&mut self, generation: &Generation) -> Result<Arc<P::Guest>> {
         let at = self.bind::<P>(generation)?;
@@ -88,6 +95,8 @@ impl Live {
     pub(crate) async fn ask<P: Call>(&mut self, generation: &Generation, input: &P::Input) -> Result<P::Output> {
         let at = self.bind::<P>(generation)?;
         let guest = self.guests[at].1.downcast_ref().expect(KEYED);
+        // The same call, wherever it waited for its thread.
+        self.store.data_mut().queued = GuestThreads::waited();
         begin(&mut self.store, &mut self.fault, generation)?;
         let answer = guarded!(&mut self.store, generation, |store| P::call(guest, store, input));
         end(&mut self.fault, generation, answer)?.map_err(|refusal| Error::from_refusal(refusal).of(&generation.subject))

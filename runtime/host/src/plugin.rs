@@ -15,6 +15,7 @@ use crate::generation::{Entered, Generation};
 use crate::ledger::Spend;
 use crate::point::{Call, Point};
 use crate::session::Session;
+use crate::threads::GuestThreads;
 
 /// One version of a plugin, that may be called.
 #[derive(Clone)]
@@ -82,12 +83,18 @@ impl Plugin {
 
     /// Starts a session: one instance, held until the session ends or is dropped.
     pub async fn session<P: Point>(&self) -> Result<Session<P>> {
-        Session::<P>::start(self.enter()?, None).await
+        let entered = self.enter()?;
+        self.0.on_guest_thread(async move { Session::<P>::start(entered, None).await }).await
     }
 
     /// Makes the point's main call: in an instance of its own, or in a warm one where it was granted reuse.
     pub async fn call<P: Call>(&self, input: &P::Input) -> Result<P::Output> {
-        self.enter()?.call::<P>(input, &mut Spend::default()).await
+        let entered = self.enter()?;
+        if GuestThreads::is_here() {
+            return entered.call::<P>(input, &mut Spend::default()).await;
+        }
+        let input = input.clone();
+        self.0.on_guest_thread(async move { entered.call::<P>(&input, &mut Spend::default()).await }).await
     }
 
     /// Begins a call. A version that was replaced, or whose plugin was disabled, takes none.

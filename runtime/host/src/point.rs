@@ -33,8 +33,8 @@ pub trait Point: Send + Sync + 'static {
 
 /// A point with one main function: input in, output or refusal out.
 pub trait Call: Point {
-    /// What goes in.
-    type Input: Send + Sync + 'static;
+    /// What goes in. Copied where a call hops from a thread that does I/O to a guest thread.
+    type Input: Clone + Send + Sync + 'static;
     /// What comes out.
     type Output: Send + 'static;
 

@@ -41,6 +41,7 @@ use crate::offer::Offer;
 use crate::outlet::Outlet;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
+use crate::reset::PageScan;
 use crate::source::Source;
 use crate::threads::GuestThreads;
 use crate::usage::Usage;
@@ -121,6 +122,11 @@ impl Runtime {
     /// The threads that guests run on.
     pub fn guest_threads(&self) -> &GuestThreads {
         &self.0.threads
+    }
+
+    /// How slots are cleared for their next instance.
+    pub fn page_scan(&self) -> PageScan {
+        self.0.engines.scan
     }
 
     /// What the process holds of what it can.
@@ -205,9 +211,10 @@ impl Shared {
 
     /// Makes sure that one more plugin may be loaded, and says where that is nearly no longer so.
     pub(crate) fn make_room(&self, subject: &Subject) -> Result<()> {
-        self.density.admit(&self.seats).map_err(|scarce| Error::scarce(scarce).of(subject))?;
+        let admitted = self.density.admit(&self.seats);
+        // Told to the operator also where it is the refusal that shows it: instances may have filled up what was left since the last look.
         self.tell_what_is_near();
-        Ok(())
+        admitted.map_err(|scarce| Error::scarce(scarce).of(subject))
     }
 
     /// Room for one more plugin, taken at once.

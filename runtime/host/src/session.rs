@@ -4,6 +4,7 @@
 //! in the [`Session`] but in a place that the runtime knows too, so that it can be taken back from a caller who keeps the session and never calls.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,7 +19,9 @@ use crate::installation::Member;
 use crate::ledger::Spend;
 use crate::live::Live;
 use crate::point::{Call, Point};
+use crate::runtime::Shared;
 use crate::state::State;
+use crate::threads::GuestThreads;
 
 /// Why an instance is no longer where its session left it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,25 +196,70 @@ impl<P: Point> Session<P> {
 
     /// Makes one call, within its own deadline. After a fault the session has ended: every further call is an error.
     ///
-    /// A future that is dropped before it is done cancels the call and ends the session.
-    pub async fn call<R>(
+    /// A future that is dropped before it is done cancels the call and ends the session. From a thread that does I/O the call hops to a guest
+    /// thread; where there is no room for it, or no time, it never began and the session goes on.
+    pub async fn call<R: Send + 'static>(
         &mut self,
-        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>>,
+        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>) -> Running<'a, wasmtime::Result<R>> + Send + 'static,
     ) -> Result<R> {
         self.call_with(&(), |guest, store, ()| call(guest, store)).await
     }
 
-    /// As [`Session::call`], with something borrowed for the call: the closure alone cannot borrow from its surroundings.
-    pub async fn call_with<W: Sync, R>(
+    /// As [`Session::call`], with something that the call may borrow: the closure alone cannot borrow from its surroundings. It is copied where
+    /// the call hops.
+    pub async fn call_with<W: Clone + Send + Sync + 'static, R: Send + 'static>(
         &mut self,
         with: &W,
-        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a W) -> Running<'a, wasmtime::Result<R>>,
+        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a W) -> Running<'a, wasmtime::Result<R>> + Send + 'static,
     ) -> Result<R> {
         let mut live = self.place.take()?;
         self.place.is_used();
         let before = live.time();
-        let answer = live.call(&self.place.entered, &(&*self.guest, with), |(guest, with), store| call(guest, store, with)).await;
-        self.place.note(live.time() - before, answer.as_ref().err());
+        let entered = &self.place.entered;
+        let Some(runtime) = entered.runtime_to_hop_to() else {
+            let answer = live.call(entered, &(&*self.guest, with), |(guest, with), store| call(guest, store, with)).await;
+            return self.after(live, before, answer);
+        };
+        let (guest, with) = (self.guest.clone(), with.clone());
+        let ask = |mut live: Box<Live>, place: Arc<Place>| async move {
+            live.has_waited(GuestThreads::waited());
+            let answer = live.call(&place.entered, &(&*guest, &with), |(guest, with), store| call(guest, store, with)).await;
+            (live, answer)
+        };
+        self.elsewhere(&runtime, live, ask).await
+    }
+
+    /// Makes a call on a guest thread.
+    async fn elsewhere<R, F>(
+        &self,
+        runtime: &Shared,
+        live: Box<Live>,
+        ask: impl FnOnce(Box<Live>, Arc<Place>) -> F + Send + 'static,
+    ) -> Result<R>
+    where
+        R: Send + 'static,
+        F: Future<Output = (Box<Live>, Result<R>)> + Send + 'static,
+    {
+        let (before, entered) = (live.time(), &self.place.entered);
+        // Not in the hop alone: a call that never began leaves its instance as it was.
+        let waiting = Arc::new(Mutex::new(Some(live)));
+        let (taken, place) = (waiting.clone(), self.place.clone());
+        let take = |waiting: &Mutex<Option<Box<Live>>>| waiting.lock().expect("no panic happens under this lock").take();
+        let there = async move {
+            let live = take(&taken).expect("taken once, by the call when it begins");
+            ask(live, place).await
+        };
+        match runtime.hop(&entered.lane(runtime), entered.account.limits().deadline_ms, there).await {
+            Ok((live, answer)) => self.after(live, before, answer),
+            Err(never_began) => {
+                take(&waiting).into_iter().for_each(|live| self.place.put(live));
+                Err(never_began.of(&self.place.entered.subject))
+            }
+        }
+    }
+
+    fn after<R>(&self, live: Box<Live>, time_before: Duration, answer: Result<R>) -> Result<R> {
+        self.place.note(live.time() - time_before, answer.as_ref().err());
         self.place.put(live);
         answer
     }
@@ -221,7 +269,8 @@ impl<P: Point> Session<P> {
     pub async fn end(self) -> Spend {
         match self.place.take() {
             Ok(live) => {
-                let spend = live.end(&self.place.entered).await;
+                let place = self.place.clone();
+                let spend = self.place.entered.asked_by_host(async move { live.end(&place.entered).await }).await;
                 *self.place.inside.lock().expect("no panic happens under this lock") = Inside::Gone { why: None, spend, fault: None };
                 spend
             }
@@ -263,10 +312,17 @@ impl<P: Call> Session<P> {
     /// Makes the point's main call in this session.
     pub async fn call_input(&mut self, input: &P::Input) -> Result<P::Output> {
         let mut live = self.place.take()?;
+        self.place.is_used();
         let before = live.time();
-        let answer = live.ask::<P>(&self.place.entered, input).await;
-        self.place.note(live.time() - before, answer.as_ref().err());
-        self.place.put(live);
-        answer
+        let Some(runtime) = self.place.entered.runtime_to_hop_to() else {
+            let answer = live.ask::<P>(&self.place.entered, input).await;
+            return self.after(live, before, answer);
+        };
+        let input = input.clone();
+        let ask = |mut live: Box<Live>, place: Arc<Place>| async move {
+            let answer = live.ask::<P>(&place.entered, &input).await;
+            (live, answer)
+        };
+        self.elsewhere(&runtime, live, ask).await
     }
 }

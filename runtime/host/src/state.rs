@@ -39,6 +39,8 @@ pub struct State {
     pub(crate) deadline_tick: u64,
     /// When it began.
     pub(crate) began: Instant,
+    /// How long it waited for a guest thread before that.
+    pub(crate) queued: Duration,
     /// How long it was made to wait for its plugin's share of the processor.
     pub(crate) waited: Duration,
     /// Host calls of this instance before the running call.
@@ -76,6 +78,7 @@ impl State {
             config: prepared.config,
             deadline_tick: 0,
             began: Instant::now(),
+            queued: Duration::ZERO,
             waited: Duration::ZERO,
             host_calls_before: 0,
             last_words: None,

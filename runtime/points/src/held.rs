@@ -19,7 +19,7 @@ impl<P: Point> Held<P> {
     pub(crate) async fn start(
         plugin: &Plugin,
         options: &str,
-        start: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a String) -> Answer<'a, ResourceAny>,
+        start: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, &'a String) -> Answer<'a, ResourceAny> + Send + 'static,
     ) -> Result<Self> {
         let mut session = plugin.session::<P>().await?;
         let answer = session.call_with(&options.to_owned(), start).await?;
@@ -28,13 +28,13 @@ impl<P: Point> Held<P> {
     }
 
     /// Calls a method of the resource.
-    pub(crate) async fn call<W: Sync, R>(
+    pub(crate) async fn call<W: Clone + Send + Sync + 'static, R: Send + 'static>(
         &mut self,
         with: &W,
-        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, ResourceAny, &'a W) -> Answer<'a, R>,
+        call: impl for<'a> FnOnce(&'a P::Guest, StoreContextMut<'a, State>, ResourceAny, &'a W) -> Answer<'a, R> + Send + 'static,
     ) -> Result<R> {
         let resource = self.resource;
-        let answer = self.session.call_with(with, |guest, store, with| call(guest, store, resource, with)).await?;
+        let answer = self.session.call_with(with, move |guest, store, with| call(guest, store, resource, with)).await?;
         answer.map_err(|refusal| {
             let mut refusal = Refusal::from(refusal);
             if let (Refusal::Other(problem), Some(fault)) = (&mut refusal, self.session.refused_growth()) {

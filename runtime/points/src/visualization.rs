@@ -36,9 +36,9 @@ impl Visualization {
 impl Drawing {
     /// Takes in rows of the named table.
     pub async fn push(&mut self, table: &str, input: &Batch) -> Result<()> {
-        let with = (table, input.wire());
-        let push = self.held.call(&with, |guest, store, drawing, (table, input)| {
-            Box::pin(async move { guest.drawing().call_push(store, drawing, table, input).await })
+        let table = table.to_owned();
+        let push = self.held.call(input.wire(), move |guest, store, drawing, input| {
+            Box::pin(async move { guest.drawing().call_push(store, drawing, &table, input).await })
         });
         push.await
     }

@@ -14,6 +14,7 @@ use wasmtime::Engine;
 use super::order::{ANSWERED, DONE, Order, Said, asked};
 use super::walls;
 use crate::engine::{Allocation, compatibility};
+use crate::reset::PageScan;
 
 static HOOKED: AtomicBool = AtomicBool::new(false);
 
@@ -52,7 +53,8 @@ fn serve(order: &Order) -> Result<(), Said> {
     let walls = walls::enclose(&order.limits).map_err(|error| unfit("cannot put up the walls", &error))?;
     say(&Said::Walls(walls));
     enclosed(walls)?;
-    let engine = Engine::new(&order.variant.config(Allocation::OnDemand)).map_err(|error| unfit("cannot start the engine", &error))?;
+    let engine = Engine::new(&order.variant.config(Allocation::OnDemand, PageScan::NoPool))
+        .map_err(|error| unfit("cannot start the engine", &error))?;
     if compatibility(&engine) != order.compatibility {
         return Err(Said::Unfit("it makes code for another engine: is it of the same build?".to_owned()));
     }

@@ -18,6 +18,7 @@ use crate::generation::Entered;
 use crate::ledger::Spend;
 use crate::live::Live;
 use crate::plugin::Plugin;
+use crate::threads::GuestThreads;
 
 pub use json::{from_json, to_json};
 pub use name::type_name;
@@ -140,7 +141,9 @@ impl Plugin {
 
     /// Calls a function in an instance of its own.
     pub async fn call_dynamic(&self, function: &Function, arguments: &[Argument]) -> Result<Returned> {
-        call_entered(&self.enter()?, function, arguments).await
+        let (entered, function, arguments) = (self.enter()?, function.clone(), arguments.to_vec());
+        let call = async move { call_entered(&entered, &function, &arguments).await };
+        self.generation().on_guest_thread(call).await
     }
 }
 
@@ -154,6 +157,7 @@ pub(crate) async fn call_entered(entered: &Entered, function: &Function, argumen
     let found = instance.get_func(live.store(), function.index);
     let found = found.ok_or_else(|| Error::new(ErrorKind::Invalid, format!("`{function}` is not of this plugin")))?;
     let call = (found, values);
+    live.has_waited(GuestThreads::waited());
     let value = live
         .call(entered, &call, |(found, values), store| {
             Box::pin(async move {

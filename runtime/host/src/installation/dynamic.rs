@@ -14,6 +14,11 @@ impl Installation {
     /// Calls a function by its name (see [`Plugin::function`]) in whichever version is current, in an instance of its own. It counts as any other
     /// call: for the breaker, and for the watch over a new version.
     pub async fn call_dynamic(&self, name: &str, arguments: &[Argument]) -> Result<Returned> {
+        let (this, name, arguments) = (self.clone(), name.to_owned(), arguments.to_vec());
+        self.member.on_guest_thread(&self.runtime, async move { this.call_dynamic_here(&name, &arguments).await }).await
+    }
+
+    async fn call_dynamic_here(&self, name: &str, arguments: &[Argument]) -> Result<Returned> {
         let now_ms = self.runtime.shared().now_ms();
         let entered = self.member.enter(&self.runtime, now_ms).await?;
         let plugin = Plugin::new(entered.clone());

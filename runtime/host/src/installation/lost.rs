@@ -92,7 +92,7 @@ impl Installation {
         let next = offer.unrecorded().accept_only(grants).await?.generation().clone();
         let settings = member.settings_of(None, &next)?;
         let version = lost.version.as_ref().map(ToString::to_string);
-        next.prove(Some(version.as_deref().unwrap_or_default())).await?;
+        next.prove(Some(version.clone().unwrap_or_default())).await?;
         // Of one that is not called nothing is kept warm.
         if let Some((live, _)) = next.take_warm() {
             live.end(&next).await;

@@ -162,6 +162,11 @@ impl Member {
         self.lane.get_or_init(|| threads.lane())
     }
 
+    /// How long a call of it may wait for a guest thread: as long as it may take. Where it is not loaded its own limit is not known.
+    pub(crate) fn patience_ms(&self, shared: &Shared) -> u64 {
+        self.current.load().as_ref().map_or(shared.limits.deadline_ms, |generation| generation.limits.deadline_ms)
+    }
+
     pub(crate) fn state(&self) -> LifeState {
         self.state.lock().expect("no panic happens under this lock").clone()
     }
@@ -186,14 +191,17 @@ impl Member {
     #[inline]
     pub(crate) async fn call<P: Call>(self: &Arc<Self>, runtime: &Runtime, input: &P::Input, told: &mut Told) -> Result<P::Output> {
         if let Some(native) = &self.native {
+            let shared = runtime.shared();
+            let now_ms = shared.now_ms();
+            let service = native.enter().ok_or_else(|| self.unavailable())?;
+            let permit = service.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
             let started = Instant::now();
-            if !native.is_active() {
-                return Err(self.unavailable());
-            }
-            self.used_ms.store(runtime.shared().now_ms().max(1), Ordering::Relaxed);
-            let answer = native.call::<P>(input).await.map_err(|error| error.of(&self.subject()));
+            self.used_ms.store(now_ms.max(1), Ordering::Relaxed);
+            let answer = native.call::<P>(input, shared.limits.deadline_ms, &shared.io).await.map_err(|error| error.of(&self.subject()));
             told.time = started.elapsed();
-            native.observed.add(told.time, answer.as_ref().is_err_and(|error| error.fault().is_some()));
+            let faulted = answer.as_ref().err().is_some_and(Error::is_the_plugins_fault);
+            native.observed.add(told.time, faulted);
+            service.breaker.done(permit, shared.now_ms(), faulted);
             return answer;
         }
         let now_ms = runtime.shared().now_ms();
@@ -330,13 +338,23 @@ impl Installation {
         Ok(Plugin::new(generation))
     }
 
-    /// Makes the point's main call, in whichever version is current, here and not on a guest thread.
+    /// Makes the point's main call, in whichever version is current. From a thread that does I/O it hops to a guest thread, with a copy of the input.
     pub async fn call<P: Call>(&self, input: &P::Input) -> Result<P::Output> {
-        self.member.call::<P>(&self.runtime, input, &mut Told::default()).await
+        if self.member.native.is_some() || GuestThreads::is_here() {
+            return self.member.call::<P>(&self.runtime, input, &mut Told::default()).await;
+        }
+        let (this, input) = (self.clone(), input.clone());
+        let call = async move { this.member.call::<P>(&this.runtime, &input, &mut Told::default()).await };
+        self.member.hop(&self.runtime, call).await?
     }
 
     /// Starts a session with the version that is current. A replacement waits for it, until its time to drain is over.
     pub async fn session<P: Point>(&self) -> Result<Session<P>> {
+        let this = self.clone();
+        self.member.on_guest_thread(&self.runtime, async move { this.start_session().await }).await
+    }
+
+    async fn start_session<P: Point>(&self) -> Result<Session<P>> {
         let now_ms = self.runtime.shared().now_ms();
         let entered = self.member.enter(&self.runtime, now_ms).await?;
         let generation = entered.clone();

@@ -122,6 +122,7 @@ impl Runtime {
         let fresh = || Member::new(subject.clone(), settings, Recipe::Native, Some(native));
         let member = self.shared().members.get_or_insert(&key, fresh);
         *member.state.lock().expect("no panic happens under this lock") = LifeState::Active;
+        member.native.iter().for_each(|native| native.activate(self.shared().breaker));
         self.shared().members.join(&member);
         Ok(())
     }
@@ -233,7 +234,7 @@ impl Member {
             let change = self.change();
             shared.hooks.before(Moment::Activate, &change).await?;
             self.advance(Move::Activate, Actor::Host, super::plain)?;
-            native.activate(true);
+            native.activate(shared.breaker);
             shared.members.join(self);
             return Ok(());
         }
@@ -270,13 +271,13 @@ impl Member {
     }
 
     /// Sees that a version starts and is well, telling it which one ran before where it is an update; says whether it is.
-    pub(super) async fn prove(&self, runtime: &Runtime, generation: &Generation) -> Result<bool> {
+    pub(super) async fn prove(&self, runtime: &Runtime, generation: &Arc<Generation>) -> Result<bool> {
         let updated_from = *self.updated_from.lock().expect("no panic happens under this lock");
         let from_version = match updated_from {
             Some(digest) => runtime.version_of(&generation.subject, digest).await?,
             None => None,
         };
-        generation.prove(from_version.as_deref()).await?;
+        generation.prove(from_version).await?;
         Ok(updated_from.is_some())
     }
 
@@ -317,7 +318,7 @@ impl Member {
     pub(super) fn depart(self: &Arc<Self>, shared: &Shared) -> Vec<Arc<Generation>> {
         shared.members.part(self);
         if let Some(native) = &self.native {
-            native.activate(false);
+            native.deactivate().into_iter().for_each(|service| shared.retire_native(service));
         }
         shared.density.forget(self);
         let watched = self.watched.lock().expect("no panic happens under this lock").take();
@@ -394,7 +395,12 @@ impl Generation {
     }
 
     /// Starts one instance, tells it which version ran before, if another did, and asks it how it is; keeps it warm where it may be used again.
-    pub(crate) async fn prove(&self, from_version: Option<&str>) -> Result<()> {
+    pub(crate) async fn prove(self: &Arc<Self>, from_version: Option<String>) -> Result<()> {
+        let this = self.clone();
+        self.asked_by_host(async move { this.prove_here(from_version.as_deref()).await }).await
+    }
+
+    async fn prove_here(&self, from_version: Option<&str>) -> Result<()> {
         let mut live = Box::new(Live::start(self).await?);
         let proved = async {
             if let Some(from_version) = from_version {

@@ -142,19 +142,8 @@ impl Installation {
         let consent = offer.consent(&grants);
         let next = offer.unrecorded().accept_only(grants).await?.generation().clone();
         before.is_followed_by(&next)?;
-        let mut live = Box::new(Live::start(&next).await?);
-        let from_version = before.version().map(ToString::to_string).unwrap_or_default();
-        let proved = match before.fits(&next, &mut live) {
-            Ok(()) => prove(&mut live, before, &next, &from_version).await,
-            Err(error) => Err(error),
-        };
-        let handed_over_bytes = match proved {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                live.end(&next).await;
-                return Err(error);
-            }
-        };
+        let (old, new) = (before.clone(), next.clone());
+        let (live, handed_over_bytes) = next.asked_by_host(async move { start(&old, &new).await }).await?;
         let prepared_in = began.elapsed();
         // From here on it comes to its end, also where the caller gives up: between the record and the swap nobody may stop it.
         let (this, before, by, change) = (self.clone(), before.clone(), by.to_owned(), change.clone());
@@ -191,20 +180,35 @@ impl Installation {
             match recorded {
                 Ok(last) => member.hear(last),
                 Err(error) => {
-                    live.end(next).await;
+                    next.end_all([live]).await;
                     return Err(error);
                 }
             }
         }
         // Of one that is not called nothing is kept warm.
         let rest = if active { next.warm(live) } else { Some(live) };
-        if let Some(live) = rest {
-            live.end(next).await;
-        }
+        next.end_all(rest).await;
         let recipe = member.recipe.load().for_version(next);
         member.settings.store(Arc::new(settings));
         member.take_over(&self.runtime, next, before, recipe);
         Ok(())
+    }
+}
+
+/// Starts a new version, and sees that it may take calls. Gives its first instance, and how much was handed over to it.
+async fn start(before: &Generation, next: &Generation) -> Result<(Box<Live>, Option<usize>)> {
+    let mut live = Box::new(Live::start(next).await?);
+    let from_version = before.version().map(ToString::to_string).unwrap_or_default();
+    let proved = match before.fits(next, &mut live) {
+        Ok(()) => prove(&mut live, before, next, &from_version).await,
+        Err(error) => Err(error),
+    };
+    match proved {
+        Ok(bytes) => Ok((live, bytes)),
+        Err(error) => {
+            live.end(next).await;
+            Err(error)
+        }
     }
 }
 

@@ -10,7 +10,10 @@ use plugwork_core::{Digest, InterfaceName};
 use serde::Serialize;
 
 use super::Member;
+use crate::breaker::Guarded;
 use crate::dispatch::Origin;
+use crate::gate::Gate;
+use crate::native::AnyNative;
 use crate::runtime::Runtime;
 
 /// How an installation is doing, as of now.
@@ -82,6 +85,11 @@ impl Member {
             (Some(native), _) => native.observed.snapshot(),
             (None, generation) => generation.map(|generation| generation.work.observed.snapshot()).unwrap_or_default(),
         };
+        let service = self.native.as_ref().and_then(AnyNative::service);
+        let (gate, breaker) = match (&service, generation) {
+            (Some(service), _) => (Some(&service.gate), Some(&service.breaker)),
+            (None, generation) => generation.map(|generation| (&generation.work.gate, &generation.work.breaker)).unzip(),
+        };
         let settings = self.settings.load();
         let used_ms = self.used_ms.load(Ordering::Relaxed);
         Status {
@@ -95,14 +103,14 @@ impl Member {
             weight: settings.weight,
             loaded: generation.is_some() || self.native.is_some(),
             generation: self.generations(),
-            in_flight: generation.map_or(0, |generation| generation.work.gate.in_flight()),
+            in_flight: gate.map_or(0, Gate::in_flight),
             idle_instances: generation.map_or(0, |generation| generation.idle()),
             instances: generation.map_or(0, |generation| generation.account.seats().taken()),
             waiting: generation.map_or(0, |generation| generation.account.seats().waiting()),
             calls: observed.calls,
             faults: observed.faults,
             latency_us: observed.quantile(plugwork_core::rollback::QUANTILE),
-            breaker: match generation.map_or_else(|| self.breaker_left(), |generation| generation.work.breaker.state()) {
+            breaker: match breaker.map_or_else(|| self.breaker_left(), Guarded::state) {
                 BreakerState::Closed => "closed",
                 BreakerState::Open { .. } => "open",
                 BreakerState::HalfOpen => "half-open",

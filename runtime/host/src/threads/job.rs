@@ -1,48 +1,85 @@
 //! What a caller holds of a task on a guest thread, and what is kept around the task's future.
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
-use async_task::FallibleTask;
+use async_task::{FallibleTask, Runnable};
 
 use super::Shared;
+use super::queue::{Ticket, Waiting};
 
 /// A future that runs on guest threads: awaiting it gives the output, dropping it cancels.
 ///
 /// A panic of the task is a panic of whoever awaits it. So is awaiting a task whose threads were stopped, which happens when the last
 /// [`GuestThreads`](super::GuestThreads) is dropped before it is done: [`or_stopped`](Self::or_stopped) answers `None` instead.
 #[must_use = "dropping it cancels the task: await it, or `detach` it"]
-pub struct Job<T>(FallibleTask<T>);
+pub struct Job<T> {
+    /// Before the task: a call that has not begun is dropped by leaving its lane, and not by and by when its turn comes.
+    in_lane: Option<InLane>,
+    task: FallibleTask<T>,
+}
+
+/// Where a call waits for its first turn.
+pub(super) struct InLane {
+    pub(super) shared: Arc<Shared>,
+    pub(super) lane: Arc<Waiting<Runnable>>,
+    /// None once there is nothing to leave.
+    pub(super) ticket: Option<Ticket>,
+}
+
+impl InLane {
+    fn leave(&mut self) -> bool {
+        self.ticket.take().is_some_and(|ticket| self.shared.leave(&self.lane, ticket))
+    }
+}
+
+impl Drop for InLane {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
 
 impl<T> Job<T> {
-    pub(super) fn new(task: async_task::Task<T>) -> Self {
-        Self(task.fallible())
+    pub(super) fn new(task: async_task::Task<T>, in_lane: Option<InLane>) -> Self {
+        Self { in_lane, task: task.fallible() }
     }
 
     /// Lets the task run on without anybody who waits for it.
-    pub fn detach(self) {
-        self.0.detach();
+    pub fn detach(mut self) {
+        self.stay();
+        self.task.detach();
+    }
+
+    /// Leaves its lane no more.
+    fn stay(&mut self) {
+        if let Some(in_lane) = &mut self.in_lane {
+            in_lane.ticket = None;
+        }
     }
 
     /// Cancels, and waits until the future was dropped: what it held is free then. The output, if it was done before that.
     ///
     /// Cancels when first polled.
     pub async fn cancel(self) -> Option<T> {
-        self.0.cancel().await
+        drop(self.in_lane);
+        self.task.cancel().await
     }
 
     /// The output; `None` where the guest threads were stopped before it was done.
-    pub async fn or_stopped(self) -> Option<T> {
-        self.0.await
+    pub async fn or_stopped(mut self) -> Option<T> {
+        let output = (&mut self.task).await;
+        self.stay();
+        output
     }
 
     /// Whether there is nothing to wait for any more.
     pub fn is_finished(&self) -> bool {
-        self.0.is_finished()
+        self.task.is_finished()
     }
 }
 
@@ -50,8 +87,56 @@ impl<T> Future for Job<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let output = ready!(Pin::new(&mut self.0).poll(context));
+        let output = ready!(Pin::new(&mut self.task).poll(context));
+        self.stay();
         Poll::Ready(output.expect("the guest threads outlive who awaits their tasks; `or_stopped` is for who does not know"))
+    }
+}
+
+/// A call that was put in its plugin's lane.
+pub(crate) struct Submitted<T> {
+    /// None where it came too late to a thread to begin.
+    pub(super) job: Job<Option<T>>,
+    pub(super) submitted: Instant,
+    pub(super) within: Duration,
+}
+
+/// A call's time was over before it began. It never will.
+#[derive(Debug)]
+pub(crate) struct Late {
+    /// How long it waited.
+    pub(crate) waited: Duration,
+}
+
+impl<T> Submitted<T> {
+    /// What the call gave; it is dropped with this. An error as soon as its time is over and it has not begun: then it leaves its lane.
+    pub(crate) async fn done(mut self) -> Result<T, Late> {
+        let Some(in_lane) = &self.job.in_lane else { return self.end().await };
+        let timer = {
+            let _io = in_lane.shared.io.enter();
+            tokio::time::sleep_until((self.submitted + self.within).into())
+        };
+        let mut timer = std::pin::pin!(timer);
+        let first = poll_fn(|context| match Pin::new(&mut self.job).poll(context) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+        });
+        match first.await {
+            Some(Some(output)) => Ok(output),
+            Some(None) => Err(self.late()),
+            None if self.job.in_lane.as_mut().is_some_and(InLane::leave) => Err(self.late()),
+            // It runs: from here on its own deadline ends it.
+            None => self.end().await,
+        }
+    }
+
+    async fn end(mut self) -> Result<T, Late> {
+        let output = (&mut self.job).await;
+        output.ok_or_else(|| self.late())
+    }
+
+    fn late(&self) -> Late {
+        Late { waited: self.submitted.elapsed() }
     }
 }
 

@@ -2,7 +2,8 @@
 //! plugin with a thousand calls does not delay a plugin with one.
 //!
 //! Each plugin has a *lane*. Lanes are served in turn, and a turn is one poll of one task: a guest gives way at each tick of its engine, so a
-//! turn lasts about a millisecond. Not here: what runs, and for how long. May be misread: timers, sockets and `spawn_blocking` inside of a
+//! turn lasts about a millisecond. How many calls may wait for their first turn is bounded (`queue`); what the application itself spawns is not.
+//! Not here: what runs, and for how long. May be misread: timers, sockets and `spawn_blocking` inside of a
 //! task belong to the tokio runtime in which the threads were started; that one has to be running.
 
 mod job;
@@ -11,23 +12,27 @@ mod queue;
 mod tests;
 
 use std::cell::Cell;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::task::Waker;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use async_task::Runnable;
+use plugwork_core::capacity::Scarce;
 use tokio::runtime::Handle;
 
 use crate::error::{Error, ErrorKind, Result};
-use job::Contained;
-use queue::{Ring, Waiting};
+use job::{Contained, InLane};
+use queue::{Ring, Ticket, Waiting};
 
 pub use job::Job;
+pub(crate) use job::{Late, Submitted};
 
 thread_local! {
     static HERE: Cell<bool> = const { Cell::new(false) };
+    static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
 }
 
 /// A small set of OS threads for guest calls. Clones are the same threads; dropping the last one stops them without waiting for guests, and
@@ -97,7 +102,38 @@ impl GuestThreads {
         self.0.0.spawn(None, Box::pin(future))
     }
 
-    /// Runs a future on a guest thread, in turns with the rest of its lane. The threads are those that gave the lane.
+    /// Runs a plugin's call in its lane, if not too many wait there already. It does not begin after `until`, which is counted from now.
+    pub(crate) fn submit<F>(&self, lane: &Lane, within: Duration, call: F) -> Result<Submitted<F::Output>, Scarce>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let submitted = Instant::now();
+        let call = async move {
+            let waited = submitted.elapsed();
+            if waited >= within {
+                return None;
+            }
+            let mut call = std::pin::pin!(call);
+            let turn = poll_fn(|context| {
+                WAITED.set(waited);
+                let polled = call.as_mut().poll(context);
+                WAITED.set(Duration::ZERO);
+                polled
+            });
+            Some(turn.await)
+        };
+        let job = lane.shared.submit(&lane.waiting, Box::pin(call))?;
+        Ok(Submitted { job, submitted, within })
+    }
+
+    /// How long the call that runs here waited for this thread before it began: part of its time.
+    #[inline]
+    pub(crate) fn waited() -> Duration {
+        WAITED.get()
+    }
+
+    /// Runs a future on a guest thread, in turns with the rest of its lane. The threads are those that gave the lane. How many wait there is for
+    /// the caller to bound.
     pub fn spawn_in<F>(&self, lane: &Lane, future: F) -> Job<F::Output>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
@@ -127,32 +163,66 @@ impl Shared {
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
+        self.begin(self.state(), lane, None, future)
+    }
+
+    /// As `spawn`, where there is room for one more call.
+    fn submit<F>(self: &Arc<Self>, lane: &Arc<Waiting<Runnable>>, future: Pin<Box<F>>) -> Result<Job<F::Output>, Scarce>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
         let mut turns = self.state();
+        match turns.ring.admit(lane) {
+            Ok(ticket) => Ok(self.begin(turns, Some(lane.clone()), Some(ticket), future)),
+            Err(scarce) => {
+                // The future is dropped after the lock.
+                drop(turns);
+                Err(scarce)
+            }
+        }
+    }
+
+    fn begin<F>(
+        self: &Arc<Self>,
+        mut turns: MutexGuard<'_, Turns>,
+        lane: Option<Arc<Waiting<Runnable>>>,
+        ticket: Option<Ticket>,
+        future: Pin<Box<F>>,
+    ) -> Job<F::Output>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
         let key = turns.live.reserve();
         let future = Contained::new(future, self.clone(), key);
         let (shared, its_lane) = (self.clone(), lane.clone());
-        let schedule = move |turn| shared.push(its_lane.as_ref(), turn);
+        let schedule = move |turn| shared.push(shared.state(), its_lane.as_ref(), None, turn);
         let (turn, task) = async_task::Builder::new().propagate_panic(true).spawn(|()| future, schedule);
         turns.live.fill(key, turn.waker());
-        self.push_to(turns, lane.as_ref(), turn);
-        Job::new(task)
+        self.push(turns, lane.as_ref(), ticket, turn);
+        Job::new(task, lane.filter(|_| ticket.is_some()).map(|lane| InLane { shared: self.clone(), lane, ticket }))
     }
 
-    fn push(&self, lane: Option<&Arc<Waiting<Runnable>>>, turn: Runnable) {
-        self.push_to(self.state(), lane, turn);
-    }
-
-    fn push_to(&self, mut turns: MutexGuard<'_, Turns>, lane: Option<&Arc<Waiting<Runnable>>>, turn: Runnable) {
+    fn push(&self, mut turns: MutexGuard<'_, Turns>, lane: Option<&Arc<Waiting<Runnable>>>, ticket: Option<Ticket>, turn: Runnable) {
         if turns.stopped {
             drop(turns);
-            // Drops the future, which may want to reach the runtime it was made in.
-            let _io = self.io.enter();
-            drop(turn);
-            return;
-        }
-        if turns.ring.push(lane, turn) {
+            self.discard(turn);
+        } else if turns.ring.push(lane, ticket, turn) {
             self.tell(turns);
         }
+    }
+
+    /// Takes a call out of its lane, which is dropped by this; false where it has begun.
+    fn leave(&self, lane: &Waiting<Runnable>, ticket: Ticket) -> bool {
+        let turn = self.state().ring.leave(lane, ticket);
+        let waited = turn.is_some();
+        turn.into_iter().for_each(|turn| self.discard(turn));
+        waited
+    }
+
+    /// Drops a task, whose future may want to reach the runtime that it was made in.
+    fn discard(&self, turn: Runnable) {
+        let _io = self.io.enter();
+        drop(turn);
     }
 
     /// Wakes one thread, if one waits: there is one more lane with something to do.

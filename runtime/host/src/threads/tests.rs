@@ -1,5 +1,6 @@
 //! What guest threads promise. No clocks: turns are counted, and whoever waits is told.
 
+use std::collections::VecDeque;
 use std::future::{pending, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,6 +9,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures::FutureExt;
+use plugwork_core::capacity::Resource;
+use plugwork_core::limits::LANE_CALLS_MAX;
 use tokio::sync::oneshot;
 use tokio::task::yield_now;
 
@@ -280,6 +283,93 @@ async fn a_task_woken_from_elsewhere_is_run_once_for_each_wake() {
         told.recv().unwrap().wake();
     }
     assert_eq!(job.await, 3);
+}
+
+/// For as long as any test takes.
+const LONG: Duration = Duration::from_secs(3_600);
+
+#[tokio::test]
+async fn a_call_whose_time_is_over_leaves_its_lane_and_never_begins() {
+    let threads = GuestThreads::start(Some(1)).unwrap();
+    let release = hold(&threads).await;
+    let (lane, began, dropped) = (threads.lane(), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (counts, waiting) = (began.clone(), Dropped(dropped.clone()));
+    let call = async move {
+        let _waiting = waiting;
+        counts.fetch_add(1, Ordering::SeqCst);
+    };
+    let late = threads.submit(&lane, Duration::from_millis(5), call).unwrap().done().await.unwrap_err();
+    assert!(late.waited >= Duration::from_millis(5));
+    assert_eq!(dropped.load(Ordering::SeqCst), 1, "while the only thread is still taken");
+    drop(release);
+    assert_eq!(threads.spawn_in(&lane, async { 7 }).await, 7);
+    assert_eq!(began.load(Ordering::SeqCst), 0);
+}
+
+#[tokio::test]
+async fn a_call_that_comes_to_a_thread_too_late_does_not_begin_there() {
+    let threads = GuestThreads::start(Some(1)).unwrap();
+    let call = threads.submit(&threads.lane(), Duration::ZERO, async { unreachable!("its time is over") }).unwrap();
+    assert!(matches!(call.done().await, Err::<(), _>(Late { .. })));
+}
+
+#[tokio::test]
+async fn one_call_too_many_is_refused_and_one_that_is_dropped_makes_room_at_once() {
+    let threads = GuestThreads::start(Some(1)).unwrap();
+    let release = hold(&threads).await;
+    let (lane, dropped) = (threads.lane(), Arc::new(AtomicUsize::new(0)));
+    let call = |number| {
+        let waiting = Dropped(dropped.clone());
+        threads.submit(&lane, LONG, async move {
+            let _waiting = waiting;
+            number
+        })
+    };
+    let mut calls: VecDeque<_> = (0..LANE_CALLS_MAX).map(|number| call(number).unwrap()).collect();
+    assert_eq!(call(0).err().unwrap().what, Resource::PluginLane);
+    assert_eq!(dropped.load(Ordering::SeqCst), 1, "what is refused is not kept");
+    let elsewhere = threads.submit(&threads.lane(), LONG, async { 7 }).unwrap();
+    drop(calls.pop_front());
+    assert_eq!(dropped.load(Ordering::SeqCst), 2, "while the only thread is still taken");
+    calls.push_back(call(LANE_CALLS_MAX).unwrap());
+    assert!(call(0).is_err());
+    drop(release);
+    for (number, call) in (1..).zip(calls) {
+        assert_eq!(call.done().await.unwrap(), number);
+    }
+    assert_eq!(elsewhere.done().await.unwrap(), 7);
+}
+
+#[tokio::test]
+async fn a_call_knows_in_all_its_turns_how_long_it_waited_and_nobody_else_does() {
+    let threads = GuestThreads::start(Some(1)).unwrap();
+    let release = hold(&threads).await;
+    let lane = threads.lane();
+    let call = threads.submit(&lane, LONG, async {
+        let before = GuestThreads::waited();
+        yield_now().await;
+        (before, GuestThreads::waited())
+    });
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    drop(release);
+    let (before, after) = call.unwrap().done().await.unwrap();
+    assert!(before >= Duration::from_millis(5) && before == after, "{before:?} {after:?}");
+    assert_eq!(threads.spawn_in(&lane, async { GuestThreads::waited() }).await, Duration::ZERO);
+}
+
+#[tokio::test]
+async fn dropping_a_call_that_runs_drops_its_future_there() {
+    let threads = GuestThreads::start(Some(1)).unwrap();
+    let ((there, arrived), (gone, seen)) = (oneshot::channel(), oneshot::channel::<()>());
+    let call = threads.submit(&threads.lane(), LONG, async move {
+        let _gone = gone;
+        let _ = there.send(());
+        pending::<()>().await;
+    });
+    arrived.await.unwrap();
+    drop(call);
+    assert!(seen.await.is_err());
+    assert_eq!(threads.spawn(async { 7 }).await, 7);
 }
 
 #[test]

@@ -81,12 +81,13 @@ async fn a_call_that_is_dropped_ends_its_session_and_frees_its_seat() {
         answer = session.call_input(&0) => panic!("{answer:?}"),
         () = until("it is in the host", || house.stage.inside() == 1) => {}
     }
-    assert_eq!((house.stage.inside(), runtime.capacity().0.instances), (0, 0));
+    assert!(session.has_ended());
+    until("its instance is gone from the guest thread", || (house.stage.inside(), runtime.capacity().0.instances) == (0, 0)).await;
     assert!(session.has_ended());
     assert_eq!(session.call_input(&0).await.unwrap_err().kind(), ErrorKind::Invalid);
     assert_eq!(runtime.status()[0].in_flight, 1, "until the session is dropped too");
     drop(session);
-    assert_eq!(runtime.status()[0].in_flight, 0);
+    until("nothing is under way", || runtime.status()[0].in_flight == 0).await;
 }
 
 /// Goes on until the time to drain is over, which is long enough to be seen, then is cut.

@@ -14,7 +14,7 @@ use plugwork::core::sources::{Package, PackageSource, Pending, SourceError};
 use plugwork::core::{Digest, InterfaceName, Issue, PackageName};
 use plugwork::wasmtime::component::Linker;
 use plugwork::wasmtime::{self};
-use plugwork::{Builder, Error, Grants, Installation, Limits, Offer, Replacement, Runtime, Source, State, Subject};
+use plugwork::{Builder, Error, Grants, GuestThreads, Installation, Limits, Offer, Replacement, Runtime, Source, State, Subject};
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 
@@ -42,6 +42,7 @@ struct Played {
     let_go: Notify,
     inside: AtomicUsize,
     most_inside: AtomicUsize,
+    elsewhere: AtomicUsize,
 }
 
 impl Stage {
@@ -51,6 +52,11 @@ impl Stage {
 
     pub(crate) fn notes(&self) -> Vec<u32> {
         self.0.notes.lock().unwrap().clone()
+    }
+
+    /// How many notes were left from a thread that is no guest thread.
+    pub(crate) fn elsewhere(&self) -> usize {
+        self.0.elsewhere.load(Ordering::SeqCst)
     }
 
     /// From here on `hold` waits.
@@ -115,6 +121,7 @@ impl Configured for Stage {
         let stage = self.clone();
         functions.func_wrap("note", move |_, (note,): (u32,)| {
             stage.0.notes.lock().unwrap().push(note);
+            stage.0.elsewhere.fetch_add(usize::from(!GuestThreads::is_here()), Ordering::SeqCst);
             Ok(())
         })?;
         let stage = self.clone();

@@ -122,7 +122,7 @@ async fn a_resource_lives_as_long_as_its_session() {
     let mut session = plugin.session::<Counting>().await.unwrap();
     let counter = session.call(|guest, store| Box::pin(async move { guest.call_start(store, 10).await })).await.unwrap();
     for expected in [11, 12, 13] {
-        let next = session.call(|guest, store| Box::pin(async move { guest.counter().call_next(store, counter).await })).await;
+        let next = session.call(move |guest, store| Box::pin(async move { guest.counter().call_next(store, counter).await })).await;
         assert_eq!(next.unwrap(), expected);
     }
 }
@@ -133,7 +133,7 @@ async fn a_resource_of_another_session_is_refused() {
     let mut one = plugin.session::<Counting>().await.unwrap();
     let mut other = plugin.session::<Counting>().await.unwrap();
     let counter = one.call(|guest, store| Box::pin(async move { guest.call_start(store, 10).await })).await.unwrap();
-    let stolen = other.call(|guest, store| Box::pin(async move { guest.counter().call_next(store, counter).await })).await;
+    let stolen = other.call(move |guest, store| Box::pin(async move { guest.counter().call_next(store, counter).await })).await;
     assert!(stolen.is_err());
 }
 
@@ -144,10 +144,12 @@ async fn a_closed_runtime_has_nothing_attached_and_open_sessions_go_on() {
     plugin.enable().await.unwrap();
     let mut session = runtime.attached::<Number>().await.unwrap()[0].session::<Number>().await.unwrap();
     let other = runtime.clone();
-    runtime.close().await.unwrap();
+    let mut closing = Box::pin(runtime.close());
+    assert!(futures::poll!(&mut closing).is_pending(), "a session is open");
     assert!(other.attached::<Number>().await.unwrap().is_empty());
-    drop(other);
     assert_eq!(session.call_input(&1).await.unwrap(), 1);
+    drop((session, other));
+    closing.await.unwrap();
     let error = plugin.enable().await.err().unwrap();
     assert!(error.to_string().contains("its runtime was closed"), "{error}");
 }

@@ -1,0 +1,88 @@
+//! The hop: how a guest gets to a guest thread from wherever it is called.
+//!
+//! One piece for all who start guests: dispatch, installations, plugins, sessions, and what the host itself asks of a plugin (`init`, `health`,
+//! `shutdown`). On a guest thread nothing hops: the caller runs it in place. Easily got wrong: what hops is dropped with the caller's future, but a
+//! turn under way comes to its end first; so whatever has to come back to the caller must not be in the hop alone.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use plugwork_core::capacity::{Resource, Scarce};
+
+use crate::error::{Error, Result};
+use crate::generation::Generation;
+use crate::installation::Member;
+use crate::runtime::{Runtime, Shared};
+use crate::threads::{GuestThreads, Lane, Late};
+
+impl Shared {
+    /// Makes a call in a lane, where it may wait for as long as the call may take. It never began where this is an error.
+    pub(crate) async fn hop<T: Send + 'static>(
+        &self,
+        lane: &Lane,
+        deadline_ms: u64,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T> {
+        let submitted = self.threads.submit(lane, Duration::from_millis(deadline_ms), call).map_err(Error::scarce)?;
+        submitted.done().await.map_err(|Late { waited }| {
+            let held = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX).max(deadline_ms);
+            Error::scarce(Scarce { what: Resource::LaneTime, held, limit: deadline_ms })
+        })
+    }
+}
+
+impl Member {
+    /// Makes a call of whichever version is current on a guest thread: here, or there.
+    pub(crate) async fn on_guest_thread<T: Send + 'static>(
+        &self,
+        runtime: &Runtime,
+        call: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        if GuestThreads::is_here() {
+            return call.await;
+        }
+        self.hop(runtime, call).await?
+    }
+
+    /// The same with whatever the call gives, and always by the lane.
+    pub(crate) async fn hop<T: Send + 'static>(&self, runtime: &Runtime, call: impl Future<Output = T> + Send + 'static) -> Result<T> {
+        let shared = runtime.shared();
+        shared.hop(self.lane(&shared.threads), self.patience_ms(shared), call).await.map_err(|error| error.of(&self.subject()))
+    }
+}
+
+impl Generation {
+    /// Its lane: that of its installation, or its own where it has none.
+    pub(crate) fn lane(&self, shared: &Shared) -> Lane {
+        match shared.members.get(&(&*self.subject).into()) {
+            Some(member) => member.lane(&shared.threads).clone(),
+            None => self.work.lane.get_or_init(|| shared.threads.lane()).clone(),
+        }
+    }
+
+    /// Makes a call of this version on a guest thread: here, or there.
+    pub(crate) async fn on_guest_thread<T: Send + 'static>(&self, call: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+        match self.runtime_to_hop_to() {
+            Some(runtime) => {
+                let hopped = runtime.hop(&self.lane(&runtime), self.limits.deadline_ms, call).await;
+                hopped.map_err(|error| error.of(&self.subject))?
+            }
+            None => call.await,
+        }
+    }
+
+    /// Runs what the host itself asks of it. It is not a call that somebody could make a thousand times, so it finds its lane never full, and waits
+    /// for its turn as long as that takes.
+    pub(crate) async fn asked_by_host<T: Send + 'static>(&self, asked: impl Future<Output = T> + Send + 'static) -> T {
+        match self.runtime_to_hop_to() {
+            Some(runtime) => runtime.threads.spawn_in(&self.lane(&runtime), asked).await,
+            None => asked.await,
+        }
+    }
+
+    /// The runtime whose threads it has to go to; none where it is on one, and where there are none any more because only the plugin is left.
+    pub(crate) fn runtime_to_hop_to(&self) -> Option<Arc<Shared>> {
+        if GuestThreads::is_here() { None } else { self.runtime.upgrade() }
+    }
+}
