@@ -149,10 +149,10 @@ impl<'r, P: Call> Dispatch<'r, P> {
                 let (its, called) = (theirs.clone(), runtime.clone());
                 let hopped = theirs.hop(&runtime, async move {
                     let mut told = Told::default();
-                    let answer = its.call::<P>(&called, &input, &mut told).await;
-                    told.outcome(&its, answer)
+                    let (value, error) = apart(its.call::<P>(&called, &input, &mut told).await);
+                    (told.outcome(&its, error), value)
                 });
-                hopped.await.unwrap_or_else(|error| Told::default().outcome(&theirs, Err(error)))
+                hopped.await.unwrap_or_else(|error| (Told::default().outcome(&theirs, Some(error)), None))
             }
         });
         futures::stream::iter(asked).buffered(self.concurrency).collect().await
@@ -184,35 +184,39 @@ impl<'r, P: Call> Dispatch<'r, P> {
     async fn ask(&self, member: &Arc<Member>, input: P::Input, outcomes: &mut Vec<Outcome>) -> (P::Input, Option<P::Output>) {
         if member.native.is_some() || GuestThreads::is_here() {
             let mut told = Told::default();
-            let answer = member.call::<P>(self.runtime, &input, &mut told).await;
-            let (outcome, value) = told.outcome(member, answer);
-            outcomes.push(outcome);
+            let (value, error) = apart(member.call::<P>(self.runtime, &input, &mut told).await);
+            outcomes.push(told.outcome(member, error));
             return (input, value);
         }
         let input = Arc::new(input);
         let (runtime, theirs, given) = (self.runtime.clone(), member.clone(), input.clone());
         let hopped = member.hop(self.runtime, async move {
             let mut told = Told::default();
-            let answer = theirs.call::<P>(&runtime, &given, &mut told).await;
-            told.outcome(&theirs, answer)
+            let (value, error) = apart(theirs.call::<P>(&runtime, &given, &mut told).await);
+            (told.outcome(&theirs, error), value)
         });
-        let (outcome, value) = hopped.await.unwrap_or_else(|error| Told::default().outcome(member, Err(error)));
+        let (outcome, value) = hopped.await.unwrap_or_else(|error| (Told::default().outcome(member, Some(error)), None));
         outcomes.push(outcome);
         (Arc::into_inner(input).expect("the call is over, and dropped what it was given"), value)
     }
 }
 
 impl Told {
-    /// What is shown of a call, and its value.
+    /// What is shown of a call.
     #[inline]
-    fn outcome<T>(self, member: &Member, answer: Result<T>) -> (Outcome, Option<T>) {
-        let (value, error) = match answer {
-            Ok(value) => (Some(value), None),
-            Err(error) => (None, Some(error)),
-        };
+    fn outcome(self, member: &Member, error: Option<Error>) -> Outcome {
         let origin = if member.native.is_some() { Origin::Native } else { Origin::Component };
         let Told { by, version, time, spend } = self;
-        (Outcome { subject: by.unwrap_or_else(|| member.subject()), version, origin, time, spend, error }, value)
+        Outcome { subject: by.unwrap_or_else(|| member.subject()), version, origin, time, spend, error }
+    }
+}
+
+/// The value and the reason why there is none.
+#[inline]
+fn apart<T>(answer: Result<T>) -> (Option<T>, Option<Error>) {
+    match answer {
+        Ok(value) => (Some(value), None),
+        Err(error) => (None, Some(error)),
     }
 }
 

@@ -61,7 +61,21 @@ pub(crate) struct Place {
 enum Inside {
     Resting(Box<Live>),
     Calling,
-    Gone { why: Option<Cut>, spend: Spend, fault: Option<Fault> },
+    /// Boxed: every call moves this in and out of its lock, and nearly none finds it so.
+    Gone(Box<Gone>),
+}
+
+/// What is left of a session that has ended.
+struct Gone {
+    why: Option<Cut>,
+    spend: Spend,
+    fault: Option<Fault>,
+}
+
+impl Inside {
+    fn gone(why: Option<Cut>, spend: Spend, fault: Option<Fault>) -> Self {
+        Self::Gone(Box::new(Gone { why, spend, fault }))
+    }
 }
 
 impl Place {
@@ -71,12 +85,12 @@ impl Place {
             Inside::Resting(live) => Ok(live),
             // Only a caller who dropped a call in the middle comes here while it is marked so: the instance went with that call.
             Inside::Calling => {
-                *inside = Inside::Gone { why: None, spend: Spend::default(), fault: Some(Fault::Cancelled) };
+                *inside = Inside::gone(None, Spend::default(), Some(Fault::Cancelled));
                 Err(self.ended(None, Some(&Fault::Cancelled)))
             }
-            Inside::Gone { why, spend, fault } => {
-                let error = self.ended(why, fault.as_ref());
-                *inside = Inside::Gone { why, spend, fault };
+            Inside::Gone(gone) => {
+                let error = self.ended(gone.why, gone.fault.as_ref());
+                *inside = Inside::Gone(gone);
                 Err(error)
             }
         }
@@ -88,7 +102,7 @@ impl Place {
         *inside = match live.fault() {
             None => Inside::Resting(live),
             // Dropped outside of the lock, below.
-            Some(fault) => Inside::Gone { why: None, spend: live.spend(), fault: Some(fault.clone()) },
+            Some(fault) => Inside::gone(None, live.spend(), Some(fault.clone())),
         };
     }
 
@@ -132,7 +146,7 @@ impl Place {
         let mut inside = self.inside.lock().expect("no panic happens under this lock");
         match std::mem::replace(&mut *inside, Inside::Calling) {
             Inside::Resting(live) => {
-                *inside = Inside::Gone { why: Some(why), spend: live.spend(), fault: None };
+                *inside = Inside::gone(Some(why), live.spend(), None);
                 Some(live)
             }
             other => {
@@ -149,14 +163,17 @@ impl Place {
 
     /// The installation of an open session whose version still takes calls.
     pub(crate) fn holds_loaded(&self) -> Option<&Arc<Member>> {
-        let is_open = !matches!(*self.inside.lock().expect("no panic happens under this lock"), Inside::Gone { .. });
+        let is_open = !matches!(*self.inside.lock().expect("no panic happens under this lock"), Inside::Gone(_));
         self.member.as_ref().filter(|_| is_open && !self.entered.work.gate.is_closed())
     }
 
     /// Its plugin is used by this, as by any other call.
     fn is_used(&self) {
-        if let (Some(member), Some(runtime)) = (&self.member, self.entered.runtime.upgrade()) {
-            member.used(&runtime, self.entered.ticker.coarse_ms());
+        let now_ms = self.entered.ticker.coarse_ms();
+        if let Some(member) = self.member.as_ref().filter(|member| member.is_to_be_noted(now_ms))
+            && let Some(runtime) = self.entered.runtime.upgrade()
+        {
+            member.used(&runtime, now_ms);
         }
     }
 
@@ -271,7 +288,7 @@ impl<P: Point> Session<P> {
             Ok(live) => {
                 let place = self.place.clone();
                 let spend = self.place.entered.asked_by_host(async move { live.end(&place.entered).await }).await;
-                *self.place.inside.lock().expect("no panic happens under this lock") = Inside::Gone { why: None, spend, fault: None };
+                *self.place.inside.lock().expect("no panic happens under this lock") = Inside::gone(None, spend, None);
                 spend
             }
             Err(_) => self.spend(),
@@ -283,7 +300,7 @@ impl<P: Point> Session<P> {
             Inside::Resting(live) => resting(live),
             // `&mut self` in every call: seen from here a call that is marked so was dropped.
             Inside::Calling => gone(&Spend::default(), Some(&Fault::Cancelled)),
-            Inside::Gone { spend, fault, .. } => gone(spend, fault.as_ref()),
+            Inside::Gone(left) => gone(&left.spend, left.fault.as_ref()),
         }
     }
 

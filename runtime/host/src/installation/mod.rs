@@ -253,11 +253,17 @@ impl Member {
     /// Notes that it was used, at most once a second: more often would say no more.
     #[inline]
     pub(crate) fn used(self: &Arc<Self>, shared: &Shared, now_ms: u64) {
-        let before = self.used_ms.load(Ordering::Relaxed);
-        if before == 0 || now_ms.saturating_sub(before) >= 1_000 {
+        if self.is_to_be_noted(now_ms) {
             self.used_ms.store(now_ms.max(1), Ordering::Relaxed);
             shared.density.touch(self);
         }
+    }
+
+    /// Whether the last use that was noted is long ago.
+    #[inline]
+    pub(crate) fn is_to_be_noted(&self, now_ms: u64) -> bool {
+        let before = self.used_ms.load(Ordering::Relaxed);
+        before == 0 || now_ms.saturating_sub(before) >= 1_000
     }
 
     /// An error where the breaker was open when it was unloaded and still is: others need not make room for a call that would be refused.
