@@ -1,1 +1,23 @@
-//! HTTP in front of plugins.
+//! Plugins in front of HTTP: a tower `Service`, which an axum `Router` takes as a route, around any plugin that answers HTTP.
+//!
+//! The order of things in a request: its head is checked and what only a host may say is taken out of it ([`head`]); its body is read within
+//! limits ([`body`]); the plugin is called on a guest thread; what it answered is checked ([`answer`]); and whatever goes wrong on the way is
+//! told as a problem with a stable code ([`problem`]). Nothing here opens a socket, routes, or decides who may ask: that is the server's.
+
+#![forbid(unsafe_code)]
+
+pub mod answer;
+pub mod body;
+mod function;
+pub mod head;
+mod limits;
+pub mod origin;
+pub mod problem;
+mod service;
+
+pub use axum::body::Body;
+pub use limits::HttpLimits;
+pub use origin::{Connection, RequestId};
+pub use plugwork_points::http_function::Principal;
+pub use problem::Problem;
+pub use service::{HttpService, Served};

@@ -28,7 +28,7 @@ use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Settings};
 use plugwork_core::{Denial, Digest, Subject, lifecycle};
 
-use crate::dispatch::{Origin, Told};
+use crate::dispatch::{self, Origin, Outcome, Told};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Flight;
 use crate::generation::{Entered, Generation};
@@ -274,7 +274,7 @@ impl Member {
             "`{}` failed too often and is not called for {retry_after_ms} ms more (its breaker is open)\nhint: `plugwork logs {}` says why",
             self.name, self.key.package
         );
-        Error::new(ErrorKind::Unavailable, message).of(&self.subject())
+        Error::new(ErrorKind::Unavailable, message).retry_after(retry_after_ms).of(&self.subject())
     }
 
     fn unavailable(&self) -> Error {
@@ -346,6 +346,12 @@ impl Installation {
         let (this, input) = (self.clone(), input.clone());
         let call = async move { this.member.call::<P>(&this.runtime, &input, &mut Told::default()).await };
         self.member.hop(&self.runtime, call).await?
+    }
+
+    /// Makes the point's main call on a guest thread, in turns with the other calls of this plugin, and says what the plugin did. For callers on
+    /// threads that do I/O. Dropping the future cancels the call.
+    pub async fn ask<P: Call>(&self, input: P::Input) -> (Outcome, Option<P::Output>) {
+        dispatch::ask_one::<P>(&self.runtime, &self.member, input).await
     }
 
     /// Starts a session with the version that is current. A replacement waits for it, until its time to drain is over.
