@@ -59,14 +59,8 @@ impl Problem {
     /// The response. The connection goes on, unless the server decides otherwise.
     pub fn response(&self, request_id: &str) -> Response<Body> {
         let title = self.status.canonical_reason().unwrap_or("Error");
-        let told = Told {
-            title,
-            status: self.status.as_u16(),
-            code: &self.code,
-            detail: &self.detail,
-            request_id,
-            issue: self.issue.as_deref(),
-        };
+        let told =
+            Told { title, status: self.status.as_u16(), code: &self.code, detail: &self.detail, request_id, issue: self.issue.as_deref() };
         // Text and numbers only: it cannot fail.
         let body = serde_json::to_vec(&told).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
