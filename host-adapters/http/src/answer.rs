@@ -3,8 +3,8 @@
 //! Framing and connection are the server's: a plugin that could set them could make one answer into two. Easily got wrong: names are compared
 //! after they were parsed, so in lower case.
 
-use http::header::{CONTENT_LENGTH, HeaderName};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, HOST, HeaderName, TRAILER};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, response};
 use plugwork_points::http_function::Answer;
 
 use crate::head::{is_hop_by_hop, is_the_hosts_word};
@@ -56,6 +56,32 @@ pub fn check(answer: Answer, limits: &HttpLimits) -> Result<Response<Vec<u8>>, I
     *response.status_mut() = status;
     *response.headers_mut() = headers;
     Ok(response)
+}
+
+/// Checks the head of an answer that comes as a stream. Gives the length of its body, where it announced one.
+pub fn check_head(head: &response::Parts, limits: &HttpLimits) -> Result<Option<u64>, Illegal> {
+    status(head.status.as_u16())?;
+    if head.headers.len() > limits.answer_headers_max {
+        return Err(Illegal(format!("{} header fields, more than {}", head.headers.len(), limits.answer_headers_max)));
+    }
+    let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > limits.answer_header_bytes_max {
+        return Err(Illegal(format!("header fields of more than {} bytes together", limits.answer_header_bytes_max)));
+    }
+    // A length is held to by the body, and which trailers will come is a plugin's to say.
+    let wrong = head.headers.keys().find(|name| **name != CONTENT_LENGTH && **name != TRAILER && is_the_servers(name));
+    if let Some(name) = wrong {
+        return Err(Illegal(format!("header `{name}` is the server's to set")));
+    }
+    let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else { return Ok(None) };
+    let number = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
+    number.filter(|_| lengths.next().is_none()).map(Some).ok_or_else(|| Illegal("a length that is none".to_owned()))
+}
+
+/// Whether a plugin may send this field after a body.
+pub(crate) fn is_a_trailer(name: &HeaderName) -> bool {
+    *name != HOST && !is_the_servers(name)
 }
 
 /// Statuses that end an exchange: 1xx are the server's, and above 599 there are none.

@@ -28,8 +28,23 @@ where
     // The timer is only made when the body is first waited for.
     match tokio::time::timeout(limit, collect(body, announced, limits.body_bytes_max)).await {
         Ok(read) => read,
-        Err(_) => Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "E-HTTP-BODY-DEADLINE", "the body did not arrive in time")),
+        Err(_) => Err(late()),
     }
+}
+
+/// The answer to a body that did not come.
+pub(crate) const fn late() -> Problem {
+    Problem::new(StatusCode::REQUEST_TIMEOUT, "E-HTTP-BODY-DEADLINE", "the body did not arrive in time")
+}
+
+/// The answer to a body that broke off.
+pub(crate) const fn broken() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "E-HTTP-BODY", "the body is broken")
+}
+
+/// The answer to a body of another length than was announced.
+pub(crate) const fn not_as_announced() -> Problem {
+    Problem::new(StatusCode::BAD_REQUEST, "E-HTTP-LENGTH", "the body is not as long as was announced")
 }
 
 async fn collect<B: Body>(body: B, announced: Option<u64>, bytes_max: usize) -> Result<Vec<u8>, Problem> {
@@ -37,7 +52,6 @@ async fn collect<B: Body>(body: B, announced: Option<u64>, bytes_max: usize) -> 
     let mut read = Vec::with_capacity(usize::try_from(ahead).unwrap_or(0));
     let mut body = std::pin::pin!(body);
     while let Some(frame) = body.frame().await {
-        let broken = || Problem::new(StatusCode::BAD_REQUEST, "E-HTTP-BODY", "the body is broken");
         // Trailers say nothing to a function.
         let Ok(mut data) = frame.map_err(|_| broken())?.into_data() else { continue };
         if data.remaining() > bytes_max - read.len() {
@@ -51,7 +65,7 @@ async fn collect<B: Body>(body: B, announced: Option<u64>, bytes_max: usize) -> 
         }
     }
     if announced.is_some_and(|bytes| bytes != read.len() as u64) {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, "E-HTTP-LENGTH", "the body is not as long as was announced"));
+        return Err(not_as_announced());
     }
     Ok(read)
 }

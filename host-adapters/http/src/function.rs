@@ -1,11 +1,9 @@
 //! One request through a plugin that exports `plugwork:points/http-function`: read whole, called once, answered whole.
 
-use std::sync::Arc;
-
 use http::header::CONTENT_LENGTH;
 use http::{Method, Response, request};
 use http_body::Body as HttpBody;
-use plugwork::Installation;
+use plugwork::{Fault, Installation};
 use plugwork_points::HttpFunction;
 use plugwork_points::http_function::{Exchange, Request};
 
@@ -14,7 +12,7 @@ use crate::head::Facts;
 use crate::limits::HttpLimits;
 use crate::origin::{self, RequestId};
 use crate::problem::Problem;
-use crate::service::Served;
+use crate::served::Served;
 use crate::{Body, body};
 
 /// Answers one request.
@@ -34,17 +32,21 @@ pub(crate) async fn answer<B: HttpBody>(
     let is_head = head.method == Method::HEAD;
     let exchange = Exchange { request: request(head, body), context };
     let (outcome, given) = installation.ask::<HttpFunction>(exchange).await;
-    let outcome = Arc::new(outcome);
-    let (mut response, illegal) = match (given, &outcome.error) {
-        (Some(given), _) => match answer::check(given, limits) {
-            Ok(legal) => (whole(legal, is_head), None),
-            Err(illegal) => (Illegal::problem().response(id.as_str()), Some(illegal)),
-        },
-        (None, Some(error)) => (Problem::of_error(error).response(id.as_str()), None),
-        // A call that gives neither is one whose threads have stopped.
-        (None, None) => (Problem::of_fault(&plugwork::Fault::Cancelled).response(id.as_str()), None),
+    let served = Served::default();
+    let mut response = match (given, &outcome.error) {
+        (Some(given), _) => answer::check(given, limits).map_or_else(
+            |illegal| {
+                served.refused(illegal);
+                Illegal::problem().response(id.as_str())
+            },
+            |legal| whole(legal, is_head),
+        ),
+        (None, Some(error)) => Problem::of_error(error).response(id.as_str()),
+        // A call gives one of the two.
+        (None, None) => Problem::of_fault(&Fault::Cancelled).response(id.as_str()),
     };
-    response.extensions_mut().insert(Served { outcome, illegal });
+    served.ended(outcome);
+    response.extensions_mut().insert(served);
     response
 }
 

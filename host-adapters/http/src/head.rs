@@ -22,6 +22,14 @@ pub struct Facts {
     pub announced: Option<u64>,
 }
 
+impl Facts {
+    /// Takes over the length that a body is known to have where none was announced.
+    pub(crate) fn with_body(mut self, exact: Option<u64>, limits: &HttpLimits) -> Result<Self, Problem> {
+        self.announced = self.announced.or(exact);
+        if self.announced.is_some_and(|bytes| bytes > limits.body_bytes_max as u64) { Err(too_large()) } else { Ok(self) }
+    }
+}
+
 /// Checks a head and takes out of it what no plugin is given.
 pub fn check(head: &mut request::Parts, limits: &HttpLimits) -> Result<Facts, Problem> {
     if matches!(head.method, Method::CONNECT | Method::TRACE) || head.method.as_str().len() > METHOD_BYTES_MAX {

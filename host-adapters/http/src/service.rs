@@ -6,19 +6,22 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use axum::Router;
-use http::{HeaderName, HeaderValue, Request, Response};
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
-use plugwork::{Installation, Outcome};
+use plugwork::core::InterfaceName;
+use plugwork::interfaces::http::IncomingHandler;
+use plugwork::{Installation, Point};
+use plugwork_points::HttpFunction;
 use tower_service::Service;
 
-use crate::answer::Illegal;
 use crate::limits::HttpLimits;
 use crate::origin::request_id;
-use crate::{Body, function, head};
+use crate::problem::Problem;
+use crate::{Body, function, head, streamed};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -32,17 +35,16 @@ struct Inner {
     limits: HttpLimits,
 }
 
-/// What became of a request, for the server: in the extensions of every response for which a plugin was called. Nothing of it is sent.
-#[derive(Debug, Clone)]
-pub struct Served {
-    /// Which version answered, how long it took, what it used, and why it gave no answer.
-    pub outcome: Arc<Outcome>,
-    /// Why its answer was not passed on.
-    pub illegal: Option<Illegal>,
+/// The two points, simple first: read once, not for each request.
+fn worlds() -> &'static (InterfaceName, InterfaceName) {
+    static WORLDS: OnceLock<(InterfaceName, InterfaceName)> = OnceLock::new();
+    let name = |interface: &str| interface.parse().expect("a point is named as an interface");
+    WORLDS.get_or_init(|| (name(HttpFunction::INTERFACE), name(IncomingHandler::INTERFACE)))
 }
 
 impl HttpService {
-    /// A service for a plugin that exports `plugwork:points/http-function`, with the usual limits.
+    /// A service for a plugin that exports `plugwork:points/http-function` or `wasi:http/incoming-handler` 0.2, with the usual limits. Of a plugin
+    /// that exports both the first is asked, and one that exports neither is answered for with 502.
     pub fn new(installation: &Installation) -> Self {
         Self::with_limits(installation, HttpLimits::default())
     }
@@ -58,12 +60,18 @@ impl HttpService {
     }
 
     /// Answers one request.
-    pub async fn answer<B: HttpBody>(&self, request: Request<B>) -> Response<Body> {
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data: Send> + Send + 'static,
+    {
         let Inner { installation, limits } = &*self.0;
         let (mut head, body) = request.into_parts();
         let id = request_id(&head);
-        let mut response = match head::check(&mut head, limits) {
-            Ok(facts) => function::answer(installation, limits, head, facts, body, &id).await,
+        let checked = head::check(&mut head, limits).and_then(|facts| facts.with_body(body.size_hint().exact(), limits));
+        let mut response = match checked {
+            Ok(facts) if installation.is_attached_to(&worlds().0) => function::answer(installation, limits, head, facts, body, &id).await,
+            Ok(facts) if installation.is_attached_to(&worlds().1) => streamed::answer(installation, limits, head, facts, body, &id).await,
+            Ok(_) => Problem::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called").response(id.as_str()),
             Err(problem) => problem.response(id.as_str()),
         };
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {

@@ -71,11 +71,12 @@ async fn the_server_learns_what_the_client_is_not_told() {
     let stage = stage(limits()).await;
     let response = stage.service().answer(request("/t")).await;
     let served = response.extensions().get::<Served>().unwrap();
-    let error = served.outcome.error.as_ref().unwrap();
+    let outcome = served.outcome().unwrap();
+    let error = outcome.error.as_ref().unwrap();
     assert_eq!(error.kind(), ErrorKind::Fault);
     assert!(matches!(error.fault(), Some(Fault::Trap { .. })), "{error}");
-    assert_eq!(served.outcome.subject, stage.plugin.subject());
+    assert_eq!(outcome.subject, stage.plugin.subject());
     let response = stage.service().answer(request("/s099")).await;
     let served = response.extensions().get::<Served>().unwrap();
-    assert!(served.illegal.as_ref().unwrap().to_string().contains("status 99"));
+    assert!(served.illegal().unwrap().to_string().contains("status 99"));
 }

@@ -4,22 +4,28 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::serve::ListenerExt;
+use plugwork_http::HttpService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::world::{Stage, limits, stage, until};
 
 /// Serves the plugin on a free port.
-async fn served(stage: &Stage) -> SocketAddr {
+pub(crate) async fn served(stage: &Stage) -> SocketAddr {
+    served_by(stage.service()).await
+}
+
+/// Serves this service on a free port.
+pub(crate) async fn served_by(service: HttpService) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
-    let routes = Router::new().fallback_service(stage.service()).into_make_service_with_connect_info::<SocketAddr>();
+    let routes = Router::new().fallback_service(service).into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, routes).await });
     address
 }
 
-async fn say(address: SocketAddr, text: &str) -> TcpStream {
+pub(crate) async fn say(address: SocketAddr, text: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
     stream

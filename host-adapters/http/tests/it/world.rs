@@ -73,7 +73,7 @@ pub(crate) fn post(path: &str, body: &'static str) -> Request<Body> {
 }
 
 /// Asks and reads the answer.
-pub(crate) async fn ask<B: HttpBody>(service: &HttpService, request: Request<B>) -> Read {
+pub(crate) async fn ask<B: HttpBody<Data: Send> + Send + 'static>(service: &HttpService, request: Request<B>) -> Read {
     read(service.answer(request).await).await
 }
 

@@ -26,7 +26,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use plugwork_core::breaker::{Breaker, BreakerState};
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Settings};
-use plugwork_core::{Denial, Digest, Subject, lifecycle};
+use plugwork_core::{Denial, Digest, InterfaceName, Subject, lifecycle};
 
 use crate::dispatch::{self, Origin, Outcome, Told};
 use crate::error::{Error, ErrorKind, Result};
@@ -37,7 +37,7 @@ use crate::plugin::Plugin;
 use crate::point::{Call, Point};
 use crate::runtime::{Runtime, Shared};
 use crate::session::Session;
-use crate::threads::{GuestThreads, Lane};
+use crate::threads::{GuestThreads, Job, Lane};
 
 pub use hooks::{Change, Hooks};
 pub use replace::{Offered, Replaced, Replacement};
@@ -332,6 +332,11 @@ impl Installation {
         self.member.state()
     }
 
+    /// Whether it is attached to this point, in any version that fits. Told without loading it.
+    pub fn is_attached_to(&self, point: &InterfaceName) -> bool {
+        self.member.settings.load().points.iter().any(|attached| point.is_satisfied_by(attached))
+    }
+
     /// The version that a call would go to now; loads it where it is not loaded. A native plugin has none: an error of kind `Invalid`.
     pub async fn plugin(&self) -> Result<Plugin> {
         let generation = self.member.loaded(&self.runtime).await?;
@@ -352,6 +357,16 @@ impl Installation {
     /// threads that do I/O. Dropping the future cancels the call.
     pub async fn ask<P: Call>(&self, input: P::Input) -> (Outcome, Option<P::Output>) {
         dispatch::ask_one::<P>(&self.runtime, &self.member, input).await
+    }
+
+    /// Begins the point's main call on a guest thread and gives the call in hand: dropped it is cancelled, detached it goes on to its end. `ended`
+    /// makes what awaiting it gives, there, as soon as the call has ended; a call that is cancelled never comes to it.
+    pub fn begin<P: Call, T: Send + 'static>(
+        &self,
+        input: P::Input,
+        ended: impl FnOnce(Outcome, Option<P::Output>) -> T + Send + 'static,
+    ) -> Job<T> {
+        dispatch::begin_one::<P, T>(&self.runtime, &self.member, input, ended)
     }
 
     /// Starts a session with the version that is current. A replacement waits for it, until its time to drain is over.
