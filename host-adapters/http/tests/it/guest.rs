@@ -1,10 +1,10 @@
-//! A guest of the point `http-function` in component text. The letter after the first `/` of the path says what it does.
+//! Guests in component text: one of the point `http-function`, and one of WASI's world that answers twice. Of the first the letter after the first `/` of the path says what it does.
 //!
 //! Easily got wrong: records lie in memory as the component model lays them out; the numbers below are offsets in the one record of arguments
 //! (`request`, then `context`) and in the answer, which lies at 16.
 
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
-use wit_parser::Resolve;
+use wit_parser::{PackageId, Resolve};
 
 /// The answer: tag at 16, status at 20, headers at 24 and 28, body at 32 and 36; a refusal has its case at 20 and its first text at 24.
 const CODE: &str = r#"
@@ -96,7 +96,63 @@ const CODE: &str = r#"
   (func (export "cabi_post_plugwork:points/http-function@0.1.0#handle") (param i32) (global.set $mark (i32.const 4096)))
 )"#;
 
-/// The component.
+/// As much of `wasi:http` 0.2 as a component needs that answers.
+const WASI_HTTP: &str = r#"
+package wasi:http@0.2.0;
+interface types {
+    record DNS-error-payload { rcode: option<string>, info-code: option<u16> }
+    record TLS-alert-received-payload { alert-id: option<u8>, alert-message: option<string> }
+    record field-size-payload { field-name: option<string>, field-size: option<u32> }
+    variant error-code {
+        DNS-timeout, DNS-error(DNS-error-payload), destination-not-found, destination-unavailable, destination-IP-prohibited,
+        destination-IP-unroutable, connection-refused, connection-terminated, connection-timeout, connection-read-timeout,
+        connection-write-timeout, connection-limit-reached, TLS-protocol-error, TLS-certificate-error,
+        TLS-alert-received(TLS-alert-received-payload), HTTP-request-denied, HTTP-request-length-required,
+        HTTP-request-body-size(option<u64>), HTTP-request-method-invalid, HTTP-request-URI-invalid, HTTP-request-URI-too-long,
+        HTTP-request-header-section-size(option<u32>), HTTP-request-header-size(option<field-size-payload>),
+        HTTP-request-trailer-section-size(option<u32>), HTTP-request-trailer-size(field-size-payload), HTTP-response-incomplete,
+        HTTP-response-header-section-size(option<u32>), HTTP-response-header-size(field-size-payload),
+        HTTP-response-body-size(option<u64>), HTTP-response-trailer-section-size(option<u32>),
+        HTTP-response-trailer-size(field-size-payload), HTTP-response-transfer-coding(option<string>),
+        HTTP-response-content-coding(option<string>), HTTP-response-timeout, HTTP-upgrade-failed, HTTP-protocol-error, loop-detected,
+        configuration-error, internal-error(option<string>),
+    }
+    resource fields { constructor(); }
+    resource incoming-request;
+    resource outgoing-response { constructor(headers: fields); }
+    resource response-outparam { set: static func(param: response-outparam, response: result<outgoing-response, error-code>); }
+}
+interface incoming-handler {
+    use types.{incoming-request, response-outparam};
+    handle: func(request: incoming-request, response-out: response-outparam);
+}
+world guest { import types; export incoming-handler; }
+"#;
+
+/// Answers, and then answers once more with the handle that it has used already: no language would let it.
+const TWICE: &str = r#"
+(module
+  (import "wasi:http/types@0.2.0" "[constructor]fields" (func $fields (result i32)))
+  (import "wasi:http/types@0.2.0" "[constructor]outgoing-response" (func $response (param i32) (result i32)))
+  (import "wasi:http/types@0.2.0" "[static]response-outparam.set" (func $set (param i32 i32 i32 i32 i64 i32 i32 i32 i32)))
+  (memory (export "memory") 1)
+  (func $answer (param $handle i32)
+    (call $set (local.get $handle) (i32.const 0) (call $response (call $fields))
+      (i32.const 0) (i64.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)))
+  (func (export "wasi:http/incoming-handler@0.2.0#handle") (param $request i32) (param $handle i32)
+    (call $answer (local.get $handle))
+    (call $answer (local.get $handle)))
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) unreachable)
+)"#;
+
+/// A component of WASI's world that answers twice.
+pub(crate) fn twice() -> Vec<u8> {
+    let mut resolve = Resolve::new();
+    let package = resolve.push_str("http.wit", WASI_HTTP).unwrap();
+    encoded(&resolve, package, TWICE)
+}
+
+/// The component of the simple point.
 pub(crate) fn function() -> Vec<u8> {
     let mut resolve = Resolve::new();
     for package in ["table", "plugin", "host", "points"] {
@@ -104,8 +160,12 @@ pub(crate) fn function() -> Vec<u8> {
     }
     let world = "package test:function; world guest { export plugwork:points/http-function@0.1.0; }";
     let package = resolve.push_str("guest.wit", world).unwrap();
-    let mut module = wat::parse_str(CODE).unwrap();
+    encoded(&resolve, package, CODE)
+}
+
+fn encoded(resolve: &Resolve, package: PackageId, code: &str) -> Vec<u8> {
+    let mut module = wat::parse_str(code).unwrap();
     let world = resolve.select_world(&[package], Some("guest")).unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    embed_component_metadata(&mut module, resolve, world, StringEncoding::UTF8).unwrap();
     ComponentEncoder::default().validate(true).module(&module).unwrap().encode().unwrap()
 }

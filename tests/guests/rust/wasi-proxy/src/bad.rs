@@ -1,4 +1,4 @@
-//! Answers that are none: late, never, twice, of a wrong length, illegal, or broken off in the middle.
+//! Answers that are none: late, never, of a wrong length, illegal, or broken off in the middle.
 
 use wasip2::clocks::monotonic_clock::subscribe_duration;
 use wasip2::http::types::{ErrorCode, Fields, OutgoingBody, OutgoingResponse, ResponseOutparam};
@@ -12,7 +12,6 @@ pub(crate) fn handle(path: &str, answer: ResponseOutparam) {
         "/sleeps" => subscribe_duration(3_600_000_000_000).block(),
         "/traps" => trap(),
         "/error" => ResponseOutparam::set(answer, Err(ErrorCode::InternalError(Some("secret".to_owned())))),
-        "/twice" => twice(answer),
         "/traps-in-the-middle" => {
             part(answer);
             trap();
@@ -75,17 +74,6 @@ fn spin() {
     loop {
         std::hint::spin_loop();
     }
-}
-
-/// Uses the one handle for an answer a second time, after a first answer that was whole.
-fn twice(answer: ResponseOutparam) {
-    let handle = answer.handle();
-    let body = begun(answer, 200, &[("content-length", "5")]);
-    write(&body, b"first").expect("somebody who reads");
-    OutgoingBody::finish(body, None).expect("a body that ends");
-    #[allow(unsafe_code, reason = "a guest may use any number as a handle; this is how it is said in Rust")]
-    let again = unsafe { ResponseOutparam::from_handle(handle) };
-    ResponseOutparam::set(again, Ok(OutgoingResponse::new(Fields::new())));
 }
 
 /// Tells by its status whether a header could be set: 500 where it could.
