@@ -86,7 +86,7 @@ impl Problem {
             (ErrorKind::Component | ErrorKind::Manifest | ErrorKind::Compile | ErrorKind::Invalid, ..) => {
                 Self::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called")
             }
-            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "E-HTTP-HOST", "the server could not do its part"),
+            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "E-HTTP-SERVER", "the server could not do its part"),
         }
     }
 

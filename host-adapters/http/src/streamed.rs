@@ -37,7 +37,7 @@ where
 {
     let connection = origin::connection(&head);
     if tell(&mut head, connection, id).is_none() {
-        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "E-HTTP-HOST", "the server could not do its part").response(id.as_str());
+        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "E-HTTP-SERVER", "the server could not do its part").response(id.as_str());
     }
     let is_head = head.method == Method::HEAD;
     let failed = Failed::default();
