@@ -58,7 +58,7 @@ where
         },
         () = &mut call => answered.try_recv().ok(),
     };
-    let mut response = match made(given, call, &served, is_head, limits, &failed) {
+    let mut response = match made(given, call, installation, &served, is_head, limits, &failed) {
         Ok(response) => response,
         Err(problem) => problem.response(id.as_str()),
     };
@@ -88,6 +88,7 @@ fn tell(head: &mut request::Parts, connection: Connection, id: &RequestId) -> Op
 fn made(
     given: Option<Answered>,
     call: Job<()>,
+    installation: &Installation,
     served: &Served,
     is_head: bool,
     limits: &HttpLimits,
@@ -123,11 +124,10 @@ fn made(
     if body.is_end_stream() && announced.is_some_and(|announced| announced > 0) {
         return Err(refused(Illegal("a length and no body".to_owned())));
     }
+    let mut response = Response::from_parts(parts, Body::new(Leaving::new(body, announced, call, installation)));
     if let Some(announced) = announced {
         // One text for one number.
-        let mut parts = parts;
-        parts.headers.insert(CONTENT_LENGTH, announced.into());
-        return Ok(Response::from_parts(parts, Body::new(Leaving::new(body, Some(announced), call))));
+        response.headers_mut().insert(CONTENT_LENGTH, announced.into());
     }
-    Ok(Response::from_parts(parts, Body::new(Leaving::new(body, None, call))))
+    Ok(response)
 }

@@ -4,7 +4,7 @@
 //! got wrong: an [`Answer`] is what a stranger said, with nothing checked but its type.
 
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Call, Point, Refusal, Running, State};
+use plugwork::{Call, Point, Refusal, State};
 
 use crate::bindings::exports::plugwork::points::http_function;
 
@@ -38,11 +38,11 @@ impl Call for HttpFunction {
     type Input = Exchange;
     type Output = Answer;
 
-    fn call<'a>(
-        guest: &'a <Self as Point>::Guest,
-        store: StoreContextMut<'a, State>,
-        exchange: &'a Exchange,
-    ) -> Running<'a, wasmtime::Result<Result<Answer, Refusal>>> {
-        Box::pin(async move { Ok(guest.call_handle(store, &exchange.request, &exchange.context).await?.map_err(Refusal::from)) })
+    async fn call(
+        guest: &<Self as Point>::Guest,
+        store: StoreContextMut<'_, State>,
+        exchange: &Exchange,
+    ) -> wasmtime::Result<Result<Answer, Refusal>> {
+        Ok(guest.call_handle(store, &exchange.request, &exchange.context).await?.map_err(Refusal::from))
     }
 }

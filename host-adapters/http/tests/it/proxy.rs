@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use plugwork::Limits;
+use plugwork::component::{Embedded, embed};
+use plugwork::{Bounds, Grants, Limits};
 
-use crate::world::{Stage, stage_of};
+use crate::world::{Stage, stage_of, stage_with};
 
 /// Built once in a run of the tests.
 fn component() -> &'static [u8] {
@@ -27,4 +28,11 @@ fn component() -> &'static [u8] {
 /// A stage with it.
 pub(crate) async fn stage(limits: Limits) -> Stage {
     stage_of(component().to_vec(), limits).await
+}
+
+/// A stage where one instance of it answers many requests, one after another.
+pub(crate) async fn stage_with_reuse(limits: Limits) -> Stage {
+    let manifest = "name = \"test:proxy\"\nversion = \"1.0.0\"\n[permissions.engine]\nreuse-calls = 100";
+    let component = embed(component(), &Embedded { manifest: Some(manifest), ..Embedded::default() }).unwrap();
+    stage_with(component, limits, Grants::none().with("engine", Bounds::from_iter([("reuse-calls".to_owned(), 100.into())]))).await
 }

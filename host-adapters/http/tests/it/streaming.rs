@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::guest;
-use crate::proxy::stage;
+use crate::proxy::{stage, stage_with_reuse};
 use crate::wire::{say, served, served_by};
 use crate::world::{Stage, ask, limits, post, request, stage_of, until};
 
@@ -138,6 +138,22 @@ async fn the_host_says_what_a_client_cannot() {
     {
         assert!(told.text().contains(line), "{line} in {}", told.text());
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_is_used_again_leaves_no_answer_open() {
+    let stage = stage_with_reuse(limits()).await;
+    for _ in 0..3 {
+        let answer = ask(&stage.service(), request("/hello")).await;
+        assert!(answer.text().starts_with("hello "), "{answer:?}");
+    }
+    // Its body stays open in the instance, which lives on: nobody will write the rest.
+    for _ in 0..2 {
+        let body = stage.service().answer(request("/forgotten")).await.into_body();
+        assert!(body.collect().await.is_err());
+    }
+    assert_eq!(ask(&stage.service(), request("/never")).await.problem(), (502, "E-HTTP-ANSWER".into()));
+    assert_eq!(ask(&stage.service(), request("/hello")).await.status, 200);
 }
 
 /// A connection over HTTP/2.

@@ -38,11 +38,16 @@ pub(crate) async fn stage(limits: Limits) -> Stage {
     stage_of(guest::function(), limits).await
 }
 
-/// A stage with this component.
+/// A stage with this component, granted nothing.
 pub(crate) async fn stage_of(component: Vec<u8>, limits: Limits) -> Stage {
+    stage_with(component, limits, Grants::none()).await
+}
+
+/// A stage with this component and these grants.
+pub(crate) async fn stage_with(component: Vec<u8>, limits: Limits, grants: Grants) -> Stage {
     let runtime = Runtime::in_memory().allocation(Allocation::OnDemand).limits(limits).open().await.unwrap();
     let offer = runtime.offer(&Source::bytes(component)).await.unwrap();
-    let plugin = runtime.install(offer, Grants::none(), Settings::default()).await.unwrap();
+    let plugin = runtime.install(offer, grants, Settings::default()).await.unwrap();
     plugin.enable("test").await.unwrap();
     Stage { runtime, plugin }
 }

@@ -23,7 +23,6 @@ use wasmtime_wasi_http::p2::types::HostOutgoingResponse;
 use wasmtime_wasi_http::{Error as WireError, FieldMap, WasiBody};
 
 use super::types::INSTANCE;
-use crate::call::Running;
 use crate::point::{Call, Point};
 use crate::state::State;
 
@@ -60,27 +59,25 @@ impl Call for IncomingHandler {
     type Input = Incoming;
     type Output = ();
 
-    fn call<'a>(
-        guest: &'a <Self as Point>::Guest,
-        mut store: StoreContextMut<'a, State>,
-        incoming: &'a Incoming,
-    ) -> Running<'a, wasmtime::Result<Result<(), Refusal>>> {
-        Box::pin(async move {
-            let handed = incoming.0.lock().expect("no panic happens under this lock").take();
-            let Some(Handed { request, tls, answer }) = handed else { wasmtime::bail!("a request was handed over twice") };
-            let state = store.data_mut();
-            // What an earlier call of this instance left unfinished is nobody's any more.
-            state.answering.0.clear();
-            let mut view = state.http_paid();
-            let request = view.new_incoming_request(if tls { Scheme::Https } else { Scheme::Http }, request)?;
-            let tell = move |answered: Result<http::Response<WasiBody>, ErrorCode>| {
-                // Nobody listens any more: the client is gone, and so will be this call.
-                drop(answer.send(answered.map_err(|code| format!("{code:?}").chars().take(WORDS_MAX).collect())));
-            };
-            let answer = view.new_response_outparam_from_callback(tell)?;
-            guest.call_handle(store, request, answer).await?;
-            Ok(Ok(()))
-        })
+    async fn call(
+        guest: &<Self as Point>::Guest,
+        mut store: StoreContextMut<'_, State>,
+        incoming: &Incoming,
+    ) -> wasmtime::Result<Result<(), Refusal>> {
+        let handed = incoming.0.lock().expect("no panic happens under this lock").take();
+        let Some(Handed { request, tls, answer }) = handed else { wasmtime::bail!("a request was handed over twice") };
+        let state = store.data_mut();
+        // What an earlier call of this instance left unfinished is nobody's any more.
+        state.answering.0.clear();
+        let mut view = state.http_paid();
+        let request = view.new_incoming_request(if tls { Scheme::Https } else { Scheme::Http }, request)?;
+        let tell = move |answered: Result<http::Response<WasiBody>, ErrorCode>| {
+            // Nobody listens any more: the client is gone, and so will be this call.
+            drop(answer.send(answered.map_err(|code| format!("{code:?}").chars().take(WORDS_MAX).collect())));
+        };
+        let answer = view.new_response_outparam_from_callback(tell)?;
+        guest.call_handle(store, request, answer).await?;
+        Ok(Ok(()))
     }
 }
 
