@@ -17,7 +17,7 @@ use crate::answer::is_a_trailer;
 pub(crate) struct Leaving {
     body: WasiBody,
     /// None once it has ended.
-    call: Option<Job<()>>,
+    call: Option<Job<Option<()>>>,
     /// Holds the guest threads: awaiting a call whose threads were stopped would be a panic.
     _installation: Installation,
     /// Bytes that were announced and are still to come.
@@ -27,7 +27,7 @@ pub(crate) struct Leaving {
 }
 
 impl Leaving {
-    pub(crate) fn new(body: WasiBody, announced: Option<u64>, call: Job<()>, installation: &Installation) -> Self {
+    pub(crate) fn new(body: WasiBody, announced: Option<u64>, call: Job<Option<()>>, installation: &Installation) -> Self {
         Self { body, call: Some(call), _installation: installation.clone(), left: announced, announced, ended: false }
     }
 

@@ -79,15 +79,18 @@ impl Problem {
         match (error.kind(), error.fault(), error.refusal()) {
             (_, Some(fault), _) => Self::of_fault(fault),
             (_, _, Some(refusal)) => Self::of_refusal(refusal),
-            (ErrorKind::Unavailable | ErrorKind::Refused, ..) => {
-                let unavailable = Self::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-UNAVAILABLE", "the function takes no calls now");
-                unavailable.after(error.retry_after_ms().map_or(1, |ms| ms.div_ceil(1_000).max(1)))
-            }
+            (ErrorKind::Unavailable | ErrorKind::Refused, ..) => Self::of_unavailable(error.retry_after_ms()),
             (ErrorKind::Component | ErrorKind::Manifest | ErrorKind::Compile | ErrorKind::Invalid, ..) => {
                 Self::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called")
             }
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "E-HTTP-SERVER", "the server could not do its part"),
         }
+    }
+
+    /// What a client is told where no call can be made now. In milliseconds: when asking again may help.
+    pub fn of_unavailable(retry_after_ms: Option<u64>) -> Self {
+        let unavailable = Self::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-UNAVAILABLE", "the function takes no calls now");
+        unavailable.after(retry_after_ms.map_or(1, |ms| ms.div_ceil(1_000).max(1)))
     }
 
     /// What a client is told of a fault: 504 where time ran out, 503 where the host stopped it, 502 for everything else.

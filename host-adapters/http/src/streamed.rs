@@ -45,19 +45,21 @@ where
     let (incoming, mut answered) = Incoming::new(http::Request::from_parts(head, body), connection.tls);
     let served = Served::default();
     let ended = served.clone();
-    let mut call = installation.begin::<IncomingHandler, _>(incoming, move |outcome, _| ended.ended(outcome));
+    let mut call = match installation.begin::<IncomingHandler, _>(incoming, move |outcome, _| ended.ended(outcome)) {
+        Ok(call) => call,
+        Err(error) => return Problem::of_error(&error).response(id.as_str()),
+    };
+    // `None`: its time was over before it began.
     let given = tokio::select! {
         biased;
         given = &mut answered => match given {
-            Ok(given) => Some(given),
+            Ok(given) => Some(Some(given)),
             // It will not answer any more; why not is known when its call has ended.
-            Err(_) => {
-                (&mut call).await;
-                None
-            }
+            Err(_) => (&mut call).await.map(|()| None),
         },
-        () = &mut call => answered.try_recv().ok(),
+        began = &mut call => began.map(|()| answered.try_recv().ok()),
     };
+    let Some(given) = given else { return Problem::of_unavailable(None).response(id.as_str()) };
     let mut response = match made(given, call, installation, &served, is_head, limits, &failed) {
         Ok(response) => response,
         Err(problem) => problem.response(id.as_str()),
@@ -87,7 +89,7 @@ fn tell(head: &mut request::Parts, connection: Connection, id: &RequestId) -> Op
 /// The response to what was answered, with the call that goes on writing it.
 fn made(
     given: Option<Answered>,
-    call: Job<()>,
+    call: Job<Option<()>>,
     installation: &Installation,
     served: &Served,
     is_head: bool,

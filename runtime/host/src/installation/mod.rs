@@ -360,12 +360,13 @@ impl Installation {
     }
 
     /// Begins the point's main call on a guest thread and gives the call in hand: dropped it is cancelled, detached it goes on to its end. `ended`
-    /// makes what awaiting it gives, there, as soon as the call has ended; a call that is cancelled never comes to it.
+    /// makes what awaiting it gives, there, as soon as the call has ended; a call that is cancelled never comes to it. Awaiting gives nothing where the
+    /// call could not begin within the time it may take; an error where too many calls of this plugin wait already.
     pub fn begin<P: Call, T: Send + 'static>(
         &self,
         input: P::Input,
         ended: impl FnOnce(Outcome, Option<P::Output>) -> T + Send + 'static,
-    ) -> Job<T> {
+    ) -> Result<Job<Option<T>>> {
         dispatch::begin_one::<P, T>(&self.runtime, &self.member, input, ended)
     }
 

@@ -34,8 +34,9 @@ crate::point! {
 /// What a guest answers: a response whose body may still be written, or its own word for why there is none, for the log.
 pub type Answered = Result<http::Response<WasiBody>, String>;
 
-/// One request on its way into a guest. It can be handed over once.
-pub struct Incoming(Mutex<Option<Handed>>);
+/// One request on its way into a guest. It can be handed over once, and its clones are that one request.
+#[derive(Clone)]
+pub struct Incoming(Arc<Mutex<Option<Handed>>>);
 
 struct Handed {
     request: http::Request<WasiBody>,
@@ -51,7 +52,7 @@ impl Incoming {
     /// Nothing is received where the call ends without an answer.
     pub fn new(request: http::Request<WasiBody>, tls: bool) -> (Self, oneshot::Receiver<Answered>) {
         let (answer, answered) = oneshot::channel();
-        (Self(Mutex::new(Some(Handed { request, tls, answer }))), answered)
+        (Self(Arc::new(Mutex::new(Some(Handed { request, tls, answer })))), answered)
     }
 }
 
