@@ -3,6 +3,7 @@
 //! Not here: what the example plugins compute (beside each of them). Easily got wrong: a plugin's lines in the README are compared with
 //! its source, and the component that answers is the one in `target/plugins`; after a change build it anew with `cargo xtask guests`.
 
+mod axum_embed;
 mod book;
 mod pricing;
 mod readme;

@@ -27,8 +27,9 @@ use crate::{repository, text_of};
 #[path = "../../hosts/text-filter/bindings.rs"]
 mod bindings;
 
-const PAGES: [&str; 2] = ["docs/data.md", "docs/embedding.md"];
-const SOURCES: [&str; 5] = [
+const PAGES: [&str; 3] = ["docs/data.md", "docs/embedding.md", "docs/http.md"];
+const SOURCES: [&str; 6] = [
+    "examples/hosts/axum-embed/main.rs",
     "examples/tests/it/snippets.rs",
     "examples/hosts/text-filter/main.rs",
     "examples/hosts/text-filter/bindings.rs",

@@ -8,6 +8,7 @@ export const pointMethods = {
   analyzer: ["push", "finish"],
   exporter: ["push"],
   visualization: ["push", "finish"],
+  httpFunction: ["handle"],
 };
 const hooks = ["init", "shutdown", "health", "migrate"];
 

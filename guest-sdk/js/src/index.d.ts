@@ -167,6 +167,48 @@ export interface Chart {
   mediaType?: string;
 }
 
+/** Answers HTTP requests; made once in an instance, which may be asked several times. */
+export interface HttpFunction {
+  handle(request: HttpRequest, context: HttpContext): HttpAnswer;
+}
+/** What the client sent. */
+export interface HttpRequest {
+  readonly method: string;
+  /** Begins with `/`, percent-encoded. */
+  readonly path: string;
+  /** What follows the `?`, or null. */
+  readonly query: string | null;
+  /** Names in lower case. */
+  readonly headers: readonly (readonly [string, Uint8Array])[];
+  readonly body: Uint8Array;
+  /** The first field of that name, in any case of letters, as text, or null. */
+  header(name: string): string | null;
+  /** The body as UTF-8 text. */
+  text(): string;
+  /** The body as JSON; throws a Refusal (`invalid`) where it is none. */
+  json(): any;
+}
+/** What the host vouches for. */
+export interface HttpContext {
+  readonly scheme: string;
+  readonly authority: string;
+  /** Empty where the client has none. */
+  readonly clientAddress: string;
+  readonly principal: { readonly name: string; readonly claims: any } | null;
+  readonly requestId: string;
+  readonly routeParameters: Readonly<Record<string, string>>;
+}
+/** Text, or an answer with at most one of `text`, `html`, `json` and `body`; default status 200. */
+export type HttpAnswer = string | {
+  status?: number;
+  headers?: Record<string, string | Uint8Array> | Iterable<readonly [string, string | Uint8Array]>;
+  text?: string;
+  html?: string;
+  /** Anything that `JSON.stringify` takes. */
+  json?: unknown;
+  body?: Uint8Array;
+};
+
 /** Hands memory from the version that goes to the version that comes. */
 export interface Handover {
   /** What the next version is to know, in a form of the plugin's own: text or bytes, at most 16 MiB. */
@@ -182,6 +224,7 @@ export interface Plugin {
   analyzer?: PointClass<Analyzer>;
   exporter?: PointClass<Exporter>;
   visualization?: PointClass<Visualization>;
+  httpFunction?: PointClass<HttpFunction, {}>;
   /** Called once in a new instance, with the plugin's configuration. */
   init?(config: Record<string, unknown>): void;
   shutdown?(): void;

@@ -18,3 +18,9 @@ export function write(plugin: Plugin, options: object, input: Table | Table[]): 
 export function draw(plugin: Plugin, options: object, tables: Record<string, Table | Table[]>): (Required<Omit<Chart, "spec">> & { spec: any })[];
 /** The exports as a host sees them, and what the plugin logs. */
 export function mount(plugin: Plugin): { exports: Record<string, any>; records: { level: string; message: string }[] };
+/** What the plugin's HTTP function answers to a request of which only what matters is given. */
+export function answer(plugin: Plugin, given?: {
+  method?: string; path?: string; query?: string | null; headers?: Record<string, string>; body?: string | Uint8Array;
+  scheme?: string; authority?: string; clientAddress?: string; requestId?: string;
+  principal?: { name: string; claims?: object }; routeParameters?: Record<string, string>;
+}): { status: number; headers: Record<string, string>; body: Uint8Array; text: string };

@@ -7,6 +7,7 @@ import { pointMethods } from "./define.js";
 import { connectLog } from "./log.js";
 import { fromWit } from "./refusal.js";
 import { Table } from "./table.js";
+import { decode, encode } from "./utf8.js";
 
 /** The plugin's exports as a host sees them, and what it logs: `{ exports, records }`. */
 export function mount(plugin) {
@@ -66,6 +67,22 @@ export function draw(plugin, options, tables) {
     const drawing = mount(plugin).exports.visualization.start(JSON.stringify(options));
     for (const [name, input] of Object.entries(tables)) for (const batch of batches(input)) drawing.push(name, batch.toWit());
     return drawing.finish().map((chart) => ({ ...chart, spec: JSON.parse(chart.body) }));
+  });
+}
+
+/** What the plugin's HTTP function answers, with its body as text too. Everything that is not given is filled in. */
+export function answer(plugin, { method = "GET", path = "/", query = null, headers = {}, body = "", ...context } = {}) {
+  return answering(() => {
+    const fields = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), encode(value)]);
+    const request = { method, path, query, headers: fields, body: typeof body === "string" ? encode(body) : body };
+    const { routeParameters = {}, ...rest } = context;
+    const given = {
+      scheme: "http", authority: "localhost", clientAddress: "127.0.0.1:1", requestId: "test", ...rest,
+      principal: rest.principal ? { name: rest.principal.name, claims: JSON.stringify(rest.principal.claims ?? {}) } : null,
+      routeParameters: Object.entries(routeParameters),
+    };
+    const { status, headers: answered, body: bytes } = mount(plugin).exports.httpFunction.handle(request, given);
+    return { status, headers: Object.fromEntries(answered.map(([name, value]) => [name, decode(value)])), body: bytes, text: decode(bytes) };
   });
 }
 

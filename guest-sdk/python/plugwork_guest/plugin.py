@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from .http import HttpFunction
 from .options import schema_of
 from .points import Analyzer, DataSource, Exporter, Point, Transformer, Visualization
 
@@ -26,6 +27,7 @@ class Plugin:
         analyzer: type[Analyzer] | None = None,
         exporter: type[Exporter] | None = None,
         visualization: type[Visualization] | None = None,
+        http_function: type[HttpFunction] | None = None,
         init: Callable[[dict[str, Any]], None] | None = None,
         shutdown: Callable[[], None] | None = None,
         health: Callable[[], str] | None = None,
@@ -39,6 +41,7 @@ class Plugin:
             "plugwork:points/analyzer": (analyzer, Analyzer),
             "plugwork:points/exporter": (exporter, Exporter),
             "plugwork:points/visualization": (visualization, Visualization),
+            "plugwork:points/http-function": (http_function, HttpFunction),
         }
         self.points: dict[str, type[Point]] = {}
         for interface, (point, base) in given.items():

@@ -112,3 +112,13 @@ point! {
     visualization
     "package plugwork:guest-visualization; world guest-visualization { export plugwork:points/visualization@0.1.0; }"
 }
+/// The point `http-function`, which has no tables.
+pub mod http_function {
+    wit_bindgen::generate!({
+        inline: "package plugwork:guest-http-function; world guest-http-function { export plugwork:points/http-function@0.1.0; }",
+        path: ["../../wit/table", "../../wit/plugin", "../../wit/host", "../../wit/points"],
+        with: { "plugwork:plugin/refusal@0.1.0": crate::refusal },
+        pub_export_macro: true,
+    });
+    pub use exports::plugwork::points::http_function::Guest as Exports;
+}

@@ -1,7 +1,7 @@
 //! Write plugwork plugins in Rust.
 //!
-//! Implement a point ([`DataSource`], [`Transformer`], [`Analyzer`], [`Exporter`], [`Visualization`]), read columns of a
-//! [`Batch`] as typed slices, make tables with [`TableBuilder`], say no with a [`Refusal`], and name it all once in
+//! Implement a point ([`DataSource`], [`Transformer`], [`Analyzer`], [`Exporter`], [`Visualization`],
+//! [`HttpFunction`](http::HttpFunction)), read columns of a [`Batch`] as typed slices, make tables with [`TableBuilder`], say no with a [`Refusal`], and name it all once in
 //! [`plugin!`]. For an application's own WIT there is [`bindings!`] and [`export!`].
 //!
 //! One thing to know: a panic in a guest cannot be caught; it ends the instance, and only its message reaches the host.
@@ -18,6 +18,7 @@ mod column_builder;
 mod export;
 pub mod fetch;
 mod field;
+pub mod http;
 pub mod log;
 mod options;
 mod panic;

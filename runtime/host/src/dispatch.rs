@@ -18,7 +18,7 @@ use crate::installation::{Installation, Member};
 use crate::ledger::Spend;
 use crate::point::Call;
 use crate::runtime::Runtime;
-use crate::threads::GuestThreads;
+use crate::threads::{GuestThreads, Job, Submitted};
 
 /// Makes the value that stands for a plugin that gave none.
 type Substitute<P> = Arc<dyn Fn(&<P as Call>::Input) -> <P as Call>::Output + Send + Sync>;
@@ -226,4 +226,39 @@ fn failed<P: Call>(outcomes: Vec<Outcome>) -> Error {
     let last = outcomes.last().and_then(|outcome| outcome.error.clone());
     let reason = last.unwrap_or_else(|| Error::new(ErrorKind::Invalid, format!("no plugin is attached to `{}`", P::INTERFACE)));
     reason.after(outcomes)
+}
+
+/// Calls one on a guest thread: here, where this is one.
+pub(crate) async fn ask_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: P::Input) -> (Outcome, Option<P::Output>) {
+    if member.native.is_some() || GuestThreads::is_here() {
+        return call_one::<P>(runtime, member, &input).await;
+    }
+    let (its_runtime, theirs) = (runtime.clone(), member.clone());
+    let hopped = member.hop(runtime, async move { call_one::<P>(&its_runtime, &theirs, &input).await });
+    hopped.await.unwrap_or_else(|error| Told::default().outcome(member, Err(error)))
+}
+
+/// Begins a call of one on a guest thread.
+pub(crate) fn begin_one<P: Call, T: Send + 'static>(
+    runtime: &Runtime,
+    member: &Arc<Member>,
+    input: P::Input,
+    ended: impl FnOnce(Outcome, Option<P::Output>) -> T + Send + 'static,
+) -> Result<Job<Option<T>>> {
+    let (its_runtime, theirs) = (runtime.clone(), member.clone());
+    let called = async move {
+        let (outcome, value) = call_one::<P>(&its_runtime, &theirs, &input).await;
+        ended(outcome, value)
+    };
+    let shared = runtime.shared();
+    let patience = Duration::from_millis(member.patience_ms(shared));
+    let submitted = shared.threads.submit(member.lane(&shared.threads), patience, called);
+    submitted.map(Submitted::into_job).map_err(|scarce| Error::scarce(scarce).of(&member.subject()))
+}
+
+#[inline]
+async fn call_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: &P::Input) -> (Outcome, Option<P::Output>) {
+    let mut told = Told::default();
+    let answer = member.call::<P>(runtime, input, &mut told).await;
+    told.outcome(member, answer)
 }

@@ -53,6 +53,7 @@ struct Inner {
     scarce: Option<Scarce>,
     outcomes: Vec<Outcome>,
     hurried: bool,
+    retry_after_ms: Option<u64>,
 }
 
 impl Error {
@@ -118,6 +119,16 @@ impl Error {
         self
     }
 
+    /// When asking again may help ([`ErrorKind::Unavailable`]), where that is known: a plugin's breaker says so. Milliseconds.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        self.0.retry_after_ms
+    }
+
+    pub(crate) fn retry_after(mut self, ms: u64) -> Self {
+        self.0.retry_after_ms = Some(ms);
+        self
+    }
+
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -131,6 +142,7 @@ impl Error {
             scarce: None,
             outcomes: Vec::new(),
             hurried: false,
+            retry_after_ms: None,
         }))
     }
 

@@ -14,6 +14,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 use crate::account::Account;
 use crate::interfaces::filesystem::{Files, Folder, Opened};
 use crate::interfaces::http::Hooks;
+use crate::interfaces::http::incoming::Answering;
 use crate::interfaces::http::types::{FIELDS_BYTES_MAX, held_bytes};
 use crate::interfaces::random::Drawing;
 use crate::interfaces::wasi::inert_context;
@@ -33,6 +34,7 @@ pub struct State {
     wasi: Option<WasiCtx>,
     pub(crate) http: WasiHttpCtx,
     pub(crate) hooks: Hooks,
+    pub(crate) answering: Answering,
     opened: Opened,
     pub(crate) config: Option<Arc<plugwork_core::policy::config::ConfigBounds>>,
     /// The tick at which the running call ends.
@@ -66,6 +68,7 @@ impl State {
         let mut closed = ResourceTable::new();
         closed.set_max_capacity(0);
         Self {
+            answering: Answering::default(),
             hooks: Hooks::new(log.clone(), account.clone(), prepared.http),
             subject,
             log,

@@ -12,6 +12,7 @@
             export plugwork:points/analyzer@0.1.0;
             export plugwork:points/exporter@0.1.0;
             export plugwork:points/visualization@0.1.0;
+            export plugwork:points/http-function@0.1.0;
         }
     ",
     path: ["../../wit/table", "../../wit/plugin", "../../wit/host", "../../wit/points"],

@@ -1,7 +1,8 @@
 //! The shipped points with typed handles. Written only with the public [`plugwork::Point`] trait and `bindgen!`, exactly as an application
 //! writes its own; nothing here has access that an application has not.
 //!
-//! Each handle is a session: one instance that lives as long as the cursor, analysis or writer it holds. Batches that come from a guest are
+//! Each handle is a session: one instance that lives as long as the cursor, analysis or writer it holds; [`HttpFunction`] alone is a
+//! [`plugwork::Call`], one call for each request. Batches that come from a guest are
 //! validated before a caller sees them.
 
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ mod data_source;
 mod descriptor;
 mod exporter;
 mod held;
+pub mod http_function;
 mod transformer;
 mod visualization;
 
@@ -21,5 +23,6 @@ pub use batch::{Batch, Column};
 pub use data_source::{Cursor, DataSource};
 pub use descriptor::{Descriptor, Lifecycle, PointDescriptor, descriptor};
 pub use exporter::{Exporter, Writer};
+pub use http_function::HttpFunction;
 pub use transformer::{Transformation, Transformer};
 pub use visualization::{Chart, Drawing, VEGA_LITE, Visualization};

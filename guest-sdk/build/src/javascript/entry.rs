@@ -17,7 +17,7 @@ const HANDOVER: &str = "plugwork:plugin/handover";
 const REFUSAL: &str = "plugwork:plugin/refusal";
 const LOG: &str = "plugwork:host/log@0.1.0";
 /// The points that the SDK adapts itself; every other interface is described and passed through.
-const SHIPPED: [&str; 5] = ["data-source", "transformer", "analyzer", "exporter", "visualization"];
+const SHIPPED: [&str; 6] = ["data-source", "transformer", "analyzer", "exporter", "visualization", "http-function"];
 
 /// One export of the world.
 #[derive(Debug)]

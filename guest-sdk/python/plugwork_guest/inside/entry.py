@@ -17,11 +17,12 @@ import wit_world.exports
 
 from .. import log
 from ..plugin import Plugin
-from . import adapters, lifecycle, sandbox
+from . import adapters, answering, lifecycle, sandbox
 from .guard import guarded
 
 LIFECYCLE = "plugwork:plugin/lifecycle"
 HANDOVER = "plugwork:plugin/handover"
+HTTP_FUNCTION = "plugwork:points/http-function"
 _resources: dict[str, dict[str, type]] = {}
 
 
@@ -50,7 +51,7 @@ def connect(source: str, exports: dict[str, str], stubbed: bool) -> dict[str, ty
     own: dict[str, type] = {}
     for interface, name in exports.items():
         protocol = _protocol(name)
-        if interface in adapters.SHIPPED:
+        if interface in adapters.SHIPPED or interface == HTTP_FUNCTION:
             classes[protocol.__name__] = _shipped(interface, name, protocol, plugin, source)
         elif interface == HANDOVER:
             classes[protocol.__name__] = _handover(protocol, plugin, source)
@@ -98,6 +99,9 @@ def _shipped(interface: str, name: str, protocol: type, plugin: Plugin, source: 
         keyword = interface.rpartition("/")[2].replace("-", "_")
         raise LookupError(f"plugin.toml exports `{interface}`, which `{source}.py` does not serve: "
                           f"write plugin = Plugin({keyword}=…)")
+    if interface == HTTP_FUNCTION:
+        generated = importlib.import_module(f"wit_world.exports.{name}")
+        return _served(protocol, {"handle": answering.handler(author, generated.Response)})
     function, resource = adapters.SHIPPED[interface]
     generated = importlib.import_module(f"wit_world.exports.{name}")
     for record in ("Finding", "Chart"):

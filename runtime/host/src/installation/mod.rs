@@ -26,9 +26,9 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use plugwork_core::breaker::{Breaker, BreakerState};
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Settings};
-use plugwork_core::{Denial, Digest, Subject, lifecycle};
+use plugwork_core::{Denial, Digest, InterfaceName, Subject, lifecycle};
 
-use crate::dispatch::{Origin, Told};
+use crate::dispatch::{self, Origin, Outcome, Told};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Flight;
 use crate::generation::{Entered, Generation};
@@ -37,7 +37,7 @@ use crate::plugin::Plugin;
 use crate::point::{Call, Point};
 use crate::runtime::{Runtime, Shared};
 use crate::session::Session;
-use crate::threads::{GuestThreads, Lane};
+use crate::threads::{GuestThreads, Job, Lane};
 
 pub use hooks::{Change, Hooks};
 pub use replace::{Offered, Replaced, Replacement};
@@ -280,7 +280,7 @@ impl Member {
             "`{}` failed too often and is not called for {retry_after_ms} ms more (its breaker is open)\nhint: `plugwork logs {}` says why",
             self.name, self.key.package
         );
-        Error::new(ErrorKind::Unavailable, message).of(&self.subject())
+        Error::new(ErrorKind::Unavailable, message).retry_after(retry_after_ms).of(&self.subject())
     }
 
     fn unavailable(&self) -> Error {
@@ -338,6 +338,11 @@ impl Installation {
         self.member.state()
     }
 
+    /// Whether it is attached to this point, in any version that fits. Told without loading it.
+    pub fn is_attached_to(&self, point: &InterfaceName) -> bool {
+        self.member.settings.load().points.iter().any(|attached| point.is_satisfied_by(attached))
+    }
+
     /// The version that a call would go to now; loads it where it is not loaded. A native plugin has none: an error of kind `Invalid`.
     pub async fn plugin(&self) -> Result<Plugin> {
         let generation = self.member.loaded(&self.runtime).await?;
@@ -352,6 +357,23 @@ impl Installation {
         let (this, input) = (self.clone(), input.clone());
         let call = async move { this.member.call::<P>(&this.runtime, &input, &mut Told::default()).await };
         self.member.hop(&self.runtime, call).await?
+    }
+
+    /// Makes the point's main call on a guest thread, in turns with the other calls of this plugin, and says what the plugin did. For callers on
+    /// threads that do I/O. Dropping the future cancels the call.
+    pub async fn ask<P: Call>(&self, input: P::Input) -> (Outcome, Option<P::Output>) {
+        dispatch::ask_one::<P>(&self.runtime, &self.member, input).await
+    }
+
+    /// Begins the point's main call on a guest thread and gives the call in hand: dropped it is cancelled, detached it goes on to its end. `ended`
+    /// makes what awaiting it gives, there, as soon as the call has ended; a call that is cancelled never comes to it. Awaiting gives nothing where the
+    /// call could not begin within the time it may take; an error where too many calls of this plugin wait already.
+    pub fn begin<P: Call, T: Send + 'static>(
+        &self,
+        input: P::Input,
+        ended: impl FnOnce(Outcome, Option<P::Output>) -> T + Send + 'static,
+    ) -> Result<Job<Option<T>>> {
+        dispatch::begin_one::<P, T>(&self.runtime, &self.member, input, ended)
     }
 
     /// Starts a session with the version that is current. A replacement waits for it, until its time to drain is over.

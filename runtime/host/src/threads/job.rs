@@ -109,6 +109,11 @@ pub(crate) struct Late {
 }
 
 impl<T> Submitted<T> {
+    /// The task alone, for who keeps it in hand: none where its time was over before its turn came, which is told when that comes.
+    pub(crate) fn into_job(self) -> Job<Option<T>> {
+        self.job
+    }
+
     /// What the call gave; it is dropped with this. An error as soon as its time is over and it has not begun: then it leaves its lane.
     pub(crate) async fn done(mut self) -> Result<T, Late> {
         let Some(in_lane) = &self.job.in_lane else { return self.end().await };

@@ -1,4 +1,4 @@
-//! Outgoing HTTP, seen from the guest's side. What sends is an [`HttpClient`] that a capability gives to the instance; without one every request
+//! HTTP, seen from the guest's side. Requests into a guest are in `incoming`; from here on it is requests out of one. What sends is an [`HttpClient`] that a capability gives to the instance; without one every request
 //! is denied.
 //!
 //! What holds for every client stands here: the request is checked again (`check`), its bodies are guarded (`body`), and the plugin's
@@ -6,6 +6,7 @@
 
 mod body;
 mod check;
+pub(crate) mod incoming;
 pub(crate) mod types;
 
 use std::future::Future;
@@ -17,6 +18,8 @@ use http_body_util::BodyExt;
 use plugwork_core::{Denial, Issue, Refusal};
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error as WireError, RequestOptions, WasiBody, WasiHttp, WasiHttpHooks};
+
+pub use self::incoming::{Answered, Incoming, IncomingHandler};
 
 use self::body::{Download, Place, Upload};
 use crate::account::{Account, OpenRequest};

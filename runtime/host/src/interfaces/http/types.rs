@@ -9,9 +9,10 @@ use wasmtime::component::{Linker, Resource, ResourceTable};
 use wasmtime_wasi_http::p2::bindings::LinkOptions;
 use wasmtime_wasi_http::p2::bindings::http::types::{self, HostOutgoingRequest as _, Method, OutgoingRequest, Scheme};
 use wasmtime_wasi_http::p2::body::HostFutureTrailers;
-use wasmtime_wasi_http::p2::types::{HostIncomingResponse, HostOutgoingResponse};
+use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostIncomingResponse, HostOutgoingResponse};
 use wasmtime_wasi_http::{FieldMap, WasiHttp};
 
+use super::incoming::link_bodies;
 use crate::state::State;
 
 /// Bytes of a method; the longest that is registered has 17.
@@ -23,13 +24,13 @@ pub(super) const BODY_CHUNK_BYTES: usize = 64 << 10;
 /// What a message under construction may hold: its fields, its texts, two pieces of its body.
 const MESSAGE_BYTES: usize = FIELDS_BYTES_MAX + 4 * URL_BYTES_MAX + 2 * BODY_CHUNK_BYTES;
 /// Where the engine's crate defines it; older versions find it there.
-const INSTANCE: &str = "wasi:http/types@0.2.12";
+pub(super) const INSTANCE: &str = "wasi:http/types@0.2.12";
 
-/// Defines it, and then once more the functions that set a text.
+/// Defines it, and then once more the functions that set a text and those of a response's body.
 pub(crate) fn link_types(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types::add_to_linker::<State, WasiHttp>(linker, &(&LinkOptions::default()).into(), State::http_paid)?;
     linker.allow_shadowing(true);
-    let shadowed = link_setters(linker);
+    let shadowed = link_setters(linker).and_then(|()| link_bodies(linker));
     linker.allow_shadowing(false);
     shadowed
 }
@@ -86,7 +87,11 @@ pub(crate) fn held_bytes(table: &mut ResourceTable) -> u64 {
         .map(|entry| {
             if entry.is::<OutgoingRequest>() || entry.is::<HostOutgoingResponse>() {
                 MESSAGE_BYTES
-            } else if entry.is::<FieldMap>() || entry.is::<HostIncomingResponse>() || entry.is::<HostFutureTrailers>() {
+            } else if entry.is::<FieldMap>()
+                || entry.is::<HostIncomingRequest>()
+                || entry.is::<HostIncomingResponse>()
+                || entry.is::<HostFutureTrailers>()
+            {
                 FIELDS_BYTES_MAX
             } else {
                 0

@@ -1,0 +1,102 @@
+//! A response's body on its way from a plugin that writes it as a stream, and the call that writes it.
+//!
+//! Easily got wrong: a body that is dropped before its end, because the client is gone, cancels the call; one that was sent whole lets the call go on
+//! to its own end, within its deadline. A call that has ended without finishing its body leaves nobody to write the rest: then it is broken, also where the
+//! instance lives on.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use plugwork::wasmtime_wasi_http::{Error as WireError, WasiBody};
+use plugwork::{Installation, Job};
+
+use crate::answer::is_a_trailer;
+
+pub(crate) struct Leaving {
+    body: WasiBody,
+    /// None once it has ended.
+    call: Option<Job<Option<()>>>,
+    /// Holds the guest threads: awaiting a call whose threads were stopped would be a panic.
+    _installation: Installation,
+    /// Bytes that were announced and are still to come.
+    left: Option<u64>,
+    announced: Option<u64>,
+    ended: bool,
+}
+
+impl Leaving {
+    pub(crate) fn new(body: WasiBody, announced: Option<u64>, call: Job<Option<()>>, installation: &Installation) -> Self {
+        Self { body, call: Some(call), _installation: installation.clone(), left: announced, announced, ended: false }
+    }
+
+    /// What of the body is there; broken where there will be no more.
+    fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
+        if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(frame);
+        }
+        if let Some(call) = &mut self.call {
+            ready!(Pin::new(call).poll(context));
+            self.call = None;
+        }
+        // It may have written its last just before it ended.
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(frame) => Poll::Ready(frame),
+            Poll::Pending => Poll::Ready(Some(Err(WireError::HttpResponseIncomplete))),
+        }
+    }
+
+    fn broken(&self) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
+        Poll::Ready(Some(Err(WireError::HttpResponseBodySize(self.announced))))
+    }
+}
+
+impl Body for Leaving {
+    type Data = Bytes;
+    type Error = WireError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
+        let this = &mut *self;
+        match ready!(this.poll_body(context)) {
+            None if this.left.is_some_and(|left| left > 0) => return this.broken(),
+            None => this.ended = true,
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref()
+                    && let Some(left) = &mut this.left
+                {
+                    match left.checked_sub(data.len() as u64) {
+                        Some(rest) => *left = rest,
+                        None => return this.broken(),
+                    }
+                }
+                if let Some(trailers) = frame.trailers_ref()
+                    && !trailers.keys().all(is_a_trailer)
+                {
+                    return Poll::Ready(Some(Err(WireError::HttpProtocolError)));
+                }
+                this.ended = frame.is_trailers();
+                return Poll::Ready(Some(Ok(frame)));
+            }
+            Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+        }
+        Poll::Ready(None)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended || self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(|| self.body.size_hint(), SizeHint::with_exact)
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        let whole = self.ended || self.left == Some(0) || self.body.is_end_stream();
+        if let (true, Some(call)) = (whole, self.call.take()) {
+            call.detach();
+        }
+    }
+}

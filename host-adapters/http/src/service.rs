@@ -1,0 +1,101 @@
+//! The service: one installation of a plugin, as tower and axum take it.
+//!
+//! Its clones are cheap and are one service. Easily got wrong: a request's future that is dropped, as servers do when a client goes away, cancels
+//! the call of the plugin, which then ends at its next tick.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body::Body as HttpBody;
+use plugwork::core::InterfaceName;
+use plugwork::interfaces::http::IncomingHandler;
+use plugwork::{Installation, Point};
+use plugwork_points::HttpFunction;
+use tower_service::Service;
+
+use crate::limits::HttpLimits;
+use crate::origin::request_id;
+use crate::problem::Problem;
+use crate::{Body, function, head, streamed};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// An HTTP service that is a plugin.
+#[derive(Debug, Clone)]
+pub struct HttpService(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    installation: Installation,
+    limits: HttpLimits,
+}
+
+/// The two points, simple first: read once, not for each request.
+fn worlds() -> &'static (InterfaceName, InterfaceName) {
+    static WORLDS: OnceLock<(InterfaceName, InterfaceName)> = OnceLock::new();
+    let name = |interface: &str| interface.parse().expect("a point is named as an interface");
+    WORLDS.get_or_init(|| (name(HttpFunction::INTERFACE), name(IncomingHandler::INTERFACE)))
+}
+
+impl HttpService {
+    /// A service for a plugin that exports `plugwork:points/http-function` or `wasi:http/incoming-handler` 0.2, with the usual limits. Of a plugin
+    /// that exports both the first is asked, and one that exports neither is answered for with 502.
+    pub fn new(installation: &Installation) -> Self {
+        Self::with_limits(installation, HttpLimits::default())
+    }
+
+    /// A service with limits of its own.
+    pub fn with_limits(installation: &Installation, limits: HttpLimits) -> Self {
+        Self(Arc::new(Inner { installation: installation.clone(), limits }))
+    }
+
+    /// A router that sends everything here: to be nested under a path, which is then taken off what the plugin sees.
+    pub fn router(&self) -> Router {
+        Router::new().fallback_service(self.clone())
+    }
+
+    /// Answers one request.
+    pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data: Send> + Send + 'static,
+    {
+        let Inner { installation, limits } = &*self.0;
+        let (mut head, body) = request.into_parts();
+        let id = request_id(&head);
+        let checked = head::check(&mut head, limits).and_then(|facts| facts.with_body(body.size_hint().exact(), limits));
+        let mut response = match checked {
+            Ok(facts) if installation.is_attached_to(&worlds().0) => function::answer(installation, limits, head, facts, body, &id).await,
+            Ok(facts) if installation.is_attached_to(&worlds().1) => streamed::answer(installation, limits, head, facts, body, &id).await,
+            Ok(_) => Problem::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called").response(id.as_str()),
+            Err(problem) => problem.response(id.as_str()),
+        };
+        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        response
+    }
+}
+
+impl<B> Service<Request<B>> for HttpService
+where
+    B: HttpBody<Data: Send> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Whoever finds no seat for an instance waits in the plugin's own line, and is told 503 where that is full.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let service = self.clone();
+        Box::pin(async move { Ok(service.answer(request).await) })
+    }
+}

@@ -1,0 +1,135 @@
+//! One request through a plugin that exports `wasi:http/incoming-handler` 0.2: bodies are streams both ways, and the response's head is sent as soon
+//! as the plugin has set it.
+//!
+//! Easily got wrong: a plugin that fails after that cannot be told as a problem any more; its body is broken off, so that no client takes a part
+//! for the whole.
+
+use http::header::{CONTENT_LENGTH, HeaderName};
+use http::{HeaderValue, Method, Response, StatusCode, request};
+use http_body::Body as HttpBody;
+use http_body_util::BodyExt;
+use plugwork::interfaces::http::{Answered, Incoming, IncomingHandler};
+use plugwork::wasmtime_wasi_http::WasiBody;
+use plugwork::{Installation, Job};
+use plugwork_points::http_function::Principal;
+
+use crate::Body;
+use crate::answer::{self, Illegal};
+use crate::arriving::{Arriving, Failed};
+use crate::head::Facts;
+use crate::leaving::Leaving;
+use crate::limits::HttpLimits;
+use crate::origin::{self, Connection, RequestId};
+use crate::problem::Problem;
+use crate::served::Served;
+
+/// Answers one request.
+pub(crate) async fn answer<B>(
+    installation: &Installation,
+    limits: &HttpLimits,
+    mut head: request::Parts,
+    facts: Facts,
+    body: B,
+    id: &RequestId,
+) -> Response<Body>
+where
+    B: HttpBody<Data: Send> + Send + 'static,
+{
+    let connection = origin::connection(&head);
+    if tell(&mut head, connection, id).is_none() {
+        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "E-HTTP-SERVER", "the server could not do its part").response(id.as_str());
+    }
+    let is_head = head.method == Method::HEAD;
+    let failed = Failed::default();
+    let body = Arriving::new(body, facts.announced, limits, failed.clone()).boxed_unsync();
+    let (incoming, mut answered) = Incoming::new(http::Request::from_parts(head, body), connection.tls);
+    let served = Served::default();
+    let ended = served.clone();
+    let mut call = match installation.begin::<IncomingHandler, _>(incoming, move |outcome, _| ended.ended(outcome)) {
+        Ok(call) => call,
+        Err(error) => return Problem::of_error(&error).response(id.as_str()),
+    };
+    // `None`: its time was over before it began.
+    let given = tokio::select! {
+        biased;
+        given = &mut answered => match given {
+            Ok(given) => Some(Some(given)),
+            // It will not answer any more; why not is known when its call has ended.
+            Err(_) => (&mut call).await.map(|()| None),
+        },
+        began = &mut call => began.map(|()| answered.try_recv().ok()),
+    };
+    let Some(given) = given else { return Problem::of_unavailable(None).response(id.as_str()) };
+    let mut response = match made(given, call, installation, &served, is_head, limits, &failed) {
+        Ok(response) => response,
+        Err(problem) => problem.response(id.as_str()),
+    };
+    response.extensions_mut().insert(served);
+    response
+}
+
+/// Adds what only the host may say. `None`: what it would say cannot stand in a header.
+fn tell(head: &mut request::Parts, connection: Connection, id: &RequestId) -> Option<()> {
+    let mut say = |name: &'static str, value: &str| {
+        head.headers.insert(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).ok()?);
+        Some(())
+    };
+    say("x-request-id", id.as_str())?;
+    say("x-forwarded-proto", if connection.tls { "https" } else { "http" })?;
+    if let Some(client) = connection.client {
+        say("x-forwarded-for", &client.ip().to_string())?;
+    }
+    if let Some(Principal { name, claims }) = head.extensions.get::<Principal>() {
+        say("x-plugwork-principal", name)?;
+        say("x-plugwork-claims", claims)?;
+    }
+    Some(())
+}
+
+/// The response to what was answered, with the call that goes on writing it.
+fn made(
+    given: Option<Answered>,
+    call: Job<Option<()>>,
+    installation: &Installation,
+    served: &Served,
+    is_head: bool,
+    limits: &HttpLimits,
+    failed: &Failed,
+) -> Result<Response<Body>, Box<Problem>> {
+    // A request that broke on its way is told as that, whatever a plugin made of it.
+    if let Some(problem) = failed.get() {
+        return Err(Box::new(problem.clone()));
+    }
+    let refused = |illegal: Illegal| {
+        served.refused(illegal);
+        Box::new(Illegal::problem())
+    };
+    let given = match given {
+        Some(Ok(given)) => given,
+        Some(Err(words)) => {
+            call.detach();
+            return Err(refused(Illegal(format!("the error `{}`", words.escape_debug()))));
+        }
+        None => {
+            let error = served.outcome().and_then(|outcome| outcome.error.as_ref());
+            return Err(error.map_or_else(|| refused(Illegal("none at all".to_owned())), |error| Box::new(Problem::of_error(error))));
+        }
+    };
+    let (parts, body) = given.into_parts();
+    let announced = answer::check_head(&parts, limits).map_err(refused)?;
+    if is_head || answer::has_no_body(parts.status) {
+        // Its other side finds nobody who reads, and ends.
+        drop::<WasiBody>(body);
+        call.detach();
+        return Ok(Response::from_parts(parts, Body::empty()));
+    }
+    if body.is_end_stream() && announced.is_some_and(|announced| announced > 0) {
+        return Err(refused(Illegal("a length and no body".to_owned())));
+    }
+    let mut response = Response::from_parts(parts, Body::new(Leaving::new(body, announced, call, installation)));
+    if let Some(announced) = announced {
+        // One text for one number.
+        response.headers_mut().insert(CONTENT_LENGTH, announced.into());
+    }
+    Ok(response)
+}

@@ -1,0 +1,75 @@
+//! What a plugin is told, and that a client cannot say it.
+
+use std::net::SocketAddr;
+
+use axum::Router;
+use axum::extract::ConnectInfo;
+use http::Request;
+use plugwork_http::{Body, Connection, Principal, RequestId};
+use tower::ServiceExt;
+
+use crate::world::{ask, limits, read, request, stage};
+
+#[tokio::test]
+async fn a_client_cannot_say_what_only_the_host_may() {
+    let stage = stage(limits()).await;
+    let lies = |path: &str| {
+        Request::builder()
+            .uri(path)
+            .header("host", "shop.example:8080")
+            .header("forwarded", "for=1.2.3.4;proto=https;host=bank.example")
+            .header("x-forwarded-host", "bank.example")
+            .header("x-forwarded-proto", "https")
+            .header("x-real-ip", "1.2.3.4")
+            .header("x-request-id", "mine")
+            .header("x-plugwork-principal", "root")
+            .body(Body::empty())
+            .unwrap()
+    };
+    let told = async |path| ask(&stage.service(), lies(path)).await;
+    assert_eq!(told("/y").await.text(), "http");
+    assert_eq!(told("/a").await.text(), "shop.example:8080");
+    assert_eq!(told("/i").await.text(), "");
+    assert_eq!(told("/p").await.text(), "none");
+    assert_ne!(told("/q").await.text(), "mine");
+    // Its headers, given back: none of the lies is among them.
+    let given = told("/g").await;
+    let mut names: Vec<&str> = given.head.headers.keys().map(http::HeaderName::as_str).collect();
+    names.sort_unstable();
+    assert_eq!(names, ["host", "x-request-id"]);
+    assert_ne!(given.header("x-request-id"), Some("mine"));
+}
+
+#[tokio::test]
+async fn the_server_says_who_asks_and_from_where() {
+    let stage = stage(limits()).await;
+    let peer: SocketAddr = "192.0.2.7:49152".parse().unwrap();
+    let said = |path: &str| {
+        let mut request = request(path);
+        request.extensions_mut().insert(Connection { tls: true, client: Some(peer) });
+        request.extensions_mut().insert(Principal { name: "ada".to_owned(), claims: "{}".to_owned() });
+        request
+    };
+    let told = async |path| ask(&stage.service(), said(path)).await.text().to_owned();
+    assert_eq!((told("/y").await, told("/i").await, told("/p").await), ("https".into(), "192.0.2.7:49152".into(), "ada".into()));
+    let mut from_axum = request("/i");
+    from_axum.extensions_mut().insert(ConnectInfo(peer));
+    assert_eq!(ask(&stage.service(), from_axum).await.text(), "192.0.2.7:49152");
+    let mut numbered = request("/q");
+    let number = RequestId::new();
+    numbered.extensions_mut().insert(number.clone());
+    assert_eq!(ask(&stage.service(), numbered).await.text(), number.as_str());
+}
+
+#[tokio::test]
+async fn the_placeholders_of_a_route_are_told_decoded_and_a_nested_plugin_sees_its_own_paths() {
+    let stage = stage(limits()).await;
+    let routes = Router::new()
+        .route_service("/w/{name}", stage.service())
+        .nest("/below", stage.service().router())
+        .fallback_service(stage.service());
+    let told = async |path: &str| read(routes.clone().oneshot(request(path)).await.unwrap()).await.text().to_owned();
+    assert_eq!(told("/w/Ada%20L").await, "Ada L");
+    assert_eq!(told("/below/a").await, "localhost");
+    assert_eq!(told("/w").await, "none");
+}

@@ -1,0 +1,165 @@
+//! `wasi:http/incoming-handler` as a point: one request into a guest, its answer out of it as soon as there is a head, bodies as streams.
+//!
+//! What `wasmtime-wasi-http` makes of a response body ends well whenever its other side is gone, also when the guest trapped in the middle. So a
+//! body is marked here when its guest finishes it (`outgoing-body.finish`), and one that ends without that mark is broken. Easily got wrong: the
+//! head goes to whoever asks while the call is still running; what is of interest afterwards is how the call ended.
+
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use plugwork_core::Refusal;
+use tokio::sync::oneshot;
+use wasmtime::StoreContextMut;
+use wasmtime::component::{Linker, Resource};
+use wasmtime_wasi_http::p2::bindings::exports::wasi::http::incoming_handler;
+use wasmtime_wasi_http::p2::bindings::http::types::{ErrorCode, Host as _, HostOutgoingBody as _, HostOutgoingResponse as _, Scheme};
+use wasmtime_wasi_http::p2::body::HostOutgoingBody;
+use wasmtime_wasi_http::p2::types::HostOutgoingResponse;
+use wasmtime_wasi_http::{Error as WireError, FieldMap, WasiBody};
+
+use super::types::INSTANCE;
+use crate::point::{Call, Point};
+use crate::state::State;
+
+crate::point! {
+    /// The point that components written for other hosts export: `wasi:http` 0.2.
+    pub IncomingHandler = "wasi:http/incoming-handler@0.2.0" in incoming_handler
+}
+
+/// What a guest answers: a response whose body may still be written, or its own word for why there is none, for the log.
+pub type Answered = Result<http::Response<WasiBody>, String>;
+
+/// One request on its way into a guest. It can be handed over once, and its clones are that one request.
+#[derive(Clone)]
+pub struct Incoming(Arc<Mutex<Option<Handed>>>);
+
+struct Handed {
+    request: http::Request<WasiBody>,
+    tls: bool,
+    answer: oneshot::Sender<Answered>,
+}
+
+/// The longest of a guest's own words that is kept. Characters.
+const WORDS_MAX: usize = 256;
+
+impl Incoming {
+    /// A request, and where its answer will be. Its authority is in its target or in its `host`; `tls` says which scheme the guest is told.
+    /// Nothing is received where the call ends without an answer.
+    pub fn new(request: http::Request<WasiBody>, tls: bool) -> (Self, oneshot::Receiver<Answered>) {
+        let (answer, answered) = oneshot::channel();
+        (Self(Arc::new(Mutex::new(Some(Handed { request, tls, answer })))), answered)
+    }
+}
+
+impl Call for IncomingHandler {
+    type Input = Incoming;
+    type Output = ();
+
+    async fn call(
+        guest: &<Self as Point>::Guest,
+        mut store: StoreContextMut<'_, State>,
+        incoming: &Incoming,
+    ) -> wasmtime::Result<Result<(), Refusal>> {
+        let handed = incoming.0.lock().expect("no panic happens under this lock").take();
+        let Some(Handed { request, tls, answer }) = handed else { wasmtime::bail!("a request was handed over twice") };
+        let state = store.data_mut();
+        // What an earlier call of this instance left unfinished is nobody's any more.
+        state.answering.0.clear();
+        let mut view = state.http_paid();
+        let request = view.new_incoming_request(if tls { Scheme::Https } else { Scheme::Http }, request)?;
+        let tell = move |answered: Result<http::Response<WasiBody>, ErrorCode>| {
+            // Nobody listens any more: the client is gone, and so will be this call.
+            drop(answer.send(answered.map_err(|code| format!("{code:?}").chars().take(WORDS_MAX).collect())));
+        };
+        let answer = view.new_response_outparam_from_callback(tell)?;
+        guest.call_handle(store, request, answer).await?;
+        Ok(Ok(()))
+    }
+}
+
+/// The response bodies of an instance that were begun, and whether each was finished.
+#[derive(Default)]
+pub(crate) struct Answering(Vec<(u32, Arc<AtomicBool>)>);
+
+impl Answering {
+    /// A body was begun under this handle. One that had it before is gone.
+    fn begin(&mut self, body: &Resource<HostOutgoingBody>) -> Arc<AtomicBool> {
+        let finished = Arc::new(AtomicBool::new(false));
+        self.0.retain(|(handle, _)| *handle != body.rep());
+        self.0.push((body.rep(), finished.clone()));
+        finished
+    }
+
+    fn end(&mut self, body: &Resource<HostOutgoingBody>) -> Option<Arc<AtomicBool>> {
+        let at = self.0.iter().position(|(handle, _)| *handle == body.rep())?;
+        Some(self.0.swap_remove(at).1)
+    }
+}
+
+/// Defines the two functions between which a response's body lives, over those of the engine's crate.
+pub(super) fn link_bodies(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    type Begun = wasmtime::Result<(Result<Resource<HostOutgoingBody>, ()>,)>;
+    type Finished = wasmtime::Result<(Result<(), ErrorCode>,)>;
+    let mut instance = linker.instance(INSTANCE)?;
+    instance.func_wrap(
+        "[method]outgoing-response.body",
+        |mut store: StoreContextMut<'_, State>, (response,): (Resource<HostOutgoingResponse>,)| -> Begun {
+            let state = store.data_mut();
+            let handle = Resource::new_borrow(response.rep());
+            let body = match state.http_paid().body(response)? {
+                Ok(body) => body,
+                Err(()) => return Ok((Err(()),)),
+            };
+            let finished = state.answering.begin(&body);
+            let response: &mut HostOutgoingResponse = state.table.get_mut(&handle)?;
+            response.body = response.body.take().map(|inner| Marked { inner, finished }.boxed_unsync());
+            Ok((Ok(body),))
+        },
+    )?;
+    instance.func_wrap(
+        "[static]outgoing-body.finish",
+        |mut store: StoreContextMut<'_, State>, (body, trailers): (Resource<HostOutgoingBody>, Option<Resource<FieldMap>>)| -> Finished {
+            let state = store.data_mut();
+            // Marked first: its other side may be read on another thread, and is told to break where the length is not what was announced.
+            if let Some(finished) = state.answering.end(&body) {
+                finished.store(true, Ordering::Release);
+            }
+            let mut view = state.http_paid();
+            match view.finish(body, trailers) {
+                Ok(()) => Ok((Ok(()),)),
+                Err(error) => Ok((Err(view.convert_error_code(error)?),)),
+            }
+        },
+    )
+}
+
+/// A response's body that is whole only where its guest has finished it.
+struct Marked {
+    inner: WasiBody,
+    finished: Arc<AtomicBool>,
+}
+
+impl Body for Marked {
+    type Data = Bytes;
+    type Error = WireError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
+        match Pin::new(&mut self.inner).poll_frame(context) {
+            Poll::Ready(None) if !self.finished.load(Ordering::Acquire) => Poll::Ready(Some(Err(WireError::HttpResponseIncomplete))),
+            other => other,
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream() && self.finished.load(Ordering::Acquire)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
