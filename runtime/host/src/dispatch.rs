@@ -147,11 +147,7 @@ impl<'r, P: Call> Dispatch<'r, P> {
             let (runtime, theirs, input) = (self.runtime.clone(), member.clone(), input.clone());
             async move {
                 let (its, called) = (theirs.clone(), runtime.clone());
-                let hopped = theirs.hop(&runtime, async move {
-                    let mut told = Told::default();
-                    let (value, error) = apart(its.call::<P>(&called, &input, &mut told).await);
-                    (told.outcome(&its, error), value)
-                });
+                let hopped = theirs.hop(&runtime, async move { call_one::<P>(&called, &its, &input).await });
                 hopped.await.unwrap_or_else(|error| (Told::default().outcome(&theirs, Some(error)), None))
             }
         });
@@ -190,11 +186,7 @@ impl<'r, P: Call> Dispatch<'r, P> {
         }
         let input = Arc::new(input);
         let (runtime, theirs, given) = (self.runtime.clone(), member.clone(), input.clone());
-        let hopped = member.hop(self.runtime, async move {
-            let mut told = Told::default();
-            let (value, error) = apart(theirs.call::<P>(&runtime, &given, &mut told).await);
-            (told.outcome(&theirs, error), value)
-        });
+        let hopped = member.hop(self.runtime, async move { call_one::<P>(&runtime, &theirs, &given).await });
         let (outcome, value) = hopped.await.unwrap_or_else(|error| (Told::default().outcome(member, Some(error)), None));
         outcomes.push(outcome);
         (Arc::into_inner(input).expect("the call is over, and dropped what it was given"), value)
@@ -235,7 +227,7 @@ pub(crate) async fn ask_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, in
     }
     let (its_runtime, theirs) = (runtime.clone(), member.clone());
     let hopped = member.hop(runtime, async move { call_one::<P>(&its_runtime, &theirs, &input).await });
-    hopped.await.unwrap_or_else(|error| Told::default().outcome(member, Err(error)))
+    hopped.await.unwrap_or_else(|error| (Told::default().outcome(member, Some(error)), None))
 }
 
 /// Begins a call of one on a guest thread.
@@ -259,6 +251,6 @@ pub(crate) fn begin_one<P: Call, T: Send + 'static>(
 #[inline]
 async fn call_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: &P::Input) -> (Outcome, Option<P::Output>) {
     let mut told = Told::default();
-    let answer = member.call::<P>(runtime, input, &mut told).await;
-    told.outcome(member, answer)
+    let (value, error) = apart(member.call::<P>(runtime, input, &mut told).await);
+    (told.outcome(member, error), value)
 }

@@ -13,9 +13,9 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 use crate::account::Account;
 use crate::interfaces::filesystem::{Files, Folder, Opened};
-use crate::interfaces::http::Hooks;
 use crate::interfaces::http::incoming::Answering;
 use crate::interfaces::http::types::{FIELDS_BYTES_MAX, held_bytes};
+use crate::interfaces::http::{Hooks, HttpClient};
 use crate::interfaces::random::Drawing;
 use crate::interfaces::wasi::inert_context;
 use crate::ledger::{Ledger, Spend};
@@ -28,14 +28,12 @@ pub struct State {
     pub(crate) log: Arc<Log>,
     pub(crate) ledger: Ledger,
     pub(crate) table: ResourceTable,
-    /// Has nothing and takes nothing: what a call works on that the account has no room for.
-    closed: ResourceTable,
-    /// Made when it is needed, where the plugin imports nothing of WASI: then that is never.
-    wasi: Option<WasiCtx>,
-    pub(crate) http: WasiHttpCtx,
-    pub(crate) hooks: Hooks,
+    /// What sends its requests, where it was granted that.
+    pub(crate) client: Option<Arc<dyn HttpClient>>,
     pub(crate) answering: Answering,
-    opened: Opened,
+    folder: Option<Arc<Folder>>,
+    /// Made when it is needed, which for most plugins is never: a store is made for each call, and half of it would be this.
+    standard: Option<Box<Standard>>,
     pub(crate) config: Option<Arc<plugwork_core::policy::config::ConfigBounds>>,
     /// The tick at which the running call ends.
     pub(crate) deadline_tick: u64,
@@ -52,6 +50,16 @@ pub struct State {
     slots: Vec<(TypeId, Box<dyn Any + Send>)>,
 }
 
+/// What the interfaces of WASI work on.
+struct Standard {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+    opened: Opened,
+    /// Has nothing and takes nothing: what a call works on that the account has no room for.
+    closed: ResourceTable,
+}
+
 impl State {
     pub(crate) fn new(
         subject: Arc<Subject>,
@@ -63,21 +71,15 @@ impl State {
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(limits.handles as usize);
-        let mut http = WasiHttpCtx::new();
-        http.set_field_size_limit(FIELDS_BYTES_MAX);
-        let mut closed = ResourceTable::new();
-        closed.set_max_capacity(0);
-        Self {
+        let mut state = Self {
             answering: Answering::default(),
-            hooks: Hooks::new(log.clone(), account.clone(), prepared.http),
             subject,
             log,
             ledger: Ledger::new(limits, account),
             table,
-            closed,
-            wasi,
-            http,
-            opened: Opened::new(prepared.folder),
+            client: prepared.http,
+            folder: prepared.folder,
+            standard: None,
             config: prepared.config,
             deadline_tick: 0,
             began: Instant::now(),
@@ -86,7 +88,29 @@ impl State {
             host_calls_before: 0,
             last_words: None,
             slots: prepared.slots,
+        };
+        if let Some(wasi) = wasi {
+            state.standard = Some(state.standard_with(wasi));
         }
+        state
+    }
+
+    fn standard_with(&self, wasi: WasiCtx) -> Box<Standard> {
+        let mut http = WasiHttpCtx::new();
+        http.set_field_size_limit(FIELDS_BYTES_MAX);
+        let mut closed = ResourceTable::new();
+        closed.set_max_capacity(0);
+        let hooks = Hooks::new(self.log.clone(), self.ledger.account.clone(), self.client.clone());
+        Box::new(Standard { wasi, http, hooks, opened: Opened::new(self.folder.clone()), closed })
+    }
+
+    /// What WASI works on, and the rest of this.
+    fn standard(&mut self) -> (&mut Standard, &mut ResourceTable, &mut Ledger, &Arc<Log>) {
+        if self.standard.is_none() {
+            self.standard = Some(self.standard_with(inert_context(&self.log).build()));
+        }
+        let standard = self.standard.as_mut().expect("made above");
+        (standard, &mut self.table, &mut self.ledger, &self.log)
     }
 
     /// Whose instance this is.
@@ -129,30 +153,31 @@ impl State {
 
 impl State {
     pub(crate) fn files(&mut self) -> Files<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| inert_context(&self.log).build());
-        let inner = WasiFilesystemCtxView { ctx: ctx.filesystem(), table: &mut self.table };
-        Files { inner, opened: &mut self.opened, log: &self.log }
+        let (standard, table, _, log) = self.standard();
+        let inner = WasiFilesystemCtxView { ctx: standard.wasi.filesystem(), table };
+        Files { inner, opened: &mut standard.opened, log }
     }
 
     /// For one call of `wasi:http`, counted and paid for. Where the account has no room the call finds no handle and ends in a trap, and the
     /// ledger knows why.
     pub(crate) fn http_paid(&mut self) -> WasiHttpCtxView<'_> {
-        self.ledger.count_host_call(HostInterface::Http);
-        let paid = self.ledger.hold_messages(held_bytes(&mut self.table));
-        let table = if paid { &mut self.table } else { &mut self.closed };
-        WasiHttpCtxView { ctx: &mut self.http, table, hooks: &mut self.hooks }
+        let (standard, table, ledger, _) = self.standard();
+        ledger.count_host_call(HostInterface::Http);
+        let paid = ledger.hold_messages(held_bytes(table));
+        let table = if paid { table } else { &mut standard.closed };
+        WasiHttpCtxView { ctx: &mut standard.http, table, hooks: &mut standard.hooks }
     }
 
     pub(crate) fn random(&mut self) -> Drawing<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| inert_context(&self.log).build());
-        Drawing { inner: ctx.random(), account: &self.ledger.account }
+        let (standard, _, ledger, _) = self.standard();
+        Drawing { inner: standard.wasi.random(), account: &ledger.account }
     }
 }
 
 /// What the capabilities prepared for one instance.
 #[derive(Default)]
 pub(crate) struct Prepared {
-    pub(crate) http: Option<Arc<dyn crate::interfaces::http::HttpClient>>,
+    pub(crate) http: Option<Arc<dyn HttpClient>>,
     pub(crate) config: Option<Arc<plugwork_core::policy::config::ConfigBounds>>,
     pub(crate) folder: Option<Arc<Folder>>,
     pub(crate) slots: Vec<(TypeId, Box<dyn Any + Send>)>,
@@ -160,7 +185,7 @@ pub(crate) struct Prepared {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| inert_context(&self.log).build());
-        WasiCtxView { ctx, table: &mut self.table }
+        let (standard, table, ..) = self.standard();
+        WasiCtxView { ctx: &mut standard.wasi, table }
     }
 }

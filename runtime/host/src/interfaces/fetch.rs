@@ -53,7 +53,7 @@ pub(super) struct Sender {
 
 impl Sender {
     pub(super) fn of(state: &State) -> Self {
-        Self { client: state.hooks.client.clone(), account: state.account().clone(), held: AtomicUsize::new(0) }
+        Self { client: state.client.clone(), account: state.account().clone(), held: AtomicUsize::new(0) }
     }
 
     pub(super) async fn send(&self, request: Request, secrets: SecretHeaders) -> Result<Response, Refusal> {
