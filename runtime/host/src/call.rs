@@ -152,6 +152,8 @@ pub(crate) async fn begin_later<'a>(store: &mut Store<State>, ticker: &'a Ticker
 
 #[inline]
 fn armed<'a>(store: &mut Store<State>, ticker: &'a Ticker, account: &'a Account, waited: Duration) -> Begun<'a> {
+    // Before the ticker is touched: see there.
+    store.set_epoch_deadline(1);
     let state = store.data_mut();
     state.ledger.forget_refused();
     // Words of an earlier call, which did not trap after all, explain nothing.
@@ -166,7 +168,6 @@ fn armed<'a>(store: &mut Store<State>, ticker: &'a Ticker, account: &'a Account,
     state.deadline_tick = ticker.touch().saturating_add(left_ms).saturating_add(1);
     let started = Instant::now();
     state.began = if before.is_zero() { started } else { started - before };
-    store.set_epoch_deadline(1);
     Begun { ticker, account, left_ms, started }
 }
 

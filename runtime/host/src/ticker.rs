@@ -65,15 +65,16 @@ impl Ticker {
         self.shared.coarse_ms.store(now_ms, Ordering::Relaxed);
     }
 
-    /// Ticks so far, for somebody who wants them to go on: for [`IDLE_TICKS_MAX`] at least.
+    /// Ticks so far, for somebody who wants them to go on: for [`IDLE_TICKS_MAX`] at least. Who waits for an epoch sets its deadline before this:
+    /// were it set after, the thread might have gone to sleep in between, and the epoch would never come.
     #[inline]
     pub(crate) fn touch(&self) -> u64 {
         let now = self.now();
-        // Whoever said so in this tick said it for all.
-        if self.shared.used.load(Ordering::Relaxed) != now {
+        // Whoever said so in this tick said it for all. Never backwards: somebody who saw an earlier tick may come late.
+        if self.shared.used.load(Ordering::Relaxed) < now {
             // Sequentially consistent on purpose: either this sees `asleep` and wakes the thread, or the thread, after it wrote `asleep`, sees
             // the use and does not sleep.
-            self.shared.used.store(now, Ordering::SeqCst);
+            self.shared.used.fetch_max(now, Ordering::SeqCst);
             self.wake();
         }
         now
