@@ -28,6 +28,7 @@ pub mod reach;
 pub mod record;
 pub mod refusal;
 pub mod rollback;
+pub mod route;
 pub mod sources;
 pub mod subject;
 pub mod table;

@@ -15,6 +15,7 @@ mod manifests;
 mod oracle;
 mod patterns;
 mod policy;
+mod routes;
 mod vectors;
 
 /// How long a property may take. Its inputs are counted, not timed: on a busy machine as many are tried as on an idle one.
