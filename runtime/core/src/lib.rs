@@ -5,12 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod application;
 pub mod breaker;
 pub mod capacity;
 pub mod clock;
 pub mod compile_limits;
 #[cfg(feature = "records")]
 pub mod consent;
+pub mod deployment;
 pub mod difference;
 pub mod digest;
 pub mod dispatch;

@@ -5,8 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
+mod applications;
 mod bounds;
 mod breaker;
+mod deployments;
 mod difference;
 mod grants;
 mod hints;
