@@ -158,7 +158,7 @@ async fn a_rollback_moves_the_pointer_and_keeps_everything(deployments: &impl De
     assert_eq!((back.moved.moved, back.moved.from, back.moved.to, back.moved.at_ms), (Moved::RolledBack, Some(2), 1, AT_MS - 9));
     assert_eq!((back.moved.by.as_str(), back.moved.reason.as_str()), ("bob", "worse"));
     assert_eq!(deployments.current(&key).await.unwrap().as_ref(), Some(&back));
-    assert_eq!(deployments.currents(None).await.unwrap(), [back.clone()]);
+    assert_eq!(deployments.currents(None).await.unwrap(), std::slice::from_ref(&back));
     let forward = deployments.roll_back(AT_MS, rollback(&key, 2), Expected::Number(1)).await.unwrap();
     assert_eq!(forward.deployment, second.deployment);
     assert_eq!(deployments.moves(&key, None, 9).await.unwrap(), [forward.moved, back.moved, second.moved, first.moved]);
