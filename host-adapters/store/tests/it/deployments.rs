@@ -209,6 +209,21 @@ async fn what_was_deployed_is_there_after_a_restart_and_seen_by_another_process_
 }
 
 #[tokio::test]
+async fn a_deployment_whose_move_fails_leaves_nothing_and_harms_no_other() {
+    let store = temporary().await;
+    let (shop, blog) = (key("default", "shop"), key("default", "blog"));
+    let mut database = raw(&store.folder, "records.db").await;
+    let full = "CREATE TRIGGER full BEFORE INSERT ON movement WHEN new.application = 'shop' BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    execute(&mut database, full).await;
+    let deploys = (0..16).map(|index| store.deploy(AT_MS, draft(if index % 2 == 0 { &shop } else { &blog }, "x"), Expected::Anything));
+    let outcomes = futures::future::join_all(deploys).await;
+    assert!(outcomes.iter().enumerate().all(|(index, outcome)| outcome.is_ok() == (index % 2 == 1)), "{outcomes:?}");
+    assert_eq!((store.deployments(&shop, None, 9).await.unwrap().len(), store.deployments(&blog, None, 9).await.unwrap().len()), (0, 8));
+    execute(&mut database, "DROP TRIGGER full").await;
+    assert_eq!(store.deploy(AT_MS, draft(&shop, "x"), Expected::Nothing).await.unwrap().deployment.number, 1);
+}
+
+#[tokio::test]
 async fn a_database_from_before_there_were_deployments_is_brought_up_and_keeps_its_records() {
     use plugwork_core::record::Records;
     let store = temporary().await;
