@@ -324,7 +324,8 @@ impl<F: Future> Future for Timed<'_, F> {
         }
         let walls = this.walls.get_or_insert_with(|| Walls {
             _armed: this.ticker.arm(),
-            timer: Box::pin(tokio::time::sleep(Duration::from_millis(this.left_ms) + 2 * TICK)),
+            // From its beginning: a host function may have kept the thread for long before anything waits.
+            timer: Box::pin(tokio::time::sleep_until((this.started + Duration::from_millis(this.left_ms) + 2 * TICK).into())),
             revocation: Box::pin(this.account.revocation()),
         });
         let stopped = if walls.revocation.as_mut().poll(context).is_ready() {

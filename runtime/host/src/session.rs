@@ -239,7 +239,7 @@ impl<P: Point> Session<P> {
         };
         let (guest, with) = (self.guest.clone(), with.clone());
         let ask = |mut live: Box<Live>, place: Arc<Place>| async move {
-            live.has_waited(GuestThreads::waited());
+            live.has_waited(GuestThreads::take_waited());
             let answer = live.call(&place.entered, &(&*guest, &with), |(guest, with), store| call(guest, store, with)).await;
             (live, answer)
         };
