@@ -53,6 +53,7 @@ struct Inner {
     scarce: Option<Scarce>,
     outcomes: Vec<Outcome>,
     hurried: bool,
+    of_records: bool,
     retry_after_ms: Option<u64>,
 }
 
@@ -75,6 +76,17 @@ impl Error {
     /// Whether it says something against the plugin: a fault, and not that somebody stopped it, or left it too little time.
     pub(crate) fn is_the_plugins_fault(&self) -> bool {
         !self.0.hurried && self.fault().is_some_and(|fault| !matches!(fault, Fault::Revoked | Fault::Cancelled))
+    }
+
+    /// What the end of a call says of its plugin: whether it faulted. Nothing where the plugin is not to blame and nothing of it answered either: there was
+    /// no room, somebody stopped it, the host failed.
+    #[inline]
+    pub(crate) fn says_of_plugin(error: Option<&Self>) -> Option<bool> {
+        match error {
+            None => Some(false),
+            Some(error) if error.is_the_plugins_fault() => Some(true),
+            Some(error) => error.refusal().map(|_| false),
+        }
     }
 
     /// Of a call that spent most of its time waiting for a guest thread.
@@ -142,6 +154,7 @@ impl Error {
             scarce: None,
             outcomes: Vec::new(),
             hurried: false,
+            of_records: false,
             retry_after_ms: None,
         }))
     }
@@ -176,7 +189,14 @@ impl Error {
 
     /// Records that could not be kept or read.
     pub(crate) fn records(error: plugwork_core::record::RecordsError) -> Self {
-        Self::new(ErrorKind::Io, error.to_string())
+        let mut error = Self::new(ErrorKind::Io, error.to_string());
+        error.0.of_records = true;
+        error
+    }
+
+    /// Whether it is the records that could not be kept or read: that says nothing of any plugin.
+    pub(crate) fn is_of_records(&self) -> bool {
+        self.0.of_records
     }
 
     /// A fault of the plugin as an error.

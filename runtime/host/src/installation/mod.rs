@@ -199,9 +199,9 @@ impl Member {
             self.used_ms.store(now_ms.max(1), Ordering::Relaxed);
             let answer = native.call::<P>(input, shared.limits.deadline_ms, &shared.io).await.map_err(|error| error.of(&self.subject()));
             told.time = started.elapsed();
-            let faulted = answer.as_ref().err().is_some_and(Error::is_the_plugins_fault);
-            native.observed.add(told.time, faulted);
-            service.breaker.done(permit, shared.now_ms(), faulted);
+            let faulted = Error::says_of_plugin(answer.as_ref().err());
+            faulted.into_iter().for_each(|faulted| native.observed.add(told.time, faulted));
+            service.breaker.told(permit, shared.now_ms(), faulted);
             return answer;
         }
         let now_ms = runtime.shared().now_ms();
@@ -389,7 +389,7 @@ impl Installation {
         let breaker = &generation.work.breaker;
         let permit = breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
         let started = Session::start(entered, Some(self.member.clone())).await;
-        breaker.done(permit, self.runtime.shared().now_ms(), started.as_ref().is_err_and(|error| error.fault().is_some()));
+        breaker.told(permit, self.runtime.shared().now_ms(), Error::says_of_plugin(started.as_ref().err()));
         started
     }
 }
