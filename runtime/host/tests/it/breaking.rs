@@ -155,7 +155,7 @@ async fn faults_from_before_it_was_unloaded_still_count() {
 async fn a_call_that_finds_no_room_is_no_proof_that_it_works_again() {
     let house = House::new();
     let settings = Settings { open_ms: 1, ..Settings::default() };
-    let limits = Limits { deadline_ms: 300, cpu_percent: None, host_calls_per_second: None, ..Limits::interactive() };
+    let limits = Limits { deadline_ms: 1_000, cpu_percent: None, host_calls_per_second: None, ..Limits::interactive() };
     let builder = house.builder().breaker(settings).limits(limits).allocation(Allocation::Pooling { instances: 2 });
     let runtime = builder.open().await.unwrap();
     let failing = house.enabled(&runtime, "failing", &life("1.0.0")).await;
