@@ -5,12 +5,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod application;
 pub mod breaker;
 pub mod capacity;
 pub mod clock;
 pub mod compile_limits;
 #[cfg(feature = "records")]
 pub mod consent;
+pub mod deployment;
 pub mod difference;
 pub mod digest;
 pub mod dispatch;
@@ -28,6 +30,7 @@ pub mod reach;
 pub mod record;
 pub mod refusal;
 pub mod rollback;
+pub mod route;
 pub mod sources;
 pub mod subject;
 pub mod table;

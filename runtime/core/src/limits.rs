@@ -177,8 +177,13 @@ impl Limits {
         }
     }
 
-    /// Whether each lies in its range.
+    /// Whether each lies in its range; the first that does not.
     pub fn check(&self) -> Result<(), Issue> {
+        self.issues().into_iter().next().map_or(Ok(()), Err)
+    }
+
+    /// Every one that does not lie in its range.
+    pub fn issues(&self) -> Vec<Issue> {
         const SECOND_MAX: u64 = 1 << 40;
         let ranges = [
             ("deadline-ms", Some(self.deadline_ms), 1, 3_600_000),
@@ -197,12 +202,11 @@ impl Limits {
             ("session-idle-ms", Some(self.session_idle_ms), 1, 86_400_000),
             ("session-total-ms", Some(self.session_total_ms), 1, 86_400_000),
         ];
-        for (at, value, min, max) in ranges {
-            if let Some(value) = value.filter(|value| !(min..=max).contains(value)) {
-                return Err(Issue { what: value.to_string(), at: at.to_owned(), expected: format!("{min} to {max}") });
-            }
-        }
-        Ok(())
+        let wrong = |(at, value, min, max): (&str, Option<u64>, u64, u64)| {
+            let value = value.filter(|value| !(min..=max).contains(value))?;
+            Some(Issue { what: value.to_string(), at: at.to_owned(), expected: format!("{min} to {max}") })
+        };
+        ranges.into_iter().filter_map(wrong).collect()
     }
 
     /// The smaller of each: what a manifest promises can only tighten what a host allows.

@@ -83,6 +83,16 @@ pub fn check_bounds(capability: &str, bounds: &Map<String, Value>, side: Side) -
     }
 }
 
+/// Whether bounds as written in a grant could be completed by what the plugin asked for: a bound that may still come from there is not missed, every
+/// one that is there has to be known and readable. The whole of it is for [`narrow`].
+pub fn check_written(capability: &str, bounds: &Map<String, Value>) -> Result<(), Issue> {
+    match order::with_defaults(capability, bounds) {
+        // Unknown names and unreadable values come first, in the order of the keys; what is missing is only noticed at the end.
+        Err(issue) if !issue.what.starts_with("missing field") => Err(issue),
+        _ => Ok(()),
+    }
+}
+
 /// Reads bounds as a type; the issue names the key.
 pub fn parse<T: DeserializeOwned>(bounds: &Map<String, Value>) -> Result<T, Issue> {
     // One key at a time first: serde's own message does not say which key a bad value stood under.

@@ -5,8 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
+mod applications;
 mod bounds;
 mod breaker;
+mod deployments;
 mod difference;
 mod grants;
 mod hints;
@@ -15,6 +17,7 @@ mod manifests;
 mod oracle;
 mod patterns;
 mod policy;
+mod routes;
 mod vectors;
 
 /// How long a property may take. Its inputs are counted, not timed: on a busy machine as many are tried as on an idle one.
