@@ -1,4 +1,4 @@
-//! What a node keeps on its own disk: its records of consent, and the values of its plugins, both in SQLite.
+//! What a node keeps on its own disk: its records of consent, the deployments and tokens of an edge server, and the values of its plugins, in SQLite.
 //!
 //! Nothing here decides what is granted; nothing here runs a plugin. What a reader may get wrong: several processes may open one
 //! folder at once (the command line beside a running host), so nothing read may be kept as the truth.
@@ -14,6 +14,7 @@
 
 #![forbid(unsafe_code)]
 
+mod applications;
 mod database;
 mod error;
 mod folder;

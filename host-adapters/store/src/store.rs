@@ -7,6 +7,7 @@ use std::path::Path;
 use plugwork_core::record::PublicKey;
 use sqlx::sqlite::SqlitePool;
 
+use crate::applications;
 use crate::database::{Database, utf8};
 use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::folder::Folder;
@@ -14,7 +15,7 @@ use crate::head;
 use crate::records::{SCHEMA, Stamps, Writer};
 use crate::values::{self, Values};
 
-/// A node's records and values. Cheap to share in an `Arc`; every method may be called from many tasks at once.
+/// A node's records, deployments, tokens and values. Cheap to share in an `Arc`; every method may be called from many tasks at once.
 pub struct Store {
     pub(crate) folder: Folder,
     pub(crate) database: Database,
@@ -22,6 +23,7 @@ pub struct Store {
     pub(crate) writer: Writer,
     pub(crate) public_key: PublicKey,
     pub(crate) stamps: Stamps,
+    pub(crate) applications: applications::Writer,
     values: Values,
 }
 
@@ -57,8 +59,9 @@ impl Store {
         drop(lock);
         let public_key = key.public();
         let writer = Writer::start(folder.clone(), database.clone(), key, stamps.clone())?;
+        let applications = applications::Writer::start(database.clone(), stamps.clone())?;
         let values = Values::start(values)?;
-        Ok(Self { folder, database, readers, writer, public_key, stamps, values })
+        Ok(Self { folder, database, readers, writer, public_key, stamps, applications, values })
     }
 
     /// The values of plugins.
@@ -70,6 +73,7 @@ impl Store {
     /// does the same in the background.
     pub async fn close(&self) {
         self.writer.close().await;
+        self.applications.close().await;
         self.values.close().await;
         self.readers.close().await;
     }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod application;
+pub mod authorize;
 pub mod breaker;
 pub mod capacity;
 pub mod clock;

@@ -4,9 +4,12 @@
 
 mod contract;
 mod crash;
+mod deployments;
+mod deployments_killed;
 mod disk;
 mod lifecycles;
 mod places;
 mod sample;
 mod tamper;
+mod tokens;
 mod values;

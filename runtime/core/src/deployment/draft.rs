@@ -80,7 +80,7 @@ impl Draft {
 }
 
 /// What is wrong with a name and a reason, which people read in a list: `by` is a line, the other may have several.
-pub(super) fn who_and_why(by: &str, at: &str, why: &str) -> impl Iterator<Item = Issue> {
+pub(crate) fn who_and_why(by: &str, at: &str, why: &str) -> impl Iterator<Item = Issue> {
     let is_plain = |letter: char| !letter.is_control() && !is_unseen(letter);
     let by_is_wrong = by.trim().is_empty() || by.len() > BY_BYTES_MAX || !by.chars().all(is_plain);
     let why_is_wrong = why.len() > NOTE_BYTES_MAX || !why.chars().all(|letter| letter == '\n' || is_plain(letter));

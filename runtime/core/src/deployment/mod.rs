@@ -14,6 +14,8 @@ mod split;
 
 #[cfg(feature = "records")]
 pub use deployments::{Deployments, DeploymentsError, PAGE_DEPLOYMENTS_MAX, Pending};
+#[cfg(feature = "records")]
+pub(crate) use draft::who_and_why;
 pub use draft::{BY_BYTES_MAX, Draft, NOTE_BYTES_MAX};
 #[cfg(feature = "records")]
 pub use memory::Memory;

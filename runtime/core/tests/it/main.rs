@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
 mod applications;
+mod authorize;
 mod bounds;
 mod breaker;
 mod deployments;

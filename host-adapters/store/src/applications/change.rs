@@ -1,0 +1,166 @@
+//! One change inside a transaction: what it decides, it decides on what it reads there, so that of two that race one sees the other.
+
+use plugwork_core::authorize::{Revocation, Token, TokenId, TokensError};
+use plugwork_core::deployment::{Current, Deployment, DeploymentsError, Draft, Expected, Move, Moved, Rollback, next_number};
+use plugwork_core::record::RecordsError;
+use sqlx::sqlite::SqliteConnection;
+
+use super::row::Rows;
+
+/// What is asked. Whether it is right in itself was checked before.
+pub(super) enum Change {
+    Deploy { at_ms: u64, draft: Draft, expected: Expected },
+    RollBack { at_ms: u64, rollback: Rollback, expected: Expected },
+    AddToken(Token),
+    Revoke { id: TokenId, revocation: Revocation },
+}
+
+/// What came of it. An error changed nothing.
+#[derive(Clone)]
+pub(super) enum Answer {
+    Current(Result<Box<Current>, DeploymentsError>),
+    Token(Result<Box<Token>, TokensError>),
+}
+
+impl Answer {
+    pub(super) fn is_done(&self) -> bool {
+        match self {
+            Self::Current(result) => result.is_ok(),
+            Self::Token(result) => result.is_ok(),
+        }
+    }
+}
+
+impl Change {
+    pub(super) async fn apply(self, rows: &Rows, connection: &mut SqliteConnection) -> Answer {
+        match self {
+            Self::Deploy { at_ms, draft, expected } => {
+                Answer::Current(deploy(rows, connection, at_ms, draft, expected).await.map(Box::new))
+            }
+            Self::RollBack { at_ms, rollback, expected } => {
+                Answer::Current(roll_back(rows, connection, at_ms, rollback, expected).await.map(Box::new))
+            }
+            Self::AddToken(token) => Answer::Token(add(rows, connection, token).await.map(Box::new)),
+            Self::Revoke { id, revocation } => Answer::Token(revoke(rows, connection, &id, revocation).await.map(Box::new)),
+        }
+    }
+}
+
+async fn deploy(
+    rows: &Rows,
+    connection: &mut SqliteConnection,
+    at_ms: u64,
+    draft: Draft,
+    expected: Expected,
+) -> Result<Current, DeploymentsError> {
+    let last = rows.last(connection, &draft.key).await?;
+    expected.check(last.as_ref().map(|last| last.to))?;
+    let highest: Option<i64> = sqlx::query_scalar("SELECT max(number) FROM deployment WHERE tenant = ? AND application = ?")
+        .bind(&draft.key.tenant)
+        .bind(&draft.key.application)
+        .fetch_one(&mut *connection)
+        .await
+        .map_err(|error| rows.error(&error))?;
+    // Numbers are ours and begin at 1; a negative one would be a row that somebody else wrote, and the next is then refused as a duplicate.
+    let number = next_number(highest.and_then(|highest| u64::try_from(highest).ok()));
+    let (by, note) = (draft.by.clone(), draft.note.clone());
+    let moved = Move::following(last.as_ref(), draft.key.clone(), number, Moved::Deployed, at_ms, by, note);
+    let deployment = draft.numbered(number, at_ms);
+    insert_deployment(rows, connection, &deployment).await?;
+    insert_move(rows, connection, &moved).await?;
+    Ok(Current { deployment, moved })
+}
+
+async fn roll_back(
+    rows: &Rows,
+    connection: &mut SqliteConnection,
+    at_ms: u64,
+    rollback: Rollback,
+    expected: Expected,
+) -> Result<Current, DeploymentsError> {
+    let last = rows.last(connection, &rollback.key).await?;
+    let current = last.as_ref().map(|last| last.to);
+    expected.check(current)?;
+    let target = rows.numbered(connection, &rollback.key, rollback.to).await?;
+    rollback.decide(current, target.is_some())?;
+    let Some(deployment) = target else { unreachable!("a rollback to nothing was refused") };
+    let Rollback { key, to, by, reason } = rollback;
+    let moved = Move::following(last.as_ref(), key, to, Moved::RolledBack, at_ms, by, reason);
+    insert_move(rows, connection, &moved).await?;
+    Ok(Current { deployment, moved })
+}
+
+async fn insert_deployment(rows: &Rows, connection: &mut SqliteConnection, deployment: &Deployment) -> Result<(), DeploymentsError> {
+    sqlx::query("INSERT INTO deployment (tenant, application, number, text, plugins, created_ms, who, note, digest, stamp) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(&deployment.key.tenant)
+        .bind(&deployment.key.application)
+        .bind(deployment.number as i64)
+        .bind(&deployment.text)
+        .bind(serde_json::to_string(&deployment.plugins).expect("names and digests are JSON"))
+        .bind(deployment.created_ms as i64)
+        .bind(&deployment.by)
+        .bind(&deployment.note)
+        .bind(deployment.digest.to_string())
+        .bind(rows.stamps.of(&deployment.digest).to_vec())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(|error| rows.error(&error))
+}
+
+async fn insert_move(rows: &Rows, connection: &mut SqliteConnection, moved: &Move) -> Result<(), DeploymentsError> {
+    sqlx::query("INSERT INTO movement (tenant, application, sequence, from_number, to_number, moved, at_ms, who, reason, stamp) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(&moved.key.tenant)
+        .bind(&moved.key.application)
+        .bind(moved.sequence as i64)
+        .bind(moved.from.map(|from| from as i64))
+        .bind(moved.to as i64)
+        .bind(moved.moved.as_str())
+        .bind(moved.at_ms as i64)
+        .bind(&moved.by)
+        .bind(&moved.reason)
+        .bind(rows.stamps.of(&moved.content()).to_vec())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(|error| rows.error(&error))
+}
+
+fn failed(rows: &Rows, error: &sqlx::Error) -> TokensError {
+    RecordsError::from(rows.database.error(error)).into()
+}
+
+async fn found(rows: &Rows, connection: &mut SqliteConnection, id: &TokenId) -> Result<Option<Token>, TokensError> {
+    let row = sqlx::query("SELECT * FROM token WHERE id = ?").bind(id.as_str()).fetch_optional(connection).await;
+    row.map_err(|error| failed(rows, &error))?.map(|row| rows.token(&row)).transpose()
+}
+
+async fn add(rows: &Rows, connection: &mut SqliteConnection, token: Token) -> Result<Token, TokensError> {
+    if found(rows, connection, &token.id).await?.is_some() {
+        return Err(TokensError::Exists { id: token.id });
+    }
+    put(rows, connection, &token).await?;
+    Ok(token)
+}
+
+async fn revoke(rows: &Rows, connection: &mut SqliteConnection, id: &TokenId, revocation: Revocation) -> Result<Token, TokensError> {
+    let mut token = found(rows, connection, id).await?.ok_or_else(|| TokensError::Unknown { id: id.clone() })?;
+    if token.revoked.is_none() {
+        token.revoked = Some(revocation);
+        put(rows, connection, &token).await?;
+    }
+    Ok(token)
+}
+
+async fn put(rows: &Rows, connection: &mut SqliteConnection, token: &Token) -> Result<(), TokensError> {
+    // Not `INSERT OR REPLACE`: that would be a deletion, which a trigger forbids.
+    sqlx::query("INSERT INTO token (id, tenant, body, stamp) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body, stamp = excluded.stamp")
+        .bind(token.id.as_str())
+        .bind(&token.scope.tenant)
+        .bind(serde_json::to_string(token).expect("text and numbers are JSON"))
+        .bind(rows.stamps.of(&token.content()).to_vec())
+        .execute(connection)
+        .await
+        .map(drop)
+        .map_err(|error| failed(rows, &error))
+}

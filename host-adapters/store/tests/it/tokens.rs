@@ -1,0 +1,132 @@
+//! The contract of `Tokens`: what every implementation does alike. Memory and SQLite both run it. Then what only rows on a disk can have.
+
+use std::ops::Deref;
+
+use plugwork_core::authorize::{
+    Action, AuthenticationFailed, MemoryTokens, PAGE_TOKENS_MAX, Presented, Revocation, Scope, Terms, Token, TokenText, Tokens,
+    TokensError, authenticate,
+};
+
+use crate::sample::{self, AT_MS, execute, raw, temporary};
+
+fn token(id: u16, tenant: Option<&str>) -> (Token, TokenText) {
+    let scope = Scope { tenant: tenant.map(str::to_owned), application: None, actions: [Action::LogsRead].into() };
+    let terms = Terms { scope, created_ms: AT_MS, expires_ms: AT_MS + 9, created_by: "ana".to_owned(), note: "ci \u{1f980}".to_owned() };
+    let [high, low] = id.to_be_bytes();
+    Token::issue(terms, [0, 0, 0, 0, 0, 0, high, low], [5; 32]).unwrap()
+}
+
+fn revocation(by: &str) -> Revocation {
+    Revocation { at_ms: AT_MS, by: by.to_owned() }
+}
+
+async fn tokens_contract<K, T>(make: impl AsyncFn() -> K)
+where
+    K: Deref<Target = T>,
+    T: Tokens,
+{
+    a_token_that_is_not_there_opens_nothing_and_cannot_be_revoked(&*make().await).await;
+    an_id_is_used_once(&*make().await).await;
+    a_revocation_is_for_ever_and_the_first_one_stays(&*make().await).await;
+    pages_go_by_id_and_show_one_tenant_only(&*make().await).await;
+}
+
+#[tokio::test]
+async fn tokens_in_memory_keep_the_contract() {
+    tokens_contract(async || Box::new(MemoryTokens::new())).await;
+}
+
+#[tokio::test]
+async fn tokens_in_sqlite_keep_the_contract() {
+    tokens_contract(sample::temporary).await;
+}
+
+async fn a_token_that_is_not_there_opens_nothing_and_cannot_be_revoked(tokens: &impl Tokens) {
+    let (kept, text) = token(1, Some("a"));
+    let presented = Presented::parse(text.reveal()).unwrap();
+    let found = tokens.token(presented.id()).await.unwrap();
+    assert_eq!(authenticate(Some(&presented), found.as_ref(), AT_MS), Err(AuthenticationFailed::Unknown));
+    assert_eq!(tokens.revoke_token(&kept.id, revocation("bob")).await, Err(TokensError::Unknown { id: kept.id.clone() }));
+    assert_eq!(tokens.tokens(None, None, 9).await.unwrap(), []);
+    tokens.add_token(kept.clone()).await.unwrap();
+    let found = tokens.token(presented.id()).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&kept));
+    assert_eq!(authenticate(Some(&presented), found.as_ref(), AT_MS).unwrap().scope, kept.scope);
+}
+
+async fn an_id_is_used_once(tokens: &impl Tokens) {
+    let (kept, _) = token(1, Some("a"));
+    tokens.add_token(kept.clone()).await.unwrap();
+    let (other, _) = token(1, None);
+    assert_eq!(tokens.add_token(other).await, Err(TokensError::Exists { id: kept.id.clone() }));
+    assert_eq!(tokens.token(&kept.id).await.unwrap(), Some(kept));
+    let adds = (0..32).map(|_| tokens.add_token(token(2, None).0));
+    assert_eq!(futures::future::join_all(adds).await.into_iter().filter(Result::is_ok).count(), 1);
+}
+
+async fn a_revocation_is_for_ever_and_the_first_one_stays(tokens: &impl Tokens) {
+    let (kept, text) = token(1, Some("a"));
+    tokens.add_token(kept.clone()).await.unwrap();
+    assert!(matches!(tokens.revoke_token(&kept.id, revocation("\n")).await, Err(TokensError::Invalid(_))));
+    assert_eq!(tokens.token(&kept.id).await.unwrap().unwrap().revoked, None);
+    let revoked = tokens.revoke_token(&kept.id, revocation("bob")).await.unwrap();
+    assert_eq!(tokens.revoke_token(&kept.id, revocation("eve")).await.unwrap(), revoked);
+    let found = tokens.token(&kept.id).await.unwrap();
+    assert_eq!(found, Some(Token { revoked: Some(revocation("bob")), ..kept.clone() }));
+    assert_eq!(authenticate(Presented::parse(text.reveal()).as_ref(), found.as_ref(), AT_MS), Err(AuthenticationFailed::Revoked));
+    assert_eq!(tokens.add_token(kept.clone()).await, Err(TokensError::Exists { id: kept.id }));
+}
+
+async fn pages_go_by_id_and_show_one_tenant_only(tokens: &impl Tokens) {
+    for (id, tenant) in [(5, Some("b")), (3, Some("a")), (4, None), (1, Some("ab")), (2, Some("a"))] {
+        tokens.add_token(token(id, tenant).0).await.unwrap();
+    }
+    let ids = |page: Vec<Token>| page.into_iter().map(|one| u16::from_str_radix(one.id.as_str(), 16).unwrap()).collect::<Vec<_>>();
+    assert_eq!(ids(tokens.tokens(None, None, u32::MAX).await.unwrap()), [1, 2, 3, 4, 5]);
+    assert_eq!(ids(tokens.tokens(Some("a"), None, PAGE_TOKENS_MAX).await.unwrap()), [2, 3]);
+    assert_eq!(ids(tokens.tokens(None, Some(&token(2, None).0.id), 2).await.unwrap()), [3, 4]);
+    assert_eq!(ids(tokens.tokens(Some("nobody"), None, 9).await.unwrap()), [0; 0]);
+    assert_eq!(ids(tokens.tokens(None, None, 0).await.unwrap()), [0; 0]);
+}
+
+#[tokio::test]
+async fn a_token_that_somebody_else_wrote_or_edited_is_never_given_out() {
+    let store = temporary().await;
+    let (kept, text) = token(1, Some("a"));
+    store.add_token(kept.clone()).await.unwrap();
+    store.revoke_token(&kept.id, revocation("bob")).await.unwrap();
+    let mut database = raw(&store.folder, "records.db").await;
+    for (column, value) in [
+        ("body", "json_remove(body, '$.revoked')"),
+        ("body", "json_set(body, '$.scope.tenant', NULL)"),
+        ("body", "json_set(body, '$.scope.actions', json('[\"tokens:write\"]'))"),
+        ("body", "json_set(body, '$.expires_ms', 9000000000000)"),
+        ("body", "json_set(body, '$.scope.actions', json('[\"everything\"]'))"),
+        ("body", "'{'"),
+        ("tenant", "'b'"),
+        ("tenant", "NULL"),
+        ("stamp", "zeroblob(32)"),
+        ("id", "'0000000000000002'"),
+    ] {
+        execute(&mut database, &format!("CREATE TABLE aside AS SELECT * FROM token; UPDATE token SET {column} = {value}")).await;
+        assert!(store.tokens(None, None, 9).await.is_err(), "{column} = {value}");
+        if column != "id" {
+            assert!(
+                store.token(&kept.id).await.is_err() && store.revoke_token(&kept.id, revocation("eve")).await.is_err(),
+                "{column} = {value}"
+            );
+        }
+        let undo = "UPDATE token SET (id, tenant, body, stamp) = (SELECT id, tenant, body, stamp FROM aside); DROP TABLE aside";
+        execute(&mut database, undo).await;
+        store.token(&kept.id).await.unwrap();
+    }
+    let error = sqlx::query("DELETE FROM token").execute(&mut database).await.unwrap_err().to_string();
+    assert!(error.contains("a token is never deleted"), "{error}");
+    // Neither the folder nor what is listed has the secret.
+    let secret = "05".repeat(32);
+    assert!(text.reveal().contains(&secret) && !serde_json::to_string(&kept).unwrap().contains(&secret));
+    for file in std::fs::read_dir(store.folder.path()).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!bytes.windows(64).any(|window| window == secret.as_bytes()) && !bytes.windows(32).any(|window| window == [5; 32]));
+    }
+}

@@ -1,0 +1,83 @@
+//! Where tokens are kept: the seam, and what can go wrong with it.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use super::{Revocation, Token, TokenId};
+use crate::Issue;
+use crate::record::RecordsError;
+
+/// Tokens in one page.
+pub const PAGE_TOKENS_MAX: u32 = 1_000;
+
+/// What a method of [`Tokens`] gives: a future that may move between threads.
+pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, TokensError>> + Send + 'a>>;
+
+/// The tokens of the operators of a node.
+///
+/// Every implementation passes the contract suite in `host-adapters/store/tests/it/tokens.rs`.
+pub trait Tokens: Send + Sync + 'static {
+    /// Keeps a new token; durable when it resolves. One with the id of another is [`TokensError::Exists`].
+    fn add_token(&self, token: Token) -> Pending<'_, ()>;
+
+    /// One token, also where it expired or was revoked.
+    fn token(&self, id: &TokenId) -> Pending<'_, Option<Token>>;
+
+    /// The tokens of a tenant (none: of all tenants and of the server) after an id (none: from the first), in the order of ids; at most `limit` and at
+    /// most [`PAGE_TOKENS_MAX`].
+    fn tokens(&self, tenant: Option<&str>, after: Option<&TokenId>, limit: u32) -> Pending<'_, Vec<Token>>;
+
+    /// Takes a token back for ever and gives it as it is then. The first revocation stays.
+    fn revoke_token(&self, id: &TokenId, revocation: Revocation) -> Pending<'_, Token>;
+}
+
+/// Why a token could not be kept or read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokensError {
+    /// There is one of that id.
+    Exists {
+        /// The id.
+        id: TokenId,
+    },
+    /// There is none of that id.
+    Unknown {
+        /// The id.
+        id: TokenId,
+    },
+    /// The words of a revocation are wrong; nothing was changed.
+    Invalid(Vec<Issue>),
+    /// A row is not what this node wrote.
+    Changed {
+        /// Which.
+        what: String,
+    },
+    /// The records could not be read or written.
+    Records(RecordsError),
+}
+
+impl fmt::Display for TokensError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exists { id } => write!(f, "there is a token `{id}` already"),
+            Self::Unknown { id } => write!(f, "there is no token `{id}`"),
+            Self::Invalid(issues) => {
+                f.write_str("the token cannot be revoked:")?;
+                issues.iter().try_for_each(|issue| write!(f, "\n  {issue}"))
+            }
+            Self::Changed { what } => {
+                write!(f, "{what} was changed by somebody else\nhint: restore the folder from a backup, all its files together")
+            }
+            Self::Records(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for TokensError {}
+
+impl From<RecordsError> for TokensError {
+    fn from(error: RecordsError) -> Self {
+        Self::Records(error)
+    }
+}
