@@ -12,7 +12,7 @@ use plugwork::Source;
 use plugwork_core::Digest;
 
 /// The largest component, in bytes.
-pub const COMPONENT_BYTES_MAX: usize = 64 << 20;
+pub(crate) const COMPONENT_BYTES_MAX: usize = 64 << 20;
 
 /// The folder.
 #[derive(Debug, Clone)]
