@@ -14,7 +14,6 @@ mod guests;
 mod languages;
 mod machine;
 mod measure;
-mod profile;
 mod raw;
 mod report;
 mod runtime;
@@ -56,8 +55,6 @@ enum Verb {
     /// One call in a new process: what `core` starts and times.
     #[command(hide = true)]
     FirstCall { component: PathBuf, state: PathBuf, instances: start::Instances },
-    #[command(hide = true)]
-    Profile { mode: String },
     /// A host in a process of its own: what `runtime` and `density` start and ask.
     #[command(hide = true)]
     Host(density::Hosting),
@@ -85,13 +82,6 @@ struct Run {
 fn main() -> ExitCode {
     let began = Instant::now();
     let outcome = match Arguments::parse().verb {
-        Verb::Profile { mode } => tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .map_err(anyhow::Error::from)
-            .and_then(|rt| rt.block_on(profile::run(mode)))
-            .map(|()| ExitCode::SUCCESS),
         Verb::Core(run) => run.run(Benchmark::Core),
         Verb::Containment(run) => run.run(Benchmark::Containment),
         Verb::Runtime(run) => run.run(Benchmark::Runtime),

@@ -3,7 +3,7 @@
 //! The runtimes keep compiled components in `target/plugins-tests/state`: a Python component takes seconds to compile.
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use plugwork::log::{Level, Sink};
 use plugwork::wasmtime::{self, StoreContextMut};
@@ -75,7 +75,10 @@ pub(crate) async fn runtime(allocation: Allocation) -> Runtime {
         Allocation::OnDemand => &ON_DEMAND,
         Allocation::Pooling { .. } => &POOLING,
     };
-    cell.get_or_init(|| open(allocation, Http::default())).await.clone()
+    // Opened in a runtime for I/O that outlives every test: guests run on threads that go on with the one they were started in, and each test's own
+    // is gone with it.
+    static IO: LazyLock<tokio::runtime::Runtime> = LazyLock::new(|| tokio::runtime::Runtime::new().unwrap());
+    cell.get_or_init(|| async move { IO.spawn(open(allocation, Http::default())).await.unwrap() }).await.clone()
 }
 
 /// A runtime of its own, with this HTTP.

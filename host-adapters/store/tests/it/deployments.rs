@@ -158,7 +158,7 @@ async fn a_rollback_moves_the_pointer_and_keeps_everything(deployments: &impl De
     assert_eq!((back.moved.moved, back.moved.from, back.moved.to, back.moved.at_ms), (Moved::RolledBack, Some(2), 1, AT_MS - 9));
     assert_eq!((back.moved.by.as_str(), back.moved.reason.as_str()), ("bob", "worse"));
     assert_eq!(deployments.current(&key).await.unwrap().as_ref(), Some(&back));
-    assert_eq!(deployments.currents(None).await.unwrap(), [back.clone()]);
+    assert_eq!(deployments.currents(None).await.unwrap(), std::slice::from_ref(&back));
     let forward = deployments.roll_back(AT_MS, rollback(&key, 2), Expected::Number(1)).await.unwrap();
     assert_eq!(forward.deployment, second.deployment);
     assert_eq!(deployments.moves(&key, None, 9).await.unwrap(), [forward.moved, back.moved, second.moved, first.moved]);
@@ -206,6 +206,21 @@ async fn what_was_deployed_is_there_after_a_restart_and_seen_by_another_process_
     other.close().await;
     let again = plugwork_store::Store::open(store.folder.path()).await.unwrap();
     assert_eq!(again.currents(None).await.unwrap(), [done]);
+}
+
+#[tokio::test]
+async fn a_deployment_whose_move_fails_leaves_nothing_and_harms_no_other() {
+    let store = temporary().await;
+    let (shop, blog) = (key("default", "shop"), key("default", "blog"));
+    let mut database = raw(&store.folder, "records.db").await;
+    let full = "CREATE TRIGGER full BEFORE INSERT ON movement WHEN new.application = 'shop' BEGIN SELECT RAISE(ABORT, 'no room'); END";
+    execute(&mut database, full).await;
+    let deploys = (0..16).map(|index| store.deploy(AT_MS, draft(if index % 2 == 0 { &shop } else { &blog }, "x"), Expected::Anything));
+    let outcomes = futures::future::join_all(deploys).await;
+    assert!(outcomes.iter().enumerate().all(|(index, outcome)| outcome.is_ok() == (index % 2 == 1)), "{outcomes:?}");
+    assert_eq!((store.deployments(&shop, None, 9).await.unwrap().len(), store.deployments(&blog, None, 9).await.unwrap().len()), (0, 8));
+    execute(&mut database, "DROP TRIGGER full").await;
+    assert_eq!(store.deploy(AT_MS, draft(&shop, "x"), Expected::Nothing).await.unwrap().deployment.number, 1);
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ pub fn is_in_share(key: &[u8], percent: u8) -> bool {
     hash = (hash ^ hash >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
     hash ^= hash >> 33;
     // The upper bits as a fraction of a hundred: no remainder, so no side is favoured.
-    (u128::from(hash) * 100 >> 64) < u128::from(percent)
+    ((u128::from(hash) * 100) >> 64) < u128::from(percent)
 }
 
 #[cfg(test)]

@@ -169,6 +169,15 @@ fn a_list_of_methods_of_another_type_is_never_any_method() {
 }
 
 #[test]
+fn a_route_whose_methods_are_wrong_is_no_second_finding_beside_another() {
+    let beside = "[[route]]\npath = '/'\nplugin = 'p'";
+    for (methods, at) in [("'GET'", "route[0].methods"), ("['get']", "route[0].methods[0]")] {
+        assert_eq!(places(&with_route(&format!("methods = {methods}\n{beside}"))), [at]);
+    }
+    assert_eq!(places(&with_route(&format!("methods = ['GET']\n{beside}\n{beside}"))), ["route[2]"]);
+}
+
+#[test]
 fn a_source_is_a_relative_file_or_a_package() {
     for bad in
         ["", ".wasm", "a/.wasm/", "/a.wasm", "a.wat", "a\\\\b.wasm", "https://a/b.wasm", "c:a.wasm", "acme:", "Acme:x", "a\\u0000.wasm"]
@@ -279,6 +288,15 @@ fn reads_what_is_written() {
     let table = application.table().unwrap();
     let found = table.find("www.example.com", "HEAD", "/api/7/x/y").unwrap();
     assert_eq!((found.route, found.parameters), (1, vec![("id", "7".to_owned()), ("rest", "x/y".to_owned())]));
+}
+
+#[test]
+fn the_example_in_the_book_is_an_application() {
+    let page = include_str!("../../../../docs/applications.md");
+    let (_, rest) = page.split_once("```toml\n").unwrap();
+    let (text, _) = rest.split_once("```").unwrap();
+    let application = Application::parse(text).unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!((application.name.as_str(), application.routes.len(), application.split.is_some()), ("quakes", 1, true));
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod manifests;
 mod oracle;
 mod patterns;
 mod policy;
+mod route_oracle;
 mod routes;
 mod vectors;
 
