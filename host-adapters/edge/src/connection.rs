@@ -4,12 +4,12 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use http::Request;
+use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -18,12 +18,15 @@ use plugwork_http::Connection;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
+use crate::access::Watched;
 use crate::request::{Shared, answer};
 use crate::settings::Settings;
 use crate::wire::{Speaks, Wire};
 
 /// The largest head that is read at all; what counts within it is held to smaller limits by `plugwork-http`.
 const HEAD_BYTES_MAX: usize = 64 << 10;
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Watched>, Infallible>> + Send>>;
 
 /// Requests of a connection: how many began, and how many are over.
 #[derive(Default)]
@@ -38,6 +41,16 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.0.over.fetch_add(1, Ordering::Relaxed);
     }
+}
+
+/// Behind a pointer and in code of this crate: its type, with the engine's in it, is deeper than the compiler of whoever uses this crate goes.
+#[inline(never)]
+fn answering(shared: Arc<Shared>, request: Request<Incoming>, connection: Connection, busy: Busy) -> Answering {
+    Box::pin(async move {
+        let response = answer(&shared, request, connection).await;
+        drop(busy);
+        Ok(response)
+    })
 }
 
 /// Serves a connection until it ends; from `stop` on no further request of it.
@@ -58,11 +71,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, client: Socket
         move |request: Request<Incoming>| {
             let (shared, busy) = (shared.clone(), Busy(activity.clone()));
             busy.0.began.fetch_add(1, Ordering::Relaxed);
-            async move {
-                let response = answer(&shared, request, connection).await;
-                drop(busy);
-                Ok::<_, Infallible>(response)
-            }
+            answering(shared, request, connection, busy)
         }
     });
     let builder = builder(&settings, speaks);

@@ -113,11 +113,6 @@ impl Live {
         let entries = declared.iter().map(|(serving, _, declared)| entry(serving, declared, &before, settings)).collect();
         Ok(Self { table, entries, serving: all })
     }
-
-    /// Whether some application uses it.
-    pub(crate) fn uses(&self, label: &str) -> bool {
-        self.serving.values().any(|serving| serving.mounts.values().any(|mount| mount.label == label))
-    }
 }
 
 fn entry(

@@ -322,10 +322,12 @@ impl Node {
 
     /// Waits for the requests of what was served before, then ends what nothing uses any more.
     async fn retire(&self, before: Arc<Live>) {
-        let patience = tokio::time::Instant::now() + self.0.settings.drain();
-        while Arc::strong_count(&before) > 1 && tokio::time::Instant::now() < patience {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+        let mut pause = Duration::from_millis(5);
+        while Arc::strong_count(&before) > 1 {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(200));
         }
+        drop(before);
         let mut mounts = self.0.mounts.lock().await;
         self.end_unused(&mut mounts).await;
     }
@@ -338,8 +340,9 @@ impl Node {
     }
 
     async fn end_unused(&self, mounts: &mut BTreeMap<String, Arc<Mount>>) {
-        let live = self.live();
-        let unused: Vec<String> = mounts.keys().filter(|label| !live.uses(label)).cloned().collect();
+        // Every deployment that is served, or that a request still holds, has its own hold of its plugins.
+        let unused: Vec<String> =
+            mounts.iter().filter(|(_, mount)| Arc::strong_count(mount) == 1).map(|(label, _)| label.clone()).collect();
         for label in unused {
             let Some(mount) = mounts.remove(&label) else { continue };
             if mount.is_active() {

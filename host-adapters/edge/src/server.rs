@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,12 +49,21 @@ impl Server {
 
     /// Serves until `stop` is there, then takes no more connections and no more requests, and waits for those that began: at most
     /// [`Settings::drain_ms`](crate::Settings::drain_ms).
-    pub async fn run(self, stop: impl Future<Output = ()>) -> Stopped {
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Stopped {
+        self.until(Box::pin(stop)).await
+    }
+
+    /// Made in this crate, for the same reason as the answers of a connection.
+    #[inline(never)]
+    fn until(self, stop: Pin<Box<dyn Future<Output = ()> + Send>>) -> Pin<Box<dyn Future<Output = Stopped> + Send>> {
+        Box::pin(self.run_until(stop))
+    }
+
+    async fn run_until(self, mut stop: Pin<Box<dyn Future<Output = ()> + Send>>) -> Stopped {
         let settings = *self.shared.node.settings();
         let places_max = settings.connections_max.min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(places_max));
         let (tell, told) = watch::channel(false);
-        let mut stop = std::pin::pin!(stop);
         let mut connections = tokio::task::JoinSet::new();
         loop {
             let taken = tokio::select! {

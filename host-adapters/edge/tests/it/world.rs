@@ -154,7 +154,8 @@ impl Stage {
     }
 
     pub(crate) fn tell_to_stop(&mut self) {
-        self.stop.take().into_iter().for_each(|stop| drop(stop.send(())));
+        let stop = self.stop.take();
+        assert!(stop.is_some_and(|stop| stop.send(()).is_ok()), "it runs");
     }
 
     pub(crate) async fn stopped(self) -> Stopped {
