@@ -95,9 +95,9 @@ pub(crate) fn serve(place: &Place, runtime: &Runtime, verb: &'static str) -> Opt
 }
 
 /// The beginning of variables that hold secrets.
-const SECRET_PREFIX: &str = "PLUGWORK_SECRET_";
+pub(crate) const SECRET_PREFIX: &str = "PLUGWORK_SECRET_";
 
-fn blob(state: &Path) -> Blob {
+pub(crate) fn blob(state: &Path) -> Blob {
     Blob::new(Arc::new(FolderBlobs::at(state.join("blobs"))))
 }
 

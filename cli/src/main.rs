@@ -12,6 +12,7 @@ mod packages;
 mod pipeline;
 mod print;
 mod report;
+mod serving;
 mod verbs;
 
 use clap::{Parser, Subcommand};
@@ -49,6 +50,7 @@ enum Verb {
     Dev(verbs::dev::Dev),
     Run(verbs::run::Run),
     Call(verbs::call::Call),
+    Serve(verbs::serve::Serve),
     Cache(verbs::cache::CacheVerb),
 }
 
@@ -76,6 +78,7 @@ fn main() -> std::process::ExitCode {
         Verb::Dev(verb) => verb.run(&place),
         Verb::Run(verb) => verb.run(&place),
         Verb::Call(verb) => verb.run(&place),
+        Verb::Serve(verb) => verb.run(&place),
         Verb::Cache(verb) => verb.run(&place),
     };
     match outcome {

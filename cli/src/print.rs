@@ -53,6 +53,13 @@ pub(crate) fn narrate(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{}", escape(&line.to_string()));
 }
 
+/// A value as JSON on one line of standard error: a server's log. What cannot be written is lost.
+pub(crate) fn log(value: &impl serde::Serialize) {
+    if let Ok(text) = serde_json::to_string(value) {
+        let _ = writeln!(std::io::stderr(), "{}", escape_json(&text));
+    }
+}
+
 /// A line that replaces the last one, on a terminal only.
 pub(crate) fn progress(line: impl std::fmt::Display) {
     if stderr_is_terminal() {

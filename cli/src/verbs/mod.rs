@@ -22,6 +22,7 @@ pub(crate) mod ps;
 pub(crate) mod remove;
 pub(crate) mod revoke;
 pub(crate) mod run;
+pub(crate) mod serve;
 mod target;
 pub(crate) mod top;
 pub(crate) mod update;

@@ -2,9 +2,9 @@
 
 use crate::place::Place;
 
-const VERBS: [&str; 19] = [
+const VERBS: [&str; 20] = [
     "add", "update", "remove", "grants", "revoke", "audit", "explain", "enable", "disable", "ps", "logs", "top", "inspect", "check",
-    "build", "dev", "call", "run", "cache",
+    "build", "dev", "call", "run", "serve", "cache",
 ];
 
 #[test]

@@ -71,7 +71,8 @@ fn check_size(headers: &HeaderMap, limits: &HttpLimits) -> Result<(), Problem> {
 }
 
 /// The one host that was asked for. An absolute target and a `host` header may both be there and then say the same (RFC 9112, section 3.2).
-fn authority(head: &request::Parts) -> Result<String, Problem> {
+/// For a server that routes by it before the rest of the head is looked at.
+pub fn authority(head: &request::Parts) -> Result<String, Problem> {
     let mut hosts = head.headers.get_all(HOST).iter();
     let host = hosts.next().map(http::HeaderValue::as_bytes);
     if hosts.next().is_some() {

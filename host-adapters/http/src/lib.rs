@@ -22,7 +22,7 @@ mod streamed;
 
 pub use axum::body::Body;
 pub use limits::HttpLimits;
-pub use origin::{Connection, RequestId};
+pub use origin::{Connection, RequestId, RouteParameters};
 pub use plugwork_points::http_function::Principal;
 pub use problem::Problem;
 pub use served::Served;

@@ -56,6 +56,11 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// The parameters of the route that a request was given to, for a server that routes without axum: put into its extensions, decoded, in the order of
+/// the pattern. Instead of those of axum's route.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RouteParameters(pub Vec<(String, String)>);
+
 /// The number of a request, and a new one where the server has given none.
 pub(crate) fn request_id(head: &request::Parts) -> RequestId {
     head.extensions.get::<RequestId>().cloned().unwrap_or_default()
@@ -64,16 +69,22 @@ pub(crate) fn request_id(head: &request::Parts) -> RequestId {
 /// Everything that the host says about a request. A [`Principal`] and a [`Connection`] are taken from the extensions.
 pub(crate) async fn context(head: &mut request::Parts, authority: String, id: &RequestId) -> Context {
     let connection = connection(head);
-    // An error says that there are none.
-    let parameters = RawPathParams::from_request_parts(head, &()).await;
-    let pairs = |parameters: RawPathParams| parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let route_parameters = match head.extensions.remove::<RouteParameters>() {
+        Some(RouteParameters(parameters)) => parameters,
+        None => {
+            // An error says that there are none.
+            let parameters = RawPathParams::from_request_parts(head, &()).await;
+            let pairs = |parameters: RawPathParams| parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+            parameters.map(pairs).unwrap_or_default()
+        }
+    };
     Context {
         scheme: if connection.tls { "https" } else { "http" }.to_owned(),
         authority,
         client_address: connection.client.map(|client| client.to_string()).unwrap_or_default(),
         principal: head.extensions.get::<Principal>().cloned(),
         request_id: id.as_str().to_owned(),
-        route_parameters: parameters.map(pairs).unwrap_or_default(),
+        route_parameters,
     }
 }
 

@@ -1,0 +1,147 @@
+//! `plugwork serve`: applications of plugins that answer HTTP, on one address.
+//!
+//! Easy to get wrong: what is deployed is on record. Started again without an application it serves what was current; with one it deploys only what
+//! differs from that.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use plugwork_core::deployment::{ApplicationKey, Expected};
+use plugwork_edge::{Deploy, DeployError, NotServed, Server, Settings};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::exit::Failure;
+use crate::host::{self, Place};
+use crate::installed::approver;
+use crate::packages::Packages;
+use crate::print;
+use crate::serving::application::{self, Read};
+use crate::serving::host::Serving;
+use crate::serving::log::Log;
+
+/// Serves plugins that answer HTTP: the routes of an application go to them.
+///
+/// An application is a folder with `plugwork.toml`: plugins with what they are
+/// granted, and routes. It is deployed as a whole: prepared, put on record under a
+/// number, and served. What cannot be prepared is told whole, and changes nothing.
+/// Deploying it is consent to what it grants. Without APPLICATION what was current
+/// before is served. Requests and logs are told on stderr, one JSON object a line.
+#[derive(clap::Args)]
+#[command(verbatim_doc_comment, after_long_help = "\
+Examples:
+  plugwork serve examples/apps/hello
+  plugwork serve shop/plugwork.toml --listen 127.0.0.1:9000
+  plugwork serve
+
+SIGTERM and Ctrl-C let requests that began come to their end; a second one ends
+at once. Exit code 3 where it cannot be deployed.")]
+pub(crate) struct Serve {
+    /// The application: its folder, or its `plugwork.toml`.
+    #[arg(value_name = "APPLICATION")]
+    application: Option<PathBuf>,
+    /// The address to listen on. Port 0: any that is free; which is told.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// How long requests may take once it is told to stop. Milliseconds.
+    #[arg(long, value_name = "N", default_value_t = Settings::default().drain_ms)]
+    drain_ms: u64,
+    /// Why, for the record of the deployment.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    note: String,
+    /// Tells no requests on stderr; what plugins say is told all the same.
+    #[arg(long)]
+    no_access_log: bool,
+}
+
+impl Serve {
+    pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
+        host::io_runtime()?.block_on(self.serve(place))
+    }
+
+    async fn serve(self, place: &Place) -> Result<(), Failure> {
+        let store = host::store(place).await?;
+        let log = Log::start(!self.no_access_log)?;
+        let settings = Settings { drain_ms: self.drain_ms, ..Settings::default() };
+        let serving = crate::serving::host::open(place, &store, &log, settings).await?;
+        // Before anything is deployed: an address that is taken is no reason for a new number.
+        let server = Server::bind(&serving.node, self.listen, log)
+            .await
+            .map_err(|error| Failure::failed(format_args!("cannot listen on `{}`: {error}\nhint: `--listen ADDRESS`", self.listen)))?;
+        let address = server.address()?;
+        let stop = told_to_stop()?;
+        let read = match &self.application {
+            Some(path) => {
+                Some(application::read(path, serving.node.components(), &Packages::of(&place.state()?), store.as_ref()).await?)
+            }
+            None => None,
+        };
+        let not_served = serving.node.start().await.map_err(failure)?;
+        let own = read.as_ref().map(|read| key(&read.application.name));
+        for NotServed { key, number, error } in not_served.iter().filter(|not| own.as_ref() != Some(&not.key)) {
+            print::narrate(format_args!("warning: deployment {number} of `{key}` is not served: {error}"));
+        }
+        if let Some(read) = read {
+            self.deploy(&serving, read, &not_served).await?;
+        }
+        let observer = host::serve(place, &serving.runtime, "serve");
+        print::narrate(format_args!("serving on http://{address}"));
+        let stopped = server.run(stop).await;
+        if stopped.broken > 0 {
+            print::narrate(format_args!("warning: {} connections were broken off after {} ms", stopped.broken, self.drain_ms));
+        }
+        drop(observer);
+        Ok(serving.runtime.close().await?)
+    }
+
+    /// Deploys it, unless it is what is served.
+    async fn deploy(&self, serving: &Serving, read: Read, not_served: &[NotServed]) -> Result<(), Failure> {
+        let key = key(&read.application.name);
+        let deployments = serving.node.deployments();
+        let current = deployments.current(&key).await.map_err(|error| failure(error.into()))?;
+        let text = read.application.canonical().map_err(|error| Failure::usage(error))?;
+        let is_served = !not_served.iter().any(|not| not.key == key);
+        if let Some(current) = current.as_ref().filter(|_| is_served) {
+            let deployment = &current.deployment;
+            if deployment.text == text && deployment.plugins == read.plugins {
+                print::narrate(format_args!("deployment {} of `{key}` is current, and as the file says", deployment.number));
+                return Ok(());
+            }
+        }
+        let expected = current.map_or(Expected::Nothing, |current| Expected::Number(current.deployment.number));
+        let Read { text, plugins, .. } = read;
+        let wish = Deploy { tenant: key.tenant.clone(), text, plugins, by: approver(), note: self.note.clone(), expected };
+        let deployed = serving.node.deploy(wish).await.map_err(failure)?;
+        print::narrate(format_args!("deployed `{key}` as number {}", deployed.deployment.number));
+        Ok(())
+    }
+}
+
+fn key(name: &str) -> ApplicationKey {
+    ApplicationKey { tenant: "default".to_owned(), application: name.to_owned() }
+}
+
+fn failure(error: DeployError) -> Failure {
+    match error {
+        DeployError::Findings(_) => Failure::refused(error),
+        other => Failure::failed(other),
+    }
+}
+
+/// Resolves with the first signal to stop; the second ends the process.
+fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (tell, told) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let mut tell = Some(tell);
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            let Some(tell) = tell.take() else { std::process::exit(130) };
+            print::narrate("stopping: requests that began come to their end; a second signal ends at once");
+            drop(tell.send(()));
+        }
+    });
+    Ok(async { drop(told.await) })
+}

@@ -1,0 +1,150 @@
+//! What is told of each request once its answer was sent, or was not: one record for the operator's log.
+//!
+//! Easily got wrong: a record holds no query and no header, which may carry what is nobody's business; and its texts are a client's or a guest's,
+//! to be escaped by whoever shows them.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use plugwork_http::{Body, Served};
+use serde::Serialize;
+
+use crate::gate::Place;
+use crate::live::Live;
+
+/// One request.
+#[derive(Debug, Clone, Default, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub struct Access {
+    /// When it came. Unix milliseconds.
+    pub at_ms: u64,
+    /// What it is known by.
+    pub request_id: String,
+    /// The client's address; empty where it has none.
+    pub client: String,
+    /// Its method.
+    pub method: String,
+    /// The host that it asked for; empty where it named none.
+    pub host: String,
+    /// Its path, as sent, without the query.
+    pub path: String,
+    /// The status that it was answered with.
+    pub status: u16,
+    /// The code of the problem that the server itself answered with; empty where a plugin was asked.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub code: &'static str,
+    /// The application whose route it met; empty where there was none.
+    pub application: String,
+    /// Its deployment.
+    pub deployment: u64,
+    /// The route's path.
+    pub route: String,
+    /// The plugin, by the application's name for it.
+    pub plugin: String,
+    /// From its head to the end of its answer. Microseconds.
+    pub duration_us: u64,
+    /// Bytes of the answer's body.
+    pub response_bytes: u64,
+    /// Whether the answer was sent whole.
+    pub complete: bool,
+    /// Why the plugin gave no answer, or none that was passed on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+/// Takes a record of each request. Called on threads that serve: it must not block.
+pub trait AccessLog: Send + Sync + 'static {
+    /// One request is over.
+    fn answered(&self, access: &Access);
+}
+
+impl<F: Fn(&Access) + Send + Sync + 'static> AccessLog for F {
+    fn answered(&self, access: &Access) {
+        self(access);
+    }
+}
+
+/// A request from its head to the end of its answer. Dropped, it is over: also where nobody was there to be answered.
+pub(crate) struct Watching {
+    pub(crate) access: Access,
+    pub(crate) began: Instant,
+    pub(crate) log: Arc<dyn AccessLog>,
+    pub(crate) served: Option<Served>,
+    /// The route that it met.
+    pub(crate) route: Option<usize>,
+    /// Its place with its plugin.
+    pub(crate) place: Option<Place>,
+    /// The deployment that it belongs to, which stays until it is over.
+    pub(crate) live: Arc<Live>,
+}
+
+impl Watching {
+    pub(crate) fn begin(log: &Arc<dyn AccessLog>, live: Arc<Live>) -> Self {
+        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        Self { access: Access { at_ms, ..Access::default() }, began: Instant::now(), log: log.clone(), served: None, route: None, place: None, live }
+    }
+}
+
+impl Drop for Watching {
+    fn drop(&mut self) {
+        self.access.duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        if let Some(served) = &self.served {
+            let illegal = served.illegal().map(|illegal| format!("its answer is illegal: {}", illegal.0));
+            let failed = || served.outcome().and_then(|outcome| outcome.error.as_ref()).map(ToString::to_string);
+            self.access.error = illegal.or_else(failed);
+        }
+        if let Some(route) = self.route {
+            self.live.entries[route].counts.ended(&self.access);
+        }
+        self.log.answered(&self.access);
+    }
+}
+
+/// The body of an answer, counted while it is sent.
+pub(crate) struct Watched {
+    body: Body,
+    watching: Watching,
+}
+
+impl Watched {
+    pub(crate) fn new(body: Body, mut watching: Watching) -> Self {
+        // A body that is empty may never be asked for.
+        watching.access.complete = body.is_end_stream();
+        Self { body, watching }
+    }
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.body).poll_frame(context);
+        let access = &mut this.watching.access;
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                access.response_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                // Who knows its length is not asked for its end.
+                access.complete = this.body.is_end_stream();
+            }
+            Poll::Ready(None) => access.complete = true,
+            Poll::Ready(Some(Err(_))) => access.complete = false,
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

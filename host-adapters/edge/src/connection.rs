@@ -1,0 +1,127 @@
+//! One connection: its protocol, its deadlines, and its end.
+//!
+//! Easily got wrong: hyper's deadline for a head also ends a connection of HTTP/1.1 that is idle; over HTTP/2 nothing does, so that is looked at here.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use plugwork_http::Connection;
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+
+use crate::access::Watched;
+use crate::request::{Shared, answer};
+use crate::settings::Settings;
+use crate::wire::{Speaks, Wire};
+
+/// The largest head that is read at all; what counts within it is held to smaller limits by `plugwork-http`.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+type Answering = Pin<Box<dyn Future<Output = Result<Response<Watched>, Infallible>> + Send>>;
+
+/// Requests of a connection: how many began, and how many are over.
+#[derive(Default)]
+struct Activity {
+    began: AtomicU64,
+    over: AtomicU64,
+}
+
+struct Busy(Arc<Activity>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.over.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Behind a pointer and in code of this crate: its type, with the engine's in it, is deeper than the compiler of whoever uses this crate goes.
+#[inline(never)]
+fn answering(shared: Arc<Shared>, request: Request<Incoming>, connection: Connection, busy: Busy) -> Answering {
+    Box::pin(async move {
+        let response = answer(&shared, request, connection).await;
+        drop(busy);
+        Ok(response)
+    })
+}
+
+/// Serves a connection until it ends; from `stop` on no further request of it.
+pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, client: SocketAddr, mut stop: watch::Receiver<bool>) {
+    let settings = *shared.node.settings();
+    // Without it an answer that follows its head waits for the client's acknowledgement. A socket that is gone shows itself when it is read.
+    drop(stream.set_nodelay(true));
+    let opening = tokio::time::timeout(Duration::from_millis(settings.head_deadline_ms), Wire::open(stream, Duration::from_millis(settings.stall_ms)));
+    let opened = tokio::select! {
+        opened = opening => opened,
+        _ = stop.wait_for(|stop| *stop) => return,
+    };
+    let Ok(Some((wire, speaks))) = opened else { return };
+    let activity = Arc::new(Activity::default());
+    let connection = Connection { tls: false, client: Some(client) };
+    let service = service_fn({
+        let activity = activity.clone();
+        move |request: Request<Incoming>| {
+            let (shared, busy) = (shared.clone(), Busy(activity.clone()));
+            busy.0.began.fetch_add(1, Ordering::Relaxed);
+            answering(shared, request, connection, busy)
+        }
+    });
+    let builder = builder(&settings, speaks);
+    let mut serving = pin!(builder.serve_connection(TokioIo::new(wire), service));
+    let mut stopping = pin!(async { drop(stop.wait_for(|stop| *stop).await) });
+    let idle = Duration::from_millis(settings.idle_ms);
+    let (mut is_stopping, mut seen) = (false, 0);
+    loop {
+        tokio::select! {
+            // How it ended is nobody's business but the client's.
+            _ = serving.as_mut() => return,
+            () = stopping.as_mut(), if !is_stopping => {
+                is_stopping = true;
+                serving.as_mut().graceful_shutdown();
+            }
+            () = tokio::time::sleep(idle), if speaks == Speaks::Http2 && !is_stopping => {
+                let began = activity.began.load(Ordering::Relaxed);
+                if began == seen && began == activity.over.load(Ordering::Relaxed) {
+                    is_stopping = true;
+                    serving.as_mut().graceful_shutdown();
+                }
+                seen = began;
+            }
+        }
+    }
+}
+
+fn builder(settings: &Settings, speaks: Speaks) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(Duration::from_millis(settings.head_deadline_ms))
+        .max_buf_size(HEAD_BYTES_MAX)
+        .half_close(false);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(settings.streams_max)
+        .max_header_list_size(HEAD_BYTES_MAX as u32)
+        // A client that opens and resets streams is told to calm down after so many.
+        .max_pending_accept_reset_streams(20)
+        .max_local_error_reset_streams(64)
+        .initial_stream_window_size(256 << 10)
+        .initial_connection_window_size(1 << 20)
+        .max_send_buf_size(256 << 10)
+        .keep_alive_interval(Duration::from_millis(settings.idle_ms))
+        .keep_alive_timeout(Duration::from_millis(settings.head_deadline_ms));
+    match speaks {
+        Speaks::Http1 => builder.http1_only(),
+        Speaks::Http2 => builder.http2_only(),
+    }
+}

@@ -1,0 +1,99 @@
+//! How many requests of one plugin are with it at once, and how many wait: the rest is told so at once.
+//!
+//! Easily got wrong: a request is with its plugin until its answer was sent whole, so a client that reads slowly holds its place. That is why what
+//! is sent has a deadline too (`wire`).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::settings::Settings;
+
+/// The places of one plugin.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    places: Arc<Semaphore>,
+    places_max: usize,
+    waiting: AtomicUsize,
+    waiting_max: usize,
+    patience: Duration,
+}
+
+/// A place, given back when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+
+/// Counts one that waits, also where it gives up.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Gate {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        let places_max = settings.plugin_requests_max.min(Semaphore::MAX_PERMITS);
+        Self {
+            places: Arc::new(Semaphore::new(places_max)),
+            places_max,
+            waiting: AtomicUsize::new(0),
+            waiting_max: settings.plugin_queue_max,
+            patience: Duration::from_millis(settings.plugin_queue_ms),
+        }
+    }
+
+    /// A place; none where too many wait already, or it waited too long.
+    pub(crate) async fn enter(&self) -> Option<Place> {
+        if let Ok(permit) = self.places.clone().try_acquire_owned() {
+            return Some(Place(permit));
+        }
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        if before >= self.waiting_max {
+            return None;
+        }
+        let permit = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
+        permit.ok()?.ok().map(Place)
+    }
+
+    /// Requests that are with the plugin.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.places_max - self.places.available_permits()
+    }
+
+    /// Requests that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_too_many_is_refused_at_once_and_one_that_waits_only_for_its_time() {
+        let settings = Settings { plugin_requests_max: 1, plugin_queue_max: 1, plugin_queue_ms: 100, ..Settings::default() };
+        let gate = Arc::new(Gate::new(&settings));
+        let first = gate.enter().await.unwrap();
+        let patient = tokio::spawn({
+            let gate = gate.clone();
+            async move { gate.enter().await.is_some() }
+        });
+        while gate.waiting() == 0 {
+            tokio::task::yield_now().await;
+        }
+        assert!(gate.enter().await.is_none(), "the line is full");
+        assert!(!patient.await.unwrap(), "its time was over");
+        let patient = gate.enter();
+        let (second, ()) = tokio::join!(patient, async { drop(first) });
+        assert!(second.is_some());
+        assert_eq!((gate.in_flight(), gate.waiting()), (1, 0));
+        drop(second);
+        assert_eq!(gate.in_flight(), 0);
+    }
+}

@@ -1,0 +1,33 @@
+//! The edge server: applications of plugins that answer HTTP, deployed as numbered sets, behind one listener.
+//!
+//! The order of things: a [`Node`] prepares the plugins of an application beside what is served, puts a deployment on record and makes it live in
+//! one step ([`node`]); a [`Server`] takes connections within limits and gives each request to the plugin of its route ([`server`]).
+//! Here are no rules of what may be deployed or which route wins: those are `plugwork-core`'s.
+
+#![forbid(unsafe_code)]
+// The types of the engine are nested deeper than the usual limit once a server's own are around them.
+#![recursion_limit = "256"]
+
+mod access;
+mod components;
+mod connection;
+mod finding;
+mod gate;
+mod live;
+mod mount;
+pub mod node;
+mod rate;
+mod request;
+mod secrets;
+pub mod server;
+mod settings;
+mod stable;
+mod wire;
+
+pub use access::{Access, AccessLog};
+pub use components::{Components, ComponentsError};
+pub use node::{Deploy, DeployError, Node, NotServed};
+pub use secrets::DeclaredSecrets;
+pub use server::Server;
+pub use settings::Settings;
+pub use stable::Stable;

@@ -1,0 +1,144 @@
+//! A plugin of an application in the runtime: an installation whose name says what it is made of, so that two versions stand side by side, and a
+//! deployment that changes one plugin leaves the others as they are.
+//!
+//! Easily got wrong: consent is given by deploying. Going back to an old deployment, or starting again, gives none: where it was taken back
+//! meanwhile, the plugin stays away.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use plugwork::core::lifecycle::Stage;
+use plugwork::interfaces::http::IncomingHandler;
+use plugwork::{Installation, Offer, Point, Runtime};
+use plugwork_core::application::PluginDeclaration;
+use plugwork_core::deployment::ApplicationKey;
+use plugwork_core::{Digest, Hasher, Issue};
+use plugwork_points::HttpFunction;
+use serde_json::Value;
+
+use crate::components::Components;
+use crate::finding::{issue, of_error};
+use crate::gate::Gate;
+use crate::secrets::DeclaredSecrets;
+use crate::settings::Settings;
+use crate::stable::VERSION_BYTES;
+
+/// A plugin that takes requests.
+#[derive(Debug)]
+pub(crate) struct Mount {
+    /// The instance's name.
+    pub(crate) label: String,
+    pub(crate) installation: Installation,
+    pub(crate) gate: Gate,
+}
+
+impl Mount {
+    /// Whether it takes calls.
+    pub(crate) fn is_active(&self) -> bool {
+        self.installation.state().stage() == Stage::Active
+    }
+}
+
+/// On whose word plugins run.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Consent<'a> {
+    /// Whoever deploys gives it.
+    Given {
+        by: &'a str,
+        reason: &'a str,
+    },
+    /// It stands on record, or it does not.
+    OnRecord,
+}
+
+/// What mounting needs of the server.
+pub(crate) struct Workshop<'a> {
+    pub(crate) runtime: &'a Runtime,
+    pub(crate) components: &'a Components,
+    pub(crate) secrets: &'a DeclaredSecrets,
+    pub(crate) settings: &'a Settings,
+}
+
+impl Workshop<'_> {
+    /// Reads, grants, compiles, starts and asks a plugin, beside whatever runs.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) async fn mount(
+        &self,
+        key: &ApplicationKey,
+        name: &str,
+        declared: &PluginDeclaration,
+        digest: Digest,
+        consent: Consent<'_>,
+    ) -> Result<Arc<Mount>, Vec<Issue>> {
+        let at = format!("plugin.{name}");
+        let label = label(key, name, declared, digest);
+        let source = self.components.open(digest).map_err(|error| vec![issue(format!("{at}.source"), error.to_string(), "")])?;
+        let offer = self.runtime.offer(&source).await.map_err(|error| of_error(name, &error))?;
+        if !answers_http(&offer) {
+            let points: Vec<String> = offer.points().map(ToString::to_string).collect();
+            let what = format!("it exports `{}`", points.join("`, `"));
+            let expected = "a plugin that answers HTTP: `plugwork:points/http-function` or `wasi:http/incoming-handler` 0.2";
+            return Err(vec![issue(format!("{at}.source"), what, expected)]);
+        }
+        let configuration = Value::Object(declared.config.clone());
+        let offer = offer.tenant(&key.tenant).instance(&label).configuration(configuration).limits(declared.limits);
+        self.secrets.declare(&label, &declared.secrets);
+        let made = async {
+            let plugin = match consent {
+                Consent::Given { by, reason } => offer.by(by, reason).accept_only(declared.grants.clone()).await?,
+                Consent::OnRecord => offer.resume().await?,
+            };
+            plugin.enable().await?;
+            Ok::<_, plugwork::Error>(plugin)
+        };
+        let plugin = made.await.map_err(|error| of_error(name, &error));
+        let installed = plugin.and_then(|plugin| {
+            let installation = self.runtime.installation(&plugin.subject().into());
+            installation.ok_or_else(|| vec![issue(&at, "it was removed while it was prepared", "")])
+        });
+        match installed {
+            Ok(installation) => Ok(Arc::new(Mount { label, installation, gate: Gate::new(self.settings) })),
+            Err(findings) => {
+                self.secrets.forget(&label);
+                Err(findings)
+            }
+        }
+    }
+}
+
+fn answers_http(offer: &Offer) -> bool {
+    let worlds = [HttpFunction::INTERFACE, IncomingHandler::INTERFACE];
+    let wanted: Vec<_> = worlds.iter().filter_map(|world| world.parse::<plugwork_core::InterfaceName>().ok()).collect();
+    offer.points().any(|point| wanted.contains(point))
+}
+
+/// The instance's name: words for people, what makes it the application's own plugin, and what it is made of.
+pub(crate) fn label(key: &ApplicationKey, name: &str, declared: &PluginDeclaration, digest: Digest) -> String {
+    let own = hashed(&[key.application.as_bytes(), name.as_bytes()]);
+    let grants: BTreeMap<String, _> = declared.grants.iter().map(|grant| (grant.capability.to_owned(), grant.bounds)).collect();
+    let secrets: BTreeMap<&String, String> = declared.secrets.iter().map(|(name, source)| (name, format!("{source:?}"))).collect();
+    let json = |value: Result<Vec<u8>, serde_json::Error>| value.unwrap_or_default();
+    let version = hashed(&[
+        digest.as_bytes(),
+        &json(serde_json::to_vec(&grants)),
+        &json(serde_json::to_vec(&declared.config)),
+        &json(serde_json::to_vec(&declared.limits)),
+        &json(serde_json::to_vec(&secrets)),
+    ]);
+    let words: String = name.chars().take(24).collect();
+    format!("{}-{own}-{version}", words.trim_end_matches('-'))
+}
+
+/// Hexadecimal digits of a hash over parts, each with its length in front.
+fn hashed(parts: &[&[u8]]) -> String {
+    let mut hasher = Hasher::default();
+    for part in parts {
+        hasher.update(&(part.len() as u64).to_le_bytes());
+        hasher.update(part);
+    }
+    let mut hex = hasher.finish().hex();
+    hex.truncate(VERSION_BYTES);
+    hex
+}

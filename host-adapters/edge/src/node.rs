@@ -1,0 +1,390 @@
+//! Deploying: preparing beside what is served, putting on record, switching in one step, ending what nothing uses any more.
+//!
+//! One change is made at a time, and comes to its end also where whoever asked gives up. The order is the same everywhere: everything that can fail,
+//! then the record, then what is served. Easily got wrong: a request holds the deployment that it began with, so what it uses is ended only after it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use plugwork::Runtime;
+use plugwork_core::application::Application;
+use plugwork_core::deployment::{ApplicationKey, Current, Deployments, DeploymentsError, Draft, Expected, Rollback};
+use plugwork_core::{Digest, Issue};
+use tokio::sync::Mutex;
+
+use crate::components::Components;
+use crate::finding::issue;
+use crate::live::{Live, Serving};
+use crate::mount::{Consent, Mount, Workshop, label};
+use crate::secrets::DeclaredSecrets;
+use crate::settings::Settings;
+
+/// How many plugins are prepared at once.
+const PREPARED_AT_ONCE: usize = 4;
+
+/// A wish to deploy.
+#[derive(Debug, Clone)]
+pub struct Deploy {
+    /// On whose behalf.
+    pub tenant: String,
+    /// The text of `plugwork.toml`.
+    pub text: String,
+    /// The component of each plugin, by the name that routes use; each was kept before.
+    pub plugins: BTreeMap<String, Digest>,
+    /// Who deploys, and so consents to what the application grants.
+    pub by: String,
+    /// Why; may be empty.
+    pub note: String,
+    /// What is believed to be current.
+    pub expected: Expected,
+}
+
+/// Why nothing was deployed. What was served before is served on.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum DeployError {
+    /// Everything that is wrong with it.
+    Findings(Vec<Issue>),
+    /// It was not put on record.
+    Deployments(DeploymentsError),
+    /// The server stops.
+    Stopping,
+}
+
+impl fmt::Display for DeployError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Findings(issues) => {
+                f.write_str("it cannot be served, and nothing was changed:")?;
+                issues.iter().try_for_each(|issue| write!(f, "\n  {issue}"))
+            }
+            Self::Deployments(error) => error.fmt(f),
+            Self::Stopping => f.write_str("the server stops"),
+        }
+    }
+}
+
+impl std::error::Error for DeployError {}
+
+impl From<DeploymentsError> for DeployError {
+    fn from(error: DeploymentsError) -> Self {
+        Self::Deployments(error)
+    }
+}
+
+/// An application that is current on record and could not be brought up.
+#[derive(Debug)]
+pub struct NotServed {
+    /// Which.
+    pub key: ApplicationKey,
+    /// Its current deployment.
+    pub number: u64,
+    /// Why.
+    pub error: DeployError,
+}
+
+/// What deploys and knows what is served. Cheap to clone; its clones are one.
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    runtime: Runtime,
+    deployments: Arc<dyn Deployments>,
+    components: Components,
+    secrets: DeclaredSecrets,
+    settings: Settings,
+    live: ArcSwap<Live>,
+    /// What runs, by the instance's name. Whoever changes anything holds it.
+    mounts: Mutex<BTreeMap<String, Arc<Mount>>>,
+}
+
+/// An application whose plugins are ready.
+struct Prepared {
+    application: Arc<Application>,
+    mounts: BTreeMap<String, Arc<Mount>>,
+}
+
+impl Node {
+    /// A node that serves nothing yet.
+    pub fn new(
+        runtime: &Runtime,
+        deployments: Arc<dyn Deployments>,
+        components: Components,
+        secrets: DeclaredSecrets,
+        settings: Settings,
+    ) -> Self {
+        let (live, mounts) = (ArcSwap::default(), Mutex::default());
+        Self(Arc::new(Inner { runtime: runtime.clone(), deployments, components, secrets, settings, live, mounts }))
+    }
+
+    /// Where component files are kept.
+    pub fn components(&self) -> &Components {
+        &self.0.components
+    }
+
+    /// Where deployments are kept.
+    pub fn deployments(&self) -> &Arc<dyn Deployments> {
+        &self.0.deployments
+    }
+
+    /// The limits of this server.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0.runtime
+    }
+
+    pub(crate) fn live(&self) -> Arc<Live> {
+        self.0.live.load_full()
+    }
+
+    /// Serves what is current of every application. What cannot be brought up is told, and the others are served.
+    ///
+    /// # Errors
+    /// The deployments cannot be read.
+    pub async fn start(&self) -> Result<Vec<NotServed>, DeployError> {
+        let this = self.clone();
+        to_its_end(async move {
+            let mut mounts = this.0.mounts.lock().await;
+            let mut not_served = Vec::new();
+            for current in this.0.deployments.currents(None).await? {
+                let (key, number) = (current.deployment.key.clone(), current.deployment.number);
+                if let Err(error) = this.bring_up(current, &mut mounts).await {
+                    not_served.push(NotServed { key, number, error });
+                }
+            }
+            Ok(not_served)
+        })
+        .await
+    }
+
+    async fn bring_up(&self, current: Current, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<(), DeployError> {
+        let prepared = self.prepare_kept(&current.deployment, mounts).await?;
+        let key = current.deployment.key.clone();
+        let live = self.live_with(&key, prepared, Some(Arc::new(current)))?;
+        self.0.live.store(Arc::new(live));
+        Ok(())
+    }
+
+    /// Deploys an application: prepared, on record and served when it resolves, or nothing was changed.
+    ///
+    /// # Errors
+    /// What is wrong with it, or who was faster.
+    pub async fn deploy(&self, wish: Deploy) -> Result<Current, DeployError> {
+        let this = self.clone();
+        to_its_end(async move {
+            let mut mounts = this.0.mounts.lock().await;
+            let done = this.deploy_now(wish, &mut mounts).await;
+            this.sweep(&mut mounts, done.is_err()).await;
+            done
+        })
+        .await
+    }
+
+    async fn deploy_now(&self, wish: Deploy, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<Current, DeployError> {
+        let application = Application::parse(&wish.text).map_err(|error| DeployError::Findings(error.issues))?;
+        let draft = Draft::new(&wish.tenant, &application, wish.plugins, &wish.by, &wish.note);
+        let draft = draft.map_err(|error| DeployError::Findings(error.issues))?;
+        let mut findings = draft.issues();
+        findings.extend(not_here(&application));
+        if !findings.is_empty() {
+            return Err(DeployError::Findings(findings));
+        }
+        // Known early, so that nothing is compiled for what was overtaken; it counts where it is put on record.
+        let current = self.0.deployments.current(&draft.key).await?;
+        wish.expected.check(current.map(|current| current.deployment.number)).map_err(DeploymentsError::from)?;
+        let reason = format!("deployed as `{}`", draft.key);
+        let consent = Consent::Given { by: &wish.by, reason: if wish.note.is_empty() { &reason } else { &wish.note } };
+        let prepared = self.prepare(&draft.key, application, &draft.plugins, consent, mounts).await?;
+        let key = draft.key.clone();
+        // What can fail in switching fails here, before anything is on record.
+        let (prepared, ()) = self.check(&key, prepared)?;
+        let current = self.0.deployments.deploy(now_ms(), draft, wish.expected).await?;
+        self.switch(&key, prepared, current)
+    }
+
+    /// Goes back (or forward) to a deployment by number: prepared, on record and served when it resolves, or nothing was changed.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn roll_back(&self, wish: Rollback, expected: Expected) -> Result<Current, DeployError> {
+        let this = self.clone();
+        to_its_end(async move {
+            let mut mounts = this.0.mounts.lock().await;
+            let done = this.roll_back_now(wish, expected, &mut mounts).await;
+            this.sweep(&mut mounts, done.is_err()).await;
+            done
+        })
+        .await
+    }
+
+    async fn roll_back_now(
+        &self,
+        wish: Rollback,
+        expected: Expected,
+        mounts: &mut BTreeMap<String, Arc<Mount>>,
+    ) -> Result<Current, DeployError> {
+        let current = self.0.deployments.current(&wish.key).await?.map(|current| current.deployment.number);
+        expected.check(current).map_err(DeploymentsError::from)?;
+        let target = self.0.deployments.deployment(&wish.key, wish.to).await?;
+        wish.decide(current, target.is_some()).map_err(DeploymentsError::from)?;
+        let Some(target) = target else { return Err(DeploymentsError::from(plugwork_core::deployment::RollbackRefused::Unknown { number: wish.to }).into()) };
+        let key = wish.key.clone();
+        let prepared = self.prepare_kept(&target, mounts).await?;
+        let (prepared, ()) = self.check(&key, prepared)?;
+        let current = self.0.deployments.roll_back(now_ms(), wish, expected).await?;
+        self.switch(&key, prepared, current)
+    }
+
+    async fn prepare_kept(
+        &self,
+        deployment: &plugwork_core::deployment::Deployment,
+        mounts: &mut BTreeMap<String, Arc<Mount>>,
+    ) -> Result<Prepared, DeployError> {
+        let application = deployment.application().map_err(|error| DeployError::Findings(error.issues))?;
+        let findings = not_here(&application);
+        if !findings.is_empty() {
+            return Err(DeployError::Findings(findings));
+        }
+        self.prepare(&deployment.key, application, &deployment.plugins, Consent::OnRecord, mounts).await
+    }
+
+    /// Every plugin of an application, running: those that run as they are, the others beside them.
+    async fn prepare(
+        &self,
+        key: &ApplicationKey,
+        application: Application,
+        plugins: &BTreeMap<String, Digest>,
+        consent: Consent<'_>,
+        mounts: &mut BTreeMap<String, Arc<Mount>>,
+    ) -> Result<Prepared, DeployError> {
+        let Inner { runtime, components, secrets, settings, .. } = &*self.0;
+        let workshop = Workshop { runtime, components, secrets, settings };
+        let mut ready = BTreeMap::new();
+        let mut findings = Vec::new();
+        let mut missing = Vec::new();
+        for (name, declared) in &application.plugins {
+            let Some(digest) = plugins.get(name) else {
+                findings.push(issue(format!("plugin.{name}"), "it has no component", ""));
+                continue;
+            };
+            match mounts.get(&label(key, name, declared, *digest)).filter(|mount| mount.is_active()) {
+                Some(mount) => drop(ready.insert(name.clone(), mount.clone())),
+                None => missing.push((name, declared, *digest)),
+            }
+        }
+        for some in missing.chunks(PREPARED_AT_ONCE) {
+            let workshop = &workshop;
+            let mounting = some.iter().map(|(name, declared, digest)| async move {
+                (*name, workshop.mount(key, name, declared, *digest, consent).await)
+            });
+            for (name, mounted) in all(mounting.collect()).await {
+                match mounted {
+                    Ok(mount) => {
+                        mounts.insert(mount.label.clone(), mount.clone());
+                        ready.insert(name.clone(), mount);
+                    }
+                    Err(wrong) => findings.extend(wrong),
+                }
+            }
+        }
+        if findings.is_empty() {
+            Ok(Prepared { application: Arc::new(application), mounts: ready })
+        } else {
+            Err(DeployError::Findings(findings))
+        }
+    }
+
+    fn live_with(&self, key: &ApplicationKey, prepared: Prepared, current: Option<Arc<Current>>) -> Result<Live, DeployError> {
+        let Prepared { application, mounts } = prepared;
+        let serving = Serving { key: key.clone(), application, mounts, current };
+        self.0.live.load().with(serving, &self.0.settings).map_err(DeployError::Findings)
+    }
+
+    /// Whether it can be served beside the other applications.
+    fn check(&self, key: &ApplicationKey, prepared: Prepared) -> Result<(Prepared, ()), DeployError> {
+        let again = Prepared { application: prepared.application.clone(), mounts: prepared.mounts.clone() };
+        self.live_with(key, again, None).map(|_| (prepared, ()))
+    }
+
+    fn switch(&self, key: &ApplicationKey, prepared: Prepared, current: Current) -> Result<Current, DeployError> {
+        let live = self.live_with(key, prepared, Some(Arc::new(current.clone())))?;
+        let before = self.0.live.swap(Arc::new(live));
+        let this = self.clone();
+        tokio::spawn(async move { this.retire(before).await });
+        Ok(current)
+    }
+
+    /// Waits for the requests of what was served before, then ends what nothing uses any more.
+    async fn retire(&self, before: Arc<Live>) {
+        let mut pause = Duration::from_millis(5);
+        while Arc::strong_count(&before) > 1 {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(200));
+        }
+        drop(before);
+        let mut mounts = self.0.mounts.lock().await;
+        self.end_unused(&mut mounts).await;
+    }
+
+    /// Ends at once what was made for a deployment that came to nothing.
+    async fn sweep(&self, mounts: &mut BTreeMap<String, Arc<Mount>>, failed: bool) {
+        if failed {
+            self.end_unused(mounts).await;
+        }
+    }
+
+    async fn end_unused(&self, mounts: &mut BTreeMap<String, Arc<Mount>>) {
+        // Every deployment that is served, or that a request still holds, has its own hold of its plugins.
+        let unused: Vec<String> =
+            mounts.iter().filter(|(_, mount)| Arc::strong_count(mount) == 1).map(|(label, _)| label.clone()).collect();
+        for label in unused {
+            let Some(mount) = mounts.remove(&label) else { continue };
+            if mount.is_active() {
+                // Where that fails it stays enabled and is called by nobody.
+                drop(mount.installation.disable("plugwork serve", "no deployment uses it").await);
+            }
+            self.0.secrets.forget(&label);
+        }
+    }
+}
+
+/// What an application may say and this server does not do.
+fn not_here(application: &Application) -> Vec<Issue> {
+    let auth = application.routes.iter().enumerate().filter(|(_, route)| route.auth.is_some());
+    let auth = auth.map(|(index, _)| issue(format!("route[{index}].auth"), "this server has no identity checks", "no `auth`"));
+    let split = application.split.iter().map(|_| issue("split", "this server does not share requests between deployments", "no `[split]`"));
+    auth.chain(split).collect()
+}
+
+/// All of them at once, their results in order.
+async fn all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+    let mut waiting: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    std::future::poll_fn(|context| {
+        let mut is_done = true;
+        for (future, result) in &mut waiting {
+            if result.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(value) => *result = Some(value),
+                    std::task::Poll::Pending => is_done = false,
+                }
+            }
+        }
+        if is_done { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    waiting.into_iter().filter_map(|(_, result)| result).collect()
+}
+
+async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T, DeployError>> + Send + 'static) -> Result<T, DeployError> {
+    tokio::spawn(work).await.unwrap_or(Err(DeployError::Stopping))
+}
+
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}

@@ -1,0 +1,70 @@
+//! What the server allows clients and plugins, with the numbers that hold where nobody says otherwise. Limits of one route or plugin are the
+//! application's.
+
+use std::time::Duration;
+
+use plugwork_core::Issue;
+
+/// Limits of one server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// Connections at once; 10,000. Who comes after waits in the kernel's queue until one ends.
+    pub connections_max: usize,
+    /// How long a client may take for a request's head, and over HTTP/1.1 how long it may keep a connection between two requests. Milliseconds;
+    /// 10,000. Past it the connection is closed.
+    pub head_deadline_ms: u64,
+    /// How long a connection of HTTP/2 may be without a request. Milliseconds; 60,000.
+    pub idle_ms: u64,
+    /// How long a client may take none of what is sent to it. Milliseconds; 30,000. Past it the connection is broken off.
+    pub stall_ms: u64,
+    /// Requests at once on one connection of HTTP/2; 100.
+    pub streams_max: u32,
+    /// Requests of one plugin that are with it at once; 256.
+    pub plugin_requests_max: usize,
+    /// Requests that wait behind those; 256. Who comes after is told 503.
+    pub plugin_queue_max: usize,
+    /// How long one of them waits. Milliseconds; 1,000. Past it it is told 503.
+    pub plugin_queue_ms: u64,
+    /// Clients whose rates are known at once, for each route that has one; 65,536. Past it those that are known go on, and new ones share one.
+    pub rate_clients_max: usize,
+    /// How long requests that have begun may take when the server stops or a deployment is replaced. Milliseconds; 30,000.
+    pub drain_ms: u64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            head_deadline_ms: 10_000,
+            idle_ms: 60_000,
+            stall_ms: 30_000,
+            streams_max: 100,
+            plugin_requests_max: 256,
+            plugin_queue_max: 256,
+            plugin_queue_ms: 1_000,
+            rate_clients_max: 65_536,
+            drain_ms: 30_000,
+        }
+    }
+}
+
+impl Settings {
+    /// Everything that is wrong with them.
+    pub fn issues(&self) -> Vec<Issue> {
+        let numbers = [
+            ("connections-max", self.connections_max as u64),
+            ("head-deadline-ms", self.head_deadline_ms),
+            ("idle-ms", self.idle_ms),
+            ("stall-ms", self.stall_ms),
+            ("streams-max", u64::from(self.streams_max)),
+            ("plugin-requests-max", self.plugin_requests_max as u64),
+            ("rate-clients-max", self.rate_clients_max as u64),
+        ];
+        let none = numbers.into_iter().filter(|(_, number)| *number == 0);
+        none.map(|(name, _)| Issue { what: "0".to_owned(), at: name.to_owned(), expected: "at least 1".to_owned() }).collect()
+    }
+
+    pub(crate) fn drain(&self) -> Duration {
+        Duration::from_millis(self.drain_ms)
+    }
+}
