@@ -53,6 +53,7 @@ struct Inner {
     scarce: Option<Scarce>,
     outcomes: Vec<Outcome>,
     hurried: bool,
+    by_client: bool,
     of_records: bool,
     retry_after_ms: Option<u64>,
 }
@@ -89,7 +90,18 @@ impl Error {
         }
     }
 
-    /// Of a call that spent most of its time waiting for a guest thread.
+    /// Whether a call's time ran out ([`Fault::Deadline`]) while it waited, for half of it or more, for the client of the HTTP request that it
+    /// answers: to send its body, or to read the answer. It says nothing against the plugin.
+    pub fn is_for_the_client(&self) -> bool {
+        self.0.by_client
+    }
+
+    pub(crate) fn by_client(mut self) -> Self {
+        self.0.by_client = true;
+        self
+    }
+
+    /// Of a call that spent most of its time waiting for a guest thread, or for its client.
     pub(crate) fn hurried(mut self) -> Self {
         self.0.hurried = true;
         self
@@ -154,6 +166,7 @@ impl Error {
             scarce: None,
             outcomes: Vec::new(),
             hurried: false,
+            by_client: false,
             of_records: false,
             retry_after_ms: None,
         }))
