@@ -4,6 +4,8 @@
 //! Easily got wrong: a plugin that fails after that cannot be told as a problem any more; its body is broken off, so that no client takes a part
 //! for the whole.
 
+use std::pin::pin;
+
 use http::header::{CONTENT_LENGTH, HeaderName, TRAILER};
 use http::{HeaderValue, Method, Response, StatusCode, Version, request};
 use http_body::Body as HttpBody;
@@ -46,19 +48,31 @@ where
     let (incoming, mut answered) = Incoming::new(http::Request::from_parts(head, body), connection.tls);
     let served = Served::default();
     let ended = served.clone();
+    let mut late = pin!(tokio::time::sleep(installation.patience()));
     let mut call = match installation.begin::<IncomingHandler, _>(incoming, move |outcome, _| ended.ended(outcome)) {
         Ok(call) => call,
         Err(error) => return Problem::of_error(&error).response(id.as_str()),
     };
+    let mut waits = true;
     // `None`: its time was over before it began.
-    let given = tokio::select! {
-        biased;
-        given = &mut answered => match given {
-            Ok(given) => Some(Some(given)),
-            // It will not answer any more; why not is known when its call has ended.
-            Err(_) => (&mut call).await.map(|()| None),
-        },
-        began = &mut call => began.map(|()| answered.try_recv().ok()),
+    let given = loop {
+        break tokio::select! {
+            biased;
+            given = &mut answered => match given {
+                Ok(given) => Some(Some(given)),
+                // It will not answer any more; why not is known when its call has ended.
+                Err(_) => (&mut call).await.map(|()| None),
+            },
+            began = &mut call => began.map(|()| answered.try_recv().ok()),
+            () = &mut late, if waits => {
+                waits = false;
+                if !call.leave() {
+                    // It has begun: from here on its own deadline ends it.
+                    continue;
+                }
+                None
+            }
+        };
     };
     let Some(given) = given else { return Problem::of_unavailable(None).response(id.as_str()) };
     let made = match made(given, call, installation, &served, asked, limits, &failed) {

@@ -365,6 +365,11 @@ impl Installation {
         dispatch::ask_one::<P>(&self.runtime, &self.member, input).await
     }
 
+    /// How long a call of it may wait for a guest thread: as long as it may take.
+    pub fn patience(&self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.member.patience_ms(self.runtime.shared()))
+    }
+
     /// Begins the point's main call on a guest thread and gives the call in hand: dropped it is cancelled, detached it goes on to its end. `ended`
     /// makes what awaiting it gives, there, as soon as the call has ended; a call that is cancelled never comes to it. Awaiting gives nothing where the
     /// call could not begin within the time it may take; an error where too many calls of this plugin wait already.
