@@ -35,14 +35,7 @@ pub(crate) struct Arriving<B> {
 
 impl<B: Body> Arriving<B> {
     pub(crate) fn new(body: B, announced: Option<u64>, limits: &HttpLimits, failed: Failed) -> Self {
-        Self {
-            body: Box::pin(body),
-            announced,
-            received: 0,
-            limits: *limits,
-            timer: None,
-            failed,
-        }
+        Self { body: Box::pin(body), announced, received: 0, limits: *limits, timer: None, failed }
     }
 
     fn fail(&self, problem: Problem, error: WireError) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {

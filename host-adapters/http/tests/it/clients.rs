@@ -102,7 +102,10 @@ async fn a_client_that_cannot_see_the_end_is_given_the_whole_or_nothing() {
     let address = served(&stage).await;
     let old = async |path: &str| says(address, &format!("GET {path} HTTP/1.0\r\nhost: a\r\n\r\n")).await;
     let hello = old("/hello").await;
-    assert!(hello.starts_with("HTTP/1.0 200 OK\r\n") && hello.ends_with("\r\n\r\nhello from a component that knows only WASI\n"), "{hello}");
+    assert!(
+        hello.starts_with("HTTP/1.0 200 OK\r\n") && hello.ends_with("\r\n\r\nhello from a component that knows only WASI\n"),
+        "{hello}"
+    );
     for path in ["/traps-in-the-middle", "/unfinished", "/sleeps-in-the-middle"] {
         let all = old(path).await;
         assert!(all.starts_with("HTTP/1.0 50") && !all.contains("part"), "{path}: {all}");
@@ -117,14 +120,22 @@ async fn a_client_that_cannot_see_the_end_is_given_the_whole_or_nothing() {
 async fn trailers_are_held_to_the_limits_of_headers_both_ways() {
     let stage = stage(limits()).await;
     let address = served(&stage).await;
-    let given = async |count: usize| says(address, &format!("GET /trailers/{count} HTTP/1.1\r\nhost: a\r\nte: trailers\r\nconnection: close\r\n\r\n")).await;
+    let given = async |count: usize| {
+        says(address, &format!("GET /trailers/{count} HTTP/1.1\r\nhost: a\r\nte: trailers\r\nconnection: close\r\n\r\n")).await
+    };
     let last_chunk = "\r\n0\r\n";
     assert!(given(100).await.contains(last_chunk), "at the limit");
     assert!(!given(101).await.contains(last_chunk), "one past it");
     let few = HttpLimits { headers_max: 3, ..HttpLimits::default() };
     let address = served_by(stage.service_with(few)).await;
     let taken = async |trailers: &str| {
-        says(address, &format!("POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n1\r\nx\r\n0\r\n{trailers}\r\n")).await
+        says(
+            address,
+            &format!(
+                "POST /echo HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n1\r\nx\r\n0\r\n{trailers}\r\n"
+            ),
+        )
+        .await
     };
     let at = taken("x-a: 1\r\nx-b: 1\r\nx-c: 1\r\n").await;
     assert!(at.starts_with("HTTP/1.1 200") && at.contains(last_chunk), "{at}");
@@ -159,7 +170,8 @@ async fn a_request_that_finds_no_thread_in_its_time_is_503_while_they_are_still_
         releases.push(release);
     }
     let (service, calls) = (stage.service(), stage.runtime.usage()[0].calls);
-    let told = tokio::time::timeout(Duration::from_secs(60), ask(&service, request("/hello"))).await.expect("it does not wait for its turn");
+    let told =
+        tokio::time::timeout(Duration::from_secs(60), ask(&service, request("/hello"))).await.expect("it does not wait for its turn");
     assert_eq!(told.problem(), (503, "E-HTTP-UNAVAILABLE".into()));
     drop(releases);
     stage.runtime.guest_threads().spawn(async {}).await;

@@ -99,7 +99,12 @@ impl Rows {
     }
 
     /// The same unread. An error is one of the database itself.
-    pub(super) async fn row_numbered(&self, connection: &mut SqliteConnection, key: &ApplicationKey, number: u64) -> Read<Option<SqliteRow>> {
+    pub(super) async fn row_numbered(
+        &self,
+        connection: &mut SqliteConnection,
+        key: &ApplicationKey,
+        number: u64,
+    ) -> Read<Option<SqliteRow>> {
         let Ok(number) = i64::try_from(number) else { return Ok(None) };
         sqlx::query("SELECT * FROM deployment WHERE tenant = ? AND application = ? AND number = ?")
             .bind(&key.tenant)

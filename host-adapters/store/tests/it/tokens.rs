@@ -110,7 +110,11 @@ async fn a_token_that_somebody_else_wrote_or_edited_is_never_given_out() {
         ("stamp", "zeroblob(32)"),
         ("id", "'0000000000000002'"),
     ] {
-        execute(&mut database, &format!("CREATE TABLE aside AS SELECT * FROM token; UPDATE token SET {column} = {value} WHERE id <> '{}'", sound.id)).await;
+        execute(
+            &mut database,
+            &format!("CREATE TABLE aside AS SELECT * FROM token; UPDATE token SET {column} = {value} WHERE id <> '{}'", sound.id),
+        )
+        .await;
         assert_eq!(store.tokens(None, None, 1).await.unwrap(), std::slice::from_ref(&sound), "{column} = {value}");
         assert_eq!(store.unreadable_tokens(None).await.unwrap().len(), 1, "{column} = {value}");
         if column != "id" {
