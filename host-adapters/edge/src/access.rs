@@ -86,7 +86,15 @@ pub(crate) struct Watching {
 impl Watching {
     pub(crate) fn begin(log: &Arc<dyn AccessLog>, live: Arc<Live>) -> Self {
         let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        Self { access: Access { at_ms, ..Access::default() }, began: Instant::now(), log: log.clone(), served: None, route: None, place: None, live }
+        Self {
+            access: Access { at_ms, ..Access::default() },
+            began: Instant::now(),
+            log: log.clone(),
+            served: None,
+            route: None,
+            place: None,
+            live,
+        }
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Components(PathBuf);
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ComponentsError {
-    /// Larger than [`COMPONENT_BYTES_MAX`].
+    /// Larger than 64 MiB.
     TooLarge,
     /// It is not here.
     Unknown(Digest),

@@ -115,12 +115,7 @@ impl Live {
     }
 }
 
-fn entry(
-    serving: &Serving,
-    declared: &RouteDeclaration,
-    before: &BTreeMap<(&ApplicationKey, &str), &Entry>,
-    settings: &Settings,
-) -> Entry {
+fn entry(serving: &Serving, declared: &RouteDeclaration, before: &BTreeMap<(&ApplicationKey, &str), &Entry>, settings: &Settings) -> Entry {
     let RouteDeclaration { route, plugin, limits, .. } = declared;
     let path = route.path.to_string();
     let same = format!("{} {} {path}", route.host, route.methods.join(","));

@@ -97,7 +97,8 @@ async fn given(
         let decision = limiter.decide(connection.client.map(|client| client.ip()), now_us);
         headers = rate_headers(limiter, decision);
         if !decision.is_allowed {
-            let mut refused = Refused::new(StatusCode::TOO_MANY_REQUESTS, "E-HTTP-RATE", "this client asks too often").after(decision.reset_s);
+            let mut refused =
+                Refused::new(StatusCode::TOO_MANY_REQUESTS, "E-HTTP-RATE", "this client asks too often").after(decision.reset_s);
             refused.headers = headers;
             return Err(refused);
         }
