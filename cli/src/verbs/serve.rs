@@ -27,14 +27,17 @@ use crate::serving::log::Log;
 /// Deploying it is consent to what it grants. Without APPLICATION what was current
 /// before is served. Requests and logs are told on stderr, one JSON object a line.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment, after_long_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_long_help = "\
 Examples:
   plugwork serve examples/apps/hello
   plugwork serve shop/plugwork.toml --listen 127.0.0.1:9000
   plugwork serve
 
 SIGTERM and Ctrl-C let requests that began come to their end; a second one ends
-at once. Exit code 3 where it cannot be deployed.")]
+at once. Exit code 3 where it cannot be deployed."
+)]
 pub(crate) struct Serve {
     /// The application: its folder, or its `plugwork.toml`.
     #[arg(value_name = "APPLICATION")]
@@ -70,15 +73,14 @@ impl Serve {
         let address = server.address()?;
         let stop = told_to_stop()?;
         let read = match &self.application {
-            Some(path) => {
-                Some(application::read(path, serving.node.components(), &Packages::of(&place.state()?), store.as_ref()).await?)
-            }
+            Some(path) => Some(application::read(path, serving.node.components(), &Packages::of(&place.state()?), store.as_ref()).await?),
             None => None,
         };
         let not_served = serving.node.start().await.map_err(failure)?;
         let own = read.as_ref().map(|read| key(&read.application.name));
         for NotServed { key, number, error } in not_served.iter().filter(|not| own.as_ref() != Some(&not.key)) {
-            print::narrate(format_args!("warning: deployment {number} of `{key}` is not served: {error}"));
+            let which = number.map_or_else(|| "the current deployment".to_owned(), |number| format!("deployment {number}"));
+            print::narrate(format_args!("warning: {which} of `{key}` is not served: {error}"));
         }
         if let Some(read) = read {
             self.deploy(&serving, read, &not_served).await?;

@@ -78,7 +78,9 @@ pub(crate) async fn context(head: &mut request::Parts, authority: String, id: &R
             Ok(parameters) => parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
             Err(RawPathParamsRejection::MissingPathParams(_)) => Vec::new(),
             // Not the same as none: a plugin that is asked about all where it should be about one answers another request.
-            Err(_) => return Err(Problem::new(StatusCode::BAD_REQUEST, "E-HTTP-PATH", "a part of the path is not text once it is decoded")),
+            Err(_) => {
+                return Err(Problem::new(StatusCode::BAD_REQUEST, "E-HTTP-PATH", "a part of the path is not text once it is decoded"));
+            }
         },
     };
     Ok(Context {
