@@ -79,7 +79,8 @@ impl Serve {
         let not_served = serving.node.start().await.map_err(failure)?;
         let own = read.as_ref().map(|read| key(&read.application.name));
         for NotServed { key, number, error } in not_served.iter().filter(|not| own.as_ref() != Some(&not.key)) {
-            print::narrate(format_args!("warning: deployment {number} of `{key}` is not served: {error}"));
+            let which = number.map_or_else(|| "the current deployment".to_owned(), |number| format!("deployment {number}"));
+            print::narrate(format_args!("warning: {which} of `{key}` is not served: {error}"));
         }
         if let Some(read) = read {
             self.deploy(&serving, read, &not_served).await?;

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use plugwork::Runtime;
 use plugwork_core::application::Application;
-use plugwork_core::deployment::{ApplicationKey, Current, Deployments, DeploymentsError, Draft, Expected, Rollback};
+use plugwork_core::deployment::{ApplicationKey, Current, Deployments, DeploymentsError, Draft, Expected, Rollback, Unreadable};
 use plugwork_core::{Digest, Issue};
 use tokio::sync::Mutex;
 
@@ -80,8 +80,8 @@ impl From<DeploymentsError> for DeployError {
 pub struct NotServed {
     /// Which.
     pub key: ApplicationKey,
-    /// Its current deployment.
-    pub number: u64,
+    /// Its current deployment; none where that cannot be read.
+    pub number: Option<u64>,
     /// Why.
     pub error: DeployError,
 }
@@ -147,9 +147,12 @@ impl Node {
         let this = self.clone();
         to_its_end(async move {
             let mut mounts = this.0.mounts.lock().await;
-            let mut not_served = Vec::new();
-            for current in this.0.deployments.currents(None).await? {
-                let (key, number) = (current.deployment.key.clone(), current.deployment.number);
+            let deployments = &this.0.deployments;
+            let unreadable = deployments.unreadable(None).await?.into_iter();
+            let not_served = unreadable.map(|Unreadable { key, error }| NotServed { key, number: None, error: error.into() });
+            let mut not_served: Vec<_> = not_served.collect();
+            for current in deployments.currents(None).await? {
+                let (key, number) = (current.deployment.key.clone(), Some(current.deployment.number));
                 if let Err(error) = this.bring_up(current, &mut mounts).await {
                     not_served.push(NotServed { key, number, error });
                 }

@@ -3,10 +3,12 @@
 use plugwork_core::Issue;
 use plugwork_core::deployment::{
     ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Move, PAGE_DEPLOYMENTS_MAX, Pending, Rollback,
+    Unreadable,
 };
 use plugwork_core::record::RecordsError;
 
 use super::change::{Answer, Change};
+use super::row;
 use crate::Store;
 use crate::error::StoreError;
 use crate::store::blocking;
@@ -40,7 +42,7 @@ impl Store {
     }
 
     /// What is current of each application, or why that cannot be read. An error is one of the database itself.
-    async fn all_current(&self, tenant: Option<&str>) -> Result<Vec<Result<Current, DeploymentsError>>, DeploymentsError> {
+    async fn all_current(&self, tenant: Option<&str>) -> Result<Vec<Result<Current, Unreadable>>, DeploymentsError> {
         let rows = &self.applications.rows;
         // Pointers and deployments of one moment.
         let mut snapshot = self.readers.begin().await.map_err(|error| rows.error(&error))?;
@@ -51,10 +53,11 @@ impl Store {
         let last = last.bind(tenant).fetch_all(&mut *snapshot).await.map_err(|error| rows.error(&error))?;
         let mut currents = Vec::with_capacity(last.len());
         for row in last {
-            currents.push(match rows.movement(&row) {
+            let current = match rows.movement(&row) {
                 Ok(moved) => self.of(&mut snapshot, &moved).await?.map(|deployment| Current { deployment, moved }),
                 Err(error) => Err(error),
-            });
+            };
+            currents.push(current.map_err(|error| Unreadable { key: row::key_shown(&row), error }));
         }
         Ok(currents)
     }
@@ -119,7 +122,7 @@ impl Deployments for Store {
         Box::pin(async move { Ok(self.all_current(tenant.as_deref()).await?.into_iter().filter_map(Result::ok).collect()) })
     }
 
-    fn unreadable(&self, tenant: Option<&str>) -> Pending<'_, Vec<DeploymentsError>> {
+    fn unreadable(&self, tenant: Option<&str>) -> Pending<'_, Vec<Unreadable>> {
         let tenant = tenant.map(str::to_owned);
         Box::pin(async move { Ok(self.all_current(tenant.as_deref()).await?.into_iter().filter_map(Result::err).collect()) })
     }

@@ -120,6 +120,14 @@ fn key(row: &SqliteRow) -> Result<ApplicationKey, sqlx::Error> {
     Ok(ApplicationKey { tenant: row.try_get("tenant")?, application: row.try_get("application")? })
 }
 
+/// The key of a row that may be no text at all.
+pub(super) fn key_shown(row: &SqliteRow) -> ApplicationKey {
+    let shown = |column| {
+        row.try_get_unchecked::<&[u8], _>(column).map_or_else(|_| "?".to_owned(), |bytes| String::from_utf8_lossy(bytes).into_owned())
+    };
+    ApplicationKey { tenant: shown("tenant"), application: shown("application") }
+}
+
 fn whole(row: &SqliteRow, column: &str) -> Result<u64, sqlx::Error> {
     u64::try_from(row.try_get::<i64, _>(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
 }

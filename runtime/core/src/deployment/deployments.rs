@@ -33,8 +33,8 @@ pub trait Deployments: Send + Sync + 'static {
     /// One that cannot be read takes no other with it: it is left out, and is among [`Deployments::unreadable`].
     fn currents(&self, tenant: Option<&str>) -> Pending<'_, Vec<Current>>;
 
-    /// Why what is current of an application could not be read, of those that [`Deployments::currents`] leaves out. A server tells its operator.
-    fn unreadable(&self, tenant: Option<&str>) -> Pending<'_, Vec<DeploymentsError>>;
+    /// The applications that [`Deployments::currents`] leaves out, and why. A server tells its operator.
+    fn unreadable(&self, tenant: Option<&str>) -> Pending<'_, Vec<Unreadable>>;
 
     /// One deployment by number.
     fn deployment(&self, key: &ApplicationKey, number: u64) -> Pending<'_, Option<Deployment>>;
@@ -45,6 +45,15 @@ pub trait Deployments: Send + Sync + 'static {
 
     /// The moves of the pointer, likewise, by their sequence.
     fn moves(&self, key: &ApplicationKey, before: Option<u64>, limit: u32) -> Pending<'_, Vec<Move>>;
+}
+
+/// An application whose current deployment, or the move that leads to it, cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    /// Which, as the row says it that cannot be read.
+    pub key: ApplicationKey,
+    /// Why.
+    pub error: DeploymentsError,
 }
 
 /// Why a deployment could not be kept or read.

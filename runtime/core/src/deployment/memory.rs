@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
     ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Move, Moved, PAGE_DEPLOYMENTS_MAX, Pending,
-    Rollback, next_number,
+    Rollback, Unreadable, next_number,
 };
 
 /// The same contract as the durable one, without the durability.
@@ -110,7 +110,7 @@ impl Deployments for Memory {
         ready(Ok(wanted.filter_map(|(_, kept)| kept.current()).collect()))
     }
 
-    fn unreadable(&self, _: Option<&str>) -> Pending<'_, Vec<DeploymentsError>> {
+    fn unreadable(&self, _: Option<&str>) -> Pending<'_, Vec<Unreadable>> {
         ready(Ok(Vec::new()))
     }
 
