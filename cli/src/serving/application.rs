@@ -42,13 +42,13 @@ pub(crate) async fn read(place: &Path, components: &Components, packages: &Packa
         let bytes = match &declared.source {
             Source::File(relative) => {
                 let path = folder.join(relative);
-                std::fs::read(&path).map_err(|error| Failure::from(error).while_doing(format_args!("plugin.{name}.source: `{}`", path.display())))
+                std::fs::read(&path)
+                    .map_err(|error| Failure::from(error).while_doing(format_args!("plugin.{name}.source: `{}`", path.display())))
             }
             Source::Package(package) => package_bytes(package, packages, records).await,
         };
-        let kept = bytes.and_then(|bytes| {
-            components.keep(&bytes).map_err(|error| Failure::failed(format_args!("plugin.{name}.source: {error}")))
-        });
+        let kept =
+            bytes.and_then(|bytes| components.keep(&bytes).map_err(|error| Failure::failed(format_args!("plugin.{name}.source: {error}"))));
         match kept {
             Ok(digest) => drop(plugins.insert(name.clone(), digest)),
             Err(failure) => failures.push(failure),

@@ -27,14 +27,17 @@ use crate::serving::log::Log;
 /// Deploying it is consent to what it grants. Without APPLICATION what was current
 /// before is served. Requests and logs are told on stderr, one JSON object a line.
 #[derive(clap::Args)]
-#[command(verbatim_doc_comment, after_long_help = "\
+#[command(
+    verbatim_doc_comment,
+    after_long_help = "\
 Examples:
   plugwork serve examples/apps/hello
   plugwork serve shop/plugwork.toml --listen 127.0.0.1:9000
   plugwork serve
 
 SIGTERM and Ctrl-C let requests that began come to their end; a second one ends
-at once. Exit code 3 where it cannot be deployed.")]
+at once. Exit code 3 where it cannot be deployed."
+)]
 pub(crate) struct Serve {
     /// The application: its folder, or its `plugwork.toml`.
     #[arg(value_name = "APPLICATION")]
@@ -70,9 +73,7 @@ impl Serve {
         let address = server.address()?;
         let stop = told_to_stop()?;
         let read = match &self.application {
-            Some(path) => {
-                Some(application::read(path, serving.node.components(), &Packages::of(&place.state()?), store.as_ref()).await?)
-            }
+            Some(path) => Some(application::read(path, serving.node.components(), &Packages::of(&place.state()?), store.as_ref()).await?),
             None => None,
         };
         let not_served = serving.node.start().await.map_err(failure)?;
@@ -140,7 +141,8 @@ fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> 
             }
             let Some(tell) = tell.take() else { std::process::exit(130) };
             print::narrate("stopping: requests that began come to their end; a second signal ends at once");
-            drop(tell.send(()));
+            // Nobody listens any more: then it has stopped.
+            let _ = tell.send(());
         }
     });
     Ok(async { drop(told.await) })

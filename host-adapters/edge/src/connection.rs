@@ -58,7 +58,10 @@ pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, client: Socket
     let settings = *shared.node.settings();
     // Without it an answer that follows its head waits for the client's acknowledgement. A socket that is gone shows itself when it is read.
     drop(stream.set_nodelay(true));
-    let opening = tokio::time::timeout(Duration::from_millis(settings.head_deadline_ms), Wire::open(stream, Duration::from_millis(settings.stall_ms)));
+    let opening = tokio::time::timeout(
+        Duration::from_millis(settings.head_deadline_ms),
+        Wire::open(stream, Duration::from_millis(settings.stall_ms)),
+    );
     let opened = tokio::select! {
         opened = opening => opened,
         _ = stop.wait_for(|stop| *stop) => return,

@@ -15,7 +15,6 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
-    places_max: usize,
     waiting: AtomicUsize,
     waiting_max: usize,
     patience: Duration,
@@ -39,7 +38,6 @@ impl Gate {
         let places_max = settings.plugin_requests_max.min(Semaphore::MAX_PERMITS);
         Self {
             places: Arc::new(Semaphore::new(places_max)),
-            places_max,
             waiting: AtomicUsize::new(0),
             waiting_max: settings.plugin_queue_max,
             patience: Duration::from_millis(settings.plugin_queue_ms),
@@ -59,16 +57,6 @@ impl Gate {
         let permit = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
         permit.ok()?.ok().map(Place)
     }
-
-    /// Requests that are with the plugin.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.places_max - self.places.available_permits()
-    }
-
-    /// Requests that wait.
-    pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
-    }
 }
 
 #[cfg(test)]
@@ -84,7 +72,7 @@ mod tests {
             let gate = gate.clone();
             async move { gate.enter().await.is_some() }
         });
-        while gate.waiting() == 0 {
+        while gate.waiting.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
         assert!(gate.enter().await.is_none(), "the line is full");
@@ -92,8 +80,8 @@ mod tests {
         let patient = gate.enter();
         let (second, ()) = tokio::join!(patient, async { drop(first) });
         assert!(second.is_some());
-        assert_eq!((gate.in_flight(), gate.waiting()), (1, 0));
+        assert_eq!((gate.places.available_permits(), gate.waiting.load(Ordering::Relaxed)), (0, 0));
         drop(second);
-        assert_eq!(gate.in_flight(), 0);
+        assert_eq!(gate.places.available_permits(), 1);
     }
 }

@@ -43,10 +43,7 @@ impl Mount {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Consent<'a> {
     /// Whoever deploys gives it.
-    Given {
-        by: &'a str,
-        reason: &'a str,
-    },
+    Given { by: &'a str, reason: &'a str },
     /// It stands on record, or it does not.
     OnRecord,
 }

@@ -135,10 +135,6 @@ impl Node {
         &self.0.settings
     }
 
-    pub(crate) fn runtime(&self) -> &Runtime {
-        &self.0.runtime
-    }
-
     pub(crate) fn live(&self) -> Arc<Live> {
         self.0.live.load_full()
     }
@@ -233,7 +229,9 @@ impl Node {
         expected.check(current).map_err(DeploymentsError::from)?;
         let target = self.0.deployments.deployment(&wish.key, wish.to).await?;
         wish.decide(current, target.is_some()).map_err(DeploymentsError::from)?;
-        let Some(target) = target else { return Err(DeploymentsError::from(plugwork_core::deployment::RollbackRefused::Unknown { number: wish.to }).into()) };
+        let Some(target) = target else {
+            return Err(DeploymentsError::from(plugwork_core::deployment::RollbackRefused::Unknown { number: wish.to }).into());
+        };
         let key = wish.key.clone();
         let prepared = self.prepare_kept(&target, mounts).await?;
         let (prepared, ()) = self.check(&key, prepared)?;
@@ -280,9 +278,9 @@ impl Node {
         }
         for some in missing.chunks(PREPARED_AT_ONCE) {
             let workshop = &workshop;
-            let mounting = some.iter().map(|(name, declared, digest)| async move {
-                (*name, workshop.mount(key, name, declared, *digest, consent).await)
-            });
+            let mounting = some
+                .iter()
+                .map(|(name, declared, digest)| async move { (*name, workshop.mount(key, name, declared, *digest, consent).await) });
             for (name, mounted) in all(mounting.collect()).await {
                 match mounted {
                     Ok(mount) => {

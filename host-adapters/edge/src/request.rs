@@ -85,7 +85,6 @@ async fn given(
     watching.access.host = authority;
     let found = found.map_err(|miss| missed(&miss))?;
     let entry = &live.entries[found.route];
-    watching.route = Some(found.route);
     let access = &mut watching.access;
     entry.application.application.clone_into(&mut access.application);
     access.deployment = entry.deployment;
@@ -97,7 +96,8 @@ async fn given(
         let decision = limiter.decide(connection.client.map(|client| client.ip()), now_us);
         headers = rate_headers(limiter, decision);
         if !decision.is_allowed {
-            let mut refused = Refused::new(StatusCode::TOO_MANY_REQUESTS, "E-HTTP-RATE", "this client asks too often").after(decision.reset_s);
+            let mut refused =
+                Refused::new(StatusCode::TOO_MANY_REQUESTS, "E-HTTP-RATE", "this client asks too often").after(decision.reset_s);
             refused.headers = headers;
             return Err(refused);
         }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use plugwork_core::deployment::{DeploymentsError, Expected, Rollback};
 use plugwork_core::Digest;
+use plugwork_core::deployment::{DeploymentsError, Expected, Rollback};
 use plugwork_edge::DeployError;
 
 use crate::world::{Stage, application, component, key, settings, until};
@@ -103,7 +103,9 @@ async fn no_request_fails_while_deployments_come_and_go() {
         })
     });
     let clients: Vec<_> = clients.collect();
-    let with_config = |number: u32| application(&[("/e", "")]).replace("[plugin.guest.limits]", &format!("config = {{ version = {number} }}\n[plugin.guest.limits]"));
+    let with_config = |number: u32| {
+        application(&[("/e", "")]).replace("[plugin.guest.limits]", &format!("config = {{ version = {number} }}\n[plugin.guest.limits]"))
+    };
     for number in 2..8 {
         // Another configuration is another instance: the one before is ended while requests come.
         stage.deploy(&with_config(number), Expected::Number(u64::from(number) - 1)).await.unwrap();

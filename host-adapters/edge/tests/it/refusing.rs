@@ -52,7 +52,8 @@ async fn what_two_servers_could_read_differently_reaches_no_plugin() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_length_beside_chunks_is_never_taken_for_two_requests() {
     let stage = Stage::serving(settings(), &[("/e", "")]).await;
-    let request = "POST /e HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /e HTTP/1.1\r\nhost: a\r\n\r\n";
+    let request =
+        "POST /e HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /e HTTP/1.1\r\nhost: a\r\n\r\n";
     // The chunks count, as RFC 9112 (6.3) has it, and nothing is read from this connection any more.
     let told = stage.raw(request).await;
     assert_eq!((told.status, told.header("connection")), (200, Some("close")), "{told:?}");

@@ -89,7 +89,8 @@ impl Stage {
         deployments: Arc<dyn Deployments>,
         records: Arc<dyn Records>,
     ) -> Self {
-        let secrets = DeclaredSecrets::new(EnvironmentSecrets::new("TEST_EDGE_").unwrap(), FileSecrets::at(folder.path().join("secrets.toml")));
+        let secrets =
+            DeclaredSecrets::new(EnvironmentSecrets::new("TEST_EDGE_").unwrap(), FileSecrets::at(folder.path().join("secrets.toml")));
         let limits = Limits::interactive();
         let runtime = Runtime::builder(folder.path().join("state"));
         let runtime = runtime.records(records.clone()).allocation(Allocation::OnDemand).limits(limits).open().await.unwrap();
@@ -140,7 +141,8 @@ impl Stage {
     /// One request on a connection of its own.
     pub(crate) async fn ask(&self, method: &str, path: &str, body: &str) -> Told {
         let length = body.len();
-        self.raw(&format!("{method} {path} HTTP/1.1\r\nhost: a.example\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}")).await
+        self.raw(&format!("{method} {path} HTTP/1.1\r\nhost: a.example\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"))
+            .await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Told {
