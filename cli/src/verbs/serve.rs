@@ -99,7 +99,7 @@ impl Serve {
         let key = key(&read.application.name);
         let deployments = serving.node.deployments();
         let current = deployments.current(&key).await.map_err(|error| failure(error.into()))?;
-        let text = read.application.canonical().map_err(|error| Failure::usage(error))?;
+        let text = read.application.canonical().map_err(Failure::usage)?;
         let is_served = !not_served.iter().any(|not| not.key == key);
         if let Some(current) = current.as_ref().filter(|_| is_served) {
             let deployment = &current.deployment;
