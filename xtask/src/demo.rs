@@ -1,9 +1,10 @@
-//! `cargo xtask demo`: from a clean clone to two reports, and what to try next.
+//! `cargo xtask demo`: from a clean clone to two reports and an application that is served, and what to try next.
 //!
 //! Easily got wrong: the command is built together with an example, because Cargo then resolves features as it does for the tests; built
 //! alone it may compile the engine a second time (`tidy`, rule `engine`, watches that).
 
 mod estimates;
+mod serving;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -44,8 +45,8 @@ impl Steps {
     }
 }
 
-/// Does it all; a screenshot of the first report is made only when asked for.
-pub(crate) fn run(house: &House, screenshot: Option<&str>) -> Result<()> {
+/// Does it all; a screenshot of the first report is made only when asked for, and with `serve` the application is served on at the end.
+pub(crate) fn run(house: &House, screenshot: Option<&str>, serve: bool) -> Result<()> {
     let mut steps = Steps::default();
     steps.take("set up", || setup::everything(house))?;
     steps.take("build the command", || {
@@ -70,10 +71,11 @@ pub(crate) fn run(house: &House, screenshot: Option<&str>) -> Result<()> {
     if let Some(file) = screenshot {
         steps.take("screenshot", || picture(house, &folder(house, PIPELINES[0]).join("report.html"), file))?;
     }
+    steps.take("serve an application", || serving::run(house, &command(house), false))?;
     println!("\nreports (open them in a browser; they load nothing):\n  {}", told.join("\n  "));
     println!("{}", steps.summary());
     println!("\n{}", next(&house.short(&command(house))));
-    Ok(())
+    if serve { serving::run(house, &command(house), true) } else { Ok(()) }
 }
 
 fn command(house: &House) -> PathBuf {
@@ -111,6 +113,7 @@ fn next(command: &str) -> String {
          # the same feed from its host, with every grant removed: refused, and told which line would allow it\n  \
          sed -e '/{GRANTS}/d' -e 's|{PATH}|url = \"https://earthquake.usgs.gov/week\"|' {file} > {copy}\n  \
          {command} run {copy}\n\n  \
+         {command} serve examples/apps/hello\n\n  \
          {command} call target/plugins/shout.wasm apply '{{body: \"hello\", media-type: \"text/plain\"}}'"
     )
 }

@@ -29,7 +29,9 @@ usage: cargo xtask VERB
 
   setup                      fetch what building and testing need: Rust targets, npm packages, a Python environment
   guests [--dev]             build every example plugin into target/plugins (--dev: with richer diagnostics)
-  demo [--screenshot FILE]   set up, build, run both pipelines, say where the reports are
+  demo [--screenshot FILE] [--serve]
+                             set up, build, run both pipelines, say where the reports are, serve an application and ask
+                             it (--serve: and keep serving)
   test [WORD...]             everything that must hold, in every language; prints one table and one last line
                              (with words: only the parts whose names contain one of them)
   tidy [--fast]              floors, headers, contract, licences, format, lints, docs (--fast: without lints and docs)
@@ -60,8 +62,9 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         ["setup"] => setup::everything(&house)?,
         ["guests"] => guests::build(&house, false)?,
         ["guests", "--dev"] => guests::build(&house, true)?,
-        ["demo"] => demo::run(&house, None)?,
-        ["demo", "--screenshot", file] => demo::run(&house, Some(file))?,
+        ["demo"] => demo::run(&house, None, false)?,
+        ["demo", "--serve"] => demo::run(&house, None, true)?,
+        ["demo", "--screenshot", file] => demo::run(&house, Some(file), false)?,
         ["test", only @ ..] => return test::run(only),
         ["tidy"] => return tidy::run(&house, tidy::Depth::Full),
         ["tidy", "--fast"] => return tidy::run(&house, tidy::Depth::Fast),

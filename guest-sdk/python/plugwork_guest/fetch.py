@@ -47,7 +47,10 @@ class Response:
 
     def json(self) -> Any:
         """The body as JSON; `ValueError` where it is not."""
-        return _json.loads(self.body)
+        try:
+            return _json.loads(self.body)
+        except RecursionError as error:
+            raise ValueError(f"not JSON: {error}") from None
 
 
 def get(url: str, headers: Mapping[str, str] | None = None, timeout_ms: int | None = None) -> Response:

@@ -39,7 +39,8 @@ class Request:
         """The body as JSON; raises `Invalid` where it is not."""
         try:
             return _json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
+            # Whoever sends it chooses how deep it is.
             raise Invalid(f"the body is not JSON: {error}", "", "JSON") from None
 
 

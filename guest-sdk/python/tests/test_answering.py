@@ -41,6 +41,8 @@ class Answering(unittest.TestCase):
     def test_a_body_that_is_not_json_is_invalid(self) -> None:
         with self.assertRaises(Invalid):
             Request("POST", "/", body=b"{").json()
+        with self.assertRaises(Invalid):
+            Request("POST", "/", body=b"[" * 100_000).json()
 
     def test_the_request_and_what_the_host_says_arrive(self) -> None:
         def answer(request: Request, context: Context) -> Response:

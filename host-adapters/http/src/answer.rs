@@ -61,13 +61,7 @@ pub fn check(answer: Answer, limits: &HttpLimits) -> Result<Response<Vec<u8>>, I
 /// Checks the head of an answer that comes as a stream. Gives the length of its body, where it announced one.
 pub fn check_head(head: &response::Parts, limits: &HttpLimits) -> Result<Option<u64>, Illegal> {
     status(head.status.as_u16())?;
-    if head.headers.len() > limits.answer_headers_max {
-        return Err(Illegal(format!("{} header fields, more than {}", head.headers.len(), limits.answer_headers_max)));
-    }
-    let bytes: usize = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
-    if bytes > limits.answer_header_bytes_max {
-        return Err(Illegal(format!("header fields of more than {} bytes together", limits.answer_header_bytes_max)));
-    }
+    check_size(&head.headers, limits)?;
     // A length is held to by the body, and which trailers will come is a plugin's to say.
     let wrong = head.headers.keys().find(|name| **name != CONTENT_LENGTH && **name != TRAILER && is_the_servers(name));
     if let Some(name) = wrong {
@@ -76,7 +70,24 @@ pub fn check_head(head: &response::Parts, limits: &HttpLimits) -> Result<Option<
     let mut lengths = head.headers.get_all(CONTENT_LENGTH).iter();
     let Some(length) = lengths.next() else { return Ok(None) };
     let number = length.to_str().ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit())).and_then(|text| text.parse().ok());
-    number.filter(|_| lengths.next().is_none()).map(Some).ok_or_else(|| Illegal("a length that is none".to_owned()))
+    let number: u64 = number.filter(|_| lengths.next().is_none()).ok_or_else(|| Illegal("a length that is none".to_owned()))?;
+    // With 304 it is the length that another answer would have had.
+    if number > 0 && has_no_body(head.status) && head.status != StatusCode::NOT_MODIFIED {
+        return Err(Illegal(format!("a length with status {}", head.status)));
+    }
+    Ok(Some(number))
+}
+
+/// Holds the fields of a head, or of trailers, to their limits.
+pub(crate) fn check_size(fields: &HeaderMap, limits: &HttpLimits) -> Result<(), Illegal> {
+    if fields.len() > limits.answer_headers_max {
+        return Err(Illegal(format!("{} header fields, more than {}", fields.len(), limits.answer_headers_max)));
+    }
+    let bytes: usize = fields.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    if bytes > limits.answer_header_bytes_max {
+        return Err(Illegal(format!("header fields of more than {} bytes together", limits.answer_header_bytes_max)));
+    }
+    Ok(())
 }
 
 /// Whether a plugin may send this field after a body.

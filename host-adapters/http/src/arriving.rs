@@ -16,7 +16,7 @@ use plugwork::wasmtime_wasi_http::Error as WireError;
 use tokio::time::Sleep;
 
 use crate::body::{broken, late, not_as_announced};
-use crate::head::{is_hop_by_hop, is_the_hosts_word, too_large};
+use crate::head::{check_size, is_hop_by_hop, is_the_hosts_word, too_large};
 use crate::limits::HttpLimits;
 use crate::problem::Problem;
 
@@ -27,8 +27,7 @@ pub(crate) struct Arriving<B> {
     body: Pin<Box<B>>,
     announced: Option<u64>,
     received: u64,
-    bytes_max: u64,
-    deadline: Duration,
+    limits: HttpLimits,
     /// Made when the body is first waited for.
     timer: Option<Pin<Box<Sleep>>>,
     failed: Failed,
@@ -36,15 +35,7 @@ pub(crate) struct Arriving<B> {
 
 impl<B: Body> Arriving<B> {
     pub(crate) fn new(body: B, announced: Option<u64>, limits: &HttpLimits, failed: Failed) -> Self {
-        Self {
-            body: Box::pin(body),
-            announced,
-            received: 0,
-            bytes_max: limits.body_bytes_max as u64,
-            deadline: Duration::from_millis(limits.body_deadline_ms),
-            timer: None,
-            failed,
-        }
+        Self { body: Box::pin(body), announced, received: 0, limits: *limits, timer: None, failed }
     }
 
     fn fail(&self, problem: Problem, error: WireError) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
@@ -63,7 +54,7 @@ impl<B: Body> Body for Arriving<B> {
             return Poll::Ready(None);
         }
         let Poll::Ready(frame) = this.body.as_mut().poll_frame(context) else {
-            let deadline = this.deadline;
+            let deadline = Duration::from_millis(this.limits.body_deadline_ms);
             ready!(this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(deadline))).as_mut().poll(context));
             return this.fail(late(), WireError::ConnectionReadTimeout);
         };
@@ -76,14 +67,18 @@ impl<B: Body> Body for Arriving<B> {
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut data) => {
                     this.received += data.remaining() as u64;
-                    if this.received > this.bytes_max {
-                        return this.fail(too_large(), WireError::HttpRequestBodySize(Some(this.bytes_max)));
+                    let bytes_max = this.limits.body_bytes_max as u64;
+                    if this.received > bytes_max {
+                        return this.fail(too_large(), WireError::HttpRequestBodySize(Some(bytes_max)));
                     }
                     let length = data.remaining();
                     Poll::Ready(Some(Ok(Frame::data(data.copy_to_bytes(length)))))
                 }
                 Err(frame) => {
                     let mut trailers = frame.into_trailers().unwrap_or_default();
+                    if let Err(problem) = check_size(&trailers, &this.limits) {
+                        return this.fail(problem, WireError::HttpRequestTrailerSectionSize(None));
+                    }
                     strip_trailers(&mut trailers);
                     Poll::Ready(Some(Ok(Frame::trailers(trailers))))
                 }
@@ -92,7 +87,8 @@ impl<B: Body> Body for Arriving<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        // One that ends too early fails when it is asked for more.
+        self.announced.is_none_or(|announced| announced == self.received) && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -22,7 +22,7 @@ where
     B: Body,
 {
     if body.is_end_stream() {
-        return Ok(Vec::new());
+        return if announced.unwrap_or(0) == 0 { Ok(Vec::new()) } else { Err(not_as_announced()) };
     }
     let limit = Duration::from_millis(limits.body_deadline_ms);
     // The timer is only made when the body is first waited for.

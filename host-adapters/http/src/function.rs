@@ -24,11 +24,14 @@ pub(crate) async fn answer<B: HttpBody>(
     body: B,
     id: &RequestId,
 ) -> Response<Body> {
+    let context = match origin::context(&mut head, facts.authority, id).await {
+        Ok(context) => context,
+        Err(problem) => return problem.response(id.as_str()),
+    };
     let body = match body::read(body, facts.announced, limits).await {
         Ok(body) => body,
         Err(problem) => return problem.response(id.as_str()),
     };
-    let context = origin::context(&mut head, facts.authority, id).await;
     let is_head = head.method == Method::HEAD;
     let exchange = Exchange { request: request(head, body), context };
     let (outcome, given) = installation.ask::<HttpFunction>(exchange).await;

@@ -6,6 +6,7 @@
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
 use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode, request};
+use plugwork_core::route::request_host;
 
 use crate::limits::HttpLimits;
 use crate::problem::Problem;
@@ -61,7 +62,8 @@ const fn bad(code: &'static str, detail: &'static str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, code, detail)
 }
 
-fn check_size(headers: &HeaderMap, limits: &HttpLimits) -> Result<(), Problem> {
+/// Holds the fields of a head, or of trailers, to their limits.
+pub(crate) fn check_size(headers: &HeaderMap, limits: &HttpLimits) -> Result<(), Problem> {
     let bytes: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers.len() > limits.headers_max || bytes > limits.header_bytes_max {
         let detail = "there are too many header fields, or they are too long";
@@ -85,8 +87,13 @@ pub fn authority(head: &request::Parts) -> Result<String, Problem> {
         return Err(bad("E-HTTP-HOST", "the target and the header `host` name different hosts"));
     }
     let Some(authority) = named.or(host) else { return Err(bad("E-HTTP-HOST", "there is no host")) };
-    let authority = std::str::from_utf8(authority).ok().filter(|text| !text.contains('@') && text.parse::<Authority>().is_ok());
+    let authority = std::str::from_utf8(authority).ok().filter(|text| is_authority(text));
     authority.map(str::to_owned).ok_or(bad("E-HTTP-HOST", "the host is none"))
+}
+
+/// Whether it is a host that a route can name, with a port or without.
+fn is_authority(text: &str) -> bool {
+    !text.contains('@') && text.parse::<Authority>().is_ok() && request_host(text).is_some_and(|host| !host.is_empty())
 }
 
 /// The length of the body as announced: at most once, in digits, and not beside a transfer coding.
@@ -108,9 +115,12 @@ pub fn is_hop_by_hop(name: &str) -> bool {
         || name.starts_with("proxy-auth")
 }
 
-/// Whether a client could use this header to speak for the host. In lower case.
+/// Whether a client could use this header to speak for the host. In lower case. `_` counts as `-`: what hands headers on as variables makes both one.
 pub fn is_the_hosts_word(name: &str) -> bool {
-    matches!(name, "forwarded" | "x-real-ip" | "x-client-ip" | "true-client-ip" | "cf-connecting-ip" | "x-request-id")
+    if name.contains('_') {
+        return is_the_hosts_word(&name.replace('_', "-"));
+    }
+    matches!(name, "forwarded" | "x-forwarded" | "x-real-ip" | "x-client-ip" | "true-client-ip" | "cf-connecting-ip" | "x-request-id")
         || name.starts_with("x-forwarded-")
         || name.starts_with("x-plugwork-")
 }
@@ -158,6 +168,12 @@ mod tests {
             ("/", &[("host", "user@a.example")]),
             ("/", &[("host", "a b")]),
             ("/", &[("host", "")]),
+            ("/", &[("host", ":80")]),
+            ("/", &[("host", "a:99999")]),
+            ("/", &[("host", "a:abc")]),
+            ("/", &[("host", "x');alert(1);('")]),
+            ("/", &[("host", "a..b")]),
+            ("http://a:99999/", &[]),
             ("http://a.example/", &[("host", "b.example")]),
         ] {
             assert_eq!(refused(uri, fields), (400, "E-HTTP-HOST".into()), "{uri} {fields:?}");
@@ -210,6 +226,11 @@ mod tests {
             ("forwarded", "for=1.2.3.4"),
             ("x-forwarded-for", "1.2.3.4"),
             ("x-real-ip", "1.2.3.4"),
+            ("x-forwarded", "for=1.2.3.4"),
+            ("x_forwarded_for", "1.2.3.4"),
+            ("x-forwarded_proto", "https"),
+            ("x_plugwork_principal", "root"),
+            ("x_request-id", "1"),
             ("x-plugwork-principal", "root"),
             ("x-request-id", "1"),
             ("accept", "*/*"),

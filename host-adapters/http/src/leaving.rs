@@ -2,7 +2,7 @@
 //!
 //! Easily got wrong: a body that is dropped before its end, because the client is gone, cancels the call; one that was sent whole lets the call go on
 //! to its own end, within its deadline. A call that has ended without finishing its body leaves nobody to write the rest: then it is broken, also where the
-//! instance lives on.
+//! instance lives on. A request that failed on its way breaks its answer off too, whatever its plugin makes of it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -12,7 +12,9 @@ use http_body::{Body, Frame, SizeHint};
 use plugwork::wasmtime_wasi_http::{Error as WireError, WasiBody};
 use plugwork::{Installation, Job};
 
-use crate::answer::is_a_trailer;
+use crate::answer::{self, is_a_trailer};
+use crate::arriving::Failed;
+use crate::limits::HttpLimits;
 
 pub(crate) struct Leaving {
     body: WasiBody,
@@ -23,12 +25,23 @@ pub(crate) struct Leaving {
     /// Bytes that were announced and are still to come.
     left: Option<u64>,
     announced: Option<u64>,
+    /// Whether the request failed.
+    failed: Failed,
+    limits: HttpLimits,
     ended: bool,
 }
 
 impl Leaving {
-    pub(crate) fn new(body: WasiBody, announced: Option<u64>, call: Job<Option<()>>, installation: &Installation) -> Self {
-        Self { body, call: Some(call), _installation: installation.clone(), left: announced, announced, ended: false }
+    pub(crate) fn new(
+        body: WasiBody,
+        announced: Option<u64>,
+        call: Job<Option<()>>,
+        installation: &Installation,
+        limits: &HttpLimits,
+        failed: &Failed,
+    ) -> Self {
+        let (call, _installation) = (Some(call), installation.clone());
+        Self { body, call, _installation, left: announced, announced, failed: failed.clone(), limits: *limits, ended: false }
     }
 
     /// What of the body is there; broken where there will be no more.
@@ -58,7 +71,11 @@ impl Body for Leaving {
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, WireError>>> {
         let this = &mut *self;
-        match ready!(this.poll_body(context)) {
+        let frame = ready!(this.poll_body(context));
+        if this.failed.get().is_some() {
+            return Poll::Ready(Some(Err(WireError::HttpResponseIncomplete)));
+        }
+        match frame {
             None if this.left.is_some_and(|left| left > 0) => return this.broken(),
             None => this.ended = true,
             Some(Ok(frame)) => {
@@ -71,7 +88,7 @@ impl Body for Leaving {
                     }
                 }
                 if let Some(trailers) = frame.trailers_ref()
-                    && !trailers.keys().all(is_a_trailer)
+                    && (!trailers.keys().all(is_a_trailer) || answer::check_size(trailers, &this.limits).is_err())
                 {
                     return Poll::Ready(Some(Err(WireError::HttpProtocolError)));
                 }
@@ -84,7 +101,7 @@ impl Body for Leaving {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.ended || self.body.is_end_stream()
+        self.ended || self.failed.get().is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -94,7 +111,7 @@ impl Body for Leaving {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        let whole = self.ended || self.left == Some(0) || self.body.is_end_stream();
+        let whole = self.ended || self.failed.get().is_none() && (self.left == Some(0) || self.body.is_end_stream());
         if let (true, Some(call)) = (whole, self.call.take()) {
             call.detach();
         }

@@ -10,9 +10,12 @@ use std::net::SocketAddr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
-use http::request;
+use http::{StatusCode, request};
 use plugwork_points::http_function::{Context, Principal};
+
+use crate::problem::Problem;
 
 /// The connection of a request. To be put into its extensions by the server; without it the scheme is `http` and the peer the one of axum's
 /// `ConnectInfo`, if that is there.
@@ -67,25 +70,25 @@ pub(crate) fn request_id(head: &request::Parts) -> RequestId {
 }
 
 /// Everything that the host says about a request. A [`Principal`] and a [`Connection`] are taken from the extensions.
-pub(crate) async fn context(head: &mut request::Parts, authority: String, id: &RequestId) -> Context {
+pub(crate) async fn context(head: &mut request::Parts, authority: String, id: &RequestId) -> Result<Context, Problem> {
     let connection = connection(head);
     let route_parameters = match head.extensions.remove::<RouteParameters>() {
         Some(RouteParameters(parameters)) => parameters,
-        None => {
-            // An error says that there are none.
-            let parameters = RawPathParams::from_request_parts(head, &()).await;
-            let pairs = |parameters: RawPathParams| parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-            parameters.map(pairs).unwrap_or_default()
-        }
+        None => match RawPathParams::from_request_parts(head, &()).await {
+            Ok(parameters) => parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            Err(RawPathParamsRejection::MissingPathParams(_)) => Vec::new(),
+            // Not the same as none: a plugin that is asked about all where it should be about one answers another request.
+            Err(_) => return Err(Problem::new(StatusCode::BAD_REQUEST, "E-HTTP-PATH", "a part of the path is not text once it is decoded")),
+        },
     };
-    Context {
+    Ok(Context {
         scheme: if connection.tls { "https" } else { "http" }.to_owned(),
         authority,
         client_address: connection.client.map(|client| client.to_string()).unwrap_or_default(),
         principal: head.extensions.get::<Principal>().cloned(),
         request_id: id.as_str().to_owned(),
         route_parameters,
-    }
+    })
 }
 
 /// The connection as the server knows it.

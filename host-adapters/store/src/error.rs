@@ -27,7 +27,7 @@ pub enum StoreErrorKind {
         /// What to do about it.
         hint: String,
     },
-    /// The key is missing although records exist, or is no key.
+    /// The key is missing although records, deployments or tokens exist, or is no key.
     Key {
         /// Its file.
         path: PathBuf,

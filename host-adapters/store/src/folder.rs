@@ -93,14 +93,14 @@ impl Folder {
         Ok(Some(bytes))
     }
 
-    /// The node's key, and what it stamps indexes with: made on first use, refused when it is missing although records exist. The caller holds
+    /// The node's key, and what it stamps indexes with: made on first use, refused when it is missing although something is signed with it. The caller holds
     /// the lock.
-    pub(crate) fn key(&self, records_exist: bool) -> Result<(Key, Stamps)> {
+    pub(crate) fn key(&self, is_in_use: bool) -> Result<(Key, Stamps)> {
         const NAME: &str = "records.key";
         let bad = |why| StoreError::new(StoreErrorKind::Key { path: self.path(NAME), why });
         let bytes = match self.read(NAME, 32)? {
             Some(bytes) => bytes,
-            None if records_exist => return Err(bad("it is missing, and there are records that were signed with it")),
+            None if is_in_use => return Err(bad("it is missing, and there are records, deployments or tokens that were signed with it")),
             None => {
                 let mut secret = vec![0; 32];
                 getrandom::fill(&mut secret).map_err(|_| bad("the system gave no random bytes to make it of"))?;

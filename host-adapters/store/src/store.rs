@@ -31,7 +31,7 @@ impl Store {
     /// Opens the folder, made where it is missing (mode 0700), with a new key on first use.
     ///
     /// # Errors
-    /// When the folder or a file in it is not ours alone, the key is missing although records exist, a database is damaged, foreign or
+    /// When the folder or a file in it is not ours alone, the key is missing although records, deployments or tokens exist, a database is damaged, foreign or
     /// of a later schema, or another process holds the folder's lock for longer than [`crate::LOCK_WAIT_MS`].
     pub async fn open(folder: &Path) -> Result<Self> {
         utf8(folder)?;
@@ -49,7 +49,14 @@ impl Store {
             .fetch_optional(&readers)
             .await
             .map_err(|error| database.error(&error))?;
-        let (key, stamps) = folder.key(records.is_some())?;
+        // All that only this key can tell from what somebody else wrote.
+        let signed: bool = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM record) OR EXISTS (SELECT 1 FROM deployment) OR EXISTS (SELECT 1 FROM movement) OR EXISTS (SELECT 1 FROM token)",
+        )
+        .fetch_one(&readers)
+        .await
+        .map_err(|error| database.error(&error))?;
+        let (key, stamps) = folder.key(signed)?;
         // Without records and without a head this is a new chain. With records, a head that is missing stays missing: `verify` and
         // `append` say so.
         if records.is_none() && !folder.path(head::NAME).exists() {

@@ -8,6 +8,9 @@ use crate::Issue;
 
 /// Bytes of options or configuration that a call may carry.
 pub const OPTIONS_BYTES_MAX: usize = 64 << 10;
+/// How many tables and lists of a configuration in an application's file lie in one another. Below what a TOML parser takes (80), so that the one
+/// spelling of an application can always be read.
+pub const CONFIG_DEPTH_MAX: usize = 64;
 /// Bytes of one log record before it is cut.
 pub const LOG_RECORD_BYTES_MAX: usize = 8 << 10;
 /// Log records of one instance; later ones are counted and dropped.

@@ -64,6 +64,15 @@ impl Guarded {
         }
     }
 
+    /// As [`done`](Self::done), where the call says something of its plugin at all; else as if it had been given up.
+    #[inline]
+    pub(crate) fn told(&self, permit: Permit<'_>, now_ms: u64, faulted: Option<bool>) {
+        match faulted {
+            Some(faulted) => _ = self.done(permit, now_ms, faulted),
+            None => drop(permit),
+        }
+    }
+
     /// What it is doing.
     pub(crate) fn state(&self) -> BreakerState {
         self.locked(|breaker| breaker.state())
@@ -167,6 +176,18 @@ mod tests {
             assert_eq!(call(&guarded, 0, true), Ok(false));
             drop(guarded.admit(0).unwrap());
             assert_eq!((guarded.state(), call(&guarded, 0, true)), (BreakerState::Closed, Ok(true)));
+        });
+    }
+
+    #[test]
+    fn a_probe_that_says_nothing_closes_nothing_and_lets_another_try() {
+        check(|| {
+            let guarded = guarded();
+            assert_eq!((call(&guarded, 0, true), call(&guarded, 0, true)), (Ok(false), Ok(true)));
+            guarded.told(guarded.admit(50).unwrap(), 50, None);
+            assert_ne!(guarded.state(), BreakerState::Closed);
+            guarded.told(guarded.admit(51).unwrap(), 51, Some(false));
+            assert_eq!(guarded.state(), BreakerState::Closed);
         });
     }
 

@@ -15,6 +15,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBackt
 
 use crate::account::Account;
 use crate::error::{Error, ErrorKind, Result};
+use crate::interfaces::http::client_wait::ClientWait;
 use crate::state::State;
 use crate::ticker::{Armed, TICK, Ticker};
 
@@ -158,6 +159,7 @@ fn armed<'a>(store: &mut Store<State>, ticker: &'a Ticker, account: &'a Account,
     state.ledger.forget_refused();
     // Words of an earlier call, which did not trap after all, explain nothing.
     state.last_words = None;
+    state.client_wait = None;
     state.host_calls_before = state.ledger.spend.host_calls;
     state.waited = waited;
     let before = waited + state.queued;
@@ -204,9 +206,9 @@ impl Begun<'_> {
         state.ledger.hand_over_at(self.ticker.now());
         let answer = match outcome {
             Outcome::Done(Ok(Ok(value))) => Ok(value),
-            Outcome::Done(Ok(Err(error))) => Err(named(&error, store.data())),
+            Outcome::Done(Ok(Err(error))) => Err(named(&error, store.data(), meter)),
             Outcome::Done(Err(panic)) => Err(Error::from_fault(Fault::HostPanic { message: panic_message(&*panic) })),
-            Outcome::TimedOut => Err(failed(overrun(store.data()), store.data())),
+            Outcome::TimedOut => Err(failed(overrun(store.data()), store.data(), meter)),
             Outcome::Revoked => Err(Error::from_fault(Fault::Revoked)),
         };
         // It was this call's wait.
@@ -217,7 +219,7 @@ impl Begun<'_> {
 
 /// An error of the engine: ours, or a fault of the plugin.
 #[cold]
-fn named(error: &wasmtime::Error, state: &State) -> Error {
+fn named(error: &wasmtime::Error, state: &State, meter: &Meter) -> Error {
     // The guest ran already, so it was not waiting for a place: a host function called it back until there was no stack left.
     if error.is::<PoolConcurrencyLimitError>() && error.is::<WasmBacktrace>() {
         return Error::from_fault(Fault::Stack);
@@ -229,14 +231,23 @@ fn named(error: &wasmtime::Error, state: &State) -> Error {
     if error.is::<std::io::Error>() || error.is::<rustix::io::Errno>() {
         return Error::new(ErrorKind::Engine, format!("the host could not do its part: {error:#}"));
     }
-    failed(fault_of(error, state), state)
+    failed(fault_of(error, state), state, meter)
 }
 
-/// The fault as an error. A call that had little of its time left when it began says nothing against its plugin.
-fn failed(fault: Fault, state: &State) -> Error {
-    let hurried = matches!(fault, Fault::Deadline { .. }) && state.queued * 2 >= state.began.elapsed();
+/// The fault as an error. A deadline says nothing against the plugin of a call that had little of its time left when it began, or that its client kept
+/// waiting.
+fn failed(fault: Fault, state: &State, meter: &Meter) -> Error {
+    let is_late = matches!(fault, Fault::Deadline { .. });
     let error = Error::from_fault(fault);
-    if hurried { error.hurried() } else { error }
+    if !is_late {
+        return error;
+    }
+    let ran = state.began.elapsed();
+    // A guest that works all the time does not wait, whatever its client does.
+    let worked = meter.first_stretch + meter.later_cpu;
+    let by_client = state.client_wait.as_ref().map_or(Duration::ZERO, ClientWait::total).min(ran.saturating_sub(worked + state.queued));
+    let error = if by_client * 2 >= ran { error.by_client() } else { error };
+    if (state.queued + by_client) * 2 >= ran { error.hurried() } else { error }
 }
 
 /// Before a call of a plugin that was revoked or is in debt: says no, or waits until it may run. Gives the time waited.
@@ -324,7 +335,8 @@ impl<F: Future> Future for Timed<'_, F> {
         }
         let walls = this.walls.get_or_insert_with(|| Walls {
             _armed: this.ticker.arm(),
-            timer: Box::pin(tokio::time::sleep(Duration::from_millis(this.left_ms) + 2 * TICK)),
+            // From its beginning: a host function may have kept the thread for long before anything waits.
+            timer: Box::pin(tokio::time::sleep_until((this.started + Duration::from_millis(this.left_ms) + 2 * TICK).into())),
             revocation: Box::pin(this.account.revocation()),
         });
         let stopped = if walls.revocation.as_mut().poll(context).is_ready() {

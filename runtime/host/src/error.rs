@@ -53,6 +53,8 @@ struct Inner {
     scarce: Option<Scarce>,
     outcomes: Vec<Outcome>,
     hurried: bool,
+    by_client: bool,
+    of_records: bool,
     retry_after_ms: Option<u64>,
 }
 
@@ -77,7 +79,29 @@ impl Error {
         !self.0.hurried && self.fault().is_some_and(|fault| !matches!(fault, Fault::Revoked | Fault::Cancelled))
     }
 
-    /// Of a call that spent most of its time waiting for a guest thread.
+    /// What the end of a call says of its plugin: whether it faulted. Nothing where the plugin is not to blame and nothing of it answered either: there was
+    /// no room, somebody stopped it, the host failed.
+    #[inline]
+    pub(crate) fn says_of_plugin(error: Option<&Self>) -> Option<bool> {
+        match error {
+            None => Some(false),
+            Some(error) if error.is_the_plugins_fault() => Some(true),
+            Some(error) => error.refusal().map(|_| false),
+        }
+    }
+
+    /// Whether a call's time ran out ([`Fault::Deadline`]) while it waited, for half of it or more, for the client of the HTTP request that it
+    /// answers: to send its body, or to read the answer. It says nothing against the plugin.
+    pub fn is_for_the_client(&self) -> bool {
+        self.0.by_client
+    }
+
+    pub(crate) fn by_client(mut self) -> Self {
+        self.0.by_client = true;
+        self
+    }
+
+    /// Of a call that spent most of its time waiting for a guest thread, or for its client.
     pub(crate) fn hurried(mut self) -> Self {
         self.0.hurried = true;
         self
@@ -142,6 +166,8 @@ impl Error {
             scarce: None,
             outcomes: Vec::new(),
             hurried: false,
+            by_client: false,
+            of_records: false,
             retry_after_ms: None,
         }))
     }
@@ -176,7 +202,14 @@ impl Error {
 
     /// Records that could not be kept or read.
     pub(crate) fn records(error: plugwork_core::record::RecordsError) -> Self {
-        Self::new(ErrorKind::Io, error.to_string())
+        let mut error = Self::new(ErrorKind::Io, error.to_string());
+        error.0.of_records = true;
+        error
+    }
+
+    /// Whether it is the records that could not be kept or read: that says nothing of any plugin.
+    pub(crate) fn is_of_records(&self) -> bool {
+        self.0.of_records
     }
 
     /// A fault of the plugin as an error.

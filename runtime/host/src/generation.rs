@@ -105,9 +105,11 @@ impl Work {
     /// Notes how a call ended, for the watch over a new version and for the breaker. `now_ms` is the time at its end: a call may have taken long.
     #[inline]
     pub(crate) fn ended(&self, permit: Permit<'_>, now_ms: u64, time: Duration, error: Option<&Error>) {
-        let faulted = error.is_some_and(Error::is_the_plugins_fault);
-        self.observed.add(time, faulted);
-        self.breaker.done(permit, now_ms, faulted);
+        let faulted = Error::says_of_plugin(error);
+        if let Some(faulted) = faulted {
+            self.observed.add(time, faulted);
+        }
+        self.breaker.told(permit, now_ms, faulted);
     }
 
     /// `reuse_calls` is how many calls one instance may serve.
@@ -237,8 +239,8 @@ impl Generation {
         self.asked_by_host(goodbye).await;
     }
 
-    /// Takes no call any more, waits for those under way, then ends the warm instances. Calls that are still there after `patience` go on until
-    /// their deadline; nothing waits for them.
+    /// Takes no call any more, waits for those under way, then ends the warm instances. After `patience` sessions are cut, and calls that are still
+    /// there go on until their deadline; nothing here waits for them: see [`Generation::emptied`].
     pub(crate) async fn retire(self: &Arc<Self>, patience: Duration) -> bool {
         let in_time = drain(&self.work.gate, &self.work.drained, patience).await;
         self.work.drain_is_over.store(true, Ordering::Relaxed);
@@ -246,6 +248,11 @@ impl Generation {
             self.end_all(shelf.close()).await;
         }
         in_time
+    }
+
+    /// Waits until the last call has ended of one that takes none any more, for so long at most.
+    pub(crate) async fn emptied(&self, patience: Duration) {
+        drain(&self.work.gate, &self.work.drained, patience).await;
     }
 
     /// Takes no call any more; says whether nothing is left to wait for.
@@ -295,7 +302,7 @@ impl Generation {
         let scarce = |scarce| Error::scarce(scarce).of(&self.subject);
         let seat = admission::seat(&self.account, make_room).await.map_err(scarce)?;
         if let Some(runtime) = &runtime {
-            runtime.density.check(&runtime.seats).map_err(scarce)?;
+            runtime.with_idle_gone(|| runtime.density.check(&runtime.seats)).map_err(scarce)?;
         }
         Ok(seat)
     }

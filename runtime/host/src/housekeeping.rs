@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use plugwork_core::capacity::Scarce;
+use plugwork_core::capacity::{Resource, Scarce};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use crate::generation::Generation;
@@ -155,10 +155,12 @@ impl Shared {
         }
         // Calls may take as long as their deadline says, whatever the time for sessions is.
         let deadline = Duration::from_millis(generation.limits.deadline_ms);
-        let (patience, draining) = (self.drain.max(deadline), self.draining.clone());
+        let (patience, draining) = (self.drain, self.draining.clone());
         draining.fetch_add(1, Ordering::SeqCst);
         self.io.spawn(async move {
-            generation.retire(patience).await;
+            if !generation.retire(patience).await {
+                generation.emptied(deadline.saturating_sub(patience)).await;
+            }
             draining.fetch_sub(1, Ordering::SeqCst);
         });
     }
@@ -192,6 +194,16 @@ impl Shared {
         };
         // Dropped, not ended: somebody waits for its place.
         found.and_then(|generation| generation.take_warm()).is_some()
+    }
+
+    /// Looks whether there is room, and where instances are what is in the way ends warm ones that nobody uses, for as long as there are any.
+    pub(crate) fn with_idle_gone<T>(&self, look: impl Fn() -> Result<T, Scarce>) -> Result<T, Scarce> {
+        loop {
+            match look() {
+                Err(Scarce { what: Resource::Maps | Resource::Instances, .. }) if self.release_one_idle() => {}
+                looked => return looked,
+            }
+        }
     }
 
     /// Writes down which plugins were used, the last first.

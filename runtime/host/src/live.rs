@@ -96,7 +96,7 @@ impl Live {
         let at = self.bind::<P>(generation)?;
         let guest = self.guests[at].1.downcast_ref().expect(KEYED);
         // The same call, wherever it waited for its thread.
-        self.store.data_mut().queued = GuestThreads::waited();
+        self.store.data_mut().queued = GuestThreads::take_waited();
         begin(&mut self.store, &mut self.fault, generation)?;
         let answer = guarded!(&mut self.store, generation, |store| P::call(guest, store, input));
         end(&mut self.fault, generation, answer)?.map_err(|refusal| Error::from_refusal(refusal).of(&generation.subject))

@@ -122,7 +122,7 @@ impl AnyNative {
     /// plugin waits for something.
     pub(crate) async fn call<P: Call>(&self, input: &P::Input, limit_ms: u64, io: &Handle) -> Result<P::Output> {
         let plugin = self.plugin.downcast_ref::<Box<dyn Native<P>>>().expect("looked up by the type of its point");
-        let waited = GuestThreads::waited();
+        let waited = GuestThreads::take_waited();
         let left = Duration::from_millis(limit_ms).saturating_sub(waited);
         let began = Instant::now();
         // Made within the barrier too: a closure does its work before there is a future.
@@ -134,7 +134,8 @@ impl AnyNative {
             }
             let timer = timer.get_or_insert_with(|| {
                 let _io = io.enter();
-                Box::pin(tokio::time::sleep(left))
+                // From its beginning: it may have worked for long before it first waits.
+                Box::pin(tokio::time::sleep_until((began + left).into()))
             });
             timer.as_mut().poll(context).map(|()| None)
         });

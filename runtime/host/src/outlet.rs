@@ -3,7 +3,7 @@
 //! Not here: limits and rates, which a record has passed by now. Easily got wrong: an observer may come and go while plugins write, so it is looked
 //! up for each record.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwapOption;
 use plugwork_core::{Clock, Subject};
@@ -16,23 +16,29 @@ pub(crate) struct Outlet {
     sink: Option<Arc<dyn Sink>>,
     clock: Arc<dyn Clock>,
     kept: ArcSwapOption<Ring>,
+    observers: Mutex<usize>,
 }
 
 impl Outlet {
     pub(crate) fn new(sink: Option<Arc<dyn Sink>>, clock: Arc<dyn Clock>) -> Self {
-        Self { sink, clock, kept: ArcSwapOption::empty() }
+        Self { sink, clock, kept: ArcSwapOption::empty(), observers: Mutex::new(0) }
     }
 
-    /// From here on records are kept there too.
-    pub(crate) fn keeps(&self, ring: Option<Arc<Ring>>) {
-        self.kept.store(ring);
+    /// From here on records are kept too, in one place for all who observe, until each of them has said [`forgets`](Self::forgets).
+    pub(crate) fn keeps(&self) -> Arc<Ring> {
+        let mut observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
+        *observers += 1;
+        let ring = self.kept.load_full().unwrap_or_default();
+        self.kept.store(Some(ring.clone()));
+        ring
     }
 
-    /// Nothing is kept there any more; another that came later stays.
-    pub(crate) fn forgets(&self, ring: &Arc<Ring>) {
-        let kept = self.kept.load();
-        if kept.as_ref().is_some_and(|kept| Arc::ptr_eq(kept, ring)) {
-            self.kept.compare_and_swap(&*kept, None);
+    /// One observer fewer. With the last of them goes what was kept.
+    pub(crate) fn forgets(&self) {
+        let mut observers = self.observers.lock().unwrap_or_else(PoisonError::into_inner);
+        *observers = observers.saturating_sub(1);
+        if *observers == 0 {
+            self.kept.store(None);
         }
     }
 }
@@ -45,5 +51,42 @@ impl Sink for Outlet {
         if let Some(sink) = &self.sink {
             sink.record(subject, level, message);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use plugwork_core::Digest;
+
+    /// Time stands still.
+    struct Still;
+
+    impl Clock for Still {
+        fn now_ms(&self) -> u64 {
+            7
+        }
+    }
+
+    #[test]
+    fn all_who_observe_are_told_of_the_same_and_one_that_goes_takes_nothing_along() {
+        let outlet = Outlet::new(None, Arc::new(Still));
+        let package = "test:guest".parse().unwrap();
+        let subject = Subject { tenant: "default".to_owned(), instance: String::new(), package, digest: Digest::of(b"") };
+        let says = |message: &str| outlet.record(&subject, Level::Info, message);
+        let told = |ring: &Ring| ring.after(0, None).records.into_iter().map(|kept| kept.message).collect::<Vec<_>>();
+        says("nobody listens");
+        let first = outlet.keeps();
+        says("one");
+        let second = outlet.keeps();
+        says("two");
+        assert_eq!((told(&first), told(&second)), (vec!["one".to_owned(), "two".to_owned()], told(&first)));
+        outlet.forgets();
+        says("three");
+        assert_eq!(told(&first), ["one", "two", "three"]);
+        outlet.forgets();
+        says("nobody listens");
+        assert_eq!(told(&first).len(), 3);
+        assert!(told(&outlet.keeps()).is_empty(), "it begins anew");
     }
 }

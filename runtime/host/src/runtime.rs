@@ -211,7 +211,7 @@ impl Shared {
 
     /// Makes sure that one more plugin may be loaded, and says where that is nearly no longer so.
     pub(crate) fn make_room(&self, subject: &Subject) -> Result<()> {
-        let admitted = self.density.admit(&self.seats);
+        let admitted = self.with_idle_gone(|| self.density.admit(&self.seats));
         // Told to the operator also where it is the refusal that shows it: instances may have filled up what was left since the last look.
         self.tell_what_is_near();
         admitted.map_err(|scarce| Error::scarce(scarce).of(subject))
@@ -220,7 +220,7 @@ impl Shared {
     /// Room for one more plugin, taken at once.
     pub(crate) fn reserve(&self, subject: &Subject) -> Result<Loaded> {
         self.make_room(subject)?;
-        self.density.reserve(&self.seats).map_err(|scarce| Error::scarce(scarce).of(subject))
+        self.with_idle_gone(|| self.density.reserve(&self.seats)).map_err(|scarce| Error::scarce(scarce).of(subject))
     }
 
     pub(crate) fn offered(&self) -> Vec<Offered<'_>> {
@@ -369,7 +369,7 @@ impl Shared {
     }
 
     /// Whether a record between the two ends the consent of this key.
-    async fn was_ended(&self, key: &ConsentKey, after: u64, before: u64) -> Result<bool> {
+    pub(crate) async fn was_ended(&self, key: &ConsentKey, after: u64, before: u64) -> Result<bool> {
         let Some(audit) = &self.audit else { return Ok(false) };
         let mut seen = after;
         while seen + 1 < before {

@@ -112,7 +112,7 @@ impl Place {
         let (work, now_ms) = (&self.entered.work, self.entered.ticker.coarse_ms());
         match work.breaker.admit(now_ms) {
             Ok(permit) => work.ended(permit, now_ms, time, error),
-            Err(_) => work.observed.add(time, error.is_some_and(Error::is_the_plugins_fault)),
+            Err(_) => Error::says_of_plugin(error).into_iter().for_each(|faulted| work.observed.add(time, faulted)),
         }
     }
 
@@ -239,7 +239,7 @@ impl<P: Point> Session<P> {
         };
         let (guest, with) = (self.guest.clone(), with.clone());
         let ask = |mut live: Box<Live>, place: Arc<Place>| async move {
-            live.has_waited(GuestThreads::waited());
+            live.has_waited(GuestThreads::take_waited());
             let answer = live.call(&place.entered, &(&*guest, &with), |(guest, with), store| call(guest, store, with)).await;
             (live, answer)
         };

@@ -13,6 +13,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 use crate::account::Account;
 use crate::interfaces::filesystem::{Files, Folder, Opened};
+use crate::interfaces::http::client_wait::ClientWait;
 use crate::interfaces::http::incoming::Answering;
 use crate::interfaces::http::types::{FIELDS_BYTES_MAX, held_bytes};
 use crate::interfaces::http::{Hooks, HttpClient};
@@ -31,6 +32,8 @@ pub struct State {
     /// What sends its requests, where it was granted that.
     pub(crate) client: Option<Arc<dyn HttpClient>>,
     pub(crate) answering: Answering,
+    /// How long the client of the running call's request kept it waiting.
+    pub(crate) client_wait: Option<ClientWait>,
     folder: Option<Arc<Folder>>,
     /// Made when it is needed, which for most plugins is never: a store is made for each call, and half of it would be this.
     standard: Option<Box<Standard>>,
@@ -73,6 +76,7 @@ impl State {
         table.set_max_capacity(limits.handles as usize);
         let mut state = Self {
             answering: Answering::default(),
+            client_wait: None,
             subject,
             log,
             ledger: Ledger::new(limits, account),

@@ -72,4 +72,6 @@ async fn the_placeholders_of_a_route_are_told_decoded_and_a_nested_plugin_sees_i
     assert_eq!(told("/w/Ada%20L").await, "Ada L");
     assert_eq!(told("/below/a").await, "localhost");
     assert_eq!(told("/w").await, "none");
+    let not_text = read(routes.clone().oneshot(request("/w/%ff")).await.unwrap()).await;
+    assert_eq!(not_text.problem(), (400, "E-HTTP-PATH".into()), "not the same as no placeholders");
 }

@@ -8,6 +8,7 @@
 
 mod answers;
 mod asking;
+mod clients;
 mod failing;
 mod guest;
 mod many;

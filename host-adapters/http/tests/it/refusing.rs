@@ -89,6 +89,8 @@ async fn a_body_that_breaks_or_is_not_as_long_as_announced_is_400() {
     assert_eq!(ask(&stage.service(), broken).await.problem(), (400, "E-HTTP-BODY".into()));
     let short = Request::builder().uri("/e").header("host", "a").header("content-length", "11").body(pieces(10)).unwrap();
     assert_eq!(ask(&stage.service(), short).await.problem(), (400, "E-HTTP-LENGTH".into()));
+    let none = Request::builder().uri("/e").header("host", "a").header("content-length", "1").body(Body::empty()).unwrap();
+    assert_eq!(ask(&stage.service(), none).await.problem(), (400, "E-HTTP-LENGTH".into()));
     nothing_ran(&stage, calls);
 }
 

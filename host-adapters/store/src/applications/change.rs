@@ -6,6 +6,7 @@ use plugwork_core::record::RecordsError;
 use sqlx::sqlite::SqliteConnection;
 
 use super::row::Rows;
+use crate::error::StoreError;
 
 /// What is asked. Whether it is right in itself was checked before.
 pub(super) enum Change {
@@ -27,6 +28,16 @@ impl Answer {
         match self {
             Self::Current(result) => result.is_ok(),
             Self::Token(result) => result.is_ok(),
+        }
+    }
+}
+
+impl Answer {
+    /// What SQLite said to it, where it failed by that.
+    pub(super) fn failure(self) -> Option<StoreError> {
+        match self {
+            Self::Current(Err(DeploymentsError::Records(error))) | Self::Token(Err(TokensError::Records(error))) => Some(error.into()),
+            _ => None,
         }
     }
 }

@@ -39,7 +39,8 @@ impl Store {
         if issues.is_empty() { Ok(value) } else { Err(DeploymentsError::Invalid(issues)) }
     }
 
-    async fn all_current(&self, tenant: Option<&str>) -> Result<Vec<Current>, DeploymentsError> {
+    /// What is current of each application, or why that cannot be read. An error is one of the database itself.
+    async fn all_current(&self, tenant: Option<&str>) -> Result<Vec<Result<Current, DeploymentsError>>, DeploymentsError> {
         let rows = &self.applications.rows;
         // Pointers and deployments of one moment.
         let mut snapshot = self.readers.begin().await.map_err(|error| rows.error(&error))?;
@@ -50,16 +51,25 @@ impl Store {
         let last = last.bind(tenant).fetch_all(&mut *snapshot).await.map_err(|error| rows.error(&error))?;
         let mut currents = Vec::with_capacity(last.len());
         for row in last {
-            let moved = rows.movement(&row)?;
-            currents.push(Current { deployment: self.of(&mut snapshot, &moved).await?, moved });
+            currents.push(match rows.movement(&row) {
+                Ok(moved) => self.of(&mut snapshot, &moved).await?.map(|deployment| Current { deployment, moved }),
+                Err(error) => Err(error),
+            });
         }
         Ok(currents)
     }
 
-    async fn of(&self, connection: &mut sqlx::sqlite::SqliteConnection, moved: &Move) -> Result<Deployment, DeploymentsError> {
-        let deployment = self.applications.rows.numbered(connection, &moved.key, moved.to).await?;
-        deployment
-            .ok_or_else(|| DeploymentsError::Changed { what: format!("deployment {} of `{}`, which is missing,", moved.to, moved.key) })
+    /// The deployment that a move leads to, or why it cannot be read.
+    async fn of(
+        &self,
+        connection: &mut sqlx::sqlite::SqliteConnection,
+        moved: &Move,
+    ) -> Result<Result<Deployment, DeploymentsError>, DeploymentsError> {
+        let rows = &self.applications.rows;
+        Ok(match rows.row_numbered(connection, &moved.key, moved.to).await? {
+            Some(row) => rows.deployment(&row),
+            None => Err(DeploymentsError::Changed { what: format!("deployment {} of `{}`, which is missing,", moved.to, moved.key) }),
+        })
     }
 
     async fn page(
@@ -98,7 +108,7 @@ impl Deployments for Store {
             let rows = &self.applications.rows;
             let mut snapshot = self.readers.begin().await.map_err(|error| rows.error(&error))?;
             match rows.last(&mut snapshot, &key).await? {
-                Some(moved) => Ok(Some(Current { deployment: self.of(&mut snapshot, &moved).await?, moved })),
+                Some(moved) => Ok(Some(Current { deployment: self.of(&mut snapshot, &moved).await??, moved })),
                 None => Ok(None),
             }
         })
@@ -106,7 +116,12 @@ impl Deployments for Store {
 
     fn currents(&self, tenant: Option<&str>) -> Pending<'_, Vec<Current>> {
         let tenant = tenant.map(str::to_owned);
-        Box::pin(async move { self.all_current(tenant.as_deref()).await })
+        Box::pin(async move { Ok(self.all_current(tenant.as_deref()).await?.into_iter().filter_map(Result::ok).collect()) })
+    }
+
+    fn unreadable(&self, tenant: Option<&str>) -> Pending<'_, Vec<DeploymentsError>> {
+        let tenant = tenant.map(str::to_owned);
+        Box::pin(async move { Ok(self.all_current(tenant.as_deref()).await?.into_iter().filter_map(Result::err).collect()) })
     }
 
     fn deployment(&self, key: &ApplicationKey, number: u64) -> Pending<'_, Option<Deployment>> {

@@ -95,15 +95,24 @@ impl Rows {
     }
 
     pub(super) async fn numbered(&self, connection: &mut SqliteConnection, key: &ApplicationKey, number: u64) -> Read<Option<Deployment>> {
+        self.row_numbered(connection, key, number).await?.map(|row| self.deployment(&row)).transpose()
+    }
+
+    /// The same unread. An error is one of the database itself.
+    pub(super) async fn row_numbered(
+        &self,
+        connection: &mut SqliteConnection,
+        key: &ApplicationKey,
+        number: u64,
+    ) -> Read<Option<SqliteRow>> {
         let Ok(number) = i64::try_from(number) else { return Ok(None) };
-        let row = sqlx::query("SELECT * FROM deployment WHERE tenant = ? AND application = ? AND number = ?")
+        sqlx::query("SELECT * FROM deployment WHERE tenant = ? AND application = ? AND number = ?")
             .bind(&key.tenant)
             .bind(&key.application)
             .bind(number)
             .fetch_optional(connection)
             .await
-            .map_err(|error| self.error(&error))?;
-        row.map(|row| self.deployment(&row)).transpose()
+            .map_err(|error| self.error(&error))
     }
 }
 

@@ -72,11 +72,26 @@ async fn commit(
     let sql = |error: sqlx::Error| rows.database.error(&error);
     let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
     for Request { change, reply } in waiting {
-        let mut savepoint = transaction.begin().await.map_err(sql)?;
-        let answer = change.apply(rows, &mut savepoint).await;
-        // After an error of SQLite the transaction may be gone; then this fails too, and with it the batch.
-        if answer.is_done() { savepoint.commit().await } else { savepoint.rollback().await }.map_err(sql)?;
-        done.push((reply, answer));
+        match one(rows, &mut transaction, change).await {
+            Ok(answer) => done.push((reply, answer)),
+            Err(error) => {
+                let _ = reply.send(Err(error.clone()));
+                return Err(error);
+            }
+        }
     }
     transaction.commit().await.map_err(sql)
+}
+
+/// One change in its savepoint. An error is one of SQLite, after which nothing of the batch can be kept.
+async fn one(rows: &Rows, transaction: &mut SqliteConnection, change: Change) -> Result<Answer> {
+    let sql = |error: sqlx::Error| rows.database.error(&error);
+    let mut savepoint = transaction.begin().await.map_err(sql)?;
+    let answer = change.apply(rows, &mut savepoint).await;
+    let ended = if answer.is_done() { savepoint.commit().await } else { savepoint.rollback().await };
+    // After some errors (a full disk) the transaction is gone, and this fails because of the one before, which says more.
+    match ended {
+        Ok(()) => Ok(answer),
+        Err(error) => Err(answer.failure().unwrap_or_else(|| sql(error))),
+    }
 }

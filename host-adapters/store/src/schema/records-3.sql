@@ -1,5 +1,5 @@
 -- Deployments of applications. `plugins` is JSON: the component's digest by the plugin's name. `stamp`: proof, for the node that has the key, that it
--- wrote the row.
+-- wrote the row; no proof that it is the latest: an old row put back is as good as it was.
 CREATE TABLE deployment (
     tenant      TEXT NOT NULL,
     application TEXT NOT NULL,

@@ -241,10 +241,11 @@ async fn a_database_from_before_there_were_deployments_is_brought_up_and_keeps_i
 #[tokio::test]
 async fn a_row_that_somebody_else_wrote_or_edited_is_never_given_out() {
     let store = temporary().await;
-    let (key, other) = (key("default", "shop"), key("default", "other"));
+    let (key, other, sound) = (key("default", "shop"), key("default", "other"), key("b", "sound"));
     for note in ["one", "two"] {
         store.deploy(AT_MS, draft(&key, note), Expected::Anything).await.unwrap();
     }
+    store.deploy(AT_MS, draft(&sound, ""), Expected::Nothing).await.unwrap();
     let mut database = raw(&store.folder, "records.db").await;
     for (table, verb) in [("deployment", "DELETE FROM deployment"), ("movement", "UPDATE movement SET who = ''")] {
         let error = sqlx::query(sqlx::AssertSqlSafe(verb)).execute(&mut database).await.unwrap_err().to_string();
@@ -275,7 +276,9 @@ async fn a_row_that_somebody_else_wrote_or_edited_is_never_given_out() {
         let place = if table == "deployment" { "number = 2" } else { "sequence = 2" };
         execute(&mut database, &format!("CREATE TABLE aside AS SELECT * FROM {table} WHERE {place}")).await;
         execute(&mut database, &format!("UPDATE {table} SET {column} = {value} WHERE {place}")).await;
-        assert!(store.current(&key).await.is_err() && store.currents(None).await.is_err(), "{table}.{column} = {value}");
+        assert!(store.current(&key).await.is_err(), "{table}.{column} = {value}");
+        assert_eq!(numbers(&store.currents(None).await.unwrap()), [("b/sound".to_owned(), 1)], "{table}.{column} = {value}");
+        assert_eq!(store.unreadable(None).await.unwrap().len(), 1, "{table}.{column} = {value}");
         if table == "movement" {
             assert!(store.deploy(AT_MS, draft(&key, ""), Expected::Anything).await.is_err(), "nothing follows a move that was edited");
         }
@@ -283,6 +286,17 @@ async fn a_row_that_somebody_else_wrote_or_edited_is_never_given_out() {
             .await;
         assert_eq!(store.current(&key).await.unwrap().unwrap().deployment.number, 2);
     }
+    // An error after which SQLite has given the whole transaction up is the answer to whoever ran into it, and to all who shared its commit.
+    execute(&mut database, "CREATE TRIGGER no_room BEFORE INSERT ON deployment BEGIN SELECT RAISE(ROLLBACK, 'no room left'); END").await;
+    let (first, second) = futures::join!(
+        store.deploy(AT_MS, draft(&key, ""), Expected::Anything),
+        store.deploy(AT_MS, draft(&other, ""), Expected::Anything)
+    );
+    for refused in [first, second] {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("no room left"), "{refused}");
+    }
+    execute(&mut database, "DROP TRIGGER no_room").await;
     // A genuine row of another application, or one that another node signed, is no row of this one.
     execute(
         &mut database,
@@ -292,6 +306,6 @@ async fn a_row_that_somebody_else_wrote_or_edited_is_never_given_out() {
     let changed = store.deployment(&other, 1).await.unwrap_err();
     assert!(matches!(&changed, DeploymentsError::Changed { what } if what == "deployment 1 of `other`"), "{changed}");
     execute(&mut database, "DELETE FROM deployment WHERE application = 'other'; DELETE FROM deployment WHERE number = 2").await;
-    let missing = store.currents(None).await.unwrap_err();
+    let missing = store.unreadable(Some("default")).await.unwrap().remove(0);
     assert!(missing.to_string().contains("deployment 2 of `shop`, which is missing,"), "{missing}");
 }

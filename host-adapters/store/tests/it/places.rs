@@ -4,10 +4,13 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
+use plugwork_core::authorize::Tokens;
+use plugwork_core::deployment::{Deployments, Expected};
 use plugwork_core::record::Records;
 use plugwork_store::{Store, StoreErrorKind};
 
 use crate::sample::{AT_MS, faulted, temporary};
+use crate::{deployments, tokens};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -88,6 +91,22 @@ async fn a_key_that_is_missing_or_cut_is_refused_when_there_are_records() {
     let error = Store::open(store.folder.path()).await.err().unwrap();
     assert!(matches!(error.kind(), StoreErrorKind::Key { .. }) && error.to_string().contains("missing"), "{error}");
     assert!(!path.exists(), "no new key was made over old records");
+}
+
+#[tokio::test]
+async fn a_key_that_is_missing_is_refused_when_there_are_only_deployments_or_tokens() {
+    let (deployed, tokened) = (temporary().await, temporary().await);
+    let key = deployments::key("default", "shop");
+    deployed.deploy(AT_MS, deployments::draft(&key, ""), Expected::Nothing).await.unwrap();
+    tokened.add_token(tokens::token(1, None).0).await.unwrap();
+    for store in [deployed, tokened] {
+        store.close().await;
+        let path = store.folder.path().join("records.key");
+        fs::remove_file(&path).unwrap();
+        let error = Store::open(store.folder.path()).await.err().unwrap();
+        assert!(matches!(error.kind(), StoreErrorKind::Key { .. }) && error.to_string().contains("missing"), "{error}");
+        assert!(!path.exists(), "no new key was made");
+    }
 }
 
 #[tokio::test]

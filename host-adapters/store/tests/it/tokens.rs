@@ -9,7 +9,7 @@ use plugwork_core::authorize::{
 
 use crate::sample::{self, AT_MS, execute, raw, temporary};
 
-fn token(id: u16, tenant: Option<&str>) -> (Token, TokenText) {
+pub(crate) fn token(id: u16, tenant: Option<&str>) -> (Token, TokenText) {
     let scope = Scope { tenant: tenant.map(str::to_owned), application: None, actions: [Action::LogsRead].into() };
     let terms = Terms { scope, created_ms: AT_MS, expires_ms: AT_MS + 9, created_by: "ana".to_owned(), note: "ci \u{1f980}".to_owned() };
     let [high, low] = id.to_be_bytes();
@@ -95,6 +95,8 @@ async fn a_token_that_somebody_else_wrote_or_edited_is_never_given_out() {
     let (kept, text) = token(1, Some("a"));
     store.add_token(kept.clone()).await.unwrap();
     store.revoke_token(&kept.id, revocation("bob")).await.unwrap();
+    let (sound, _) = token(3, Some("b"));
+    store.add_token(sound.clone()).await.unwrap();
     let mut database = raw(&store.folder, "records.db").await;
     for (column, value) in [
         ("body", "json_remove(body, '$.revoked')"),
@@ -108,16 +110,21 @@ async fn a_token_that_somebody_else_wrote_or_edited_is_never_given_out() {
         ("stamp", "zeroblob(32)"),
         ("id", "'0000000000000002'"),
     ] {
-        execute(&mut database, &format!("CREATE TABLE aside AS SELECT * FROM token; UPDATE token SET {column} = {value}")).await;
-        assert!(store.tokens(None, None, 9).await.is_err(), "{column} = {value}");
+        execute(
+            &mut database,
+            &format!("CREATE TABLE aside AS SELECT * FROM token; UPDATE token SET {column} = {value} WHERE id <> '{}'", sound.id),
+        )
+        .await;
+        assert_eq!(store.tokens(None, None, 1).await.unwrap(), std::slice::from_ref(&sound), "{column} = {value}");
+        assert_eq!(store.unreadable_tokens(None).await.unwrap().len(), 1, "{column} = {value}");
         if column != "id" {
             assert!(
                 store.token(&kept.id).await.is_err() && store.revoke_token(&kept.id, revocation("eve")).await.is_err(),
                 "{column} = {value}"
             );
         }
-        let undo = "UPDATE token SET (id, tenant, body, stamp) = (SELECT id, tenant, body, stamp FROM aside); DROP TABLE aside";
-        execute(&mut database, undo).await;
+        let undo = "UPDATE token SET (id, tenant, body, stamp) = (SELECT id, tenant, body, stamp FROM aside WHERE id <> ?) WHERE id <> ?; DROP TABLE aside";
+        execute(&mut database, &undo.replace('?', &format!("'{}'", sound.id))).await;
         store.token(&kept.id).await.unwrap();
     }
     let error = sqlx::query("DELETE FROM token").execute(&mut database).await.unwrap_err().to_string();

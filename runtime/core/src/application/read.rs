@@ -14,7 +14,7 @@ use super::{
     RATE_WINDOW_SECONDS_MAX, ROUTE_BODY_BYTES_MAX, ROUTE_DEADLINE_MS_MAX, ROUTES_MAX, RouteDeclaration, RouteLimits, SecretSource,
 };
 use crate::deployment::{Split, SplitHeader};
-use crate::limits::OPTIONS_BYTES_MAX;
+use crate::limits::{CONFIG_DEPTH_MAX, OPTIONS_BYTES_MAX};
 use crate::name::is_label;
 use crate::policy::{self, header};
 use crate::route::{HostRule, METHODS_MAX, Route, RouteTable, is_method};
@@ -231,11 +231,24 @@ fn config(at: &str, value: toml::Value, findings: &mut Findings) -> Map<String, 
             Map::new()
         }
     };
+    let deep = config.values().map(depth).max().unwrap_or(0);
+    if deep > CONFIG_DEPTH_MAX {
+        findings.add(at, format!("it is nested {deep} deep"), format!("at most {CONFIG_DEPTH_MAX} tables and lists in one another"));
+    }
     let bytes = serde_json::to_string(&config).map_or(usize::MAX, |text| text.len());
     if bytes > OPTIONS_BYTES_MAX {
         findings.add(at, format!("{bytes} bytes"), format!("at most {OPTIONS_BYTES_MAX} bytes as JSON"));
     }
     config
+}
+
+/// How many tables and lists lie in one another. What was parsed is at most as deep as its parser allows.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Object(entries) => 1 + entries.values().map(depth).max().unwrap_or(0),
+        Value::Array(elements) => 1 + elements.iter().map(depth).max().unwrap_or(0),
+        _ => 0,
+    }
 }
 
 fn limits(at: &str, entries: toml::Table, findings: &mut Findings) -> Limits {

@@ -25,8 +25,11 @@ pub trait Tokens: Send + Sync + 'static {
     fn token(&self, id: &TokenId) -> Pending<'_, Option<Token>>;
 
     /// The tokens of a tenant (none: of all tenants and of the server) after an id (none: from the first), in the order of ids; at most `limit` and at
-    /// most [`PAGE_TOKENS_MAX`].
+    /// most [`PAGE_TOKENS_MAX`]. One that cannot be read is left out, and the page has the next one instead: it is among [`Tokens::unreadable_tokens`].
     fn tokens(&self, tenant: Option<&str>, after: Option<&TokenId>, limit: u32) -> Pending<'_, Vec<Token>>;
+
+    /// Why a token could not be read, of those that [`Tokens::tokens`] leaves out; at most [`PAGE_TOKENS_MAX`]. They open nothing.
+    fn unreadable_tokens(&self, tenant: Option<&str>) -> Pending<'_, Vec<TokensError>>;
 
     /// Takes a token back for ever and gives it as it is then. The first revocation stays.
     fn revoke_token(&self, id: &TokenId, revocation: Revocation) -> Pending<'_, Token>;

@@ -30,7 +30,11 @@ pub trait Deployments: Send + Sync + 'static {
     fn current(&self, key: &ApplicationKey) -> Pending<'_, Option<Current>>;
 
     /// The same for all applications of a tenant (none: of every tenant), in the order of keys: what a server reads when it starts.
+    /// One that cannot be read takes no other with it: it is left out, and is among [`Deployments::unreadable`].
     fn currents(&self, tenant: Option<&str>) -> Pending<'_, Vec<Current>>;
+
+    /// Why what is current of an application could not be read, of those that [`Deployments::currents`] leaves out. A server tells its operator.
+    fn unreadable(&self, tenant: Option<&str>) -> Pending<'_, Vec<DeploymentsError>>;
 
     /// One deployment by number.
     fn deployment(&self, key: &ApplicationKey, number: u64) -> Pending<'_, Option<Deployment>>;

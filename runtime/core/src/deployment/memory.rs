@@ -110,6 +110,10 @@ impl Deployments for Memory {
         ready(Ok(wanted.filter_map(|(_, kept)| kept.current()).collect()))
     }
 
+    fn unreadable(&self, _: Option<&str>) -> Pending<'_, Vec<DeploymentsError>> {
+        ready(Ok(Vec::new()))
+    }
+
     fn deployment(&self, key: &ApplicationKey, number: u64) -> Pending<'_, Option<Deployment>> {
         ready(Ok(self.kept().get(key).and_then(|kept| kept.deployment(number)).cloned()))
     }

@@ -95,7 +95,7 @@ pub enum Expected {
     Anything,
     /// Nothing was deployed yet.
     Nothing,
-    /// This one is.
+    /// This one is, whatever was current meanwhile: deployed over and rolled back to, it is this one again.
     Number(u64),
 }
 

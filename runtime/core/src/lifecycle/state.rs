@@ -128,10 +128,8 @@ words! {
         Enable = "enable",
         /// It is ready: attached to its points.
         Activate = "activate",
-        /// No call reaches it until it is resumed.
+        /// No call reaches it until it is enabled again.
         Suspend = "suspend",
-        /// Calls reach it again.
-        Resume = "resume",
         /// Another version takes its place.
         Update = "update",
         /// It is to be detached: draining begins.

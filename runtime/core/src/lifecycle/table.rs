@@ -50,7 +50,6 @@ pub const TABLE: &[Row] = &[
     row(Stage::Active, Move::Update, Stage::Active, CHOSEN),
     row(Stage::Active, Move::Disable, Stage::Disabling, ASKED),
     row(Stage::Active, Move::Fail, Stage::Failed, SEEN),
-    row(Stage::Suspended, Move::Resume, Stage::Active, ANYBODY),
     row(Stage::Suspended, Move::Update, Stage::Suspended, CHOSEN),
     row(Stage::Suspended, Move::Disable, Stage::Disabling, ASKED),
     row(Stage::Suspended, Move::Fail, Stage::Failed, SEEN),

@@ -11,12 +11,14 @@ pub enum BadPath {
     TooLong,
     /// It has more than [`super::PATH_SEGMENTS_MAX`] segments.
     TooDeep,
-    /// `//`: nothing between two separators.
+    /// `//`: nothing between two separators, encoded ones among them.
     EmptySegment,
     /// A segment that is `.` or `..`, however it is written; also between encoded separators.
     DotSegment,
     /// `%` without two hexadecimal digits.
     Percent,
+    /// `\`, however it is written: some readers take it for a `/`.
+    Backslash,
     /// Bytes that are not UTF-8 once decoded.
     Utf8,
     /// A zero byte, however it is written.
@@ -68,6 +70,7 @@ impl fmt::Display for BadPath {
             Self::EmptySegment => "the path has `//`",
             Self::DotSegment => "the path has a segment `.` or `..`",
             Self::Percent => "the path has a `%` without two hexadecimal digits",
+            Self::Backslash => "the path has a `\\`",
             Self::Utf8 => "the path is not UTF-8",
             Self::Nul => "the path has a zero byte",
             Self::Character => "the path has a character that must be encoded",

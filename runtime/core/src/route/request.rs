@@ -46,11 +46,20 @@ fn part(segment: &str) -> Result<Part<'_>, BadPath> {
     if text == "." || text == ".." {
         return Err(BadPath::DotSegment);
     }
+    if text.contains('\\') {
+        return Err(BadPath::Backslash);
+    }
     // There was no `/` in what was cut at `/`.
     let has_separator = matches!(text, Cow::Owned(_)) && text.contains('/');
-    // A plugin that takes the value for a path must not be led out of its folder by it.
-    if has_separator && text.split('/').any(|step| step == "." || step == "..") {
-        return Err(BadPath::DotSegment);
+    // A plugin that takes the value for a path must not be led out of its folder by it, nor to the root.
+    if has_separator {
+        for step in text.split('/') {
+            match step {
+                "" => return Err(BadPath::EmptySegment),
+                "." | ".." => return Err(BadPath::DotSegment),
+                _ => {}
+            }
+        }
     }
     Ok(Part { text, has_separator })
 }

@@ -5,7 +5,7 @@ use plugwork_core::application::{
     APPLICATION_BYTES_MAX, Application, ClientRate, FINDINGS_MAX, PLUGIN_SECRETS_MAX, ROUTES_MAX, RouteLimits, SecretSource, Source,
 };
 use plugwork_core::deployment::{Split, SplitHeader};
-use plugwork_core::limits::OPTIONS_BYTES_MAX;
+use plugwork_core::limits::{CONFIG_DEPTH_MAX, OPTIONS_BYTES_MAX};
 use plugwork_core::route::HostRule;
 use plugwork_core::{Issue, Limits};
 use serde_json::json;
@@ -244,6 +244,17 @@ fn a_configuration_is_a_table_or_a_json_object_and_nothing_that_toml_lacks() {
     let filled = |bytes: usize| format!("{{ a = '{}' }}", "x".repeat(bytes - r#"{"a":""}"#.len()));
     assert!(config(&filled(OPTIONS_BYTES_MAX)).is_ok());
     assert!(config(&filled(OPTIONS_BYTES_MAX + 1)).is_err());
+}
+
+#[test]
+fn a_configuration_is_at_most_as_deep_as_its_one_spelling_can_be_read() {
+    for (open, close) in [("{\"a\":", "}"), ("[", "]")] {
+        let nested = |deep: usize| with(&format!("config = '{{\"a\":{}1{}}}'", open.repeat(deep), close.repeat(deep)));
+        let application = Application::parse(&nested(CONFIG_DEPTH_MAX)).unwrap();
+        assert_eq!(Application::parse(&application.canonical().unwrap()).unwrap(), application);
+        assert_eq!(places(&nested(CONFIG_DEPTH_MAX + 1)), ["plugin.p.config"]);
+        assert_eq!(places(&nested(100)), ["plugin.p.config"]);
+    }
 }
 
 #[test]

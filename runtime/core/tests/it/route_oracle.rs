@@ -12,7 +12,8 @@ const ASKED_HOSTS: [&str; 7] = ["", "a.b", "b", "x.a.b", "Y.x.A.b.", "c:80", "xa
 const METHODS: [&[&str]; 5] = [&[], &["GET"], &["POST"], &["GET", "POST"], &["HEAD", "PUT"]];
 const ASKED_METHODS: [&str; 4] = ["GET", "HEAD", "POST", "OPTIONS"];
 const SEGMENTS: [&str; 6] = ["a", "b", "{p}", "{*r}", "", "c d"];
-const ASKED_SEGMENTS: [&str; 12] = ["a", "b", "c%20d", "%61", "a%2Fb", "", "..", "%2e", "%zz", "\u{e9}", "%c3%a9", "a%2f..%2f"];
+const ASKED_SEGMENTS: [&str; 14] =
+    ["a", "b", "c%20d", "%61", "a%2Fb", "", "..", "%2e", "%zz", "\u{e9}", "%c3%a9", "a%2f..%2f", "%2Fetc", "a%5Cb"];
 
 #[derive(Debug, TypeGenerator)]
 struct Rule(u8, u8, [u8; 3], u8);
@@ -62,7 +63,8 @@ fn decoded(segment: &str) -> Option<String> {
         }
     }
     let text = String::from_utf8(bytes).ok()?;
-    (!text.split('/').any(|step| step == "." || step == "..")).then_some(text)
+    let is_plain = |step: &str| step != "." && step != ".." && !(step.is_empty() && text.contains('/')) && !step.contains('\\');
+    text.split('/').all(is_plain).then_some(text)
 }
 
 /// The rank of each segment and the parameters, if the pattern matches.

@@ -157,7 +157,7 @@ pub(crate) async fn call_entered(entered: &Entered, function: &Function, argumen
     let found = instance.get_func(live.store(), function.index);
     let found = found.ok_or_else(|| Error::new(ErrorKind::Invalid, format!("`{function}` is not of this plugin")))?;
     let call = (found, values);
-    live.has_waited(GuestThreads::waited());
+    live.has_waited(GuestThreads::take_waited());
     let value = live
         .call(entered, &call, |(found, values), store| {
             Box::pin(async move {

@@ -3,7 +3,8 @@
 //! Not here: versions that can be loaded (`replace`). Easily got wrong: consent has to stand. A version that cannot be loaded because somebody took
 //! consent back is not lost, and nothing takes its place without a new consent.
 
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use plugwork_core::consent::carried_over;
 use plugwork_core::lifecycle::Stage;
@@ -17,7 +18,12 @@ use super::load::is_passing;
 use super::replace::NO_MORE;
 use super::{Installation, Member, Offered, Replaced, Replacement};
 use crate::error::{Error, ErrorKind, Result};
+use crate::generation::Generation;
 use crate::offer::Offer;
+use crate::runtime::Runtime;
+
+/// How long whoever replaces a version waits for its file, which a source of packages may not have for a moment.
+const FETCHED_AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(100), Duration::from_millis(400)];
 
 /// What is known of a version without its file.
 struct Lost {
@@ -34,7 +40,18 @@ impl Member {
     pub(super) fn is_lost(&self, error: &Error) -> bool {
         let never_compiles = error.kind() == ErrorKind::Compile && !is_passing(error);
         let cannot_be_read = matches!(error.kind(), ErrorKind::Io | ErrorKind::Component | ErrorKind::Manifest);
-        (never_compiles || cannot_be_read) && !self.is(Stage::Active)
+        (never_compiles || cannot_be_read) && !error.is_of_records() && !self.is(Stage::Active)
+    }
+
+    /// Loads it, once more after a while where its file cannot be had now: one that is away for a moment is not lost.
+    pub(super) async fn load_or_lose(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
+        for wait in FETCHED_AGAIN_AFTER {
+            match self.load(runtime).await {
+                Err(error) if error.kind() == ErrorKind::Io => tokio::time::sleep(wait).await,
+                loaded => return loaded,
+            }
+        }
+        self.load(runtime).await
     }
 }
 
@@ -89,14 +106,12 @@ impl Installation {
         let change = offer.change(&grants, Some(from));
         shared.hooks.before(Moment::Update, &change).await?;
         let consent = offer.consent(&grants);
-        let next = offer.unrecorded().accept_only(grants).await?.generation().clone();
+        let next = self.as_before(offer, lost.since).accept_only(grants).await?.generation().clone();
+        next.still_has_consent()?;
         let settings = member.settings_of(None, &next)?;
-        let version = lost.version.as_ref().map(ToString::to_string);
-        next.prove(Some(version.clone().unwrap_or_default())).await?;
+        next.prove(Some(member.ran_before(&self.runtime, lost.version.as_ref()).await?)).await?;
         // Of one that is not called nothing is kept warm.
-        if let Some((live, _)) = next.take_warm() {
-            live.end(&next).await;
-        }
+        next.end_all(next.take_warm().map(|(live, _)| live)).await;
         let prepared_in = began.elapsed();
         let (this, by) = (self.clone(), by.to_owned());
         let committed = shared.to_its_end(async move {
@@ -106,9 +121,13 @@ impl Installation {
                 let granted = Event::Granted(Consent { grants: next.grants.clone(), ..consent });
                 let replaced = Event::Replaced { subject: (*next.subject).clone(), from, by };
                 member.hear(shared.rest_on_new_record(&next, Some(lost.since), vec![granted, replaced]).await?);
+            } else {
+                next.still_has_consent()?;
             }
             let recipe = member.recipe.load().for_version(&next);
             member.settings.store(settings.into());
+            // It was told which one ran before.
+            member.updated_from(None);
             member.waits(shared, &next, recipe);
             shared.tell(Moment::Update, &change).await;
             Ok(Replaced {

@@ -199,9 +199,9 @@ impl Member {
             self.used_ms.store(now_ms.max(1), Ordering::Relaxed);
             let answer = native.call::<P>(input, shared.limits.deadline_ms, &shared.io).await.map_err(|error| error.of(&self.subject()));
             told.time = started.elapsed();
-            let faulted = answer.as_ref().err().is_some_and(Error::is_the_plugins_fault);
-            native.observed.add(told.time, faulted);
-            service.breaker.done(permit, shared.now_ms(), faulted);
+            let faulted = Error::says_of_plugin(answer.as_ref().err());
+            faulted.into_iter().for_each(|faulted| native.observed.add(told.time, faulted));
+            service.breaker.told(permit, shared.now_ms(), faulted);
             return answer;
         }
         let now_ms = runtime.shared().now_ms();
@@ -365,6 +365,11 @@ impl Installation {
         dispatch::ask_one::<P>(&self.runtime, &self.member, input).await
     }
 
+    /// How long a call of it may wait for a guest thread: as long as it may take.
+    pub fn patience(&self) -> std::time::Duration {
+        std::time::Duration::from_millis(self.member.patience_ms(self.runtime.shared()))
+    }
+
     /// Begins the point's main call on a guest thread and gives the call in hand: dropped it is cancelled, detached it goes on to its end. `ended`
     /// makes what awaiting it gives, there, as soon as the call has ended; a call that is cancelled never comes to it. Awaiting gives nothing where the
     /// call could not begin within the time it may take; an error where too many calls of this plugin wait already.
@@ -389,7 +394,7 @@ impl Installation {
         let breaker = &generation.work.breaker;
         let permit = breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
         let started = Session::start(entered, Some(self.member.clone())).await;
-        breaker.done(permit, self.runtime.shared().now_ms(), started.as_ref().is_err_and(|error| error.fault().is_some()));
+        breaker.told(permit, self.runtime.shared().now_ms(), Error::says_of_plugin(started.as_ref().err()));
         started
     }
 }

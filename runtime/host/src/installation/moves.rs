@@ -245,10 +245,7 @@ impl Member {
             None => self.load(runtime).await?,
         };
         // Before anything of it runs: consent on no record ends without a word that loading could find.
-        if generation.account.revoked() {
-            let message = format!("consent to `{}` was taken back or is over", self.name);
-            return Err(Error::new(ErrorKind::Refused, message).of(&self.subject()));
-        }
+        generation.still_has_consent()?;
         self.enabling_since.store(generation.account.since(), Ordering::SeqCst);
         let change = generation.change(None);
         shared.hooks.before(Moment::Activate, &change).await?;
@@ -375,6 +372,17 @@ impl Generation {
             (true, true) if self.source.path().is_none() => Recipe::Recorded,
             (true, _) => Recipe::RecordedFrom(self.source.clone()),
             (false, _) => self.kept(),
+        }
+    }
+
+    /// An error where its consent was taken back or is over.
+    pub(super) fn still_has_consent(&self) -> Result<()> {
+        match self.account.revoked() {
+            false => Ok(()),
+            true => {
+                let message = format!("consent to `{}` was taken back or is over", self.subject);
+                Err(Error::new(ErrorKind::Refused, message).of(&self.subject))
+            }
         }
     }
 

@@ -131,19 +131,31 @@ impl Installation {
         })
     }
 
+    /// The offer with the consent that the version before has, which rests on that record. On record it is not yet: that comes when nothing can fail any
+    /// more, and looks for who took it back. Consent that is on no record stays as old as it is, or nobody who took it back meanwhile would end it.
+    pub(super) fn as_before(&self, offer: Offer, since: u64) -> Offer {
+        match self.member.recipe.load().is_recorded() {
+            true => offer.unrecorded(),
+            false => offer.consented_at(since, None),
+        }
+    }
+
     /// `one` is the right to change it, which nobody else has meanwhile.
     async fn swap(&self, one: OwnedMutexGuard<()>, before: &Arc<Generation>, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
         let shared = self.runtime.shared();
         let began = Instant::now();
+        before.still_has_consent()?;
         shared.make_room(offer.subject())?;
         let change = offer.change(&grants, Some(before.subject.digest));
         shared.hooks.before(Moment::Update, &change).await?;
-        // Not yet on record: that comes when nothing can fail any more.
         let consent = offer.consent(&grants);
-        let next = offer.unrecorded().accept_only(grants).await?.generation().clone();
+        let offer = self.as_before(offer, before.account.since());
+        let next = offer.accept_only(grants).await?.generation().clone();
+        next.still_has_consent()?;
         before.is_followed_by(&next)?;
         let (old, new) = (before.clone(), next.clone());
-        let (live, handed_over_bytes) = next.asked_by_host(async move { start(&old, &new).await }).await?;
+        let from_version = self.member.ran_before(&self.runtime, before.version()).await?;
+        let (live, handed_over_bytes) = next.asked_by_host(async move { start(&old, &new, &from_version).await }).await?;
         let prepared_in = began.elapsed();
         // From here on it comes to its end, also where the caller gives up: between the record and the swap nobody may stop it.
         let (this, before, by, change) = (self.clone(), before.clone(), by.to_owned(), change.clone());
@@ -184,23 +196,27 @@ impl Installation {
                     return Err(error);
                 }
             }
+        } else if let Err(error) = next.still_has_consent() {
+            next.end_all([live]).await;
+            return Err(error);
         }
         // Of one that is not called nothing is kept warm.
         let rest = if active { next.warm(live) } else { Some(live) };
         next.end_all(rest).await;
         let recipe = member.recipe.load().for_version(next);
         member.settings.store(Arc::new(settings));
+        // It was told which one ran before.
+        member.updated_from(None);
         member.take_over(&self.runtime, next, before, recipe);
         Ok(())
     }
 }
 
 /// Starts a new version, and sees that it may take calls. Gives its first instance, and how much was handed over to it.
-async fn start(before: &Generation, next: &Generation) -> Result<(Box<Live>, Option<usize>)> {
+async fn start(before: &Generation, next: &Generation, from_version: &str) -> Result<(Box<Live>, Option<usize>)> {
     let mut live = Box::new(Live::start(next).await?);
-    let from_version = before.version().map(ToString::to_string).unwrap_or_default();
     let proved = match before.fits(next, &mut live) {
-        Ok(()) => prove(&mut live, before, next, &from_version).await,
+        Ok(()) => prove(&mut live, before, next, from_version).await,
         Err(error) => Err(error),
     };
     match proved {
@@ -249,9 +265,10 @@ impl Member {
         }
         lifecycle_allows(self)?;
         let ready = self.ready.lock().expect("no panic happens under this lock").clone();
-        match ready {
+        // What was kept may have lost its consent since: the records say why.
+        match ready.filter(|generation| !generation.account.revoked()) {
             Some(generation) => Ok(generation),
-            None => self.load(runtime).await,
+            None => self.load_or_lose(runtime).await,
         }
     }
 
@@ -345,6 +362,9 @@ impl Member {
             None => return Ok(()),
         };
         shared.is_open(&self.subject())?;
+        // It was renewed for the version that runs, or for nobody: what is over for the one before stays over.
+        before.account.end_if_expired(shared.clock.now_ms());
+        before.still_has_consent()?;
         self.advance(Move::Update, Actor::Watch, super::plain)?;
         let settings = self.settings_of(Some(&current.facts), &before)?;
         if self.recipe.load().is_recorded() {

@@ -5,6 +5,7 @@
 
 use plugwork_core::InterfaceName;
 use plugwork_core::record::Settings;
+use semver::Version;
 
 use super::Member;
 use crate::error::{Error, ErrorKind, Result};
@@ -28,6 +29,16 @@ impl Member {
             return Err(Error::new(ErrorKind::Invalid, message).of(&next.subject));
         }
         Ok(Settings { points, ..(*settings).clone() })
+    }
+
+    /// Which version `migrate` is told of, where another takes the place of the latest: that one, or where it was an update that never ran the one before.
+    pub(super) async fn ran_before(&self, runtime: &Runtime, latest: Option<&Version>) -> Result<String> {
+        let updated_from = *self.updated_from.lock().expect("no panic happens under this lock");
+        let ran = match updated_from {
+            Some(digest) => runtime.version_of(&self.subject(), digest).await?,
+            None => latest.map(ToString::to_string),
+        };
+        Ok(ran.unwrap_or_default())
     }
 
     /// As [`Member::settings_of`], for a version that an update brought while the one before was not loaded.

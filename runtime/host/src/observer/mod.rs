@@ -10,7 +10,7 @@ mod wire;
 
 use std::fmt;
 use std::path::Path;
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 use std::time::Instant;
 
 use serde_json::json;
@@ -29,13 +29,13 @@ pub struct Observer {
     /// Ends first.
     _serving: Serving,
     runtime: Weak<Shared>,
-    ring: Arc<Ring>,
 }
 
 impl Observer {
     /// Opens the socket in that state folder, which is made where it is missing. Whoever asks is shown this process as `name`: that of the application.
     ///
-    /// Of each plugin the last 1,000 log records and 1 MiB are kept from here on, 64 MiB in all. An error of kind `Invalid` where the folder `run` is
+    /// Of each plugin the last 1,000 log records and 1 MiB are kept from here on, 64 MiB in all; further observers of this runtime, in other folders, tell
+    /// of the same. An error of kind `Invalid` where the folder `run` is
     /// open to others, or where another runtime of this process answers there already; of kind `Io` where there can be no socket.
     ///
     /// ```no_run
@@ -45,8 +45,8 @@ impl Observer {
     /// # }
     /// ```
     pub fn open(runtime: &Runtime, state: impl AsRef<Path>, name: &str) -> Result<Self> {
-        let (weak, ring) = (runtime.downgrade(), Arc::new(Ring::default()));
-        let (theirs, records, name, began) = (weak.clone(), ring.clone(), name.to_owned(), Instant::now());
+        let outlet = &runtime.shared().outlet;
+        let (theirs, records, name, began) = (runtime.downgrade(), outlet.keeps(), name.to_owned(), Instant::now());
         let give = move |question: &Question| match question {
             Question::Top => {
                 let runtime = theirs.upgrade().map(Runtime::from);
@@ -58,16 +58,15 @@ impl Observer {
             }
             Question::Logs { after, package } => json!(records.after(*after, package.as_deref())),
         };
-        let serving = serve::serve(state.as_ref(), &runtime.shared().io, give)?;
-        runtime.shared().outlet.keeps(Some(ring.clone()));
-        Ok(Self { _serving: serving, runtime: weak, ring })
+        let serving = serve::serve(state.as_ref(), &runtime.shared().io, give).inspect_err(|_| outlet.forgets())?;
+        Ok(Self { _serving: serving, runtime: runtime.downgrade() })
     }
 }
 
 impl Drop for Observer {
     fn drop(&mut self) {
         if let Some(shared) = self.runtime.upgrade() {
-            shared.outlet.forgets(&self.ring);
+            shared.outlet.forgets();
         }
     }
 }

@@ -18,6 +18,8 @@ const PLUGIN_RECORDS_MAX: usize = 1_000;
 const PLUGIN_BYTES_MAX: usize = 1 << 20;
 /// Bytes of all records.
 const BYTES_MAX: usize = 64 << 20;
+/// Plugins of which nothing is kept but how much they wrote: of more of them the first is forgotten, and counts from 1 again if it writes again.
+const SILENT_MAX: usize = 10_000;
 /// What a record is taken to cost beside its text.
 const RECORD_BYTES: usize = 256;
 /// Bytes of records in one answer; whoever wants more asks again from there.
@@ -39,6 +41,8 @@ struct Records {
     bytes: usize,
     records: BTreeMap<u64, Kept>,
     plugins: BTreeMap<ConsentKey, Plugin>,
+    /// Plugins of which nothing was left when they were put here, the first first. Some may have written since.
+    silent: VecDeque<ConsentKey>,
 }
 
 #[derive(Default)]
@@ -107,9 +111,18 @@ impl Records {
     fn forget(&mut self, sequence: u64) {
         let Some(kept) = self.records.remove(&sequence) else { return };
         self.bytes -= kept.bytes();
-        if let Some(plugin) = self.plugins.get_mut(&ConsentKey::from(&kept.subject)) {
-            plugin.bytes -= kept.bytes();
-            plugin.kept.pop_front();
+        let key = ConsentKey::from(&kept.subject);
+        let Some(plugin) = self.plugins.get_mut(&key) else { return };
+        plugin.bytes -= kept.bytes();
+        plugin.kept.pop_front();
+        if plugin.kept.is_empty() {
+            self.silent.push_back(key);
+        }
+        if self.silent.len() > SILENT_MAX
+            && let Some(first) = self.silent.pop_front()
+            && self.plugins.get(&first).is_some_and(|plugin| plugin.kept.is_empty())
+        {
+            self.plugins.remove(&first);
         }
     }
 }
@@ -173,6 +186,26 @@ mod tests {
         let records = ring.0.lock().unwrap();
         assert_eq!((records.records.len(), records.bytes), (64, BYTES_MAX));
         assert!(records.plugins[&ConsentKey::from(&subject("p0"))].kept.is_empty());
+    }
+
+    #[test]
+    fn of_plugins_that_are_silent_for_long_nothing_is_left() {
+        let ring = Ring::default();
+        let mut records = ring.0.lock().unwrap();
+        for number in 0..SILENT_MAX + 5 {
+            records.keep(7, &subject(&format!("p{number}")), Level::Info, "x");
+            let last = records.last;
+            records.forget(last);
+        }
+        assert_eq!((records.plugins.len(), records.silent.len()), (SILENT_MAX, SILENT_MAX));
+        let kept = |number: usize| records.plugins.contains_key(&ConsentKey::from(&subject(&format!("p{number}"))));
+        assert!(!kept(4) && kept(5));
+        // One that writes again is not silent, wherever it stands.
+        records.keep(7, &subject("p5"), Level::Info, "x");
+        records.keep(7, &subject("new"), Level::Info, "x");
+        let last = records.last;
+        records.forget(last);
+        assert_eq!(records.plugins[&ConsentKey::from(&subject("p5"))].written, 2);
     }
 
     #[test]

@@ -25,13 +25,31 @@ const CONNECTIONS_MAX: usize = 8;
 pub(super) struct Serving {
     task: JoinHandle<()>,
     path: PathBuf,
+    made: Made,
+}
+
+/// Which file a socket is: what lies at its path may be another by now, made by whoever found it unanswered. A number alone is given out again at once.
+#[derive(PartialEq, Eq)]
+struct Made {
+    number: u64,
+    at: (i64, i64),
+}
+
+impl Made {
+    fn of(path: &Path) -> io::Result<Self> {
+        let metadata = std::fs::symlink_metadata(path)?;
+        Ok(Self { number: metadata.ino(), at: (metadata.mtime(), metadata.mtime_nsec()) })
+    }
 }
 
 impl Drop for Serving {
     fn drop(&mut self) {
+        // While it is still answered nobody else puts one there. Where the listener ended before this (its tokio runtime did) somebody may have.
+        if Made::of(&self.path).is_ok_and(|there| there == self.made) {
+            // Whoever finds it later removes it then.
+            let _ = std::fs::remove_file(&self.path);
+        }
         self.task.abort();
-        // Whoever finds it later removes it then.
-        let _ = std::fs::remove_file(&self.path);
     }
 }
 
@@ -55,8 +73,9 @@ pub(super) fn serve(state: &Path, io: &Handle, give: impl Fn(&Question) -> Value
     let listener = UnixListener::bind(&through).map_err(failed)?;
     // The folder keeps others out even before this.
     std::fs::set_permissions(&path, Permissions::from_mode(0o600)).map_err(failed)?;
+    let made = Made::of(&path).map_err(failed)?;
     let task = io.spawn(answer_all(listener, Arc::new(give)));
-    Ok(Serving { task, path })
+    Ok(Serving { task, path, made })
 }
 
 /// The folder, made private where it is missing, refused where it is not ours alone.
@@ -161,6 +180,19 @@ mod tests {
         let error = serve(state.path(), &Handle::current(), |_| json!(1)).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().contains("open to others"), "{error}");
+    }
+
+    #[test]
+    fn one_whose_listener_ended_leaves_the_socket_of_whoever_came_after_it() {
+        let state = tempfile::tempdir().unwrap();
+        let (first, second) = (tokio::runtime::Runtime::new().unwrap(), tokio::runtime::Runtime::new().unwrap());
+        let ended = serve(state.path(), first.handle(), |_| json!(1)).unwrap();
+        drop(first);
+        let serving = serve(state.path(), second.handle(), |_| json!(2)).unwrap();
+        drop(ended);
+        assert_eq!(ask(state.path(), b"{\"want\":\"top\"}\n"), "2\n");
+        drop(serving);
+        assert_eq!(std::fs::read_dir(state.path().join(FOLDER)).unwrap().count(), 0);
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use plugwork_core::{CompileFailure, Denial, Digest, Grants, Standing};
 
 use super::{Approval, Offer};
 use crate::audit::Audit;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::installation::Change;
 use crate::plugin::Plugin;
 
@@ -134,6 +134,13 @@ impl Offer {
         match standing.consent(&self.subject.to_string(), self.digest()) {
             Err(denial) if matches!(standing, Standing::Ended { .. }) => {
                 Err(Error::refused(format!("cannot load `{}`:", self.subject), vec![denial]).of(&self.subject))
+            }
+            // Consent on no record that was taken back stays so, whatever was put on record after that.
+            _ if self.approval.rests_on.is_some()
+                && !self.approval.resumes
+                && runtime.was_ended(&ConsentKey::from(&self.subject), since, latest.sequence).await? =>
+            {
+                Err(Error::new(ErrorKind::Refused, format!("consent to `{}` was taken back", self.subject)).of(&self.subject))
             }
             _ => Ok(()),
         }

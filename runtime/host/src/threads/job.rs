@@ -77,6 +77,12 @@ impl<T> Job<T> {
         output
     }
 
+    /// Takes a call out of its lane that still waits there for its first turn: it never begins then, and there is nothing to wait for. False where it
+    /// has begun, and for what is no call.
+    pub fn leave(&mut self) -> bool {
+        self.in_lane.as_mut().is_some_and(InLane::leave)
+    }
+
     /// Whether there is nothing to wait for any more.
     pub fn is_finished(&self) -> bool {
         self.task.is_finished()
@@ -109,7 +115,8 @@ pub(crate) struct Late {
 }
 
 impl<T> Submitted<T> {
-    /// The task alone, for who keeps it in hand: none where its time was over before its turn came, which is told when that comes.
+    /// The task alone, for who keeps it in hand: none where its time was over before its turn came, which is told when that comes. Who wants to know
+    /// before that looks at the clock and [leaves](Job::leave).
     pub(crate) fn into_job(self) -> Job<Option<T>> {
         self.job
     }

@@ -109,16 +109,14 @@ impl GuestThreads {
     {
         let submitted = Instant::now();
         let call = async move {
-            let waited = submitted.elapsed();
+            let mut waited = submitted.elapsed();
             if waited >= within {
                 return None;
             }
             let mut call = std::pin::pin!(call);
             let turn = poll_fn(|context| {
-                WAITED.set(waited);
-                let polled = call.as_mut().poll(context);
-                WAITED.set(Duration::ZERO);
-                polled
+                let _turn = Turn::with(&mut waited);
+                call.as_mut().poll(context)
             });
             Some(turn.await)
         };
@@ -126,10 +124,11 @@ impl GuestThreads {
         Ok(Submitted { job, submitted, within })
     }
 
-    /// How long the call that runs here waited for this thread before it began: part of its time.
+    /// How long the call that runs here waited for this thread before it began: part of its time. Taken by the first who asks, which is that call: what it
+    /// calls in its turn waited for nothing.
     #[inline]
-    pub(crate) fn waited() -> Duration {
-        WAITED.get()
+    pub(crate) fn take_waited() -> Duration {
+        WAITED.replace(Duration::ZERO)
     }
 
     /// Runs a future on a guest thread, in turns with the rest of its lane. The threads are those that gave the lane. How many wait there is for
@@ -145,6 +144,22 @@ impl GuestThreads {
     #[inline]
     pub fn is_here() -> bool {
         HERE.get()
+    }
+}
+
+/// One turn of a call that waited: what is not yet taken of its wait is on the thread meanwhile, and nowhere else, also where the turn ends in a panic.
+struct Turn<'a>(&'a mut Duration);
+
+impl<'a> Turn<'a> {
+    fn with(waited: &'a mut Duration) -> Self {
+        WAITED.set(*waited);
+        Self(waited)
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.0 = WAITED.replace(Duration::ZERO);
     }
 }
 

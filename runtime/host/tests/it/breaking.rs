@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use plugwork::core::breaker::Settings;
-use plugwork::{ErrorKind, Installation, Resident, Runtime};
+use plugwork::core::capacity::Resource;
+use plugwork::{Allocation, Error, ErrorKind, Installation, Limits, Resident, Runtime};
 
 use crate::living::{House, Life, until};
 use crate::world::Number;
@@ -148,4 +149,31 @@ async fn faults_from_before_it_was_unloaded_still_count() {
         other.call::<Number>(&0).await.unwrap();
     }
     assert_eq!(failing.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn a_call_that_finds_no_room_is_no_proof_that_it_works_again() {
+    let house = House::new();
+    let settings = Settings { open_ms: 1, ..Settings::default() };
+    let limits = Limits { deadline_ms: 1_000, cpu_percent: None, host_calls_per_second: None, ..Limits::interactive() };
+    let builder = house.builder().breaker(settings).limits(limits).allocation(Allocation::Pooling { instances: 2 });
+    let runtime = builder.open().await.unwrap();
+    let failing = house.enabled(&runtime, "failing", &life("1.0.0")).await;
+    let other = house.enabled(&runtime, "other", &Life::default()).await;
+    house.stage.mood(1);
+    for _ in 0..5 {
+        assert_eq!(failing.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Fault);
+    }
+    let breaker = || runtime.status().into_iter().find(|status| status.key.instance == "failing").unwrap().breaker;
+    assert_eq!(breaker(), "open");
+    let sessions = (other.session::<Number>().await.unwrap(), other.session::<Number>().await.unwrap());
+    let is_scarce = |error: Error| error.scarcity().is_some_and(|scarce| scarce.what == Resource::Instances);
+    // Its time is over when a call gets as far as to look for room.
+    while !is_scarce(failing.call::<Number>(&0).await.unwrap_err()) {}
+    assert_eq!(breaker(), "half-open", "nothing of it ran");
+    while !is_scarce(failing.session::<Number>().await.unwrap_err()) {}
+    assert_eq!(breaker(), "half-open");
+    drop(sessions);
+    assert_eq!(failing.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Fault);
+    assert_eq!(breaker(), "open", "one fault is enough");
 }

@@ -43,6 +43,7 @@ struct Played {
     inside: AtomicUsize,
     most_inside: AtomicUsize,
     elsewhere: AtomicUsize,
+    blocks_ms: AtomicU32,
 }
 
 impl Stage {
@@ -57,6 +58,11 @@ impl Stage {
     /// How many notes were left from a thread that is no guest thread.
     pub(crate) fn elsewhere(&self) -> usize {
         self.0.elsewhere.load(Ordering::SeqCst)
+    }
+
+    /// From here on `mood` keeps its thread for so long.
+    pub(crate) fn blocks(&self, blocks_ms: u32) {
+        self.0.blocks_ms.store(blocks_ms, Ordering::SeqCst);
     }
 
     /// From here on `hold` waits.
@@ -117,7 +123,10 @@ impl Configured for Stage {
     fn link(&self, interface: &InterfaceName, linker: &mut Linker<State>) -> wasmtime::Result<()> {
         let mut functions = linker.instance(&interface.to_string())?;
         let stage = self.clone();
-        functions.func_wrap("mood", move |_, (): ()| Ok((stage.0.mood.load(Ordering::SeqCst),)))?;
+        functions.func_wrap("mood", move |_, (): ()| {
+            std::thread::sleep(Duration::from_millis(stage.0.blocks_ms.load(Ordering::SeqCst).into()));
+            Ok((stage.0.mood.load(Ordering::SeqCst),))
+        })?;
         let stage = self.clone();
         functions.func_wrap("note", move |_, (note,): (u32,)| {
             stage.0.notes.lock().unwrap().push(note);
@@ -225,7 +234,16 @@ impl Life {
 
 /// Files by digest, as a registry would have them.
 #[derive(Default)]
-struct Files(Mutex<HashMap<Digest, Vec<u8>>>);
+struct Files {
+    kept: Mutex<HashMap<Digest, Vec<u8>>>,
+    /// So many fetches find nobody.
+    away: AtomicU32,
+}
+
+/// Takes one off, where there is one.
+pub(crate) fn one_less(count: &AtomicU32) -> bool {
+    count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
+}
 
 impl PackageSource for Files {
     fn versions<'a>(&'a self, _: Option<&'a PackageName>) -> Pending<'a, Vec<Package>> {
@@ -233,7 +251,11 @@ impl PackageSource for Files {
     }
 
     fn fetch(&self, digest: Digest) -> Pending<'_, Vec<u8>> {
-        Box::pin(std::future::ready(self.0.lock().unwrap().get(&digest).cloned().ok_or(SourceError::Unknown(digest))))
+        let found = match one_less(&self.away) {
+            true => Err(SourceError::Unreadable { place: "the files".to_owned(), why: "nobody answers".to_owned() }),
+            false => self.kept.lock().unwrap().get(&digest).cloned().ok_or(SourceError::Unknown(digest)),
+        };
+        Box::pin(std::future::ready(found))
     }
 }
 
@@ -265,13 +287,18 @@ impl House {
     pub(crate) async fn offer(&self, runtime: &Runtime, life: &Life) -> Offer {
         let source = Source::bytes(life.guest().bytes());
         self.versions.lock().unwrap().insert(source.digest(), life.version);
-        self.files.0.lock().unwrap().insert(source.digest(), life.guest().bytes());
+        self.files.kept.lock().unwrap().insert(source.digest(), life.guest().bytes());
         runtime.offer(&source).await.unwrap()
     }
 
     /// The file is gone.
     pub(crate) fn loses(&self, life: &Life) {
-        self.files.0.lock().unwrap().remove(&Digest::of(&life.guest().bytes())).unwrap();
+        self.files.kept.lock().unwrap().remove(&Digest::of(&life.guest().bytes())).unwrap();
+    }
+
+    /// The files cannot be had for so many fetches.
+    pub(crate) fn files_are_away(&self, fetches: u32) {
+        self.files.away.store(fetches, Ordering::SeqCst);
     }
 
     /// Installs it under this name with all that it asks for.

@@ -46,5 +46,6 @@ mod scarcity;
 mod sessions;
 mod smith;
 mod starting;
+mod unrecorded;
 mod updating;
 mod world;

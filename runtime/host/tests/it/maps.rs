@@ -5,12 +5,13 @@
 
 use std::process::{Command, Stdio};
 
-use plugwork::core::capacity::{INSTANCE_MAPS, LOADED_MAPS, MAPS_RESERVE, Resource};
+use futures::future::join_all;
+use plugwork::core::capacity::{Held, INSTANCE_MAPS, LOADED_MAPS, MAPS_RESERVE, Resource};
 use plugwork::log::Level;
 use plugwork::wasmtime::{Config, Engine, InstanceAllocationStrategy, Memory, MemoryType, Store};
 use plugwork::{Allocation, Error, ErrorKind, Limits, Runtime};
 
-use crate::density::{install, patient, plus};
+use crate::density::{Gate, install, patient, plus, waiting};
 use crate::world::{Number, Recorder};
 
 const FEW_MAPS: &str = "PLUGWORK_TEST_FEW_MAPS";
@@ -167,5 +168,35 @@ async fn a_kernel_that_gives_no_more_maps_is_an_error_of_the_hosts_and_calls_go_
         assert_eq!(plugin.call::<Number>(&1).await.unwrap(), 2);
     }
     assert_eq!(runtime.status()[0].breaker, "closed");
+    runtime.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn where_maps_run_out_warm_instances_that_nobody_uses_go_first() {
+    if !has_a_process_of_its_own("where_maps_run_out_warm_instances_that_nobody_uses_go_first") {
+        return;
+    }
+    let mut filler = Filler::new();
+    filler.leave(MAPS_RESERVE + LEFT);
+    let gate = Gate::default();
+    let runtime = Runtime::in_memory().allocation(Allocation::OnDemand).provide(gate.clone()).open().await.unwrap();
+    let (_, capacity) = runtime.capacity();
+    let source = waiting().manifest("[permissions.gate]\n[permissions.engine]\nreuse-calls = 1000\n").source();
+    // Each leaves as many warm instances as are kept; of all together there would be far more than fit.
+    let (plugins, at_once) = (12, 16);
+    assert!(capacity.check(Held { loaded: plugins, instances: plugins * at_once }).is_err(), "{capacity:?}");
+    for number in 0..plugins {
+        let plugin = install(&runtime, &format!("p{number}"), &source, patient()).await;
+        let calls: Vec<_> = (0..16)
+            .map(|input| {
+                let plugin = plugin.clone();
+                tokio::spawn(async move { plugin.call::<Number>(&input).await.unwrap() })
+            })
+            .collect();
+        gate.holds(16).await;
+        gate.open(16);
+        assert!(join_all(calls).await.into_iter().map(Result::unwrap).eq(0..16));
+        assert!(capacity.check(runtime.capacity().0).is_ok(), "{:?}", runtime.capacity());
+    }
     runtime.close().await.unwrap();
 }

@@ -131,3 +131,23 @@ async fn a_call_under_way_finishes_after_its_plugin_was_disabled_and_no_other_be
     assert_eq!(dispatch.first(1).await.unwrap_err().kind(), ErrorKind::Unavailable);
     assert_eq!(call.await.unwrap().unwrap(), 7);
 }
+
+/// Keeps its thread for a while, and then waits.
+struct Works(Duration);
+
+impl Native<Answer> for Works {
+    fn call<'a>(&'a self, _: &'a u32) -> Running<'a, Result<u32, Refusal>> {
+        Box::pin(async move {
+            std::thread::sleep(self.0);
+            std::future::pending().await
+        })
+    }
+}
+
+#[tokio::test]
+async fn what_it_works_before_it_first_waits_is_part_of_its_time() {
+    let builder = within(1_000).native::<Answer>("rules:works", 0, Works(Duration::from_millis(900)));
+    let runtime = builder.open().await.unwrap();
+    let ended = fault(runtime.installations()[0].call::<Answer>(&1).await);
+    assert!(matches!(ended, Fault::Deadline { limit_ms: 1_000, ran_ms: 1_000..1_800 }), "{ended:?}");
+}

@@ -1,9 +1,14 @@
 //! Going back by itself: a version that fails or is slow within its window makes room for the one before, and says why.
 
-use plugwork::core::rollback::Watch;
-use plugwork::{Installation, Preload, Runtime, Start};
+use std::sync::atomic::Ordering;
 
-use crate::living::{House, Life, REUSE, until};
+use plugwork::core::lifecycle::State;
+use plugwork::core::record::Settings;
+use plugwork::core::rollback::Watch;
+use plugwork::{ErrorKind, Installation, Preload, Runtime, Start};
+
+use crate::consent::Hand;
+use crate::living::{House, Life, REUSE, all_asked, until};
 use crate::world::Number;
 
 /// Traps while the mood is 1.
@@ -118,4 +123,29 @@ async fn a_version_that_is_disabled_while_it_is_watched_leaves_nothing_behind() 
     drop(installation);
     until("both are gone", || runtime.capacity().0.loaded == 0).await;
     assert_eq!(runtime.capacity().0.instances, 0);
+}
+
+#[tokio::test]
+async fn a_version_whose_consent_is_over_gets_no_calls_back_where_only_the_new_one_was_renewed() {
+    let (house, hand) = (House::new(), Hand::default());
+    let runtime = house.builder().rollback(watch()).clock(hand.clone()).open().await.unwrap();
+    let offer = house.offer(&runtime, &life("1.0.0", FAST)).await.expires_ms(1_000);
+    let grants = all_asked(&offer);
+    let installation = runtime.install(offer, grants, Settings::default()).await.unwrap();
+    installation.enable("ada").await.unwrap();
+    for _ in 0..10 {
+        installation.call::<Number>(&0).await.unwrap();
+    }
+    let two = life("2.0.0", "unreachable");
+    house.replace(&installation, &runtime, &two).await.unwrap();
+    house.offer(&runtime, &two).await.expires_ms(9_000).accept().await.unwrap();
+    hand.0.store(1_000, Ordering::SeqCst);
+    until("it was unloaded", || !runtime.status()[0].loaded).await;
+    for _ in 0..4 {
+        assert_eq!(installation.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Fault);
+    }
+    until("the watch gave up the one before", || runtime.capacity().0.loaded == 1).await;
+    assert!(!house.story().await.contains(&"rolled back 1.0.0".to_owned()), "{:?}", house.story().await);
+    assert_eq!((installation.state(), installation.subject().digest), (State::Active, runtime.status()[0].digest));
+    assert_eq!(runtime.status()[0].version.as_deref(), Some("2.0.0"));
 }

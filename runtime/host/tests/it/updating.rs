@@ -5,7 +5,7 @@ use plugwork::core::record::Settings;
 use plugwork::{ErrorKind, Preload, Runtime, Start};
 
 use crate::living::{House, Life, REFUSES};
-use crate::replacing::{BYTES, MAKES, ONE, TWO};
+use crate::replacing::{BYTES, MAKES, ONE, TWO, done};
 use crate::world::{Bytes, Number};
 
 fn both() -> &'static str {
@@ -121,4 +121,17 @@ async fn an_update_without_the_points_that_somebody_chose_fails() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("exports nothing that it is to be attached to: `test:point/bytes@0.1.0`"), "{error}");
     assert_eq!((runtime.status()[0].state.stage(), runtime.point::<Number>().len()), (Stage::Failed, 0));
+}
+
+#[tokio::test]
+async fn after_an_update_that_failed_another_version_is_told_once_which_one_ran() {
+    let house = House::new();
+    let runtime = updated(&house, &ONE, &Life { migrate: REFUSES, ..TWO }, &[]).await;
+    assert_eq!(runtime.point::<Number>().first(0).await.unwrap_err().kind(), ErrorKind::Refusal);
+    let installation = runtime.installations().remove(0);
+    let three = Life { version: "3.0.0", migrate: "(call $note (i32.load8_u (local.get 0))) i32.const 16", ..ONE };
+    done(house.replace(&installation, &runtime, &three).await);
+    installation.enable("ada").await.unwrap();
+    assert_eq!(installation.call::<Number>(&0).await.unwrap(), 3001);
+    assert_eq!(house.stage.notes(), [u32::from(b'1')], "the version that refused never ran");
 }

@@ -22,6 +22,7 @@ use wasmtime_wasi_http::p2::body::HostOutgoingBody;
 use wasmtime_wasi_http::p2::types::HostOutgoingResponse;
 use wasmtime_wasi_http::{Error as WireError, FieldMap, WasiBody};
 
+use super::client_wait::{ClientWait, FromClient, ToClient};
 use super::types::INSTANCE;
 use crate::point::{Call, Point};
 use crate::state::State;
@@ -70,9 +71,13 @@ impl Call for IncomingHandler {
         let state = store.data_mut();
         // What an earlier call of this instance left unfinished is nobody's any more.
         state.answering.0.clear();
+        let wait = ClientWait::default();
+        state.client_wait = Some(wait.clone());
+        let request = request.map(|body| FromClient::new(body, &wait).boxed_unsync());
         let mut view = state.http_paid();
         let request = view.new_incoming_request(if tls { Scheme::Https } else { Scheme::Http }, request)?;
         let tell = move |answered: Result<http::Response<WasiBody>, ErrorCode>| {
+            let answered = answered.map(|response| response.map(|body| ToClient::new(body, &wait).boxed_unsync()));
             // Nobody listens any more: the client is gone, and so will be this call.
             drop(answer.send(answered.map_err(|code| format!("{code:?}").chars().take(WORDS_MAX).collect())));
         };
@@ -126,14 +131,14 @@ pub(super) fn link_bodies(linker: &mut Linker<State>) -> wasmtime::Result<()> {
         |mut store: StoreContextMut<'_, State>, (body, trailers): (Resource<HostOutgoingBody>, Option<Resource<FieldMap>>)| -> Finished {
             let state = store.data_mut();
             // Marked first: its other side may be read on another thread, and is told to break where the length is not what was announced.
-            if let Some(finished) = state.answering.end(&body) {
-                finished.store(true, Ordering::Release);
-            }
+            let finished = state.answering.end(&body);
+            let mark = |is_finished| finished.iter().for_each(|finished| finished.store(is_finished, Ordering::Release));
+            mark(true);
             let mut view = state.http_paid();
-            match view.finish(body, trailers) {
-                Ok(()) => Ok((Ok(()),)),
-                Err(error) => Ok((Err(view.convert_error_code(error)?),)),
-            }
+            let Err(error) = view.finish(body, trailers) else { return Ok((Ok(()),)) };
+            // Where this is a trap its other side ends when the store is dropped, as if it were whole.
+            let code = view.convert_error_code(error).inspect_err(|_| mark(false))?;
+            Ok((Err(code),))
         },
     )
 }

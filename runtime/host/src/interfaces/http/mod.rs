@@ -6,6 +6,7 @@
 
 mod body;
 mod check;
+pub(crate) mod client_wait;
 pub(crate) mod incoming;
 pub(crate) mod types;
 

@@ -17,8 +17,10 @@ impl wasip2::exports::http::incoming_handler::Guest for Proxy {
         match path.as_str() {
             "/echo" => echo(&request, answer),
             "/said" => said(&request, answer),
+            "/length" => length(&request, answer),
+            "/flood" => flood(answer),
             "/hello" => text(answer, "hello from a component that knows only WASI\n"),
-            path => bad::handle(path, answer),
+            path => bad::handle(path, &request, answer),
         }
     }
 }
@@ -81,4 +83,35 @@ fn said(request: &IncomingRequest, answer: ResponseOutparam) {
         told.push_str(&format!("{name}: {}\n", String::from_utf8_lossy(&value)));
     }
     text(answer, &told);
+}
+
+/// How long the request's body is, once all of it has come.
+fn length(request: &IncomingRequest, answer: ResponseOutparam) {
+    let length = read(request).expect("a body that ends");
+    text(answer, &length.to_string());
+}
+
+/// Reads a body and gives its length; none where it broke.
+fn read(request: &IncomingRequest) -> Option<usize> {
+    let incoming = request.consume().expect("the first time");
+    let from = incoming.stream().expect("the first time");
+    let mut length = 0;
+    loop {
+        match from.blocking_read(65_536) {
+            Ok(piece) => length += piece.len(),
+            Err(StreamError::Closed) => return Some(length),
+            Err(StreamError::LastOperationFailed(_)) => return None,
+        }
+    }
+}
+
+/// 256 MiB: more than lies between the two ends of a connection.
+fn flood(answer: ResponseOutparam) {
+    let body = begun(answer, 200, &[]);
+    let stream = body.write().expect("the first time");
+    let written = (0..65_536).try_for_each(|_| stream.blocking_write_and_flush(&[b'x'; 4_096]));
+    drop(stream);
+    if written.is_ok() {
+        OutgoingBody::finish(body, None).expect("a body that ends");
+    }
 }
