@@ -100,7 +100,7 @@ impl Serve {
         let key = key(&read.application.name);
         let deployments = serving.node.deployments();
         let current = deployments.current(&key).await.map_err(|error| failure(error.into()))?;
-        let text = read.application.canonical().map_err(|error| Failure::usage(error))?;
+        let text = read.application.canonical().map_err(Failure::usage)?;
         let is_served = !not_served.iter().any(|not| not.key == key);
         if let Some(current) = current.as_ref().filter(|_| is_served) {
             let deployment = &current.deployment;
@@ -142,7 +142,8 @@ fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> 
             }
             let Some(tell) = tell.take() else { std::process::exit(130) };
             print::narrate("stopping: requests that began come to their end; a second signal ends at once");
-            drop(tell.send(()));
+            // Nobody listens any more: then it has stopped.
+            let _ = tell.send(());
         }
     });
     Ok(async { drop(told.await) })

@@ -75,8 +75,6 @@ pub(crate) struct Watching {
     pub(crate) began: Instant,
     pub(crate) log: Arc<dyn AccessLog>,
     pub(crate) served: Option<Served>,
-    /// The route that it met.
-    pub(crate) route: Option<usize>,
     /// Its place with its plugin.
     pub(crate) place: Option<Place>,
     /// The deployment that it belongs to, which stays until it is over.
@@ -86,15 +84,7 @@ pub(crate) struct Watching {
 impl Watching {
     pub(crate) fn begin(log: &Arc<dyn AccessLog>, live: Arc<Live>) -> Self {
         let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        Self {
-            access: Access { at_ms, ..Access::default() },
-            began: Instant::now(),
-            log: log.clone(),
-            served: None,
-            route: None,
-            place: None,
-            live,
-        }
+        Self { access: Access { at_ms, ..Access::default() }, began: Instant::now(), log: log.clone(), served: None, place: None, live }
     }
 }
 
@@ -105,9 +95,6 @@ impl Drop for Watching {
             let illegal = served.illegal().map(|illegal| format!("its answer is illegal: {}", illegal.0));
             let failed = || served.outcome().and_then(|outcome| outcome.error.as_ref()).map(ToString::to_string);
             self.access.error = illegal.or_else(failed);
-        }
-        if let Some(route) = self.route {
-            self.live.entries[route].counts.ended(&self.access);
         }
         self.log.answered(&self.access);
     }

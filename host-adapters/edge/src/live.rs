@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use plugwork_core::Issue;
@@ -13,7 +12,6 @@ use plugwork_core::deployment::{ApplicationKey, Current};
 use plugwork_core::route::{Route, RouteTable};
 use plugwork_http::{HttpLimits, HttpService};
 
-use crate::access::Access;
 use crate::finding::issue;
 use crate::mount::Mount;
 use crate::rate::Limiter;
@@ -42,7 +40,6 @@ pub(crate) struct Entry {
     pub(crate) service: HttpService,
     pub(crate) deadline: Option<Duration>,
     pub(crate) limiter: Option<Arc<Limiter>>,
-    pub(crate) counts: Arc<Counts>,
     /// Everything by which a route of the next deployment is known to be the same.
     same: String,
 }
@@ -55,40 +52,8 @@ pub(crate) struct Live {
     pub(crate) serving: BTreeMap<ApplicationKey, Serving>,
 }
 
-/// What a route has answered since the server began, over all its deployments.
-#[derive(Debug, Default)]
-pub(crate) struct Counts {
-    /// By the first digit of the status, 1 to 5.
-    pub(crate) statuses: [AtomicU64; 5],
-    pub(crate) broken: AtomicU64,
-    pub(crate) bytes: AtomicU64,
-    pub(crate) duration_us: AtomicU64,
-    /// Requests that took at most [`BUCKETS_MS`].
-    pub(crate) buckets: [AtomicU64; BUCKETS_MS.len()],
-}
-
-/// Upper bounds of the durations that are counted apart.
-pub(crate) const BUCKETS_MS: [u64; 12] = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 10_000];
-
-impl Counts {
-    pub(crate) fn ended(&self, access: &Access) {
-        let class = usize::from(access.status / 100).clamp(1, 5) - 1;
-        self.statuses[class].fetch_add(1, Ordering::Relaxed);
-        if !access.complete {
-            self.broken.fetch_add(1, Ordering::Relaxed);
-        }
-        self.bytes.fetch_add(access.response_bytes, Ordering::Relaxed);
-        self.duration_us.fetch_add(access.duration_us, Ordering::Relaxed);
-        for (bucket, bound_ms) in self.buckets.iter().zip(BUCKETS_MS) {
-            if access.duration_us <= bound_ms * 1_000 {
-                bucket.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-}
-
 impl Live {
-    /// The same with this application instead of the one of its name. What its routes counted and limited goes on.
+    /// The same with this application instead of the one of its name. What its routes limited goes on.
     ///
     /// # Errors
     /// Routes that another application answers.
@@ -138,7 +103,6 @@ fn entry(serving: &Serving, declared: &RouteDeclaration, before: &BTreeMap<(&App
         mount,
         deadline: limits.deadline_ms.map(Duration::from_millis),
         limiter,
-        counts: before.map(|entry| entry.counts.clone()).unwrap_or_default(),
         same,
     }
 }

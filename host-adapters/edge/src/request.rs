@@ -85,7 +85,6 @@ async fn given(
     watching.access.host = authority;
     let found = found.map_err(|miss| missed(&miss))?;
     let entry = &live.entries[found.route];
-    watching.route = Some(found.route);
     let access = &mut watching.access;
     entry.application.application.clone_into(&mut access.application);
     access.deployment = entry.deployment;
