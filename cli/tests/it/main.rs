@@ -23,4 +23,5 @@ mod obey;
 mod place;
 mod run;
 mod seen;
+mod serve;
 mod terminal;
