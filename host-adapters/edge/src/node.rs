@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use futures::future::join_all;
 use plugwork::Runtime;
 use plugwork_core::application::Application;
 use plugwork_core::deployment::{ApplicationKey, Current, Deployments, DeploymentsError, Draft, Expected, Rollback, Unreadable};
@@ -165,7 +166,7 @@ impl Node {
     async fn bring_up(&self, current: Current, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<(), DeployError> {
         let prepared = self.prepare_kept(&current.deployment, mounts).await?;
         let key = current.deployment.key.clone();
-        let live = self.live_with(&key, prepared, Some(Arc::new(current)))?;
+        let live = self.live_with(&key, &prepared, Some(Arc::new(current)))?;
         self.0.live.store(Arc::new(live));
         Ok(())
     }
@@ -202,7 +203,7 @@ impl Node {
         let prepared = self.prepare(&draft.key, application, &draft.plugins, consent, mounts).await?;
         let key = draft.key.clone();
         // What can fail in switching fails here, before anything is on record.
-        let (prepared, ()) = self.check(&key, prepared)?;
+        self.live_with(&key, &prepared, None)?;
         let current = self.0.deployments.deploy(now_ms(), draft, wish.expected).await?;
         self.switch(&key, prepared, current)
     }
@@ -237,7 +238,7 @@ impl Node {
         };
         let key = wish.key.clone();
         let prepared = self.prepare_kept(&target, mounts).await?;
-        let (prepared, ()) = self.check(&key, prepared)?;
+        self.live_with(&key, &prepared, None)?;
         let current = self.0.deployments.roll_back(now_ms(), wish, expected).await?;
         self.switch(&key, prepared, current)
     }
@@ -284,7 +285,7 @@ impl Node {
             let mounting = some
                 .iter()
                 .map(|(name, declared, digest)| async move { (*name, workshop.mount(key, name, declared, *digest, consent).await) });
-            for (name, mounted) in all(mounting.collect()).await {
+            for (name, mounted) in join_all(mounting).await {
                 match mounted {
                     Ok(mount) => {
                         mounts.insert(mount.label.clone(), mount.clone());
@@ -301,20 +302,15 @@ impl Node {
         }
     }
 
-    fn live_with(&self, key: &ApplicationKey, prepared: Prepared, current: Option<Arc<Current>>) -> Result<Live, DeployError> {
+    /// What would be served with it; an error where it cannot be served beside the other applications.
+    fn live_with(&self, key: &ApplicationKey, prepared: &Prepared, current: Option<Arc<Current>>) -> Result<Live, DeployError> {
         let Prepared { application, mounts } = prepared;
-        let serving = Serving { key: key.clone(), application, mounts, current };
+        let serving = Serving { key: key.clone(), application: application.clone(), mounts: mounts.clone(), current };
         self.0.live.load().with(serving, &self.0.settings).map_err(DeployError::Findings)
     }
 
-    /// Whether it can be served beside the other applications.
-    fn check(&self, key: &ApplicationKey, prepared: Prepared) -> Result<(Prepared, ()), DeployError> {
-        let again = Prepared { application: prepared.application.clone(), mounts: prepared.mounts.clone() };
-        self.live_with(key, again, None).map(|_| (prepared, ()))
-    }
-
     fn switch(&self, key: &ApplicationKey, prepared: Prepared, current: Current) -> Result<Current, DeployError> {
-        let live = self.live_with(key, prepared, Some(Arc::new(current.clone())))?;
+        let live = self.live_with(key, &prepared, Some(Arc::new(current.clone())))?;
         let before = self.0.live.swap(Arc::new(live));
         let this = self.clone();
         tokio::spawn(async move { this.retire(before).await });
@@ -361,25 +357,6 @@ fn not_here(application: &Application) -> Vec<Issue> {
     let auth = auth.map(|(index, _)| issue(format!("route[{index}].auth"), "this server has no identity checks", "no `auth`"));
     let split = application.split.iter().map(|_| issue("split", "this server does not share requests between deployments", "no `[split]`"));
     auth.chain(split).collect()
-}
-
-/// All of them at once, their results in order.
-async fn all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
-    let mut waiting: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
-    std::future::poll_fn(|context| {
-        let mut is_done = true;
-        for (future, result) in &mut waiting {
-            if result.is_none() {
-                match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(value) => *result = Some(value),
-                    std::task::Poll::Pending => is_done = false,
-                }
-            }
-        }
-        if is_done { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
-    })
-    .await;
-    waiting.into_iter().filter_map(|(_, result)| result).collect()
 }
 
 async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T, DeployError>> + Send + 'static) -> Result<T, DeployError> {
