@@ -22,7 +22,7 @@ async fn a_trap_and_memory_past_its_limit_are_502() {
 
 #[tokio::test]
 async fn a_deadline_is_504() {
-    let stage = stage(Limits { deadline_ms: 50, ..limits() }).await;
+    let stage = stage(Limits { deadline_ms: 250, ..limits() }).await;
     assert_eq!(told(&stage, "/l").await, (504, "E-FAULT-DEADLINE".into()));
 }
 

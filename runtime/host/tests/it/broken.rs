@@ -18,7 +18,7 @@ const WAYS: usize = 11;
 async fn broken(left: &Left, name: &str, way: usize, critical: bool) {
     let echo = Guest::new(ECHO);
     let settings = |settings: &mut Settings| settings.critical = critical;
-    let quick = Limits { deadline_ms: 50, ..Limits::interactive() };
+    let quick = Limits { deadline_ms: 250, ..Limits::interactive() };
     match way {
         0 => _ = left.with(name, named(&with_init("unreachable"), name, ""), |_, s| settings(s)).await,
         1 => {

@@ -200,7 +200,7 @@ async fn faults_and_refusals_are_on_record_with_their_codes() {
     let records = records();
     let runtime = runtime(&records).await;
     let spins = Guest::new(LOOP).source();
-    let offer = runtime.offer(&spins).await.unwrap().limits(Limits { deadline_ms: 20, ..Limits::interactive() });
+    let offer = runtime.offer(&spins).await.unwrap().limits(Limits { deadline_ms: 250, ..Limits::interactive() });
     fault(offer.accept().await.unwrap().call::<Number>(&0).await);
     runtime.offer(&guest().source()).await.unwrap().accept_only(Grants::none()).await.unwrap_err();
     runtime.audited().await.unwrap();

@@ -7,7 +7,7 @@ use crate::guest::{CALLS, ECHO, Guest, LIFECYCLE_CODE};
 use crate::world::{self, Number, fault, grant, plugin, plugin_with};
 
 /// Long enough for a busy machine to start an instance, short enough to wait for.
-const SHORT: Limits = Limits { deadline_ms: 40, ..Limits::interactive() };
+const SHORT: Limits = Limits { deadline_ms: 250, ..Limits::interactive() };
 
 const LOOP: &str = r#"(func (export "run") (param i32) (result i32) (loop $again (br $again)) i32.const 0)"#;
 
@@ -76,7 +76,7 @@ fn ran_for(limit: u64, fault: &Fault) {
 #[tokio::test]
 async fn an_endless_loop_ends_at_its_deadline() {
     let plugin = plugin_with(&Guest::new(LOOP).source(), SHORT).await;
-    ran_for(40, &fault(plugin.call::<Number>(&0).await));
+    ran_for(SHORT.deadline_ms, &fault(plugin.call::<Number>(&0).await));
 }
 
 #[tokio::test]
@@ -84,8 +84,8 @@ async fn an_endless_start_function_ends_at_its_deadline() {
     let code = format!("{ECHO} (func $start (loop $again (br $again))) (start $start)");
     let runtime = world::runtime().await;
     let plugin = runtime.offer(&Guest::new(&code).source()).await.unwrap().limits(SHORT).accept().await.unwrap();
-    ran_for(40, &fault(plugin.call::<Number>(&0).await));
-    ran_for(40, &fault(plugin.enable().await.map(drop)));
+    ran_for(SHORT.deadline_ms, &fault(plugin.call::<Number>(&0).await));
+    ran_for(SHORT.deadline_ms, &fault(plugin.enable().await.map(drop)));
 }
 
 #[tokio::test]
@@ -93,19 +93,19 @@ async fn an_endless_init_ends_at_its_deadline() {
     let init = r#"(func (export "init") (param i32 i32) (result i32) (loop $again (br $again)) i32.const 16)"#;
     let guest = Guest::new(&format!("{LIFECYCLE_CODE}{init}{ECHO}")).with_lifecycle();
     let plugin = plugin_with(&guest.source(), SHORT).await;
-    ran_for(40, &fault(plugin.session::<Number>().await));
+    ran_for(SHORT.deadline_ms, &fault(plugin.session::<Number>().await));
 }
 
 #[tokio::test]
 async fn a_host_function_that_never_answers_ends_at_the_deadline() {
     let plugin = granted(&calling("block"), SHORT).await;
-    ran_for(40, &fault(plugin.call::<Number>(&0).await));
+    ran_for(SHORT.deadline_ms, &fault(plugin.call::<Number>(&0).await));
 }
 
 #[tokio::test]
 async fn a_busy_guest_leaves_its_thread_to_others() {
     // One thread for both: the neighbour only gets to run if the loop gives way.
-    let busy = plugin_with(&Guest::new(LOOP).source(), Limits { deadline_ms: 400, ..SHORT }).await;
+    let busy = plugin_with(&Guest::new(LOOP).source(), Limits { deadline_ms: 1_000, ..SHORT }).await;
     let neighbour = plugin(&Guest::new(ECHO).source()).await;
     let input = 7;
     let answer = tokio::select! {

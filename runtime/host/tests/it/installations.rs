@@ -31,7 +31,7 @@ async fn cannot_be_enabled(life: Life, limits: Limits) -> Fault {
 }
 
 fn limits() -> Limits {
-    Limits { deadline_ms: 30, ..Limits::interactive() }
+    Limits { deadline_ms: 250, ..Limits::interactive() }
 }
 
 #[tokio::test]

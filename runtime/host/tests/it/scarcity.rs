@@ -124,7 +124,7 @@ async fn a_call_that_finds_the_pool_full_waits_in_line() {
         })
         .collect();
     gate.holds(4).await;
-    let late = runtime.offer(&plus(1).source()).await.unwrap().limits(Limits { deadline_ms: 20, ..Limits::interactive() });
+    let late = runtime.offer(&plus(1).source()).await.unwrap().limits(Limits { deadline_ms: 250, ..Limits::interactive() });
     let error = late.accept().await.unwrap().call::<Number>(&1).await.unwrap_err();
     assert_eq!((error.kind(), error.scarcity().unwrap().what), (ErrorKind::Unavailable, Resource::Instances));
     gate.open(4);

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use arbitrary::Unstructured;
 use bolero::check;
 use plugwork::capability::{Capability, Configured, Prepare};
+use plugwork::core::capacity::Resource;
 use plugwork::core::{InterfaceName, Issue};
 use plugwork::wasmtime::component::Linker;
 use plugwork::wasmtime::{self, StoreContextMut};
@@ -121,7 +122,9 @@ fn a_generated_plugin_reaches_nothing_ungranted_and_stays_within_its_limits() {
                 let started = Instant::now();
                 for _ in 0..2 {
                     if let Err(error) = plugin.call::<Number>(input).await {
-                        assert!(error.fault().is_some(), "{error}");
+                        // On a busy machine its time may be over before a guest thread is free.
+                        let never_began = error.scarcity().is_some_and(|scarce| scarce.what == Resource::LaneTime);
+                        assert!(error.fault().is_some() || never_began, "{error:?}");
                     }
                 }
                 assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
