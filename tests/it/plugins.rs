@@ -3,6 +3,7 @@
 //!
 //! `expected/imports.txt` is the list a person has looked at; `BLESS=1` rewrites it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -13,10 +14,13 @@ use plugwork_points::descriptor;
 use serde_json::{Value, json};
 
 use crate::tables::{Table, data, export, plugin, quakes, read, reader};
-use crate::world::{example, offer};
+use crate::world::{example, grant, offer};
 
 /// The only ones that touch files, and so are built with WASI.
 const READERS: [&str; 3] = ["csv", "json-rows", "usgs-earthquakes"];
+
+/// The only one that keeps values, and so needs a grant before anything of it runs.
+const KEEPER: &str = "earthquake-map";
 
 /// The names of all plugins in `examples/plugins`.
 fn names() -> Vec<String> {
@@ -46,8 +50,11 @@ fn every_plugin_imports_exactly_what_is_on_the_list() {
             writeln!(found, "  {}{}", import.name, if import.types_only { " (types)" } else { "" }).unwrap();
         }
         if !READERS.contains(&name.as_str()) {
-            let called = report.imports.iter().filter(|import| !import.types_only).map(|import| import.name.as_str());
-            assert!(called.eq(["plugwork:host/log@0.1.0"]), "{name} reaches more than its log");
+            let called: BTreeSet<&str> =
+                report.imports.iter().filter(|import| !import.types_only).map(|import| import.name.as_str()).collect();
+            let mut allowed = BTreeSet::from(["plugwork:host/log@0.1.0"]);
+            allowed.extend((name == KEEPER).then_some("wasi:keyvalue/store@0.2.0-draft"));
+            assert_eq!(called, allowed, "{name} reaches more than it should");
         }
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("it/expected/imports.txt");
@@ -63,7 +70,8 @@ async fn every_plugin_runs_hardened_and_describes_the_points_it_has() {
     for name in names() {
         let report = plugwork_component::read(&fs::read(example(&name).path().unwrap()).unwrap()).unwrap();
         assert!(!report.needs_full, "{name}");
-        let plugin = offer(&example(&name), "described").await.accept_only(Grants::none()).await.unwrap();
+        let grants = if name == KEEPER { grant("keyvalue", json!({ "stores": ["map"], "access": "write" })) } else { Grants::none() };
+        let plugin = offer(&example(&name), "described").await.accept_only(grants).await.unwrap();
         let described = descriptor(&plugin).await.unwrap();
         let mut exported: Vec<_> = report.points.iter().map(|point| point.split('@').next().unwrap().to_owned()).collect();
         exported.sort();

@@ -94,7 +94,7 @@ pub(crate) async fn runtime_keeping(allocation: Allocation, store: &Arc<Store>, 
 }
 
 async fn open(allocation: Allocation, http: Http) -> Runtime {
-    builder(allocation, http).open().await.unwrap()
+    builder(allocation, http).provide(KeyValue::in_memory()).open().await.unwrap()
 }
 
 fn builder(allocation: Allocation, http: Http) -> Builder {

@@ -1,15 +1,15 @@
 //! `cargo xtask guests`: every example plugin, in all three languages, into `target/plugins`. How one is built is `plugwork-build`'s affair.
 //!
-//! Easily got wrong: both modes write the same files, because pipelines name them; the last one built is what runs. Results are remembered
+//! One that is plain WASI is built by Cargo alone. Easily got wrong: both modes write the same files, because pipelines name them; the last one built is what runs. Results are remembered
 //! for each mode, so going back costs nothing.
 
 use std::time::Instant;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use plugwork_build::{BuildOptions, build_all};
 
 use crate::house::House;
-use crate::program::seconds;
+use crate::program::{Program, seconds};
 use crate::setup;
 
 /// Builds what has changed; all failures are told before it ends.
@@ -46,6 +46,7 @@ pub(crate) fn build(house: &House, dev: bool) -> Result<()> {
     if outcomes.is_empty() {
         bail!("no plugin was found below `examples`");
     }
+    plain(house)?;
     println!(
         "guests: {} plugins in {} ({fresh} built, {} unchanged) in {}",
         outcomes.len(),
@@ -53,5 +54,23 @@ pub(crate) fn build(house: &House, dev: bool) -> Result<()> {
         outcomes.len() - fresh,
         seconds(started.elapsed())
     );
+    Ok(())
+}
+
+/// The one that knows nothing of plugwork is built by Cargo alone.
+fn plain(house: &House) -> Result<()> {
+    const NAME: &str = "wasi-hello";
+    let target = house.target.join("guests");
+    let folder = house.root.join("examples/plugins");
+    Program::cargo(house)
+        .args(["build", "--quiet", "--locked", "--release", "--target", "wasm32-wasip2", "--package", NAME])
+        .arg("--manifest-path")
+        .arg(folder.join("Cargo.toml"))
+        .arg("--target-dir")
+        .arg(&target)
+        .run()?;
+    let built = target.join("wasm32-wasip2/release").join(NAME.replace('-', "_")).with_extension("wasm");
+    let out = house.plugins().join(NAME).with_extension("wasm");
+    std::fs::copy(&built, &out).with_context(|| format!("cannot copy `{}` to `{}`", built.display(), out.display()))?;
     Ok(())
 }

@@ -116,3 +116,14 @@ fn what_cannot_be_served_is_told_whole_and_nothing_is_changed() {
     place.run(&["serve", "--listen", "127.0.0.1:0"]).exits(3).complains(&["another `plugwork serve`", "hint: stop it"]);
     served.stop();
 }
+
+#[test]
+fn a_component_that_knows_only_wasi_is_served_as_it_is() {
+    let place = Place::new();
+    place.write("shop/hello.wasm", std::fs::read(plugin("wasi-hello")).unwrap());
+    place.write("shop/plugwork.toml", application("/any/{*rest}"));
+    let served = Served::start(&place, &["shop"]);
+    let answer = served.get("/any/thing?more");
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("hello from plain WASI: /any/thing?more\n"), "{answer}");
+    served.stop();
+}

@@ -24,6 +24,7 @@ async fn plugin(runtime: &Runtime, name: &str) -> plugwork::Result<HttpService> 
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    plugwork_examples::need_plugins(&["hello-http", "echo-json", "word-count"]);
     let application = Router::new().route("/", get(|| async { "the application's own page\n" }));
     let runtime = Runtime::builder("target/axum-embed-state").open().await?;
     let application = application

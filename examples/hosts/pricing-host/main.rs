@@ -21,6 +21,7 @@ use tokio::sync::oneshot;
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let serve = std::env::args().skip(1).any(|argument| argument == "--serve");
+    plugwork_examples::need_plugins(&["loyalty", "campaign-1.0.0", "campaign-1.1.0", "campaign-1.2.0", "regional-tax"]);
     let shop = Arc::new(Shop::open().await?);
     let _observer = shop.observe()?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;

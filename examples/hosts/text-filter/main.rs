@@ -129,6 +129,7 @@ fn plugins() -> Vec<PathBuf> {
     if !named.is_empty() {
         return named;
     }
-    let built = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/plugins");
-    ["glossary-links", "shout", "wrap-lines"].iter().map(|name| PathBuf::from(format!("{built}/{name}.wasm"))).collect()
+    let (built, names) = (concat!(env!("CARGO_MANIFEST_DIR"), "/../target/plugins"), ["glossary-links", "shout", "wrap-lines"]);
+    plugwork_examples::need_plugins(&names);
+    names.iter().map(|name| PathBuf::from(format!("{built}/{name}.wasm"))).collect()
 }

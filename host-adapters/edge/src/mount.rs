@@ -108,7 +108,8 @@ impl Workshop<'_> {
 fn answers_http(offer: &Offer) -> bool {
     let worlds = [HttpFunction::INTERFACE, IncomingHandler::INTERFACE];
     let wanted: Vec<_> = worlds.iter().filter_map(|world| world.parse::<plugwork_core::InterfaceName>().ok()).collect();
-    offer.points().any(|point| wanted.contains(point))
+    // Of WASI's own there is a version for each of its releases; a component has that of the crate it was made with.
+    offer.points().any(|point| wanted.iter().any(|world| world.is_satisfied_by(point)))
 }
 
 /// The instance's name: words for people, what makes it the application's own plugin, and what it is made of.

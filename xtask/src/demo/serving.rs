@@ -17,18 +17,33 @@ const APPLICATION: &str = "examples/apps/hello";
 /// What the line begins with that says where it listens.
 const LISTENS: &str = "serving on http://";
 
+/// Where the data of the example pipelines is, whose feed and coasts the map is made of.
+const DATA: &str = "examples/data/node_modules/vega-datasets/data";
+/// Of an answer that is longer only the length is shown. Bytes.
+const SHOWN_MAX: usize = 400;
+
 /// A request, and what has to stand in its answer.
 struct Asked {
-    method: &'static str,
     path: &'static str,
-    body: &'static str,
+    sends: Sends,
     expected: &'static str,
 }
 
-const ASKED: [Asked; 3] = [
-    Asked { method: "GET", path: "/hello/Ada", body: "", expected: "hello, Ada" },
-    Asked { method: "POST", path: "/echo?from=here", body: r#"{"magnitude":6.1}"#, expected: r#""magnitude":6.1"# },
-    Asked { method: "POST", path: "/words", body: "Sea, sea and the land", expected: r#""words""# },
+/// What a request has for a body, and so its method.
+enum Sends {
+    Nothing,
+    Text(&'static str),
+    File(&'static str),
+}
+
+const ASKED: [Asked; 7] = [
+    Asked { path: "/hello/Ada", sends: Sends::Nothing, expected: "hello, Ada" },
+    Asked { path: "/wasi/Ada", sends: Sends::Nothing, expected: "hello from plain WASI" },
+    Asked { path: "/echo?from=here", sends: Sends::Text(r#"{"magnitude":6.1}"#), expected: r#""magnitude":6.1"# },
+    Asked { path: "/words", sends: Sends::Text("Sea, sea and the land"), expected: r#""words""# },
+    Asked { path: "/quakes/feed", sends: Sends::File("earthquakes.json"), expected: "1707 earthquakes" },
+    Asked { path: "/quakes/coasts", sends: Sends::File("world-110m.json"), expected: "coast lines" },
+    Asked { path: "/quakes", sends: Sends::Nothing, expected: "<h1>1707 earthquakes</h1>" },
 ];
 
 /// Serves the application and asks it; with `keep` it then serves on until somebody stops it.
@@ -37,13 +52,17 @@ pub(super) fn run(house: &House, command: &Path, keep: bool) -> Result<()> {
     let listen = if keep { "127.0.0.1:8080" } else { "127.0.0.1:0" };
     let mut server = Server::start(Command::new(command).current_dir(&house.root).arg("--state").arg(&state), listen)?;
     for asked in &ASKED {
-        let answer = ask(&server.address, asked)?;
-        let (status, body) = (answer.lines().next().unwrap_or_default(), answer.split_once("\r\n\r\n").map_or("", |(_, body)| body));
-        println!("  {}\n    {status}\n    {}", curl(&server.address, asked), body.trim_end());
-        ensure!(status.starts_with("HTTP/1.1 200") && body.contains(asked.expected), "it did not answer as it should: {answer}");
+        let answer = ask(house, &server.address, asked)?;
+        let (status, body) = (
+            answer.lines().next().unwrap_or_default().trim_start_matches("HTTP/1.0 "),
+            answer.split_once("\r\n\r\n").map_or("", |(_, body)| body),
+        );
+        let shown = if body.len() > SHOWN_MAX { format!("{} bytes", body.len()) } else { body.trim_end().to_owned() };
+        println!("  {}\n    {status}\n    {shown}", curl(&server.address, asked));
+        ensure!(status.starts_with("200 ") && body.contains(asked.expected), "it did not answer as it should: {answer}");
     }
     if keep {
-        println!("demo: serving on http://{} until you press Ctrl-C", server.address);
+        println!("demo: serving on http://{} until you press Ctrl-C; the map is http://{0}/quakes", server.address);
         let ended = server.child.wait()?;
         ensure!(ended.success(), "`plugwork serve` ended with {ended}");
         return Ok(());
@@ -52,18 +71,29 @@ pub(super) fn run(house: &House, command: &Path, keep: bool) -> Result<()> {
 }
 
 fn curl(address: &str, asked: &Asked) -> String {
-    match asked.body {
-        "" => format!("curl http://{address}{}", asked.path),
-        body => format!("curl --data '{body}' http://{address}{}", asked.path),
+    let url = format!("http://{address}{}", asked.path);
+    match asked.sends {
+        Sends::Nothing => format!("curl {url}"),
+        Sends::Text(body) => format!("curl --data '{body}' {url}"),
+        Sends::File(name) => format!("curl --upload-file {DATA}/{name} {url}"),
     }
 }
 
-/// One request on a connection of its own: the whole answer.
-fn ask(address: &str, asked: &Asked) -> Result<String> {
-    let Asked { method, path, body, .. } = asked;
+/// One request on a connection of its own, in HTTP/1.0, where a body ends with the connection and not in pieces: the whole answer.
+fn ask(house: &House, address: &str, asked: &Asked) -> Result<String> {
+    let path = asked.path;
+    let (method, body) = match asked.sends {
+        Sends::Nothing => ("GET", Vec::new()),
+        Sends::Text(body) => ("POST", body.as_bytes().to_vec()),
+        Sends::File(name) => {
+            let file = house.root.join(DATA).join(name);
+            ("PUT", std::fs::read(&file).with_context(|| format!("cannot read `{}`", file.display()))?)
+        }
+    };
     let mut stream = TcpStream::connect(address).with_context(|| format!("cannot connect to `{address}`"))?;
     stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-    write!(stream, "{method} {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}", body.len())?;
+    write!(stream, "{method} {path} HTTP/1.0\r\nhost: {address}\r\ncontent-length: {}\r\n\r\n", body.len())?;
+    stream.write_all(&body)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).with_context(|| format!("`{address}` did not answer {method} {path}"))?;
     Ok(answer)
