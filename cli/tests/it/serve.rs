@@ -19,7 +19,12 @@ struct Served {
 
 impl Served {
     fn start(place: &Place, arguments: &[&str]) -> Self {
-        let mut command = place.command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
+        Self::start_as(place, &[&["--listen", "127.0.0.1:0"], arguments].concat())
+    }
+
+    /// A server that listens where its arguments say; the first place has to be an address without TLS.
+    fn start_as(place: &Place, arguments: &[&str]) -> Self {
+        let mut command = place.command(&[&["serve"], arguments].concat());
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut told = BufReader::new(child.stderr.take().unwrap());
         let mut said = String::new();
@@ -28,6 +33,16 @@ impl Served {
         }
         let address = said.split_once(LISTENS).unwrap().1.trim().to_owned();
         Self { child, said, address, told }
+    }
+
+    /// Sends a signal, and reads what is said until a part of it is there.
+    fn signal(&mut self, signal: &str, until: &str) -> String {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+        let mut said = String::new();
+        while !said.contains(until) {
+            assert!(self.told.read_line(&mut said).unwrap() > 0, "it ended:\n{said}");
+        }
+        said
     }
 
     /// The whole answer to one request.
@@ -115,4 +130,41 @@ fn what_cannot_be_served_is_told_whole_and_nothing_is_changed() {
     assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
     place.run(&["serve", "--listen", "127.0.0.1:0"]).exits(3).complains(&["another `plugwork serve`", "hint: stop it"]);
     served.stop();
+}
+
+#[test]
+fn a_configuration_that_is_wrong_is_told_whole_before_anything_is_listened_on() {
+    let place = place();
+    place.write("server.toml", "colour = 1\n[[listen]]\naddress = \"localhost\"\n[limits]\nidle-ms = 0\n");
+    let ran = place.run(&["serve", "--config", "server.toml"]).exits(2);
+    ran.complains(&["server.toml", "colour: unknown key", "listen[0].address: `localhost`; expected", "limits.idle-ms: 0; expected 1 to"]);
+    place.run(&["serve", "--config", "missing.toml"]).exits(4).complains(&["missing.toml"]);
+    place.write("tls.toml", "[[listen]]\naddress = \"127.0.0.1:0\"\ntls = { certificate = \"x.pem\", key = \"x.key\" }\n");
+    place.write("x.pem", "");
+    let ran = place.run(&["serve", "--config", "tls.toml"]).exits(1);
+    ran.complains(&["listen[0].tls.certificate: `x.pem` holds no certificate", "listen[0].tls.key: `x.key` cannot be read"]);
+}
+
+#[test]
+fn a_configuration_is_followed_and_read_again_on_sighup() {
+    let place = place();
+    place.write("shop/plugwork.toml", application("/hello/{name}"));
+    let listens = "[[listen]]\naddress = \"127.0.0.1:0\"\n[[listen]]\nunix = \"edge.sock\"\n";
+    place.write("etc/server.toml", format!("{listens}[limits]\nstreams-max = 7\n"));
+    let mut served = Served::start_as(&place, &["shop", "--config", "etc/server.toml"]);
+    let mut socket = std::os::unix::net::UnixStream::connect(place.path("etc/edge.sock")).unwrap();
+    socket.write_all(b"GET /hello/Ada HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("hello, Ada\n"), "{answer}");
+
+    place.write("etc/server.toml", "[limits]\nstreams-max = \"7\"\n");
+    let said = served.signal("-HUP", "expected 1 to");
+    assert!(said.contains("nothing was changed") && said.contains("limits.streams-max"), "{said}");
+    place.write("etc/server.toml", "[[listen]]\nunix = \"other.sock\"\n[limits]\nconnections-max = 1\nidle-ms = 1000\n");
+    let said = served.signal("-HUP", "only a restart");
+    assert!(said.contains("`listen`, `limits.connections-max`") && !said.contains("idle-ms"), "{said}");
+    assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
+    served.stop();
+    assert!(!place.path("etc/edge.sock").exists(), "its socket goes with it");
 }
