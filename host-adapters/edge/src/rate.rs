@@ -64,7 +64,8 @@ impl Limiter {
 fn spend(full_us: &mut u64, now_us: u64, each_us: u64, window_us: u64) -> Decision {
     let end_us = now_us + window_us;
     // Never later than a quota that is spent: a clock that steps back locks nobody out for longer than a window.
-    let before_us = (*full_us).clamp(now_us, end_us);
+    *full_us = (*full_us).min(end_us);
+    let before_us = (*full_us).max(now_us);
     let after_us = before_us + each_us;
     if after_us > end_us.max(now_us + each_us) {
         return Decision { is_allowed: false, remaining: 0, reset_s: (after_us - end_us).div_ceil(1_000_000).max(1) };
