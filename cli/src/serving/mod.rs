@@ -2,6 +2,7 @@
 
 pub(crate) mod application;
 pub(crate) mod config;
+pub(crate) mod descriptors;
 pub(crate) mod host;
 pub(crate) mod log;
 pub(crate) mod reload;

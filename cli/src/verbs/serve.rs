@@ -17,6 +17,7 @@ use crate::packages::Packages;
 use crate::print;
 use crate::serving::application::{self, Read};
 use crate::serving::config::{self, Config};
+use crate::serving::descriptors;
 use crate::serving::host::Serving;
 use crate::serving::log::Log;
 use crate::serving::reload::{Flags, Reload};
@@ -74,6 +75,7 @@ impl Serve {
         not_here(&config)?;
         let flags = Flags { listen: self.listen, drain_ms: self.drain_ms };
         let (listen, settings) = flags.over(&config);
+        descriptors::raise(settings.connections_max);
         let store = host::store(place).await?;
         let log = Log::start(!self.no_access_log)?;
         let serving = crate::serving::host::open(place, &store, &log, settings).await?;

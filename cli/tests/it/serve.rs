@@ -10,15 +10,15 @@ use crate::place::{Place, plugin};
 const LISTENS: &str = "serving on http://";
 
 /// A server that runs, with what it said until it listened.
-struct Served {
+pub(crate) struct Served {
     child: Child,
-    said: String,
+    pub(crate) said: String,
     address: String,
     told: BufReader<ChildStderr>,
 }
 
 impl Served {
-    fn start(place: &Place, arguments: &[&str]) -> Self {
+    pub(crate) fn start(place: &Place, arguments: &[&str]) -> Self {
         Self::start_as(place, &[&["--listen", "127.0.0.1:0"], arguments].concat())
     }
 
@@ -46,7 +46,7 @@ impl Served {
     }
 
     /// The whole answer to one request.
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
         let mut answer = String::new();
@@ -55,7 +55,7 @@ impl Served {
     }
 
     /// Stops it as an operator would; gives everything that it said after it listened.
-    fn stop(mut self) -> String {
+    pub(crate) fn stop(mut self) -> String {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
         let mut said = String::new();
         self.told.read_to_string(&mut said).unwrap();
