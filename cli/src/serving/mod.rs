@@ -5,4 +5,5 @@ pub(crate) mod config;
 pub(crate) mod descriptors;
 pub(crate) mod host;
 pub(crate) mod log;
+pub(crate) mod notify;
 pub(crate) mod reload;

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
 use super::config::{Config, wrong};
+use super::notify;
 use crate::exit::Failure;
 use crate::print;
 
@@ -58,7 +59,9 @@ impl Reload {
         }
         tasks.spawn(async move {
             while hangup.recv().await.is_some() {
+                notify::reloading();
                 self.now();
+                notify::ready();
             }
         });
         Ok(tasks)

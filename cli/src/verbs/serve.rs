@@ -20,6 +20,7 @@ use crate::serving::config::{self, Config};
 use crate::serving::descriptors;
 use crate::serving::host::Serving;
 use crate::serving::log::Log;
+use crate::serving::notify;
 use crate::serving::reload::{Flags, Reload};
 
 /// Serves plugins that answer HTTP: the routes of an application go to them.
@@ -104,6 +105,7 @@ impl Serve {
         for listen in server.listens() {
             print::narrate(format_args!("serving on {}", listen.url()));
         }
+        notify::ready();
         let stopped = server.run(stop).await;
         if stopped.broken > 0 {
             let drain_ms = serving.node.settings().drain_ms;
@@ -167,6 +169,7 @@ fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> 
                 _ = interrupt.recv() => {}
             }
             let Some(tell) = tell.take() else { std::process::exit(130) };
+            notify::stopping();
             print::narrate("stopping: requests that began come to their end; a second signal ends at once");
             // Nobody listens any more: then it has stopped.
             let _ = tell.send(());

@@ -25,7 +25,11 @@ impl Served {
     /// A server that listens where its arguments say; the first place has to be an address without TLS.
     fn start_as(place: &Place, arguments: &[&str]) -> Self {
         let mut command = place.command(&[&["serve"], arguments].concat());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        Self::of(command.stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// The server that this process is, once it listens.
+    fn of(mut child: Child) -> Self {
         let mut told = BufReader::new(child.stderr.take().unwrap());
         let mut said = String::new();
         while !said.contains(LISTENS) {
@@ -167,4 +171,25 @@ fn a_configuration_is_followed_and_read_again_on_sighup() {
     assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
     served.stop();
     assert!(!place.path("etc/edge.sock").exists(), "its socket goes with it");
+}
+
+#[test]
+fn whoever_supervises_a_server_is_told_when_it_serves_reads_again_and_stops() {
+    let place = place();
+    let socket = std::os::unix::net::UnixDatagram::bind(place.path("notify.sock")).unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(120))).unwrap();
+    let next = || {
+        let mut bytes = [0; 256];
+        let read = socket.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    };
+    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let child = command.env("NOTIFY_SOCKET", place.path("notify.sock")).stderr(Stdio::piped()).spawn().unwrap();
+    let mut served = Served::of(child);
+    assert_eq!(next(), "READY=1");
+    assert!(Command::new("kill").args(["-HUP", &served.child.id().to_string()]).status().unwrap().success());
+    assert!(next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(next(), "READY=1");
+    served.signal("-TERM", "stopping");
+    assert_eq!(next(), "STOPPING=1");
 }
