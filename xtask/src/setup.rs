@@ -3,7 +3,7 @@
 //! Nothing is installed globally but, by root on Debian, Debian's own packages. Easily got wrong: `npm ci` empties `node_modules` first, so
 //! it must not run while a plugin is being built; the lock keeps two xtasks apart.
 
-mod debian;
+pub(crate) mod debian;
 
 use std::fs;
 use std::path::Path;

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod code;
+mod deploy;
 mod engine;
 mod floors;
 mod graph;
@@ -81,6 +82,7 @@ pub(crate) fn check(house: &House, depth: Depth) -> Result<(usize, usize)> {
         ("licences and sources", Box::new(|| licences::check(house, &graphs))),
         ("rust files", Box::new(|| Ok(sources::check(&files)))),
         ("contract", Box::new(|| Ok(wit::check(&files)))),
+        ("deployment", Box::new(|| deploy::check(house))),
         ("addresses", Box::new(|| Ok(addresses::check(&files)))),
         ("format", Box::new(|| tools::format(house))),
     ];

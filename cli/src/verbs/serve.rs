@@ -1,4 +1,4 @@
-//! `plugwork serve`: applications of plugins that answer HTTP, on one address.
+//! `plugwork serve`: applications of plugins that answer HTTP, where the command line or a configuration file says.
 //!
 //! Easy to get wrong: what is deployed is on record. Started again without an application it serves what was current; with one it deploys only what
 //! differs from that.
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use plugwork_core::deployment::{ApplicationKey, Expected};
-use plugwork_edge::{Deploy, DeployError, NotServed, Server, Settings};
+use plugwork_edge::{Deploy, DeployError, NotServed, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Failure;
@@ -16,8 +16,12 @@ use crate::installed::approver;
 use crate::packages::Packages;
 use crate::print;
 use crate::serving::application::{self, Read};
+use crate::serving::config::{self, Config};
+use crate::serving::descriptors;
 use crate::serving::host::Serving;
 use crate::serving::log::Log;
+use crate::serving::notify;
+use crate::serving::reload::{Flags, Reload};
 
 /// Serves plugins that answer HTTP: the routes of an application go to them.
 ///
@@ -33,21 +37,27 @@ use crate::serving::log::Log;
 Examples:
   plugwork serve examples/apps/hello
   plugwork serve shop/plugwork.toml --listen 127.0.0.1:9000
-  plugwork serve
+  plugwork serve --config server.toml
 
-SIGTERM and Ctrl-C let requests that began come to their end; a second one ends
+SIGHUP reads the configuration and certificates again. SIGTERM and Ctrl-C let requests that began come to their end; a second one ends
 at once. Exit code 3 where it cannot be deployed."
 )]
 pub(crate) struct Serve {
     /// The application: its folder, or its `plugwork.toml`.
     #[arg(value_name = "APPLICATION")]
     application: Option<PathBuf>,
-    /// The address to listen on. Port 0: any that is free; which is told.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    listen: SocketAddr,
-    /// How long requests may take once it is told to stop. Milliseconds.
-    #[arg(long, value_name = "N", default_value_t = Settings::default().drain_ms)]
-    drain_ms: u64,
+    /// A file with places to listen, TLS, limits and more: `server.toml`. What is
+    /// said here on the command line wins over it.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The one address to listen on; 127.0.0.1:8080 where nothing is said. Port 0:
+    /// any that is free; which is told.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// How long requests may take once it is told to stop. Milliseconds; 30000
+    /// where nothing is said.
+    #[arg(long, value_name = "N")]
+    drain_ms: Option<u64>,
     /// Why, for the record of the deployment.
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,
@@ -62,15 +72,19 @@ impl Serve {
     }
 
     async fn serve(self, place: &Place) -> Result<(), Failure> {
+        let config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        not_here(&config)?;
+        let flags = Flags { listen: self.listen, drain_ms: self.drain_ms };
+        let (listen, settings) = flags.over(&config);
+        descriptors::raise(settings.connections_max);
         let store = host::store(place).await?;
         let log = Log::start(!self.no_access_log)?;
-        let settings = Settings { drain_ms: self.drain_ms, ..Settings::default() };
         let serving = crate::serving::host::open(place, &store, &log, settings).await?;
         // Before anything is deployed: an address that is taken is no reason for a new number.
-        let server = Server::bind(&serving.node, self.listen, log)
-            .await
-            .map_err(|error| Failure::failed(format_args!("cannot listen on `{}`: {error}\nhint: `--listen ADDRESS`", self.listen)))?;
-        let address = server.address()?;
+        let server = Server::listen(&serving.node, &listen, log).await.map_err(|issues| match (&self.listen, &self.config) {
+            (None, Some(file)) => Failure::failed(config::wrong(file, &issues)),
+            _ => Failure::failed(format_args!("{}\nhint: `--listen ADDRESS`", issues[0].what)),
+        })?;
         let stop = told_to_stop()?;
         let read = match &self.application {
             Some(path) => Some(application::read(path, serving.node.components(), &Packages::of(&place.state()?), store.as_ref()).await?),
@@ -86,12 +100,18 @@ impl Serve {
             self.deploy(&serving, read, &not_served).await?;
         }
         let observer = host::serve(place, &serving.runtime, "serve");
-        print::narrate(format_args!("serving on http://{address}"));
+        let reload = Reload { node: serving.node.clone(), tls: server.tls(), file: self.config.clone(), listen, flags };
+        let reloading = reload.start()?;
+        for listen in server.listens() {
+            print::narrate(format_args!("serving on {}", listen.url()));
+        }
+        notify::ready();
         let stopped = server.run(stop).await;
         if stopped.broken > 0 {
-            print::narrate(format_args!("warning: {} connections were broken off after {} ms", stopped.broken, self.drain_ms));
+            let drain_ms = serving.node.settings().drain_ms;
+            print::narrate(format_args!("warning: {} connections were broken off after {drain_ms} ms", stopped.broken));
         }
-        drop(observer);
+        drop((observer, reloading));
         Ok(serving.runtime.close().await?)
     }
 
@@ -122,6 +142,14 @@ fn key(name: &str) -> ApplicationKey {
     ApplicationKey { tenant: "default".to_owned(), application: name.to_owned() }
 }
 
+/// What a configuration may say and this server does not do: better refused than believed.
+fn not_here(config: &Config) -> Result<(), Failure> {
+    let admin = config.admin.iter().map(|_| "`admin`: this server has no listener for operators".to_owned());
+    let auth = config.auth.keys().map(|name| format!("`auth.{name}`: this server has no identity checks"));
+    let found: Vec<String> = admin.chain(auth).collect();
+    if found.is_empty() { Ok(()) } else { Err(Failure::usage(found.join("\n"))) }
+}
+
 fn failure(error: DeployError) -> Failure {
     match error {
         DeployError::Findings(_) => Failure::refused(error),
@@ -141,6 +169,7 @@ fn told_to_stop() -> Result<impl Future<Output = ()> + Send + 'static, Failure> 
                 _ = interrupt.recv() => {}
             }
             let Some(tell) = tell.take() else { std::process::exit(130) };
+            notify::stopping();
             print::narrate("stopping: requests that began come to their end; a second signal ends at once");
             // Nobody listens any more: then it has stopped.
             let _ = tell.send(());

@@ -16,6 +16,7 @@ mod explain;
 mod grants;
 mod help;
 mod inspect;
+mod killed;
 mod life;
 mod live;
 mod logs;

@@ -10,17 +10,26 @@ use crate::place::{Place, plugin};
 const LISTENS: &str = "serving on http://";
 
 /// A server that runs, with what it said until it listened.
-struct Served {
+pub(crate) struct Served {
     child: Child,
-    said: String,
+    pub(crate) said: String,
     address: String,
     told: BufReader<ChildStderr>,
 }
 
 impl Served {
-    fn start(place: &Place, arguments: &[&str]) -> Self {
-        let mut command = place.command(&[&["serve", "--listen", "127.0.0.1:0"], arguments].concat());
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+    pub(crate) fn start(place: &Place, arguments: &[&str]) -> Self {
+        Self::start_as(place, &[&["--listen", "127.0.0.1:0"], arguments].concat())
+    }
+
+    /// A server that listens where its arguments say; the first place has to be an address without TLS.
+    fn start_as(place: &Place, arguments: &[&str]) -> Self {
+        let mut command = place.command(&[&["serve"], arguments].concat());
+        Self::of(command.stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// The server that this process is, once it listens.
+    fn of(mut child: Child) -> Self {
         let mut told = BufReader::new(child.stderr.take().unwrap());
         let mut said = String::new();
         while !said.contains(LISTENS) {
@@ -30,8 +39,18 @@ impl Served {
         Self { child, said, address, told }
     }
 
+    /// Sends a signal, and reads what is said until a part of it is there.
+    fn signal(&mut self, signal: &str, until: &str) -> String {
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+        let mut said = String::new();
+        while !said.contains(until) {
+            assert!(self.told.read_line(&mut said).unwrap() > 0, "it ended:\n{said}");
+        }
+        said
+    }
+
     /// The whole answer to one request.
-    fn get(&self, path: &str) -> String {
+    pub(crate) fn get(&self, path: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
         let mut answer = String::new();
@@ -40,7 +59,7 @@ impl Served {
     }
 
     /// Stops it as an operator would; gives everything that it said after it listened.
-    fn stop(mut self) -> String {
+    pub(crate) fn stop(mut self) -> String {
         assert!(Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap().success());
         let mut said = String::new();
         self.told.read_to_string(&mut said).unwrap();
@@ -126,4 +145,62 @@ fn a_component_that_knows_only_wasi_is_served_as_it_is() {
     let answer = served.get("/any/thing?more");
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.contains("hello from plain WASI: /any/thing?more\n"), "{answer}");
     served.stop();
+}
+
+#[test]
+fn a_configuration_that_is_wrong_is_told_whole_before_anything_is_listened_on() {
+    let place = place();
+    place.write("server.toml", "colour = 1\n[[listen]]\naddress = \"localhost\"\n[limits]\nidle-ms = 0\n");
+    let ran = place.run(&["serve", "--config", "server.toml"]).exits(2);
+    ran.complains(&["server.toml", "colour: unknown key", "listen[0].address: `localhost`; expected", "limits.idle-ms: 0; expected 1 to"]);
+    place.run(&["serve", "--config", "missing.toml"]).exits(4).complains(&["missing.toml"]);
+    place.write("tls.toml", "[[listen]]\naddress = \"127.0.0.1:0\"\ntls = { certificate = \"x.pem\", key = \"x.key\" }\n");
+    place.write("x.pem", "");
+    let ran = place.run(&["serve", "--config", "tls.toml"]).exits(1);
+    ran.complains(&["listen[0].tls.certificate: `x.pem` holds no certificate", "listen[0].tls.key: `x.key` cannot be read"]);
+}
+
+#[test]
+fn a_configuration_is_followed_and_read_again_on_sighup() {
+    let place = place();
+    place.write("shop/plugwork.toml", application("/hello/{name}"));
+    let listens = "[[listen]]\naddress = \"127.0.0.1:0\"\n[[listen]]\nunix = \"edge.sock\"\n";
+    place.write("etc/server.toml", format!("{listens}[limits]\nstreams-max = 7\n"));
+    let mut served = Served::start_as(&place, &["shop", "--config", "etc/server.toml"]);
+    let mut socket = std::os::unix::net::UnixStream::connect(place.path("etc/edge.sock")).unwrap();
+    socket.write_all(b"GET /hello/Ada HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK\r\n") && answer.ends_with("hello, Ada\n"), "{answer}");
+
+    place.write("etc/server.toml", "[limits]\nstreams-max = \"7\"\n");
+    let said = served.signal("-HUP", "expected 1 to");
+    assert!(said.contains("nothing was changed") && said.contains("limits.streams-max"), "{said}");
+    place.write("etc/server.toml", "[[listen]]\nunix = \"other.sock\"\n[limits]\nconnections-max = 1\nidle-ms = 1000\n");
+    let said = served.signal("-HUP", "only a restart");
+    assert!(said.contains("`listen`, `limits.connections-max`") && !said.contains("idle-ms"), "{said}");
+    assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
+    served.stop();
+    assert!(!place.path("etc/edge.sock").exists(), "its socket goes with it");
+}
+
+#[test]
+fn whoever_supervises_a_server_is_told_when_it_serves_reads_again_and_stops() {
+    let place = place();
+    let socket = std::os::unix::net::UnixDatagram::bind(place.path("notify.sock")).unwrap();
+    socket.set_read_timeout(Some(std::time::Duration::from_secs(120))).unwrap();
+    let next = || {
+        let mut bytes = [0; 256];
+        let read = socket.recv(&mut bytes).unwrap();
+        String::from_utf8_lossy(&bytes[..read]).into_owned()
+    };
+    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+    let child = command.env("NOTIFY_SOCKET", place.path("notify.sock")).stderr(Stdio::piped()).spawn().unwrap();
+    let mut served = Served::of(child);
+    assert_eq!(next(), "READY=1");
+    assert!(Command::new("kill").args(["-HUP", &served.child.id().to_string()]).status().unwrap().success());
+    assert!(next().starts_with("RELOADING=1\nMONOTONIC_USEC="));
+    assert_eq!(next(), "READY=1");
+    served.signal("-TERM", "stopping");
+    assert_eq!(next(), "STOPPING=1");
 }

@@ -3,7 +3,6 @@
 //! Easily got wrong: hyper's deadline for a head also ends a connection of HTTP/1.1 that is idle; over HTTP/2 nothing does, so that is looked at here.
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,12 +14,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use plugwork_http::Connection;
-use tokio::net::TcpStream;
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
 
 use crate::access::Watched;
+use crate::listen::{Accepted, Stream};
 use crate::request::{Shared, answer};
 use crate::settings::Settings;
+use crate::tls;
 use crate::wire::{Speaks, Wire};
 
 /// The largest head that is read at all; what counts within it is held to smaller limits by `plugwork-http`.
@@ -53,22 +54,28 @@ fn answering(shared: Arc<Shared>, request: Request<Incoming>, connection: Connec
     })
 }
 
+/// The first bytes: TLS where the listener has it, then the protocol. `None`: the client went away before, or spoke neither.
+async fn open(accepted: Accepted, settings: &Settings) -> Option<(Wire<Stream>, Speaks)> {
+    let stall = Duration::from_millis(settings.stall_ms);
+    let Some(config) = accepted.tls else { return Wire::open(accepted.stream, stall).await };
+    let stream = TlsAcceptor::from(config).accept(accepted.stream).await.ok()?;
+    let agreed = tls::agreed(stream.get_ref().1.alpn_protocol());
+    let (wire, speaks) = Wire::open(Box::new(stream) as Stream, stall).await?;
+    // Whoever agreed on one protocol and speaks the other is no client of ours.
+    agreed.is_none_or(|agreed| agreed == speaks).then_some((wire, speaks))
+}
+
 /// Serves a connection until it ends; from `stop` on no further request of it.
-pub(crate) async fn serve(shared: Arc<Shared>, stream: TcpStream, client: SocketAddr, mut stop: watch::Receiver<bool>) {
-    let settings = *shared.node.settings();
-    // Without it an answer that follows its head waits for the client's acknowledgement. A socket that is gone shows itself when it is read.
-    drop(stream.set_nodelay(true));
-    let opening = tokio::time::timeout(
-        Duration::from_millis(settings.head_deadline_ms),
-        Wire::open(stream, Duration::from_millis(settings.stall_ms)),
-    );
+pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut stop: watch::Receiver<bool>) {
+    let settings = shared.node.settings();
+    let connection = Connection { tls: accepted.tls.is_some(), client: accepted.client };
+    let opening = tokio::time::timeout(Duration::from_millis(settings.head_deadline_ms), open(accepted, &settings));
     let opened = tokio::select! {
         opened = opening => opened,
         _ = stop.wait_for(|stop| *stop) => return,
     };
     let Ok(Some((wire, speaks))) = opened else { return };
     let activity = Arc::new(Activity::default());
-    let connection = Connection { tls: false, client: Some(client) };
     let service = service_fn({
         let activity = activity.clone();
         move |request: Request<Incoming>| {

@@ -1,4 +1,4 @@
-//! The edge server: applications of plugins that answer HTTP, deployed as numbered sets, behind one listener.
+//! The edge server: applications of plugins that answer HTTP, deployed as numbered sets, behind listeners with TLS and without.
 //!
 //! The order of things: a [`Node`] prepares the plugins of an application beside what is served, puts a deployment on record and makes it live in
 //! one step ([`node`]); a [`Server`] takes connections within limits and gives each request to the plugin of its route ([`server`]).
@@ -13,6 +13,7 @@ mod components;
 mod connection;
 mod finding;
 mod gate;
+mod listen;
 mod live;
 mod mount;
 pub mod node;
@@ -22,12 +23,15 @@ mod secrets;
 pub mod server;
 mod settings;
 mod stable;
+mod tls;
 mod wire;
 
 pub use access::{Access, AccessLog};
 pub use components::{Components, ComponentsError};
+pub use listen::{Address, Listen};
 pub use node::{Deploy, DeployError, Node, NotServed};
 pub use secrets::DeclaredSecrets;
 pub use server::Server;
 pub use settings::Settings;
 pub use stable::Stable;
+pub use tls::{Tls, TlsFiles};

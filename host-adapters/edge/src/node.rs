@@ -96,7 +96,7 @@ struct Inner {
     deployments: Arc<dyn Deployments>,
     components: Components,
     secrets: DeclaredSecrets,
-    settings: Settings,
+    settings: ArcSwap<Settings>,
     live: ArcSwap<Live>,
     /// What runs, by the instance's name. Whoever changes anything holds it.
     mounts: Mutex<BTreeMap<String, Arc<Mount>>>,
@@ -117,7 +117,7 @@ impl Node {
         secrets: DeclaredSecrets,
         settings: Settings,
     ) -> Self {
-        let (live, mounts) = (ArcSwap::default(), Mutex::default());
+        let (settings, live, mounts) = (ArcSwap::from_pointee(settings), ArcSwap::default(), Mutex::default());
         Self(Arc::new(Inner { runtime: runtime.clone(), deployments, components, secrets, settings, live, mounts }))
     }
 
@@ -132,8 +132,16 @@ impl Node {
     }
 
     /// The limits of this server.
-    pub fn settings(&self) -> &Settings {
-        &self.0.settings
+    pub fn settings(&self) -> Settings {
+        **self.0.settings.load()
+    }
+
+    /// Changes the limits while it serves: those of connections hold for the next ones. The names of those that differ and cannot change are given
+    /// back; they stay as they were.
+    pub fn change_settings(&self, wanted: Settings) -> Vec<&'static str> {
+        let (settings, fixed) = self.settings().changed_to(wanted);
+        self.0.settings.store(Arc::new(settings));
+        fixed
     }
 
     pub(crate) fn live(&self) -> Arc<Live> {
@@ -265,8 +273,8 @@ impl Node {
         consent: Consent<'_>,
         mounts: &mut BTreeMap<String, Arc<Mount>>,
     ) -> Result<Prepared, DeployError> {
-        let Inner { runtime, components, secrets, settings, .. } = &*self.0;
-        let workshop = Workshop { runtime, components, secrets, settings };
+        let Inner { runtime, components, secrets, .. } = &*self.0;
+        let workshop = Workshop { runtime, components, secrets, settings: &self.settings() };
         let mut ready = BTreeMap::new();
         let mut findings = Vec::new();
         let mut missing = Vec::new();
@@ -306,7 +314,7 @@ impl Node {
     fn live_with(&self, key: &ApplicationKey, prepared: &Prepared, current: Option<Arc<Current>>) -> Result<Live, DeployError> {
         let Prepared { application, mounts } = prepared;
         let serving = Serving { key: key.clone(), application: application.clone(), mounts: mounts.clone(), current };
-        self.0.live.load().with(serving, &self.0.settings).map_err(DeployError::Findings)
+        self.0.live.load().with(serving, &self.settings()).map_err(DeployError::Findings)
     }
 
     fn switch(&self, key: &ApplicationKey, prepared: Prepared, current: Current) -> Result<Current, DeployError> {

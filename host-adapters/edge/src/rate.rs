@@ -1,6 +1,6 @@
 //! How many requests one client may send to one route: the generic cell rate algorithm, one number for each client.
 //!
-//! Easily got wrong: a client of IPv6 is its network of 64 bits, since it may choose the rest itself; and what is remembered is bounded, so that
+//! Time is the time since the server began, which no change of the system's clock moves. Easily got wrong: a client of IPv6 is its network of 64 bits, since it may choose the rest itself; and what is remembered is bounded, so that
 //! many addresses cannot fill the memory. Whoever finds no room shares one number with all others that found none.
 
 use std::collections::HashMap;
@@ -62,9 +62,11 @@ impl Limiter {
 }
 
 fn spend(full_us: &mut u64, now_us: u64, each_us: u64, window_us: u64) -> Decision {
+    let end_us = now_us + window_us;
+    // Never later than a quota that is spent: a clock that steps back locks nobody out for longer than a window.
+    *full_us = (*full_us).min(end_us);
     let before_us = (*full_us).max(now_us);
     let after_us = before_us + each_us;
-    let end_us = now_us + window_us;
     if after_us > end_us.max(now_us + each_us) {
         return Decision { is_allowed: false, remaining: 0, reset_s: (after_us - end_us).div_ceil(1_000_000).max(1) };
     }
@@ -116,6 +118,18 @@ mod tests {
         assert!(limiter.decide(client("2001:db8:0:1::1"), 0).is_allowed);
         assert!(limiter.decide(client("192.0.2.1"), 0).is_allowed);
         assert!(!limiter.decide(client("::ffff:192.0.2.1"), 0).is_allowed);
+    }
+
+    #[test]
+    fn a_clock_that_jumps_gives_no_more_than_a_quota_and_locks_out_for_no_more_than_a_window() {
+        let limiter = limiter(3, 6, 10);
+        let me = client("192.0.2.1");
+        let hour_us = 3_600_000_000;
+        let spend = |at_us| (0..10).filter(|_| limiter.decide(me, at_us).is_allowed).count();
+        assert_eq!(spend(hour_us), 3);
+        assert_eq!(spend(0), 0, "back by an hour: what was spent is spent");
+        assert_eq!(spend(6_000_000), 3, "and a window later all is there again");
+        assert_eq!(spend(24 * hour_us), 3, "forward by a day: one quota, not one for each window");
     }
 
     #[test]

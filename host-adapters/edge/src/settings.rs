@@ -64,7 +64,36 @@ impl Settings {
         none.map(|(name, _)| Issue { what: "0".to_owned(), at: name.to_owned(), expected: "at least 1".to_owned() }).collect()
     }
 
+    /// These limits with all of `wanted` that can change while a server runs, and the names of those that differ and cannot.
+    pub(crate) fn changed_to(self, wanted: Self) -> (Self, Vec<&'static str>) {
+        let Self { connections_max, plugin_requests_max, plugin_queue_max, plugin_queue_ms, rate_clients_max, .. } = self;
+        // Counted in places that were made at the start, or when a plugin was.
+        let fixed = [
+            ("connections-max", connections_max != wanted.connections_max),
+            ("plugin-requests-max", plugin_requests_max != wanted.plugin_requests_max),
+            ("plugin-queue-max", plugin_queue_max != wanted.plugin_queue_max),
+            ("plugin-queue-ms", plugin_queue_ms != wanted.plugin_queue_ms),
+            ("rate-clients-max", rate_clients_max != wanted.rate_clients_max),
+        ];
+        let settings = Self { connections_max, plugin_requests_max, plugin_queue_max, plugin_queue_ms, rate_clients_max, ..wanted };
+        (settings, fixed.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect())
+    }
+
     pub(crate) fn drain(&self) -> Duration {
         Duration::from_millis(self.drain_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_change_does_and_what_cannot_is_named() {
+        let before = Settings::default();
+        let wanted = Settings { connections_max: 1, plugin_queue_ms: 1, idle_ms: 1, drain_ms: 1, ..before };
+        let (after, fixed) = before.changed_to(wanted);
+        assert_eq!(after, Settings { idle_ms: 1, drain_ms: 1, ..before });
+        assert_eq!(fixed, ["connections-max", "plugin-queue-ms"]);
     }
 }

@@ -32,6 +32,7 @@ pub mod record;
 pub mod refusal;
 pub mod rollback;
 pub mod route;
+pub mod section;
 pub mod sources;
 pub mod subject;
 pub mod table;

@@ -5,7 +5,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod certificate;
+mod crowding;
 mod deploying;
+mod flooding;
+mod frames;
+mod fronts;
 #[path = "../../../http/tests/it/guest.rs"]
 #[allow(dead_code, reason = "of its guests one is used here")]
 mod guest;

@@ -11,7 +11,7 @@ use plugwork_core::Digest;
 use plugwork_core::deployment::{ApplicationKey, Deployments, Expected, Memory};
 use plugwork_core::record::{Key, Records};
 use plugwork_edge::server::Stopped;
-use plugwork_edge::{Access, Components, DeclaredSecrets, Deploy, DeployError, Node, Server, Settings};
+use plugwork_edge::{Access, Address, Components, DeclaredSecrets, Deploy, DeployError, Listen, Node, Server, Settings, Tls};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -27,6 +27,7 @@ pub(crate) struct Stage {
     pub(crate) node: Node,
     pub(crate) runtime: Runtime,
     pub(crate) address: SocketAddr,
+    pub(crate) tls: Vec<Tls>,
     pub(crate) log: Arc<Mutex<Vec<Access>>>,
     pub(crate) folder: Arc<tempfile::TempDir>,
     pub(crate) deployments: Arc<dyn Deployments>,
@@ -70,6 +71,10 @@ pub(crate) fn key() -> ApplicationKey {
     ApplicationKey { tenant: "default".to_owned(), application: "shop".to_owned() }
 }
 
+fn records() -> Arc<dyn Records> {
+    Arc::new(plugwork_core::record::Memory::new(Key::from_bytes(&[1; 32])))
+}
+
 /// The guest, made once.
 pub(crate) fn component() -> &'static [u8] {
     static COMPONENT: OnceLock<Vec<u8>> = OnceLock::new();
@@ -78,8 +83,15 @@ pub(crate) fn component() -> &'static [u8] {
 
 impl Stage {
     pub(crate) async fn new(settings: Settings) -> Self {
-        let records: Arc<dyn Records> = Arc::new(plugwork_core::record::Memory::new(Key::from_bytes(&[1; 32])));
-        Self::over(settings, Arc::new(tempfile::tempdir().unwrap()), Arc::new(Memory::new()), records).await
+        Self::over(settings, Arc::new(tempfile::tempdir().unwrap()), Arc::new(Memory::new()), records()).await
+    }
+
+    /// A server that listens on these places, and serves these routes.
+    pub(crate) async fn listening(settings: Settings, routes: &[(&str, &str)], listens: &[Listen]) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let stage = Self::over_at(settings, folder, Arc::new(Memory::new()), records(), listens).await;
+        stage.deploy(&application(routes), Expected::Nothing).await.unwrap();
+        stage
     }
 
     /// A server over what another one left.
@@ -88,6 +100,17 @@ impl Stage {
         folder: Arc<tempfile::TempDir>,
         deployments: Arc<dyn Deployments>,
         records: Arc<dyn Records>,
+    ) -> Self {
+        let listen = Listen { address: Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0))), tls: None };
+        Self::over_at(settings, folder, deployments, records, &[listen]).await
+    }
+
+    async fn over_at(
+        settings: Settings,
+        folder: Arc<tempfile::TempDir>,
+        deployments: Arc<dyn Deployments>,
+        records: Arc<dyn Records>,
+        listens: &[Listen],
     ) -> Self {
         let secrets =
             DeclaredSecrets::new(EnvironmentSecrets::new("TEST_EDGE_").unwrap(), FileSecrets::at(folder.path().join("secrets.toml")));
@@ -99,11 +122,11 @@ impl Stage {
         let log = Arc::new(Mutex::new(Vec::new()));
         let kept = log.clone();
         let told = move |access: &Access| kept.lock().unwrap().push(access.clone());
-        let server = Server::bind(&node, SocketAddr::from(([127, 0, 0, 1], 0)), told).await.unwrap();
-        let address = server.address().unwrap();
+        let server = Server::listen(&node, listens, told).await.unwrap();
+        let (address, tls) = (server.address().unwrap(), server.tls());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { node, runtime, address, log, folder, deployments, records, stop: Some(stop), running }
+        Self { node, runtime, address, tls, log, folder, deployments, records, stop: Some(stop), running }
     }
 
     /// A server that serves these routes.

@@ -5,7 +5,6 @@
 //! ([`crate::Grants::narrowing`]), and whether a secret or an identity of that name exists depends on the server.
 
 mod read;
-mod section;
 mod write;
 
 use std::collections::BTreeMap;

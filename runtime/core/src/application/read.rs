@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::section::{Findings, Section, json, object, place, table};
 use super::{
     APPLICATION_BYTES_MAX, Application, ClientRate, FINDINGS_MAX, PLUGIN_SECRETS_MAX, PLUGINS_MAX, PluginDeclaration, RATE_REQUESTS_MAX,
     RATE_WINDOW_SECONDS_MAX, ROUTE_BODY_BYTES_MAX, ROUTE_DEADLINE_MS_MAX, ROUTES_MAX, RouteDeclaration, RouteLimits, SecretSource,
@@ -18,6 +17,7 @@ use crate::limits::{CONFIG_DEPTH_MAX, OPTIONS_BYTES_MAX};
 use crate::name::is_label;
 use crate::policy::{self, header};
 use crate::route::{HostRule, METHODS_MAX, Route, RouteTable, is_method};
+use crate::section::{Findings, Section, json, object, place, table};
 use crate::{Grants, Issue, Limits};
 
 const LABEL: &str = "lower case words joined by `-`, at most 64 characters";

@@ -1,4 +1,4 @@
-//! One table of the text, read key by key: what is missing, of another type, out of range or unknown becomes a finding, and reading goes on.
+//! One table of a TOML file, read key by key: what is missing, of another type, out of range or unknown becomes a finding, and reading goes on.
 //!
 //! What a reader may get wrong: a key that was not asked for before [`Section::end`] is unknown, so every key is taken even where an earlier one was wrong.
 
@@ -9,54 +9,59 @@ use serde_json::{Map, Value};
 use crate::Issue;
 
 /// What was found so far.
-#[derive(Default)]
-pub(super) struct Findings(pub(super) Vec<Issue>);
+#[derive(Debug, Default)]
+pub struct Findings(pub Vec<Issue>);
 
 impl Findings {
-    pub(super) fn add(&mut self, at: &str, what: impl Into<String>, expected: impl Into<String>) {
+    /// One more: where, what is wrong, and what would have been right.
+    pub fn add(&mut self, at: &str, what: impl Into<String>, expected: impl Into<String>) {
         self.0.push(Issue { what: what.into(), at: at.to_owned(), expected: expected.into() });
     }
 
     /// An issue of a part, under the place of the whole.
-    pub(super) fn put(&mut self, at: &str, mut issue: Issue) {
+    pub fn put(&mut self, at: &str, mut issue: Issue) {
         issue.at = if issue.at.is_empty() { at.to_owned() } else { format!("{at}.{}", issue.at) };
         self.0.push(issue);
     }
 
     /// The value, or a finding in its place.
-    pub(super) fn check<T>(&mut self, at: &str, result: Result<T, Issue>) -> Option<T> {
+    pub fn check<T>(&mut self, at: &str, result: Result<T, Issue>) -> Option<T> {
         result.map_err(|issue| self.put(at, issue)).ok()
     }
 }
 
 /// A table and its place.
-pub(super) struct Section {
+#[derive(Debug)]
+pub struct Section {
     at: String,
     entries: toml::Table,
     known: Vec<&'static str>,
 }
 
 impl Section {
-    pub(super) fn new(at: impl Into<String>, entries: toml::Table) -> Self {
+    /// A table that stands at this place; empty for the whole file.
+    pub fn new(at: impl Into<String>, entries: toml::Table) -> Self {
         Self { at: at.into(), entries, known: Vec::new() }
     }
 
     /// The place of a key.
-    pub(super) fn place(&self, key: &str) -> String {
+    pub fn place(&self, key: &str) -> String {
         place(&self.at, key)
     }
 
     /// Whether the key is there and was not yet taken.
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub fn has(&self, key: &str) -> bool {
         self.entries.contains_key(key)
     }
 
-    pub(super) fn take(&mut self, key: &'static str) -> Option<toml::Value> {
+    /// The value of a key, of any type.
+    pub fn take(&mut self, key: &'static str) -> Option<toml::Value> {
         self.known.push(key);
         self.entries.remove(key)
     }
 
-    pub(super) fn text(&mut self, key: &'static str, findings: &mut Findings) -> Option<String> {
+    /// Text; what is of another type is a finding, and none.
+    pub fn text(&mut self, key: &'static str, findings: &mut Findings) -> Option<String> {
         match self.take(key)? {
             toml::Value::String(text) => Some(text),
             other => {
@@ -67,7 +72,7 @@ impl Section {
     }
 
     /// Text that has to be there.
-    pub(super) fn needed(&mut self, key: &'static str, expected: &str, findings: &mut Findings) -> Option<String> {
+    pub fn needed(&mut self, key: &'static str, expected: &str, findings: &mut Findings) -> Option<String> {
         if !self.entries.contains_key(key) {
             self.known.push(key);
             findings.add(&self.place(key), "it is missing", expected);
@@ -76,7 +81,8 @@ impl Section {
         self.text(key, findings)
     }
 
-    pub(super) fn number(&mut self, key: &'static str, range: RangeInclusive<u64>, findings: &mut Findings) -> Option<u64> {
+    /// A whole number within a range; what is not is a finding, and none.
+    pub fn number(&mut self, key: &'static str, range: RangeInclusive<u64>, findings: &mut Findings) -> Option<u64> {
         let expected = || format!("{} to {}", range.start(), range.end());
         match self.take(key)? {
             toml::Value::Integer(number) => match u64::try_from(number).ok().filter(|number| range.contains(number)) {
@@ -93,12 +99,14 @@ impl Section {
         }
     }
 
-    pub(super) fn table(&mut self, key: &'static str, findings: &mut Findings) -> Option<toml::Table> {
+    /// A table; what is of another type is a finding, and none.
+    pub fn table(&mut self, key: &'static str, findings: &mut Findings) -> Option<toml::Table> {
         let value = self.take(key)?;
         table(value, &self.place(key), findings)
     }
 
-    pub(super) fn list(&mut self, key: &'static str, expected: &str, findings: &mut Findings) -> Option<Vec<toml::Value>> {
+    /// A list; what is of another type is a finding, and none.
+    pub fn list(&mut self, key: &'static str, expected: &str, findings: &mut Findings) -> Option<Vec<toml::Value>> {
         match self.take(key)? {
             toml::Value::Array(list) => Some(list),
             other => {
@@ -109,7 +117,7 @@ impl Section {
     }
 
     /// Everything that nobody asked for.
-    pub(super) fn end(self, findings: &mut Findings) {
+    pub fn end(self, findings: &mut Findings) {
         let expected = format!("one of `{}`", self.known.join("`, `"));
         for key in self.entries.keys() {
             findings.add(&place(&self.at, key), "unknown key", expected.clone());
@@ -117,7 +125,8 @@ impl Section {
     }
 }
 
-pub(super) fn table(value: toml::Value, at: &str, findings: &mut Findings) -> Option<toml::Table> {
+/// A value as a table; what is of another type is a finding, and none.
+pub fn table(value: toml::Value, at: &str, findings: &mut Findings) -> Option<toml::Table> {
     match value {
         toml::Value::Table(table) => Some(table),
         other => {
@@ -128,7 +137,7 @@ pub(super) fn table(value: toml::Value, at: &str, findings: &mut Findings) -> Op
 }
 
 /// The same as JSON, its keys in order, so that one meaning has one spelling. Dates and numbers that JSON lacks are findings.
-pub(super) fn json(value: toml::Value, at: &str, findings: &mut Findings) -> Value {
+pub(crate) fn json(value: toml::Value, at: &str, findings: &mut Findings) -> Value {
     match value {
         toml::Value::String(text) => text.into(),
         toml::Value::Integer(number) => number.into(),
@@ -152,7 +161,7 @@ pub(super) fn json(value: toml::Value, at: &str, findings: &mut Findings) -> Val
 }
 
 /// A table as a JSON object, as [`json`].
-pub(super) fn object(table: toml::Table, at: &str, findings: &mut Findings) -> Map<String, Value> {
+pub(crate) fn object(table: toml::Table, at: &str, findings: &mut Findings) -> Map<String, Value> {
     let mut entries: Vec<(String, toml::Value)> = table.into_iter().collect();
     entries.sort_by(|(one, _), (other, _)| one.cmp(other));
     entries
@@ -165,7 +174,7 @@ pub(super) fn object(table: toml::Table, at: &str, findings: &mut Findings) -> M
 }
 
 /// `at.key`, with a key that is no plain word in quotes and cut: it may hold anything.
-pub(super) fn place(at: &str, key: &str) -> String {
+pub fn place(at: &str, key: &str) -> String {
     let is_plain = (1..=64).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
     let key = if is_plain { key.to_owned() } else { format!("\"{}\"", key.chars().take(64).collect::<String>().escape_debug()) };
     if at.is_empty() { key } else { format!("{at}.{key}") }

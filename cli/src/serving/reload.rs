@@ -1,0 +1,110 @@
+//! What changes while a server runs: certificates when their files do, and on SIGHUP everything that the configuration file says and can change.
+//!
+//! Easy to get wrong: a configuration that is wrong changes nothing at all. What is told names each thing that stays until a restart.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use plugwork_core::Issue;
+use plugwork_edge::{Address, Listen, Node, Settings, Tls, TlsFiles};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
+
+use super::config::{Config, wrong};
+use super::notify;
+use crate::exit::Failure;
+use crate::print;
+
+/// Where a server listens when nobody says.
+const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// What a server was started with.
+pub(crate) struct Reload {
+    pub(crate) node: Node,
+    pub(crate) tls: Vec<Tls>,
+    /// The configuration file; none where it was started without.
+    pub(crate) file: Option<PathBuf>,
+    /// Where it listens, as it was asked to.
+    pub(crate) listen: Vec<Listen>,
+    /// What flags of the command line say over the file.
+    pub(crate) flags: Flags,
+}
+
+/// What the command line says; it wins over the file, also when that is read again.
+#[derive(Debug, Clone)]
+pub(crate) struct Flags {
+    pub(crate) listen: Option<SocketAddr>,
+    pub(crate) drain_ms: Option<u64>,
+}
+
+impl Flags {
+    /// Where to listen, and the limits.
+    pub(crate) fn over(&self, config: &Config) -> (Vec<Listen>, Settings) {
+        let listen = match self.listen {
+            Some(address) => vec![plain(address)],
+            None if config.listen.is_empty() => vec![plain(LISTEN)],
+            None => config.listen.clone(),
+        };
+        (listen, Settings { drain_ms: self.drain_ms.unwrap_or(config.limits.drain_ms), ..config.limits })
+    }
+}
+
+impl Reload {
+    /// Begins to watch and to listen for SIGHUP; ends when what it gives is dropped.
+    pub(crate) fn start(self) -> Result<JoinSet<()>, Failure> {
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut tasks = JoinSet::new();
+        for tls in self.tls.clone() {
+            tasks.spawn(tls.watch(told));
+        }
+        tasks.spawn(async move {
+            while hangup.recv().await.is_some() {
+                notify::reloading();
+                self.now();
+                notify::ready();
+            }
+        });
+        Ok(tasks)
+    }
+
+    fn now(&self) {
+        if let Some(file) = &self.file {
+            let config = match Config::read(file) {
+                Ok(config) => config,
+                Err(failure) => return print::narrate(format_args!("warning: nothing was changed: {failure}")),
+            };
+            self.apply(&config);
+        }
+        for tls in &self.tls {
+            told(tls.files(), tls.reload());
+        }
+    }
+
+    fn apply(&self, config: &Config) {
+        let (listen, settings) = self.flags.over(config);
+        let mut fixed: Vec<String> = Vec::new();
+        if listen != self.listen {
+            fixed.push("listen".to_owned());
+        }
+        fixed.extend(self.node.change_settings(settings).into_iter().map(|name| format!("limits.{name}")));
+        print::narrate("the configuration was read again");
+        if !fixed.is_empty() {
+            print::narrate(format_args!("warning: only a restart changes `{}`", fixed.join("`, `")));
+        }
+    }
+}
+
+fn plain(address: SocketAddr) -> Listen {
+    Listen { address: Address::Tcp(address), tls: None }
+}
+
+/// What came of reading a certificate again.
+fn told(files: &TlsFiles, outcome: Result<(), Vec<Issue>>) {
+    match outcome {
+        Ok(()) => print::narrate(format_args!("the certificate `{}` was read again", files.certificate.display())),
+        Err(issues) => {
+            let wrong = wrong(&files.certificate, &issues);
+            print::narrate(format_args!("warning: the certificate that was read before is used on: {wrong}"));
+        }
+    }
+}
