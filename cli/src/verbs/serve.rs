@@ -92,9 +92,15 @@ impl Serve {
         };
         let not_served = serving.node.start().await.map_err(failure)?;
         let own = read.as_ref().map(|read| key(&read.application.name));
-        for NotServed { key, number, error } in not_served.iter().filter(|not| own.as_ref() != Some(&not.key)) {
+        for NotServed { key, number, is_older, error } in &not_served {
             let which = number.map_or_else(|| "the current deployment".to_owned(), |number| format!("deployment {number}"));
-            print::narrate(format_args!("warning: {which} of `{key}` is not served: {error}"));
+            if *is_older {
+                print::narrate(format_args!(
+                    "warning: {which} of `{key}` has no share of its requests, all go to the current deployment: {error}"
+                ));
+            } else if own.as_ref() != Some(key) {
+                print::narrate(format_args!("warning: {which} of `{key}` is not served: {error}"));
+            }
         }
         if let Some(read) = read {
             self.deploy(&serving, read, &not_served).await?;
@@ -121,7 +127,7 @@ impl Serve {
         let deployments = serving.node.deployments();
         let current = deployments.current(&key).await.map_err(|error| failure(error.into()))?;
         let text = read.application.canonical().map_err(Failure::usage)?;
-        let is_served = !not_served.iter().any(|not| not.key == key);
+        let is_served = !not_served.iter().any(|not| not.key == key && !not.is_older);
         if let Some(current) = current.as_ref().filter(|_| is_served) {
             let deployment = &current.deployment;
             if deployment.text == text && deployment.plugins == read.plugins {

@@ -22,6 +22,7 @@ mod request;
 mod secrets;
 pub mod server;
 mod settings;
+mod share;
 mod stable;
 mod tls;
 mod wire;

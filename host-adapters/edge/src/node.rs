@@ -12,16 +12,19 @@ use arc_swap::ArcSwap;
 use futures::future::join_all;
 use plugwork::Runtime;
 use plugwork_core::application::Application;
-use plugwork_core::deployment::{ApplicationKey, Current, Deployments, DeploymentsError, Draft, Expected, Rollback, Unreadable};
+use plugwork_core::deployment::{
+    ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Rollback, Unreadable,
+};
 use plugwork_core::{Digest, Issue};
 use tokio::sync::Mutex;
 
 use crate::components::Components;
 use crate::finding::issue;
-use crate::live::{Live, Serving};
+use crate::live::{Live, Older, Serving};
 use crate::mount::{Consent, Mount, Workshop, label};
 use crate::secrets::DeclaredSecrets;
 use crate::settings::Settings;
+use crate::share::{Before, Share, older};
 
 /// How many plugins are prepared at once.
 const PREPARED_AT_ONCE: usize = 4;
@@ -76,13 +79,15 @@ impl From<DeploymentsError> for DeployError {
     }
 }
 
-/// An application that is current on record and could not be brought up.
+/// A deployment that should be served and could not be brought up.
 #[derive(Debug)]
 pub struct NotServed {
-    /// Which.
+    /// Of which application.
     pub key: ApplicationKey,
-    /// Its current deployment; none where that cannot be read.
+    /// Its number; none where that cannot be read.
     pub number: Option<u64>,
+    /// Whether it is the older one of two that share the requests. Then the current one is served, and has all of them.
+    pub is_older: bool,
     /// Why.
     pub error: DeployError,
 }
@@ -106,6 +111,7 @@ struct Inner {
 struct Prepared {
     application: Arc<Application>,
     mounts: BTreeMap<String, Arc<Mount>>,
+    older: Option<Older>,
 }
 
 impl Node {
@@ -158,25 +164,74 @@ impl Node {
             let mut mounts = this.0.mounts.lock().await;
             let deployments = &this.0.deployments;
             let unreadable = deployments.unreadable(None).await?.into_iter();
-            let not_served = unreadable.map(|Unreadable { key, error }| NotServed { key, number: None, error: error.into() });
+            let not_served =
+                unreadable.map(|Unreadable { key, error }| NotServed { key, number: None, is_older: false, error: error.into() });
             let mut not_served: Vec<_> = not_served.collect();
+            let mut served = Vec::new();
             for current in deployments.currents(None).await? {
                 let (key, number) = (current.deployment.key.clone(), Some(current.deployment.number));
-                if let Err(error) = this.bring_up(current, &mut mounts).await {
-                    not_served.push(NotServed { key, number, error });
+                match this.bring_up(current, &mut mounts).await {
+                    Ok(current) => served.push(current),
+                    Err(error) => not_served.push(NotServed { key, number, is_older: false, error }),
                 }
             }
+            // After all that are current: an older one must not stand in the way of another application's routes.
+            for current in served {
+                let key = current.deployment.key.clone();
+                if let Err((number, error)) = this.bring_up_older(&current, &mut mounts).await {
+                    not_served.push(NotServed { key, number, is_older: true, error });
+                }
+            }
+            this.end_unused(&mut mounts).await;
             Ok(not_served)
         })
         .await
     }
 
-    async fn bring_up(&self, current: Current, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<(), DeployError> {
+    async fn bring_up(&self, current: Current, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<Arc<Current>, DeployError> {
         let prepared = self.prepare_kept(&current.deployment, mounts).await?;
-        let key = current.deployment.key.clone();
-        let live = self.live_with(&key, &prepared, Some(Arc::new(current)))?;
+        let (key, current) = (current.deployment.key.clone(), Arc::new(current));
+        let live = self.live_with(&key, &prepared, Some(current.clone()))?;
+        self.0.live.store(Arc::new(live));
+        Ok(current)
+    }
+
+    /// Gives the older side of an application that is served its share again.
+    async fn bring_up_older(
+        &self,
+        current: &Arc<Current>,
+        mounts: &mut BTreeMap<String, Arc<Mount>>,
+    ) -> Result<(), (Option<u64>, DeployError)> {
+        let key = &current.deployment.key;
+        let Some(served) = self.0.live.load().serving.get(key).cloned() else { return Ok(()) };
+        let Some(from) = Before::of(current, &served.application) else { return Ok(()) };
+        let own = (&*served.application, &current.deployment.plugins);
+        let found = older(&*self.0.deployments, key, own, from).await.map_err(|error| (None, error.into()))?;
+        let Some(found) = found else { return Ok(()) };
+        let tell = |error| (Some(found.number), error);
+        let older = self.prepare_older(&found, &served.application, mounts).await.map_err(tell)?;
+        let serving = Serving { older, ..served };
+        let live = self.0.live.load().with(serving, &self.settings()).map_err(|issues| tell(DeployError::Findings(issues)))?;
         self.0.live.store(Arc::new(live));
         Ok(())
+    }
+
+    /// A deployment that gets what `application` leaves of the requests; none where that shares none.
+    async fn prepare_older(
+        &self,
+        deployment: &Deployment,
+        application: &Application,
+        mounts: &mut BTreeMap<String, Arc<Mount>>,
+    ) -> Result<Option<Older>, DeployError> {
+        let Some(split) = &application.split else { return Ok(None) };
+        let share = Arc::new(Share::new(split, &deployment.key));
+        let Prepared { application, mounts, .. } = self.prepare_kept(deployment, mounts).await?;
+        Ok(Some(Older { number: deployment.number, application, mounts, share }))
+    }
+
+    /// The deployment that the current one of an application shares its requests with; none where all are the current one's.
+    pub fn shares_with(&self, key: &ApplicationKey) -> Option<u64> {
+        self.0.live.load().serving.get(key).and_then(|serving| serving.older.as_ref()).map(|older| older.number)
     }
 
     /// Deploys an application: prepared, on record and served when it resolves, or nothing was changed.
@@ -205,15 +260,24 @@ impl Node {
         }
         // Known early, so that nothing is compiled for what was overtaken; it counts where it is put on record.
         let current = self.0.deployments.current(&draft.key).await?;
-        wish.expected.check(current.map(|current| current.deployment.number)).map_err(DeploymentsError::from)?;
+        wish.expected.check(current.as_ref().map(|current| current.deployment.number)).map_err(DeploymentsError::from)?;
         let reason = format!("deployed as `{}`", draft.key);
         let consent = Consent::Given { by: &wish.by, reason: if wish.note.is_empty() { &reason } else { &wish.note } };
-        let prepared = self.prepare(&draft.key, application, &draft.plugins, consent, mounts).await?;
+        let mut prepared = self.prepare(&draft.key, application, &draft.plugins, consent, mounts).await?;
         let key = draft.key.clone();
+        if let Some(before) = current.as_ref().filter(|_| prepared.application.split.is_some()) {
+            let own = (&*prepared.application, &draft.plugins);
+            if let Some(found) = older(&*self.0.deployments, &key, own, Before::next(before)).await? {
+                let older = self.prepare_older(&found, &prepared.application, mounts).await;
+                prepared.older = older.map_err(|error| not_shared(found.number, &error))?;
+            }
+        }
         // What can fail in switching fails here, before anything is on record.
         self.live_with(&key, &prepared, None)?;
-        let current = self.0.deployments.deploy(now_ms(), draft, wish.expected).await?;
-        self.switch(&key, prepared, current)
+        let recorded = self.0.deployments.deploy(now_ms(), draft, wish.expected).await?;
+        // What is on record counts, also where somebody else wrote in between.
+        prepared.older = prepared.older.filter(|_| recorded.moved.from == current.map(|current| current.deployment.number));
+        self.switch(&key, prepared, recorded)
     }
 
     /// Goes back (or forward) to a deployment by number: prepared, on record and served when it resolves, or nothing was changed.
@@ -251,11 +315,7 @@ impl Node {
         self.switch(&key, prepared, current)
     }
 
-    async fn prepare_kept(
-        &self,
-        deployment: &plugwork_core::deployment::Deployment,
-        mounts: &mut BTreeMap<String, Arc<Mount>>,
-    ) -> Result<Prepared, DeployError> {
+    async fn prepare_kept(&self, deployment: &Deployment, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<Prepared, DeployError> {
         let application = deployment.application().map_err(|error| DeployError::Findings(error.issues))?;
         let findings = not_here(&application);
         if !findings.is_empty() {
@@ -304,7 +364,7 @@ impl Node {
             }
         }
         if findings.is_empty() {
-            Ok(Prepared { application: Arc::new(application), mounts: ready })
+            Ok(Prepared { application: Arc::new(application), mounts: ready, older: None })
         } else {
             Err(DeployError::Findings(findings))
         }
@@ -312,8 +372,9 @@ impl Node {
 
     /// What would be served with it; an error where it cannot be served beside the other applications.
     fn live_with(&self, key: &ApplicationKey, prepared: &Prepared, current: Option<Arc<Current>>) -> Result<Live, DeployError> {
-        let Prepared { application, mounts } = prepared;
-        let serving = Serving { key: key.clone(), application: application.clone(), mounts: mounts.clone(), current };
+        let Prepared { application, mounts, older } = prepared;
+        let (application, mounts, older) = (application.clone(), mounts.clone(), older.clone());
+        let serving = Serving { key: key.clone(), application, mounts, current, older };
         self.0.live.load().with(serving, &self.settings()).map_err(DeployError::Findings)
     }
 
@@ -363,8 +424,12 @@ impl Node {
 fn not_here(application: &Application) -> Vec<Issue> {
     let auth = application.routes.iter().enumerate().filter(|(_, route)| route.auth.is_some());
     let auth = auth.map(|(index, _)| issue(format!("route[{index}].auth"), "this server has no identity checks", "no `auth`"));
-    let split = application.split.iter().map(|_| issue("split", "this server does not share requests between deployments", "no `[split]`"));
-    auth.chain(split).collect()
+    auth.collect()
+}
+
+fn not_shared(number: u64, error: &DeployError) -> DeployError {
+    let what = format!("deployment {number}, which would have the other requests, cannot be prepared: {error}");
+    DeployError::Findings(vec![issue("split", what, "no `[split]`: all requests to this deployment")])
 }
 
 async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T, DeployError>> + Send + 'static) -> Result<T, DeployError> {

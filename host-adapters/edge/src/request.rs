@@ -81,7 +81,9 @@ async fn given(
     let (mut parts, body) = request.into_parts();
     let authority = head::authority(&parts).map_err(|problem| Box::new(Refused { code: "E-HTTP-HOST", problem, headers: Vec::new() }))?;
     let live = watching.live.clone();
-    let found = live.table.find(&authority, parts.method.as_str(), parts.uri.path());
+    // Which of two deployments answers is decided before the route: each side has only its own.
+    let is_served = |route: usize| live.entries[route].is_for(connection.client, &parts.headers);
+    let found = live.table.find_served(&authority, parts.method.as_str(), parts.uri.path(), &is_served);
     watching.access.host = authority;
     let found = found.map_err(|miss| missed(&miss))?;
     let entry = &live.entries[found.route];

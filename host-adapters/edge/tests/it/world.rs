@@ -172,6 +172,28 @@ impl Stage {
         self.ask("GET", path, "").await
     }
 
+    /// One request from an address of the loopback network, with further header lines.
+    pub(crate) async fn ask_from(&self, client: [u8; 4], method: &str, path: &str, more: &str, body: &str) -> Told {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((client, 0))).unwrap();
+        let mut stream = socket.connect(self.address).await.unwrap();
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: a.example\r\ncontent-length: {length}\r\nconnection: close\r\n{more}\r\n");
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        told(&to_end(&mut stream).await)
+    }
+
+    /// The same from the usual address.
+    pub(crate) async fn ask_with(&self, method: &str, path: &str, more: &str, body: &str) -> Told {
+        self.ask_from([127, 0, 0, 1], method, path, more, body).await
+    }
+
+    /// Plugins that take calls.
+    pub(crate) fn active(&self) -> usize {
+        let is_active = |status: &plugwork::Status| serde_json::to_value(status).unwrap()["state"]["state"] == "active";
+        self.runtime.status().iter().filter(|status| is_active(status)).count()
+    }
+
     /// Tells the server to stop, and waits until it has.
     pub(crate) async fn stop(mut self) -> Stopped {
         self.tell_to_stop();
