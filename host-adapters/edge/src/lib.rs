@@ -13,6 +13,7 @@ mod components;
 mod connection;
 mod finding;
 mod gate;
+pub mod identity;
 mod listen;
 mod live;
 mod mount;
@@ -29,6 +30,7 @@ mod wire;
 
 pub use access::{Access, AccessLog};
 pub use components::{Components, ComponentsError};
+pub use identity::{Checks, Identify, Unidentified};
 pub use listen::{Address, Listen};
 pub use node::{Deploy, DeployError, Node, NotServed};
 pub use secrets::DeclaredSecrets;

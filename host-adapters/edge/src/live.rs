@@ -79,6 +79,8 @@ pub(crate) struct Entry {
     pub(crate) service: HttpService,
     pub(crate) deadline: Option<Duration>,
     pub(crate) limiter: Option<Arc<Limiter>>,
+    /// The check that a request must pass.
+    pub(crate) auth: Option<String>,
     /// Which requests of its application it may answer; none: all.
     share: Option<(Arc<Share>, Side)>,
     /// Everything by which a route of another deployment is known to be the same.
@@ -144,7 +146,7 @@ impl Live {
 type Limiters = BTreeMap<(ApplicationKey, String), Arc<Limiter>>;
 
 fn entry(deployed: Deployed<'_>, declared: &RouteDeclaration, limiters: &mut Limiters, settings: &Settings) -> Entry {
-    let RouteDeclaration { route, plugin, limits, .. } = declared;
+    let RouteDeclaration { route, plugin, limits, auth } = declared;
     let path = route.path.to_string();
     let rate = limits.client_rate.map(|rate| format!("{}/{}", rate.requests, rate.window_seconds)).unwrap_or_default();
     let same = format!("{} {} {path} {rate}", route.host, route.methods.join(","));
@@ -167,6 +169,7 @@ fn entry(deployed: Deployed<'_>, declared: &RouteDeclaration, limiters: &mut Lim
         mount,
         deadline: limits.deadline_ms.map(Duration::from_millis),
         limiter,
+        auth: auth.clone(),
         share: deployed.share.map(|share| (share.clone(), deployed.side)),
         same,
     }

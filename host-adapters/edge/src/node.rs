@@ -20,6 +20,7 @@ use tokio::sync::Mutex;
 
 use crate::components::Components;
 use crate::finding::issue;
+use crate::identity::Checks;
 use crate::live::{Live, Older, Serving};
 use crate::mount::{Consent, Mount, Workshop, label};
 use crate::secrets::DeclaredSecrets;
@@ -102,6 +103,7 @@ struct Inner {
     components: Components,
     secrets: DeclaredSecrets,
     settings: ArcSwap<Settings>,
+    checks: ArcSwap<Checks>,
     live: ArcSwap<Live>,
     /// What runs, by the instance's name. Whoever changes anything holds it.
     mounts: Mutex<BTreeMap<String, Arc<Mount>>>,
@@ -123,8 +125,20 @@ impl Node {
         secrets: DeclaredSecrets,
         settings: Settings,
     ) -> Self {
-        let (settings, live, mounts) = (ArcSwap::from_pointee(settings), ArcSwap::default(), Mutex::default());
-        Self(Arc::new(Inner { runtime: runtime.clone(), deployments, components, secrets, settings, live, mounts }))
+        let settings = ArcSwap::from_pointee(settings);
+        let (checks, live, mounts) = (ArcSwap::default(), ArcSwap::default(), Mutex::default());
+        Self(Arc::new(Inner { runtime: runtime.clone(), deployments, components, secrets, settings, checks, live, mounts }))
+    }
+
+    /// The checks that routes may name. They count from the next request on: a route whose check is not among them refuses all requests, until it
+    /// is again or the route is deployed without. To be set before [`Node::start`], which brings up nothing whose check is not there.
+    pub fn set_checks(&self, checks: Checks) {
+        self.0.checks.store(Arc::new(checks));
+    }
+
+    /// The checks that count now.
+    pub fn checks(&self) -> Arc<Checks> {
+        self.0.checks.load_full()
     }
 
     /// Where component files are kept.
@@ -254,7 +268,7 @@ impl Node {
         let draft = Draft::new(&wish.tenant, &application, wish.plugins, &wish.by, &wish.note);
         let draft = draft.map_err(|error| DeployError::Findings(error.issues))?;
         let mut findings = draft.issues();
-        findings.extend(not_here(&application));
+        findings.extend(self.unchecked(&application));
         if !findings.is_empty() {
             return Err(DeployError::Findings(findings));
         }
@@ -317,11 +331,26 @@ impl Node {
 
     async fn prepare_kept(&self, deployment: &Deployment, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<Prepared, DeployError> {
         let application = deployment.application().map_err(|error| DeployError::Findings(error.issues))?;
-        let findings = not_here(&application);
+        let findings = self.unchecked(&application);
         if !findings.is_empty() {
             return Err(DeployError::Findings(findings));
         }
         self.prepare(&deployment.key, application, &deployment.plugins, Consent::OnRecord, mounts).await
+    }
+
+    /// Routes whose check this server does not have.
+    fn unchecked(&self, application: &Application) -> Vec<Issue> {
+        let checks = self.checks();
+        let known: Vec<&str> = checks.names().take(16).collect();
+        let expected = match known.as_slice() {
+            [] => "a table `[auth.NAME]` of that name in the server's configuration: it has none".to_owned(),
+            known => format!("one of `{}`, or a table `[auth.NAME]` of that name in the server's configuration", known.join("`, `")),
+        };
+        let named = application.routes.iter().enumerate().filter_map(|(index, route)| Some((index, route.auth.as_ref()?)));
+        let unknown = named.filter(|(_, auth)| checks.get(auth).is_none());
+        let told =
+            unknown.map(|(index, auth)| issue(format!("route[{index}].auth"), format!("this server has no check `{auth}`"), &expected));
+        told.collect()
     }
 
     /// Every plugin of an application, running: those that run as they are, the others beside them.
@@ -418,13 +447,6 @@ impl Node {
             self.0.secrets.forget(&label);
         }
     }
-}
-
-/// What an application may say and this server does not do.
-fn not_here(application: &Application) -> Vec<Issue> {
-    let auth = application.routes.iter().enumerate().filter(|(_, route)| route.auth.is_some());
-    let auth = auth.map(|(index, _)| issue(format!("route[{index}].auth"), "this server has no identity checks", "no `auth`"));
-    auth.collect()
 }
 
 fn not_shared(number: u64, error: &DeployError) -> DeployError {

@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{ALLOW, HeaderName};
+use http::header::{ALLOW, HeaderName, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use plugwork_core::route::Miss;
-use plugwork_http::{Body, Connection, Problem, RequestId, RouteParameters, Served, head};
+use plugwork_http::{Body, Connection, Principal, Problem, RequestId, RouteParameters, Served, head};
 
 use crate::access::{AccessLog, Watched, Watching};
+use crate::identity::Unidentified;
 use crate::live::shown;
 use crate::node::Node;
 use crate::rate::{Decision, Limiter};
@@ -104,6 +106,16 @@ async fn given(
             return Err(refused);
         }
     }
+    if let Some(name) = &entry.auth {
+        let identified = identify(shared, name, &mut parts).await;
+        let principal = identified.map_err(|why| {
+            watching.refused = Some(why.to_string());
+            let mut refused = unidentified(&why);
+            refused.headers.append(&mut headers);
+            refused
+        })?;
+        parts.extensions.insert(principal);
+    }
     let Some(place) = entry.mount.gate.enter().await else {
         return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-BUSY", "too many requests are with the function").after(1));
     };
@@ -122,6 +134,41 @@ async fn given(
     };
     response.headers_mut().extend(headers);
     Ok(response)
+}
+
+/// Who a request is from. No plugin is given what proves it.
+async fn identify(shared: &Shared, name: &str, parts: &mut Parts) -> Result<Principal, Unidentified> {
+    let checks = shared.node.checks();
+    let Some(check) = checks.get(name) else {
+        return Err(Unidentified::Unavailable(format!("this server has no check `{name}`")));
+    };
+    let principal = check.identify(&parts.headers).await?;
+    for proof in check.proofs() {
+        parts.headers.remove(proof);
+    }
+    Ok(principal)
+}
+
+fn unidentified(why: &Unidentified) -> Box<Refused> {
+    let (status, detail) = match why {
+        Unidentified::Missing => (StatusCode::UNAUTHORIZED, "a token is needed here: `authorization: Bearer`"),
+        Unidentified::Invalid(_) => (StatusCode::UNAUTHORIZED, "the token is not taken"),
+        Unidentified::Expired => (StatusCode::UNAUTHORIZED, "the token has expired"),
+        Unidentified::Scope(_) => (StatusCode::FORBIDDEN, "the token is not for this"),
+        Unidentified::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "who asks cannot be found out now"),
+    };
+    let challenge = match why {
+        Unidentified::Missing => Some("Bearer".to_owned()),
+        Unidentified::Invalid(_) | Unidentified::Expired => Some("Bearer error=\"invalid_token\"".to_owned()),
+        Unidentified::Scope(needed) => Some(format!("Bearer error=\"insufficient_scope\", scope=\"{needed}\"")),
+        Unidentified::Unavailable(_) => None,
+    };
+    let mut refused = Refused::new(status, why.code(), detail);
+    match challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
+        Some(challenge) => refused.headers.push((WWW_AUTHENTICATE, challenge)),
+        None => refused = refused.after(5),
+    }
+    refused
 }
 
 fn missed(miss: &Miss) -> Box<Refused> {
