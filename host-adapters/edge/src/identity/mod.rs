@@ -113,7 +113,7 @@ impl Checks {
     ///
     /// # Errors
     /// Everything that is wrong with them, by place (`auth.NAME.issuer`).
-    pub fn read(tables: &toml::Table, folder: &Path, before: &Self) -> Result<Self, Vec<Issue>> {
+    pub fn read(tables: &BTreeMap<String, toml::Table>, folder: &Path, before: &Self) -> Result<Self, Vec<Issue>> {
         let (mut checks, mut findings) = (BTreeMap::new(), Vec::new());
         for (name, table) in tables {
             let at = format!("auth.{name}");
@@ -121,10 +121,6 @@ impl Checks {
                 findings.push(issue(&at, format!("`{}`", name.escape_debug()), "lower case words joined by `-`, at most 64 characters"));
                 continue;
             }
-            let Some(table) = table.as_table() else {
-                findings.push(issue(&at, "it is no table", format!("a table `[{at}]`")));
-                continue;
-            };
             let known = before.0.get(name).filter(|check| check.keeps.as_ref() == Some(table));
             match known.map_or_else(|| configured::check(&at, table, folder), |known| Ok(known.clone())) {
                 Ok(check) => drop(checks.insert(name.clone(), check)),

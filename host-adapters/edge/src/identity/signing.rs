@@ -60,6 +60,7 @@ impl Signer {
         Self { id: None, key: Kind::Secret(hmac::Key::new(hmac::HMAC_SHA256, secret)) }
     }
 
+    #[allow(dead_code, reason = "the other tests have no use for it")]
     pub(crate) fn without_id(mut self) -> Self {
         self.id = None;
         self

@@ -14,8 +14,11 @@ mod fronts;
 #[path = "../../../http/tests/it/guest.rs"]
 #[allow(dead_code, reason = "of its guests one is used here")]
 mod guest;
+mod identifying;
 mod limiting;
 mod refusing;
 mod serving;
 mod sharing;
+#[path = "../../src/identity/signing.rs"]
+mod signing;
 mod world;
