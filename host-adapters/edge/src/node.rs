@@ -3,6 +3,9 @@
 //! One change is made at a time, and comes to its end also where whoever asked gives up. The order is the same everywhere: everything that can fail,
 //! then the record, then what is served. Easily got wrong: a request holds the deployment that it began with, so what it uses is ended only after it.
 
+mod checking;
+mod sharing;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -25,7 +28,6 @@ use crate::live::{Live, Older, Serving};
 use crate::mount::{Consent, Mount, Workshop, label};
 use crate::secrets::DeclaredSecrets;
 use crate::settings::Settings;
-use crate::share::{Before, Share, older};
 
 /// How many plugins are prepared at once.
 const PREPARED_AT_ONCE: usize = 4;
@@ -130,17 +132,6 @@ impl Node {
         Self(Arc::new(Inner { runtime: runtime.clone(), deployments, components, secrets, settings, checks, live, mounts }))
     }
 
-    /// The checks that routes may name. They count from the next request on: a route whose check is not among them refuses all requests, until it
-    /// is again or the route is deployed without. To be set before [`Node::start`], which brings up nothing whose check is not there.
-    pub fn set_checks(&self, checks: Checks) {
-        self.0.checks.store(Arc::new(checks));
-    }
-
-    /// The checks that count now.
-    pub fn checks(&self) -> Arc<Checks> {
-        self.0.checks.load_full()
-    }
-
     /// Where component files are kept.
     pub fn components(&self) -> &Components {
         &self.0.components
@@ -210,44 +201,6 @@ impl Node {
         Ok(current)
     }
 
-    /// Gives the older side of an application that is served its share again.
-    async fn bring_up_older(
-        &self,
-        current: &Arc<Current>,
-        mounts: &mut BTreeMap<String, Arc<Mount>>,
-    ) -> Result<(), (Option<u64>, DeployError)> {
-        let key = &current.deployment.key;
-        let Some(served) = self.0.live.load().serving.get(key).cloned() else { return Ok(()) };
-        let Some(from) = Before::of(current, &served.application) else { return Ok(()) };
-        let own = (&*served.application, &current.deployment.plugins);
-        let found = older(&*self.0.deployments, key, own, from).await.map_err(|error| (None, error.into()))?;
-        let Some(found) = found else { return Ok(()) };
-        let tell = |error| (Some(found.number), error);
-        let older = self.prepare_older(&found, &served.application, mounts).await.map_err(tell)?;
-        let serving = Serving { older, ..served };
-        let live = self.0.live.load().with(serving, &self.settings()).map_err(|issues| tell(DeployError::Findings(issues)))?;
-        self.0.live.store(Arc::new(live));
-        Ok(())
-    }
-
-    /// A deployment that gets what `application` leaves of the requests; none where that shares none.
-    async fn prepare_older(
-        &self,
-        deployment: &Deployment,
-        application: &Application,
-        mounts: &mut BTreeMap<String, Arc<Mount>>,
-    ) -> Result<Option<Older>, DeployError> {
-        let Some(split) = &application.split else { return Ok(None) };
-        let share = Arc::new(Share::new(split, &deployment.key));
-        let Prepared { application, mounts, .. } = self.prepare_kept(deployment, mounts).await?;
-        Ok(Some(Older { number: deployment.number, application, mounts, share }))
-    }
-
-    /// The deployment that the current one of an application shares its requests with; none where all are the current one's.
-    pub fn shares_with(&self, key: &ApplicationKey) -> Option<u64> {
-        self.0.live.load().serving.get(key).and_then(|serving| serving.older.as_ref()).map(|older| older.number)
-    }
-
     /// Deploys an application: prepared, on record and served when it resolves, or nothing was changed.
     ///
     /// # Errors
@@ -279,13 +232,7 @@ impl Node {
         let consent = Consent::Given { by: &wish.by, reason: if wish.note.is_empty() { &reason } else { &wish.note } };
         let mut prepared = self.prepare(&draft.key, application, &draft.plugins, consent, mounts).await?;
         let key = draft.key.clone();
-        if let Some(before) = current.as_ref().filter(|_| prepared.application.split.is_some()) {
-            let own = (&*prepared.application, &draft.plugins);
-            if let Some(found) = older(&*self.0.deployments, &key, own, Before::next(before)).await? {
-                let older = self.prepare_older(&found, &prepared.application, mounts).await;
-                prepared.older = older.map_err(|error| not_shared(found.number, &error))?;
-            }
-        }
+        prepared.older = self.older_for(&key, (&prepared.application, &draft.plugins), current.as_ref(), mounts).await?;
         // What can fail in switching fails here, before anything is on record.
         self.live_with(&key, &prepared, None)?;
         let recorded = self.0.deployments.deploy(now_ms(), draft, wish.expected).await?;
@@ -336,21 +283,6 @@ impl Node {
             return Err(DeployError::Findings(findings));
         }
         self.prepare(&deployment.key, application, &deployment.plugins, Consent::OnRecord, mounts).await
-    }
-
-    /// Routes whose check this server does not have.
-    fn unchecked(&self, application: &Application) -> Vec<Issue> {
-        let checks = self.checks();
-        let known: Vec<&str> = checks.names().take(16).collect();
-        let expected = match known.as_slice() {
-            [] => "a table `[auth.NAME]` of that name in the server's configuration: it has none".to_owned(),
-            known => format!("one of `{}`, or a table `[auth.NAME]` of that name in the server's configuration", known.join("`, `")),
-        };
-        let named = application.routes.iter().enumerate().filter_map(|(index, route)| Some((index, route.auth.as_ref()?)));
-        let unknown = named.filter(|(_, auth)| checks.get(auth).is_none());
-        let told =
-            unknown.map(|(index, auth)| issue(format!("route[{index}].auth"), format!("this server has no check `{auth}`"), &expected));
-        told.collect()
     }
 
     /// Every plugin of an application, running: those that run as they are, the others beside them.
@@ -447,11 +379,6 @@ impl Node {
             self.0.secrets.forget(&label);
         }
     }
-}
-
-fn not_shared(number: u64, error: &DeployError) -> DeployError {
-    let what = format!("deployment {number}, which would have the other requests, cannot be prepared: {error}");
-    DeployError::Findings(vec![issue("split", what, "no `[split]`: all requests to this deployment")])
 }
 
 async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T, DeployError>> + Send + 'static) -> Result<T, DeployError> {
