@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use plugwork_core::deployment::{ApplicationKey, Expected};
-use plugwork_edge::{Deploy, DeployError, NotServed, Server};
+use plugwork_edge::{Checks, Deploy, DeployError, NotServed, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Failure;
@@ -21,7 +21,7 @@ use crate::serving::descriptors;
 use crate::serving::host::Serving;
 use crate::serving::log::Log;
 use crate::serving::notify;
-use crate::serving::reload::{Flags, Reload};
+use crate::serving::reload::{self, Flags, Reload};
 
 /// Serves plugins that answer HTTP: the routes of an application go to them.
 ///
@@ -74,6 +74,7 @@ impl Serve {
     async fn serve(self, place: &Place) -> Result<(), Failure> {
         let config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         not_here(&config)?;
+        let checks = config.checks(self.config.as_deref(), &Checks::default())?;
         let flags = Flags { listen: self.listen, drain_ms: self.drain_ms };
         let (listen, settings) = flags.over(&config);
         descriptors::raise(settings.connections_max);
@@ -86,6 +87,8 @@ impl Serve {
             _ => Failure::failed(format_args!("{}\nhint: `--listen ADDRESS`", issues[0].what)),
         })?;
         let stop = told_to_stop()?;
+        // Before anything is brought up: without its checks no route is served that names one.
+        reload::prepare_checks(&serving.node, checks);
         let read = match &self.application {
             Some(path) => Some(application::read(path, serving.node.components(), &Packages::of(&place.state()?), store.as_ref()).await?),
             None => None,
@@ -139,7 +142,8 @@ impl Serve {
         let Read { text, plugins, .. } = read;
         let wish = Deploy { tenant: key.tenant.clone(), text, plugins, by: approver(), note: self.note.clone(), expected };
         let deployed = serving.node.deploy(wish).await.map_err(failure)?;
-        print::narrate(format_args!("deployed `{key}` as number {}", deployed.deployment.number));
+        let shared = serving.node.shares_with(&key).map(|older| format!(", which shares the requests with number {older}"));
+        print::narrate(format_args!("deployed `{key}` as number {}{}", deployed.deployment.number, shared.unwrap_or_default()));
         Ok(())
     }
 }
@@ -151,8 +155,7 @@ fn key(name: &str) -> ApplicationKey {
 /// What a configuration may say and this server does not do: better refused than believed.
 fn not_here(config: &Config) -> Result<(), Failure> {
     let admin = config.admin.iter().map(|_| "`admin`: this server has no listener for operators".to_owned());
-    let auth = config.auth.keys().map(|name| format!("`auth.{name}`: this server has no identity checks"));
-    let found: Vec<String> = admin.chain(auth).collect();
+    let found: Vec<String> = admin.collect();
     if found.is_empty() { Ok(()) } else { Err(Failure::usage(found.join("\n"))) }
 }
 

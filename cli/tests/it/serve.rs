@@ -51,8 +51,13 @@ impl Served {
 
     /// The whole answer to one request.
     pub(crate) fn get(&self, path: &str) -> String {
+        self.get_with(path, "")
+    }
+
+    /// The same with further lines of its head.
+    fn get_with(&self, path: &str, lines: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{lines}\r\n", self.address).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -182,6 +187,59 @@ fn a_configuration_is_followed_and_read_again_on_sighup() {
     assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
     served.stop();
     assert!(!place.path("etc/edge.sock").exists(), "its socket goes with it");
+}
+
+/// Of the issuer `https://id.example` for `shop`, signed with the secret below, until the year 2255.
+const TOKEN: &str = "eyJhbGciOiAiSFMyNTYifQ.eyJpc3MiOiAiaHR0cHM6Ly9pZC5leGFtcGxlIiwgImF1ZCI6ICJzaG9wIiwgInN1YiI6ICJhZGEiLCAiZXhwIjogOTAwMDAwMDAwMH0.\
+    B0khXGW1M11oXAjFy_79cLdo7S7UHRXxlBJBB8HyTbU";
+
+#[test]
+fn a_route_with_auth_is_as_open_as_the_check_of_the_configuration_and_never_more() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = place();
+    let guarded = application("/hello/{name}").replace("plugin = \"hello\"\n", "plugin = \"hello\"\nauth = \"staff\"\n");
+    place.write("shop/plugwork.toml", guarded);
+    place.write("secret", "0123456789abcdef0123456789abcdef\n");
+    std::fs::set_permissions(place.path("secret"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let listens = "[[listen]]\naddress = \"127.0.0.1:0\"\n";
+    let check = "[auth.staff]\nissuer = \"https://id.example\"\naudience = \"shop\"\nsecret-file = \"secret\"\n";
+    place.run(&["serve", "shop", "--listen", "127.0.0.1:0"]).exits(3).complains(&["route[0].auth: this server has no check `staff`"]);
+    place.write("server.toml", format!("{listens}{check}algorithms = [\"none\"]\nleeway-seconds = 900\n"));
+    let ran = place.run(&["serve", "shop", "--config", "server.toml"]).exits(2);
+    ran.complains(&["server.toml", "auth.staff.algorithms: `none`", "auth.staff.leeway-seconds: 900; expected at most 300"]);
+    place.write("server.toml", format!("{listens}{check}"));
+    let mut served = Served::start_as(&place, &["shop", "--config", "server.toml"]);
+    let bearer = format!("authorization: Bearer {TOKEN}\r\n");
+    let told = served.get("/hello/Ada");
+    assert!(told.starts_with("HTTP/1.1 401 ") && told.contains("E-HTTP-IDENTITY-MISSING"), "{told}");
+    let told = served.get_with("/hello/Ada", &bearer);
+    assert!(told.starts_with("HTTP/1.1 200 ") && told.ends_with("hello, Ada\n"), "{told}");
+    place.write("server.toml", listens);
+    let said = served.signal("-HUP", "read again");
+    assert!(said.contains("`/hello/{name}` of `shop` lets nobody in: there is no `auth.staff` any more"), "{said}");
+    assert!(served.get_with("/hello/Ada", &bearer).starts_with("HTTP/1.1 503 "));
+    served.stop();
+    let served = Served::start_as(&place, &["--config", "server.toml"]);
+    assert!(served.said.contains("is not served") && served.said.contains("no check `staff`"), "{}", served.said);
+    assert!(served.get_with("/hello/Ada", &bearer).starts_with("HTTP/1.1 404 "));
+    served.stop();
+}
+
+#[test]
+fn a_deployment_with_a_split_shares_the_requests_with_the_one_before() {
+    let place = place();
+    place.write("shop/plugwork.toml", application("/hello/{name}"));
+    Served::start(&place, &["shop"]).stop();
+    place.write("shop/plugwork.toml", application("/hi/{name}") + "[split]\npercent = 0\nheader = \"x-canary\"\n");
+    let served = Served::start(&place, &["shop"]);
+    assert!(served.said.contains("deployed `shop` as number 2, which shares the requests with number 1"), "{}", served.said);
+    assert!(served.get("/hello/Ada").ends_with("hello, Ada\n") && served.get("/hi/Ada").starts_with("HTTP/1.1 404 "));
+    assert!(served.get_with("/hi/Ada", "x-canary: 1\r\n").ends_with("hello, Ada\n"));
+    served.stop();
+    let served = Served::start(&place, &["shop"]);
+    assert!(served.said.contains("deployment 2 of `shop` is current"), "{}", served.said);
+    assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
+    served.stop();
 }
 
 #[test]

@@ -2,6 +2,9 @@
 //!
 //! Easily got wrong: a secret and public keys never stand in one check. Where both could count, whoever knows a public key could sign with it.
 
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -167,7 +170,7 @@ fn source(declared: &Declared, folder: &Path, findings: &mut Findings<'_>) -> Op
             }
         },
         (None, Some(file), None, None) => {
-            let keys = read(&folder.join(file), SET_BYTES_MAX).and_then(|bytes| written(&bytes));
+            let keys = read(&folder.join(file), SET_BYTES_MAX, 0).and_then(|bytes| written(&bytes));
             match keys {
                 Ok(keys) => fixed("jwks-file", &keys, findings),
                 Err(what) => {
@@ -178,7 +181,7 @@ fn source(declared: &Declared, folder: &Path, findings: &mut Findings<'_>) -> Op
         }
         (None, None, Some(keys), None) => fixed("keys", keys, findings),
         (None, None, None, Some(file)) => {
-            let bytes = read(&folder.join(file), *SECRET_BYTES.end() + 2);
+            let bytes = read(&folder.join(file), *SECRET_BYTES.end() + 2, 0o027);
             let secret = bytes.map(|bytes| bytes.trim_ascii_end().to_vec());
             match secret {
                 Ok(secret) if SECRET_BYTES.contains(&secret.len()) => Some(Source::Fixed(Arc::new(Keys::new(vec![Key::secret(&secret)])))),
@@ -220,16 +223,30 @@ fn fixed(at: &str, written: &[Value], findings: &mut Findings<'_>) -> Option<Sou
     (findings.issues.len() == before).then(|| Source::Fixed(Arc::new(Keys::new(keys))))
 }
 
-fn read(path: &Path, bytes_max: usize) -> Result<Vec<u8>, String> {
-    use std::io::Read;
+/// `closed`: permissions that the file may not give.
+fn read(path: &Path, bytes_max: usize, closed: u32) -> Result<Vec<u8>, String> {
+    let failed = |error: std::io::Error| format!("cannot read `{}`: {error}", path.display());
+    let file = File::open(path).map_err(failed)?;
+    // Of the file that is open, not of the one that has its name by now.
+    let metadata = file.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(format!("`{}` is no file", path.display()));
+    }
+    if metadata.mode() & closed != 0 {
+        let mode = metadata.mode() & 0o7777;
+        return Err(format!("`{}` may be used by others (its mode is {mode:04o}): 0600, or 0640 with a group of its own", path.display()));
+    }
     let mut bytes = Vec::new();
-    let read = std::fs::File::open(path).and_then(|file| file.take(bytes_max as u64 + 1).read_to_end(&mut bytes));
-    read.map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+    file.take(bytes_max as u64 + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() > bytes_max { Err(format!("`{}` has more than {bytes_max} bytes", path.display())) } else { Ok(bytes) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
+
     use super::super::Checks;
     use super::super::signing::Signer;
 
@@ -239,11 +256,16 @@ mod tests {
     fn findings(text: &str) -> String {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("secret"), "0123456789abcdef0123456789abcdef\n").unwrap();
+        std::fs::write(folder.path().join("open"), "0123456789abcdef0123456789abcdef\n").unwrap();
+        std::fs::set_permissions(folder.path().join("open"), Permissions::from_mode(0o644)).unwrap();
         std::fs::write(folder.path().join("short"), "0123456789abcdef0123456789abcde\n").unwrap();
         std::fs::write(folder.path().join("keys"), format!(r#"{{"keys":[{}]}}"#, Signer::rsa("c").jwk())).unwrap();
         std::fs::write(folder.path().join("none"), r#"{"keys":[{"kty":"oct","k":"AAAA"},{"kty":"RSA","use":"enc"}]}"#).unwrap();
         std::fs::write(folder.path().join("html"), "<html>").unwrap();
-        let table = toml::from_str(&format!("[staff]\n{text}")).unwrap();
+        for file in ["secret", "short"] {
+            std::fs::set_permissions(folder.path().join(file), Permissions::from_mode(0o600)).unwrap();
+        }
+        let table: BTreeMap<String, toml::Table> = toml::from_str(&format!("[staff]\n{text}")).unwrap();
         let read = Checks::read(&table, folder.path(), &Checks::default());
         let issues = read.err().unwrap_or_default();
         issues.iter().map(|issue| format!("{}: {}", issue.at, issue.what)).collect::<Vec<_>>().join("|")
@@ -274,6 +296,8 @@ mod tests {
             ("jwks-file = \"keys\"\nalgorithms = [\"none\"]", "auth.staff.algorithms: `none`"),
             ("jwks-file = \"keys\"\nalgorithms = []", "auth.staff.algorithms: there is none"),
             ("secret-file = \"short\"", "auth.staff.secret-file: the secret has 31 bytes"),
+            ("secret-file = \"open\"", "auth.staff.secret-file: `"),
+            ("secret-file = \"/dev/zero\"", "auth.staff.secret-file: `/dev/zero` is no file"),
             ("secret-file = \"gone\"", "auth.staff.secret-file: cannot read"),
             ("jwks-file = \"none\"", "auth.staff.jwks-file: there is no key"),
             ("jwks-file = \"html\"", "auth.staff.jwks-file: it is no JSON"),
@@ -301,7 +325,7 @@ mod tests {
     #[test]
     fn a_check_that_fetches_goes_on_with_its_keys_where_it_is_configured_as_it_was() {
         let read = |text: &str, before: &Checks| {
-            let table = toml::from_str(&format!("[staff]\n{GOOD}{text}")).unwrap();
+            let table: BTreeMap<String, toml::Table> = toml::from_str(&format!("[staff]\n{GOOD}{text}")).unwrap();
             Checks::read(&table, std::path::Path::new(""), before).unwrap()
         };
         let is_same = |one: &Checks, other: &Checks| std::sync::Arc::ptr_eq(one.get("staff").unwrap(), other.get("staff").unwrap());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use plugwork_core::Issue;
 use plugwork_core::application::Application;
+use plugwork_core::deployment::ApplicationKey;
 
 use super::Node;
 use crate::finding::issue;
@@ -19,6 +20,14 @@ impl Node {
     /// The checks that count now.
     pub fn checks(&self) -> Arc<Checks> {
         self.0.checks.load_full()
+    }
+
+    /// Routes that are served and refuse everybody, since their check is not there any more: application, path and check of each.
+    pub fn closed(&self) -> Vec<(ApplicationKey, String, String)> {
+        let (checks, live) = (self.checks(), self.live());
+        let named = live.entries.iter().filter_map(|entry| Some((entry, entry.auth.clone()?)));
+        let closed = named.filter(|(_, auth)| checks.get(auth).is_none());
+        closed.map(|(entry, auth)| (entry.application.clone(), entry.path.clone(), auth)).collect()
     }
 
     /// Routes whose check this server does not have.
