@@ -112,9 +112,8 @@ impl Jwks {
                 this.keep(fetched);
             }
         });
-        if let Err(broken) = fetching.await
-            && broken.is_panic()
-        {
+        // Also where the process ends: without an end on record whoever asks would fetch for ever.
+        if fetching.await.is_err() {
             self.keep(Err("the fetch broke off".to_owned()));
         }
     }
