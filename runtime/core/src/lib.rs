@@ -37,6 +37,7 @@ pub mod sources;
 pub mod subject;
 pub mod table;
 pub mod text;
+pub mod trace;
 
 pub use clock::Clock;
 pub use compile_limits::{CompileFailure, CompileLimits};
