@@ -13,6 +13,7 @@ use plugwork_core::route::{Route, RouteTable};
 use plugwork_http::{HttpLimits, HttpService};
 
 use crate::finding::issue;
+use crate::metrics::{Metrics, Series};
 use crate::mount::Mount;
 use crate::rate::Limiter;
 use crate::settings::Settings;
@@ -38,6 +39,8 @@ pub(crate) struct Entry {
     pub(crate) plugin: String,
     pub(crate) mount: Arc<Mount>,
     pub(crate) service: HttpService,
+    /// Its counts.
+    pub(crate) series: Arc<Series>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) limiter: Option<Arc<Limiter>>,
     /// Everything by which a route of the next deployment is known to be the same.
@@ -57,7 +60,7 @@ impl Live {
     ///
     /// # Errors
     /// Routes that another application answers.
-    pub(crate) fn with(&self, serving: Serving, settings: &Settings) -> Result<Self, Vec<Issue>> {
+    pub(crate) fn with(&self, serving: Serving, settings: &Settings, metrics: &Metrics) -> Result<Self, Vec<Issue>> {
         let mut all = self.serving.clone();
         let key = serving.key.clone();
         all.insert(key.clone(), serving);
@@ -75,12 +78,18 @@ impl Live {
         })?;
         let before: BTreeMap<(&ApplicationKey, &str), &Entry> =
             self.entries.iter().map(|entry| ((&entry.application, entry.same.as_str()), entry)).collect();
-        let entries = declared.iter().map(|(serving, _, declared)| entry(serving, declared, &before, settings)).collect();
+        let entries = declared.iter().map(|(serving, _, declared)| entry(serving, declared, &before, settings, metrics)).collect();
         Ok(Self { table, entries, serving: all })
     }
 }
 
-fn entry(serving: &Serving, declared: &RouteDeclaration, before: &BTreeMap<(&ApplicationKey, &str), &Entry>, settings: &Settings) -> Entry {
+fn entry(
+    serving: &Serving,
+    declared: &RouteDeclaration,
+    before: &BTreeMap<(&ApplicationKey, &str), &Entry>,
+    settings: &Settings,
+    metrics: &Metrics,
+) -> Entry {
     let RouteDeclaration { route, plugin, limits, .. } = declared;
     let path = route.path.to_string();
     let same = format!("{} {} {path}", route.host, route.methods.join(","));
@@ -97,6 +106,7 @@ fn entry(serving: &Serving, declared: &RouteDeclaration, before: &BTreeMap<(&App
     Entry {
         application: serving.key.clone(),
         deployment: serving.current.as_ref().map_or(0, |current| current.deployment.number),
+        series: metrics.of_route(&serving.key, &path, plugin),
         path,
         plugin: plugin.clone(),
         service: HttpService::with_limits(&mount.installation, http),

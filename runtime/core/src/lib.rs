@@ -23,6 +23,8 @@ pub mod interface;
 pub mod lifecycle;
 pub mod limits;
 pub mod manifest;
+#[cfg(feature = "records")]
+pub mod metering;
 pub mod name;
 pub mod permission;
 pub mod policy;

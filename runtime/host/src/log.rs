@@ -84,7 +84,8 @@ pub fn escape_line(text: &str) -> String {
     escape(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
-/// A sink that writes one JSON object a line: `tenant`, `plugin`, `instance`, `digest`, `level`, `message`.
+/// A sink that writes one JSON object a line: `tenant`, `plugin`, `instance`, `digest`, `level`, `message`, and where a call has a [`Cause`] also
+/// `request_id` and `trace_id`.
 ///
 /// Whatever a message holds, it is one line of printable text; a reader of JSON gets back what the guest wrote. What cannot be written is lost.
 pub struct JsonLines<W>(Mutex<W>);
@@ -104,10 +105,18 @@ struct Line<'a> {
     digest: String,
     level: Level,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
 }
 
 impl<W: Write + Send + 'static> Sink for JsonLines<W> {
     fn record(&self, subject: &Subject, level: Level, message: &str) {
+        self.record_for(subject, None, level, message);
+    }
+
+    fn record_for(&self, subject: &Subject, cause: Option<&Cause>, level: Level, message: &str) {
         let line = Line {
             tenant: &subject.tenant,
             plugin: subject.package.to_string(),
@@ -115,6 +124,8 @@ impl<W: Write + Send + 'static> Sink for JsonLines<W> {
             digest: subject.digest.to_string(),
             level,
             message,
+            request_id: cause.map(|cause| cause.request_id.as_str()),
+            trace_id: cause.and_then(|cause| Some(cause.trace.as_ref()?.trace_id_text())),
         };
         let Ok(json) = serde_json::to_string(&line) else { return };
         let mut text = String::with_capacity(json.len() + 1);
