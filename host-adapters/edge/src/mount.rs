@@ -106,7 +106,7 @@ impl Workshop<'_> {
             Ok(installation) => {
                 let (key, name, gate) = (key.clone(), name.to_owned(), Gate::new(self.settings));
                 Ok(Arc::new(Mount { label, key, name, installation, gate, requests: AtomicU64::new(0) }))
-            },
+            }
             Err(findings) => {
                 self.secrets.forget(&label);
                 Err(findings)

@@ -159,7 +159,16 @@ mod tests {
         let at = format!("a={},b={}", "x".repeat(254), "x".repeat(TRACE_STATE_BYTES_MAX - 259));
         let past = format!("{at}x");
         let many = (0..33).map(|number| format!("k{number}=v")).collect::<Vec<_>>().join(",");
-        for (state, kept) in [(&*long, true), (&*at, true), (&*past, false), (&*many, false), ("a", false), ("A=1", false), ("a=\u{7f}", false), ("=", false)] {
+        for (state, kept) in [
+            (&*long, true),
+            (&*at, true),
+            (&*past, false),
+            (&*many, false),
+            ("a", false),
+            ("A=1", false),
+            ("a=\u{7f}", false),
+            ("=", false),
+        ] {
             let context = parse(GOOD, &[state]).unwrap();
             assert_eq!(!context.state.is_empty(), kept, "{state}");
         }

@@ -50,7 +50,12 @@ mod tests {
     #[test]
     fn what_a_plugin_chose_is_counted_with_the_rest() {
         let rejections = Rejections::default();
-        for code in [Cow::Borrowed("E-HTTP-RATE"), Cow::Owned("E-FAULT-TRAP".to_owned()), Cow::Owned("E-SHOP-1".to_owned()), Cow::Borrowed("E-HTTP-RATE")] {
+        for code in [
+            Cow::Borrowed("E-HTTP-RATE"),
+            Cow::Owned("E-FAULT-TRAP".to_owned()),
+            Cow::Owned("E-SHOP-1".to_owned()),
+            Cow::Borrowed("E-HTTP-RATE"),
+        ] {
             rejections.add(&code);
         }
         assert_eq!(rejections.read(), [("E-HTTP-RATE", 2), ("E-FAULT-TRAP", 1), ("other", 1)]);

@@ -91,7 +91,12 @@ fn server(node: &Node, text: &mut Text) {
     text.one("plugwork_spans_exported_total", "counter", "Spans that a collector took.", sent);
     text.one("plugwork_spans_lost_total", "counter", "Spans that were recorded and reached no collector.", lost);
     let shared = read(&metrics.shared);
-    text.one("plugwork_metrics_shared_routes_total", "counter", "Routes that were given the series `other`, because there were too many.", shared);
+    text.one(
+        "plugwork_metrics_shared_routes_total",
+        "counter",
+        "Routes that were given the series `other`, because there were too many.",
+        shared,
+    );
 }
 
 /// Name, kind, help and value of each number of a plugin.
@@ -148,7 +153,8 @@ fn plugins(node: &Node, text: &mut Text) {
 fn routes(node: &Node, text: &mut Text) {
     let metrics = node.metrics();
     let (own, unrouted) = (metrics.routes(), Labels::default());
-    let other = Labels { tenant: "other".to_owned(), application: "other".to_owned(), route: "other".to_owned(), plugin: "other".to_owned() };
+    let other =
+        Labels { tenant: "other".to_owned(), application: "other".to_owned(), route: "other".to_owned(), plugin: "other".to_owned() };
     let all: Vec<(&Labels, &Series)> =
         own.iter().map(|(labels, series)| (labels, &**series)).chain([(&unrouted, &metrics.unrouted), (&other, &*metrics.other)]).collect();
     let labels = |labels: &Labels| {
@@ -162,7 +168,11 @@ fn routes(node: &Node, text: &mut Text) {
         text.sample("plugwork_http_response_bytes_total", &own, series.response_bytes());
     }
     let duration = "plugwork_http_request_duration_seconds";
-    text.family(duration, "histogram", "From a request's head to the end of its answer, by class of status; `none` where the client went away.");
+    text.family(
+        duration,
+        "histogram",
+        "From a request's head to the end of its answer, by class of status; `none` where the client went away.",
+    );
     for (whose, series) in &all {
         let own = labels(whose);
         for class in Class::ALL {

@@ -172,7 +172,13 @@ mod tests {
 
     #[test]
     fn numbers_are_written_in_groups_of_seven_bits() {
-        for (number, bytes) in [(0, &[0][..]), (127, &[127]), (128, &[0x80, 1]), (300, &[0xac, 2]), (u64::MAX, &[255, 255, 255, 255, 255, 255, 255, 255, 255, 1])] {
+        for (number, bytes) in [
+            (0, &[0][..]),
+            (127, &[127]),
+            (128, &[0x80, 1]),
+            (300, &[0xac, 2]),
+            (u64::MAX, &[255, 255, 255, 255, 255, 255, 255, 255, 255, 1]),
+        ] {
             let mut message = Message::default();
             message.varint(number);
             assert_eq!(message.0, bytes);

@@ -173,9 +173,13 @@ mod tests {
 
     #[test]
     fn a_host_is_told_apart_from_its_port() {
-        for (authority, host, port) in
-            [("a.example", "a.example", None), ("a:80", "a", Some(80)), ("[::1]:8080", "::1", Some(8080)), ("[::1]", "::1", None), ("", "", None)]
-        {
+        for (authority, host, port) in [
+            ("a.example", "a.example", None),
+            ("a:80", "a", Some(80)),
+            ("[::1]:8080", "::1", Some(8080)),
+            ("[::1]", "::1", None),
+            ("", "", None),
+        ] {
             assert_eq!(split(authority), (host, port), "{authority}");
         }
     }

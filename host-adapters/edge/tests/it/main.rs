@@ -7,6 +7,7 @@
 
 mod certificate;
 mod crowding;
+mod collector;
 mod deploying;
 mod flooding;
 mod frames;
@@ -15,6 +16,7 @@ mod fronts;
 #[allow(dead_code, reason = "of its guests one is used here")]
 mod guest;
 mod limiting;
+mod observing;
 mod refusing;
 mod serving;
 mod world;

@@ -41,9 +41,9 @@ impl Answer {
     /// What SQLite said to it, where it failed by that.
     pub(super) fn failure(self) -> Option<StoreError> {
         match self {
-            Self::Current(Err(DeploymentsError::Records(error))) | Self::Token(Err(TokensError::Records(error))) | Self::Usage(Err(error)) => {
-                Some(error.into())
-            }
+            Self::Current(Err(DeploymentsError::Records(error)))
+            | Self::Token(Err(TokensError::Records(error)))
+            | Self::Usage(Err(error)) => Some(error.into()),
             _ => None,
         }
     }

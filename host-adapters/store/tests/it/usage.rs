@@ -15,7 +15,8 @@ async fn contract(ledger: &dyn UsageLedger) {
     ledger.add_usage(vec![row(7, "b", "shop", 1), row(8, "a", "shop", 1), row(7, "a", "shop", 1)]).await.unwrap();
     ledger.add_usage(vec![row(7, "a", "shop", 10), row(7, "a", "blog", 1)]).await.unwrap();
     let all = ledger.usage(UsageQuery::default()).await.unwrap();
-    let seen: Vec<_> = all.iter().map(|row| (row.key.hour, row.key.tenant.as_str(), row.key.application.as_str(), row.sum.requests)).collect();
+    let seen: Vec<_> =
+        all.iter().map(|row| (row.key.hour, row.key.tenant.as_str(), row.key.application.as_str(), row.sum.requests)).collect();
     assert_eq!(seen, [(7, "a", "blog", 1), (7, "a", "shop", 11), (7, "b", "shop", 1), (8, "a", "shop", 1)]);
     assert_eq!(all[1].sum, UsageSum { requests: 11, cpu_ms: 4, memory_byte_ms: 6, egress_bytes: 8, host_calls: 10, faults: 12 });
     let of = |query: UsageQuery| async { ledger.usage(query).await.unwrap().len() };
