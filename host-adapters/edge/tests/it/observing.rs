@@ -220,3 +220,27 @@ async fn what_plugins_used_is_on_record_by_the_hour_also_of_one_that_was_replace
     );
     assert_eq!((sum.requests, sum.faults), (5, 1), "{rows:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_plugin_says_is_known_by_its_request_and_its_trace() {
+    // One instance for all: of each request its own.
+    let text = application(&[("/k", "")]).replace("[plugin.guest.limits]", "[plugin.guest.limits]\ninstances = 1");
+    let stage = Stage::new(settings()).await;
+    stage.deploy(&text, Expected::Nothing).await.unwrap();
+    for parent in ["", PARENT] {
+        let header = if parent.is_empty() { String::new() } else { format!("traceparent: {parent}\r\n") };
+        assert_eq!(stage.raw(&format!("GET /k HTTP/1.1\r\nhost: a\r\n{header}connection: close\r\n\r\n")).await.status, 200);
+    }
+    until("both are in the log", || stage.log.lock().unwrap().len() == 2).await;
+    let (log, said) = (stage.log.lock().unwrap(), stage.said.0.lock().unwrap());
+    let known: Vec<_> = said
+        .iter()
+        .map(|(message, cause)| {
+            let cause = cause.as_ref().unwrap();
+            (message.as_str(), cause.request_id.as_str(), cause.trace.as_ref().unwrap().trace_id_text())
+        })
+        .collect();
+    let told: Vec<_> = log.iter().map(|access| ("ok", access.request_id.as_str(), access.trace_id.clone())).collect();
+    assert_eq!(known, told);
+    assert_eq!(known[1].2, TRACE);
+}

@@ -256,6 +256,36 @@ mod tests {
         assert_eq!(account.snapshot().requests, 0);
     }
 
+    /// Tells the headers of what it is given, and that nobody answers.
+    struct Telling(tokio::sync::mpsc::UnboundedSender<http::HeaderMap>);
+
+    impl HttpClient for Telling {
+        fn send(&self, request: http::Request<WasiBody>, _: Duration) -> Sending {
+            self.0.send(request.headers().clone()).unwrap();
+            Box::pin(async { Err(HttpError::TimedOut) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_leaves_belongs_to_the_trace_of_its_request_whatever_the_plugin_wrote() {
+        use plugwork_core::trace::TraceContext;
+        let forged = "00-11111111111111111111111111111111-1111111111111111-01";
+        let trace = TraceContext { trace_id: 7, span_id: 8, sampled: true, state: "a=1".to_owned() };
+        let own = trace.traceparent();
+        let caused = Cause { request_id: "r".to_owned(), trace: Some(trace) };
+        let untraced = Cause { request_id: "r".to_owned(), trace: None };
+        for (cause, parent, state) in [(Some(caused), own.as_str(), Some("a=1")), (Some(untraced), forged, None), (None, forged, None)] {
+            let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+            let mut request = request();
+            request.headers_mut().insert("traceparent", forged.parse().unwrap());
+            let account = Account::of_test(Limits::interactive());
+            assert!(exchange(Arc::new(Telling(told)), account, request, TIMEOUTS, cause.map(Arc::new)).await.is_err());
+            let headers = heard.recv().await.unwrap();
+            let value = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
+            assert_eq!((value("traceparent"), value("tracestate")), (Some(parent), state));
+        }
+    }
+
     #[tokio::test]
     async fn a_revocation_breaks_bodies_off_both_ways() {
         let account = Account::of_test(Limits::interactive());
