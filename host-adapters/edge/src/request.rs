@@ -56,8 +56,8 @@ pub(crate) async fn answer(shared: &Shared, mut request: Request<Incoming>, conn
     }
     watching.access.status = response.status().as_u16();
     watching.served = response.extensions_mut().remove::<Served>();
-    if let Some(ProblemCode(code)) = response.extensions_mut().remove() {
-        shared.node.metrics().rejections.add(&code);
+    if let Some(code) = response.extensions_mut().remove::<ProblemCode>() {
+        shared.node.metrics().rejections.add(code);
     }
     response.map(|body| Watched::new(body, watching))
 }

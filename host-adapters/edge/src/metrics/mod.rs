@@ -44,8 +44,6 @@ pub(crate) struct Metrics {
     pub(crate) unrouted: Series,
     /// Requests of routes past the most that have their own.
     other: Arc<Series>,
-    /// Routes that were given to it.
-    shared: AtomicU64,
     routes: Mutex<BTreeMap<Labels, Arc<Series>>>,
 }
 
@@ -79,7 +77,6 @@ impl Metrics {
             routes.retain(|_, series| Arc::strong_count(series) > 1);
         }
         if routes.len() >= SERIES_MAX {
-            self.shared.fetch_add(1, Ordering::Relaxed);
             return self.other.clone();
         }
         routes.entry(labels).or_default().clone()
@@ -126,7 +123,6 @@ mod tests {
         let served: Vec<_> = (0..SERIES_MAX).map(|number| metrics.of_route(&key, &format!("/{number}"), "p")).collect();
         let (one, two) = (metrics.of_route(&key, "/one", "p"), metrics.of_route(&key, "/two", "p"));
         assert!(Arc::ptr_eq(&one, &two) && Arc::ptr_eq(&one, &metrics.other));
-        assert_eq!(metrics.shared.load(Ordering::Relaxed), 2);
         assert!(Arc::ptr_eq(&served[7], &metrics.of_route(&key, "/7", "p")), "what is served keeps its own");
         drop(served);
         assert!(!Arc::ptr_eq(&metrics.of_route(&key, "/one", "p"), &metrics.other));

@@ -7,6 +7,8 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use plugwork_http::ProblemCode;
+
 /// Codes with a count of their own: twice as many as there are.
 const CODES_MAX: usize = 96;
 
@@ -25,14 +27,14 @@ impl Default for Rejections {
 
 impl Rejections {
     /// Counts one.
-    pub(crate) fn add(&self, code: &Cow<'static, str>) {
+    pub(crate) fn add(&self, ProblemCode(code): ProblemCode) {
         let is_ours = matches!(code, Cow::Borrowed(_)) || code.starts_with("E-FAULT-");
         let counter = if is_ours { self.place(code) } else { None };
         counter.unwrap_or(&self.other).fetch_add(1, Ordering::Relaxed);
     }
 
-    fn place(&self, code: &Cow<'static, str>) -> Option<&AtomicU64> {
-        let found = self.places.iter().find(|(name, _)| name.get_or_init(|| code.clone()) == code);
+    fn place(&self, code: Cow<'static, str>) -> Option<&AtomicU64> {
+        let found = self.places.iter().find(|(name, _)| *name.get_or_init(|| code.clone()) == code);
         found.map(|(_, count)| count)
     }
 
@@ -56,10 +58,10 @@ mod tests {
             Cow::Owned("E-SHOP-1".to_owned()),
             Cow::Borrowed("E-HTTP-RATE"),
         ] {
-            rejections.add(&code);
+            rejections.add(ProblemCode(code));
         }
         assert_eq!(rejections.read(), [("E-HTTP-RATE", 2), ("E-FAULT-TRAP", 1), ("other", 1)]);
-        (0..200).for_each(|number| rejections.add(&Cow::Owned(format!("E-FAULT-{number}"))));
+        (0..200).for_each(|number| rejections.add(ProblemCode(Cow::Owned(format!("E-FAULT-{number}")))));
         assert_eq!(rejections.read().len(), CODES_MAX + 1);
         assert_eq!(rejections.read().last(), Some(&("other", 1 + 200 - (CODES_MAX as u64 - 2))));
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write as _};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use plugwork::Usage;
@@ -90,13 +91,8 @@ fn server(node: &Node, text: &mut Text) {
     let (sent, lost) = node.tracing().map_or((0, 0), |tracing| tracing.counts());
     text.one("plugwork_spans_exported_total", "counter", "Spans that a collector took.", sent);
     text.one("plugwork_spans_lost_total", "counter", "Spans that were recorded and reached no collector.", lost);
-    let shared = read(&metrics.shared);
-    text.one(
-        "plugwork_metrics_shared_routes_total",
-        "counter",
-        "Routes that were given the series `other`, because there were too many.",
-        shared,
-    );
+    let shared = live.entries.iter().filter(|entry| Arc::ptr_eq(&entry.series, &metrics.other)).count();
+    text.one("plugwork_metrics_shared_routes", "gauge", "Routes that share the series `other`, because there are too many.", shared);
 }
 
 /// Name, kind, help and value of each number of a plugin.

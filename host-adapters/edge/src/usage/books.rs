@@ -1,6 +1,6 @@
 //! What was measured and is not kept yet. Pure but for its lock: time is told to it.
 //!
-//! Easily got wrong: a counter that is smaller than it was belongs to an account that was opened anew (consent was given again), and counts from 0.
+//! Easily got wrong: a plugin's counters belong to its account. Where that was opened anew (it was unloaded, or consent was given again) they count from 0.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -24,6 +24,8 @@ pub(crate) struct Reading {
     pub(crate) plugin: String,
     /// Counts since its account was opened; memory over time is none of them.
     pub(crate) counts: UsageSum,
+    /// Which account they are of.
+    pub(crate) account: u64,
     /// What it holds now.
     pub(crate) memory_bytes: u64,
 }
@@ -43,6 +45,7 @@ impl Reading {
                 host_calls: usage.host_calls,
                 faults: usage.faults,
             },
+            account: usage.account,
             memory_bytes: usage.memory_bytes.saturating_add(usage.held_bytes),
         }
     }
@@ -52,6 +55,7 @@ impl Reading {
 #[derive(Debug)]
 struct Last {
     counts: UsageSum,
+    account: u64,
     at: Instant,
 }
 
@@ -85,10 +89,14 @@ impl Books {
             return;
         }
         for reading in readings {
-            let Reading { tenant, label, application, plugin, counts, memory_bytes } = reading;
-            let last = open.last.insert((tenant.clone(), label.clone()), Last { counts: *counts, at: now });
+            let Reading { tenant, label, application, plugin, counts, account, memory_bytes } = reading;
+            let last = open.last.insert((tenant.clone(), label.clone()), Last { counts: *counts, account: *account, at: now });
             // A plugin that is met for the first time began after the look before.
-            let since = last.as_ref().map_or_else(UsageSum::default, |last| last.counts);
+            let since = last.as_ref().map_or_else(UsageSum::default, |last| {
+                // Requests are the server's own count, and go on.
+                let fresh = UsageSum { requests: last.counts.requests, ..UsageSum::default() };
+                if last.account == *account { last.counts } else { fresh }
+            });
             let held_ms = last.map_or(0, |last| u64::try_from(now.saturating_duration_since(last.at).as_millis()).unwrap_or(u64::MAX));
             let mut sum = grown(*counts, since);
             sum.memory_byte_ms = memory_bytes.saturating_mul(held_ms);
@@ -126,13 +134,8 @@ impl Open {
     }
 }
 
-/// How much a set of counters has grown. One account: if one of them is smaller than it was, all of them began anew. Requests are the server's own count.
+/// How much counters have grown.
 fn grown(now: UsageSum, before: UsageSum) -> UsageSum {
-    let is_new = now.cpu_ms < before.cpu_ms
-        || now.egress_bytes < before.egress_bytes
-        || now.host_calls < before.host_calls
-        || now.faults < before.faults;
-    let before = if is_new { UsageSum { requests: before.requests, ..UsageSum::default() } } else { before };
     UsageSum {
         requests: now.requests.saturating_sub(before.requests),
         cpu_ms: now.cpu_ms.saturating_sub(before.cpu_ms),
@@ -152,7 +155,7 @@ mod tests {
     fn reading(requests: u64, cpu_ms: u64, memory_bytes: u64) -> Reading {
         let own = |text: &str| text.to_owned();
         let counts = UsageSum { requests, cpu_ms, ..UsageSum::default() };
-        Reading { tenant: own("t"), label: own("l"), application: own("a"), plugin: own("p"), counts, memory_bytes }
+        Reading { tenant: own("t"), label: own("l"), application: own("a"), plugin: own("p"), counts, account: 1, memory_bytes }
     }
 
     fn taken(books: &Books) -> Vec<(u64, u64, u64, u64)> {
@@ -177,8 +180,8 @@ mod tests {
         let (books, began) = (Books::default(), Instant::now());
         books.begin();
         books.enter(1, began, &[reading(10, 100, 0)]);
-        books.enter(1, began, &[reading(12, 7, 0)]);
-        assert_eq!(taken(&books), [(1, 12, 107, 0)]);
+        books.enter(1, began, &[Reading { account: 2, ..reading(12, 150, 0) }]);
+        assert_eq!(taken(&books), [(1, 12, 250, 0)]);
     }
 
     #[test]

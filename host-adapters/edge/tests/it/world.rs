@@ -41,7 +41,9 @@ pub(crate) struct Stage {
 
 /// Messages of plugins.
 #[derive(Clone, Default)]
-pub(crate) struct Said(pub(crate) Arc<Mutex<Vec<(String, Option<Cause>)>>>);
+pub(crate) struct Said(pub(crate) Arc<Mutex<Vec<Line>>>);
+
+type Line = (String, Option<Cause>);
 
 impl Sink for Said {
     fn record(&self, subject: &Subject, level: Level, message: &str) {

@@ -189,7 +189,7 @@ mod tests {
     async fn answers_that_wait_in_the_list_stay_charged_and_are_free_when_it_is_returned() {
         let limits = Limits { plugin_memory_bytes: 2 << 20, requests: 1, ..Limits::interactive() };
         let account = Account::of_test(limits);
-        let sender = Sender { client: Some(Arc::new(Answering)), account: account.clone(), held: AtomicUsize::new(0) };
+        let sender = Sender { client: Some(Arc::new(Answering)), account: account.clone(), cause: None, held: AtomicUsize::new(0) };
         let answers = sender.send_all(vec![request(), request(), request(), request()]).await;
         let denied =
             answers.iter().filter(|answer| matches!(answer, Err(Refusal::Denied(denial)) if denial.code == "E-LIMIT-PLUGIN-MEMORY"));
