@@ -6,8 +6,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod certificate;
-mod crowding;
 mod collector;
+mod crowding;
 mod deploying;
 mod flooding;
 mod frames;
