@@ -35,7 +35,7 @@ pub struct Metering {
 }
 
 impl Metering {
-    /// Begins: what was used before is not entered.
+    /// Begins. What plugins that run already have used so far is entered too, under this hour.
     pub fn start(node: &Node, ledger: Arc<dyn UsageLedger>) -> Self {
         node.books().begin();
         look(node);
