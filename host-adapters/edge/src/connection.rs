@@ -19,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::access::Watched;
 use crate::listen::{Accepted, Stream};
+use crate::metrics::Held;
 use crate::request::{Shared, answer};
 use crate::settings::Settings;
 use crate::tls;
@@ -68,6 +69,9 @@ async fn open(accepted: Accepted, settings: &Settings) -> Option<(Wire<Stream>, 
 /// Serves a connection until it ends; from `stop` on no further request of it.
 pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut stop: watch::Receiver<bool>) {
     let settings = shared.node.settings();
+    let metrics = shared.node.metrics();
+    metrics.connections.fetch_add(1, Ordering::Relaxed);
+    let _open = Held::new(&metrics.connections_open);
     let connection = Connection { tls: accepted.tls.is_some(), client: accepted.client };
     let opening = tokio::time::timeout(Duration::from_millis(settings.head_deadline_ms), open(accepted, &settings));
     let opened = tokio::select! {
@@ -77,7 +81,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut stop: wat
     let Ok(Some((wire, speaks))) = opened else { return };
     let activity = Arc::new(Activity::default());
     let service = service_fn({
-        let activity = activity.clone();
+        let (activity, shared) = (activity.clone(), shared.clone());
         move |request: Request<Incoming>| {
             let (shared, busy) = (shared.clone(), Busy(activity.clone()));
             busy.0.began.fetch_add(1, Ordering::Relaxed);

@@ -14,6 +14,7 @@ use plugwork_core::route::{Route, RouteTable};
 use plugwork_http::{HttpLimits, HttpService};
 
 use crate::finding::issue;
+use crate::metrics::{Metrics, Series};
 use crate::mount::Mount;
 use crate::rate::Limiter;
 use crate::settings::Settings;
@@ -77,6 +78,8 @@ pub(crate) struct Entry {
     pub(crate) plugin: String,
     pub(crate) mount: Arc<Mount>,
     pub(crate) service: HttpService,
+    /// Its counts.
+    pub(crate) series: Arc<Series>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) limiter: Option<Arc<Limiter>>,
     /// The check that a request must pass.
@@ -107,7 +110,7 @@ impl Live {
     ///
     /// # Errors
     /// Routes that another application answers.
-    pub(crate) fn with(&self, serving: Serving, settings: &Settings) -> Result<Self, Vec<Issue>> {
+    pub(crate) fn with(&self, serving: Serving, settings: &Settings, metrics: &Metrics) -> Result<Self, Vec<Issue>> {
         let mut all = self.serving.clone();
         let key = serving.key.clone();
         all.insert(key.clone(), serving);
@@ -137,7 +140,7 @@ impl Live {
         })?;
         let limited = self.entries.iter().filter_map(|entry| Some((entry.application.clone(), entry.same.clone(), entry.limiter.clone()?)));
         let mut limiters: Limiters = limited.map(|(application, same, limiter)| ((application, same), limiter)).collect();
-        let entries = declared.iter().map(|(deployed, _, declared)| entry(*deployed, declared, &mut limiters, settings)).collect();
+        let entries = declared.iter().map(|(deployed, _, declared)| entry(*deployed, declared, &mut limiters, settings, metrics)).collect();
         Ok(Self { table, entries, serving: all })
     }
 }
@@ -145,7 +148,7 @@ impl Live {
 /// What counts clients, by application and route.
 type Limiters = BTreeMap<(ApplicationKey, String), Arc<Limiter>>;
 
-fn entry(deployed: Deployed<'_>, declared: &RouteDeclaration, limiters: &mut Limiters, settings: &Settings) -> Entry {
+fn entry(deployed: Deployed<'_>, declared: &RouteDeclaration, limiters: &mut Limiters, settings: &Settings, metrics: &Metrics) -> Entry {
     let RouteDeclaration { route, plugin, limits, auth } = declared;
     let path = route.path.to_string();
     let rate = limits.client_rate.map(|rate| format!("{}/{}", rate.requests, rate.window_seconds)).unwrap_or_default();
@@ -163,6 +166,7 @@ fn entry(deployed: Deployed<'_>, declared: &RouteDeclaration, limiters: &mut Lim
     Entry {
         application: deployed.key.clone(),
         deployment: deployed.number,
+        series: metrics.of_route(deployed.key, &path, plugin),
         path,
         plugin: plugin.clone(),
         service: HttpService::with_limits(&mount.installation, http),

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use plugwork::core::lifecycle::Stage;
 use plugwork::interfaces::http::IncomingHandler;
@@ -28,8 +29,14 @@ use crate::stable::VERSION_BYTES;
 pub(crate) struct Mount {
     /// The instance's name.
     pub(crate) label: String,
+    /// Whose it is.
+    pub(crate) key: ApplicationKey,
+    /// The application's name for it.
+    pub(crate) name: String,
     pub(crate) installation: Installation,
     pub(crate) gate: Gate,
+    /// Requests that had a place with it.
+    pub(crate) requests: AtomicU64,
 }
 
 impl Mount {
@@ -96,7 +103,10 @@ impl Workshop<'_> {
             installation.ok_or_else(|| vec![issue(&at, "it was removed while it was prepared", "")])
         });
         match installed {
-            Ok(installation) => Ok(Arc::new(Mount { label, installation, gate: Gate::new(self.settings) })),
+            Ok(installation) => {
+                let (key, name, gate) = (key.clone(), name.to_owned(), Gate::new(self.settings));
+                Ok(Arc::new(Mount { label, key, name, installation, gate, requests: AtomicU64::new(0) }))
+            }
             Err(findings) => {
                 self.secrets.forget(&label);
                 Err(findings)

@@ -8,7 +8,7 @@ mod sharing;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -25,9 +25,12 @@ use crate::components::Components;
 use crate::finding::issue;
 use crate::identity::Checks;
 use crate::live::{Live, Older, Serving};
+use crate::metrics::Metrics;
 use crate::mount::{Consent, Mount, Workshop, label};
 use crate::secrets::DeclaredSecrets;
 use crate::settings::Settings;
+use crate::trace::Tracing;
+use crate::usage::{self, Books};
 
 /// How many plugins are prepared at once.
 const PREPARED_AT_ONCE: usize = 4;
@@ -107,6 +110,9 @@ struct Inner {
     settings: ArcSwap<Settings>,
     checks: ArcSwap<Checks>,
     live: ArcSwap<Live>,
+    metrics: Metrics,
+    books: Books,
+    tracing: OnceLock<Tracing>,
     /// What runs, by the instance's name. Whoever changes anything holds it.
     mounts: Mutex<BTreeMap<String, Arc<Mount>>>,
 }
@@ -127,9 +133,19 @@ impl Node {
         secrets: DeclaredSecrets,
         settings: Settings,
     ) -> Self {
-        let settings = ArcSwap::from_pointee(settings);
-        let (checks, live, mounts) = (ArcSwap::default(), ArcSwap::default(), Mutex::default());
-        Self(Arc::new(Inner { runtime: runtime.clone(), deployments, components, secrets, settings, checks, live, mounts }))
+        Self(Arc::new(Inner {
+            runtime: runtime.clone(),
+            deployments,
+            components,
+            secrets,
+            settings: ArcSwap::from_pointee(settings),
+            checks: ArcSwap::default(),
+            live: ArcSwap::default(),
+            metrics: Metrics::default(),
+            books: Books::default(),
+            tracing: OnceLock::new(),
+            mounts: Mutex::default(),
+        }))
     }
 
     /// Where component files are kept.
@@ -153,6 +169,27 @@ impl Node {
         let (settings, fixed) = self.settings().changed_to(wanted);
         self.0.settings.store(Arc::new(settings));
         fixed
+    }
+
+    /// Records requests as spans from here on. Once: later ones change nothing. Whoever began it closes it.
+    pub fn trace_with(&self, tracing: &Tracing) {
+        self.0.tracing.get_or_init(|| tracing.clone());
+    }
+
+    pub(crate) fn tracing(&self) -> Option<&Tracing> {
+        self.0.tracing.get()
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn books(&self) -> &Books {
+        &self.0.books
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0.runtime
     }
 
     pub(crate) fn live(&self) -> Arc<Live> {
@@ -211,6 +248,7 @@ impl Node {
             let mut mounts = this.0.mounts.lock().await;
             let done = this.deploy_now(wish, &mut mounts).await;
             this.sweep(&mut mounts, done.is_err()).await;
+            this.0.metrics.changed(done.is_ok());
             done
         })
         .await
@@ -251,6 +289,7 @@ impl Node {
             let mut mounts = this.0.mounts.lock().await;
             let done = this.roll_back_now(wish, expected, &mut mounts).await;
             this.sweep(&mut mounts, done.is_err()).await;
+            this.0.metrics.changed(done.is_ok());
             done
         })
         .await
@@ -336,7 +375,7 @@ impl Node {
         let Prepared { application, mounts, older } = prepared;
         let (application, mounts, older) = (application.clone(), mounts.clone(), older.clone());
         let serving = Serving { key: key.clone(), application, mounts, current, older };
-        self.0.live.load().with(serving, &self.settings()).map_err(DeployError::Findings)
+        self.0.live.load().with(serving, &self.settings(), &self.0.metrics).map_err(DeployError::Findings)
     }
 
     fn switch(&self, key: &ApplicationKey, prepared: Prepared, current: Current) -> Result<Current, DeployError> {
@@ -372,6 +411,7 @@ impl Node {
             mounts.iter().filter(|(_, mount)| Arc::strong_count(mount) == 1).map(|(label, _)| label.clone()).collect();
         for label in unused {
             let Some(mount) = mounts.remove(&label) else { continue };
+            usage::last_look(self, &mount);
             if mount.is_active() {
                 // Where that fails it stays enabled and is called by nobody.
                 drop(mount.installation.disable("plugwork serve", "no deployment uses it").await);

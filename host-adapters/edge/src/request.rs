@@ -9,13 +9,14 @@ use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use plugwork_core::route::Miss;
-use plugwork_http::{Body, Connection, Principal, Problem, RequestId, RouteParameters, Served, head};
+use plugwork_http::{Body, Connection, Principal, Problem, ProblemCode, RequestId, RouteParameters, Served, head};
 
 use crate::access::{AccessLog, Watched, Watching};
 use crate::identity::Unidentified;
 use crate::live::shown;
 use crate::node::Node;
 use crate::rate::{Decision, Limiter};
+use crate::trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE: HeaderName = HeaderName::from_static("ratelimit");
@@ -31,9 +32,13 @@ pub(crate) struct Shared {
 /// Answers a request of a connection.
 pub(crate) async fn answer(shared: &Shared, mut request: Request<Incoming>, connection: Connection) -> Response<Watched> {
     let id = RequestId::new();
-    let mut watching = Watching::begin(&shared.log, shared.node.live());
+    let mut watching = Watching::begin(&shared.log, &shared.node, connection.tls, request.version());
+    let place = trace::enter(request.headers_mut(), shared.node.tracing());
     let access = &mut watching.access;
     id.as_str().clone_into(&mut access.request_id);
+    access.trace_id = place.context.trace_id_text();
+    request.extensions_mut().insert(place.context.clone());
+    watching.traced = Some(place);
     access.client = shown(connection.client);
     request.method().as_str().clone_into(&mut access.method);
     request.uri().path().clone_into(&mut access.path);
@@ -53,6 +58,9 @@ pub(crate) async fn answer(shared: &Shared, mut request: Request<Incoming>, conn
     }
     watching.access.status = response.status().as_u16();
     watching.served = response.extensions_mut().remove::<Served>();
+    if let Some(code) = response.extensions_mut().remove::<ProblemCode>() {
+        shared.node.metrics().rejections.add(code);
+    }
     response.map(|body| Watched::new(body, watching))
 }
 
@@ -89,6 +97,7 @@ async fn given(
     watching.access.host = authority;
     let found = found.map_err(|miss| missed(&miss))?;
     let entry = &live.entries[found.route];
+    watching.route = Some(found.route);
     let access = &mut watching.access;
     entry.application.application.clone_into(&mut access.application);
     access.deployment = entry.deployment;
@@ -116,7 +125,12 @@ async fn given(
         })?;
         parts.extensions.insert(principal);
     }
-    let Some(place) = entry.mount.gate.enter().await else {
+    let from = watching.began.elapsed();
+    let (place, waited) = entry.mount.gate.enter().await;
+    if let Some(waited) = waited {
+        watching.waited(from, waited);
+    }
+    let Some(place) = place else {
         return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-BUSY", "too many requests are with the function").after(1));
     };
     watching.place = Some(place);
@@ -124,6 +138,7 @@ async fn given(
         let parameters = found.parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         parts.extensions.insert(RouteParameters(parameters));
     }
+    watching.timeline.called(watching.began);
     let answer = entry.service.answer(Request::from_parts(parts, body));
     let mut response = match entry.deadline {
         None => answer.await,
@@ -132,6 +147,7 @@ async fn given(
             Refused::new(StatusCode::GATEWAY_TIMEOUT, "E-HTTP-DEADLINE", "the function did not answer within the time of this route")
         })?,
     };
+    watching.timeline.answered(watching.began);
     response.headers_mut().extend(headers);
     Ok(response)
 }

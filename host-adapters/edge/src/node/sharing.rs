@@ -29,7 +29,8 @@ impl Node {
         let tell = |error| (Some(found.number), error);
         let older = self.prepare_older(&found, &served.application, mounts).await.map_err(tell)?;
         let serving = Serving { older, ..served };
-        let live = self.0.live.load().with(serving, &self.settings()).map_err(|issues| tell(DeployError::Findings(issues)))?;
+        let live =
+            self.0.live.load().with(serving, &self.settings(), &self.0.metrics).map_err(|issues| tell(DeployError::Findings(issues)))?;
         self.0.live.store(Arc::new(live));
         Ok(())
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod certificate;
+mod collector;
 mod crowding;
 mod deploying;
 mod flooding;
@@ -16,6 +17,7 @@ mod fronts;
 mod guest;
 mod identifying;
 mod limiting;
+mod observing;
 mod refusing;
 mod serving;
 mod sharing;
