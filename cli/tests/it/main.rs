@@ -25,4 +25,5 @@ mod place;
 mod run;
 mod seen;
 mod serve;
+mod state;
 mod terminal;

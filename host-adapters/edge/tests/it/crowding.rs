@@ -137,7 +137,9 @@ async fn ten_thousand_that_are_idle_cost_little_and_hold_up_nobody() {
         }
     });
     tokio::time::timeout(Duration::from_secs(240), join_all(active)).await.expect("all of them are answered");
-    println!("idle: {} bytes over HTTP/1.1, {} over HTTP/2; {ACTIVE} asked four times in {:?}", bytes[0], bytes[1], began.elapsed());
+    let took = began.elapsed();
+    let figures = format!("idle: {} bytes over HTTP/1.1, {} over HTTP/2; {ACTIVE} asked four times in {took:?}\n", bytes[0], bytes[1]);
+    std::io::stdout().write_all(figures.as_bytes()).unwrap();
     // Those that were idle are still there.
     for stream in idle.iter_mut().take(IDLE / 2).step_by(500) {
         ask(stream).await;
