@@ -239,7 +239,8 @@ fn whoever_supervises_a_server_is_told_when_it_serves_reads_again_and_stops() {
         let read = socket.recv(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes[..read]).into_owned()
     };
-    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+    place.write("server.toml", "");
+    let mut command = place.command(&["serve", "--config", "server.toml", "--listen", "127.0.0.1:0"]);
     let child = command.env("NOTIFY_SOCKET", place.path("notify.sock")).stderr(Stdio::piped()).spawn().unwrap();
     let mut served = Served::of(child);
     assert_eq!(next(), "READY=1");
