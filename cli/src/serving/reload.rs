@@ -52,11 +52,15 @@ impl Flags {
 impl Reload {
     /// Begins to watch and to listen for SIGHUP; ends when what it gives is dropped.
     pub(crate) fn start(self) -> Result<JoinSet<()>, Failure> {
-        let mut hangup = signal(SignalKind::hangup())?;
         let mut tasks = JoinSet::new();
         for tls in self.tls.clone() {
             tasks.spawn(tls.watch(told));
         }
+        // Without a file there is nothing to read again, and a terminal that is closed ends what runs in it.
+        if self.file.is_none() {
+            return Ok(tasks);
+        }
+        let mut hangup = signal(SignalKind::hangup())?;
         tasks.spawn(async move {
             while hangup.recv().await.is_some() {
                 notify::reloading();

@@ -42,8 +42,9 @@ Examples:
   plugwork serve shop/plugwork.toml --listen 127.0.0.1:9000
   plugwork serve --config server.toml
 
-SIGHUP reads the configuration and certificates again. SIGTERM and Ctrl-C let requests that began come to their end; a second one ends
-at once. Exit code 3 where it cannot be deployed."
+SIGTERM and Ctrl-C let requests that began come to their end; a second one ends
+at once. With --config, SIGHUP reads the file and certificates again. Exit code
+3 where it cannot be deployed."
 )]
 pub(crate) struct Serve {
     /// The application: its folder, or its `plugwork.toml`.

@@ -42,6 +42,11 @@ impl Served {
     /// Sends a signal, and reads what is said until a part of it is there.
     fn signal(&mut self, signal: &str, until: &str) -> String {
         assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+        self.read_until(until)
+    }
+
+    /// What is said until a part of it is there.
+    fn read_until(&mut self, until: &str) -> String {
         let mut said = String::new();
         while !said.contains(until) {
             assert!(self.told.read_line(&mut said).unwrap() > 0, "it ended:\n{said}");
@@ -292,7 +297,8 @@ fn whoever_supervises_a_server_is_told_when_it_serves_reads_again_and_stops() {
         let read = socket.recv(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes[..read]).into_owned()
     };
-    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+    place.write("server.toml", "");
+    let mut command = place.command(&["serve", "--config", "server.toml", "--listen", "127.0.0.1:0"]);
     let child = command.env("NOTIFY_SOCKET", place.path("notify.sock")).stderr(Stdio::piped()).spawn().unwrap();
     let mut served = Served::of(child);
     assert_eq!(next(), "READY=1");
@@ -301,4 +307,20 @@ fn whoever_supervises_a_server_is_told_when_it_serves_reads_again_and_stops() {
     assert_eq!(next(), "READY=1");
     served.signal("-TERM", "stopping");
     assert_eq!(next(), "STOPPING=1");
+}
+
+#[test]
+fn certificates_are_read_again_on_sighup_and_by_themselves_and_a_broken_one_is_told() {
+    let place = place();
+    place.write("server.toml", "[[listen]]\naddress = \"127.0.0.1:0\"\n[[listen]]\naddress = \"127.0.0.1:0\"\ntls = { certificate = \"x.pem\", key = \"x.key\" }\n");
+    crate::certificate::Certificate::new().write(&place.path(""));
+    let mut served = Served::start_as(&place, &["--config", "server.toml"]);
+    let said = served.signal("-HUP", "was read again\n");
+    assert!(said.contains("serving on https://127.0.0.1:"), "{said}");
+    served.read_until("the certificate `x.pem` was read again");
+    // Nobody has to say so.
+    crate::certificate::Certificate::new().write_certificate(&place.path(""));
+    let said = served.read_until("is not the key of");
+    assert!(said.contains("the certificate that was read before is used on"), "{said}");
+    served.stop();
 }

@@ -28,6 +28,7 @@ pub(crate) struct Stage {
     pub(crate) node: Node,
     pub(crate) runtime: Runtime,
     pub(crate) address: SocketAddr,
+    pub(crate) listens: Vec<Listen>,
     pub(crate) tls: Vec<Tls>,
     pub(crate) log: Arc<Mutex<Vec<Access>>>,
     /// What plugins said, and for which request.
@@ -143,10 +144,10 @@ impl Stage {
         let kept = log.clone();
         let told = move |access: &Access| kept.lock().unwrap().push(access.clone());
         let server = Server::listen(&node, listens, told).await.unwrap();
-        let (address, tls) = (server.address().unwrap(), server.tls());
+        let (address, listens, tls) = (server.address().unwrap(), server.listens(), server.tls());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { node, runtime, address, tls, log, said, folder, deployments, records, stop: Some(stop), running }
+        Self { node, runtime, address, listens, tls, log, said, folder, deployments, records, stop: Some(stop), running }
     }
 
     /// A server that serves these routes.
