@@ -85,7 +85,16 @@ pub(crate) struct Shared {
     /// Where work of the runtime's own runs.
     pub(crate) io: Handle,
     pub(crate) threads: GuestThreads,
-    pub(crate) accounts: Mutex<HashMap<(Subject, u64), Weak<Account>>>,
+    pub(crate) accounts: Mutex<Accounts>,
+}
+
+/// By subject and the record that the consent rests on. Several of one: those of a plugin that was removed and still drains, beside that of the one
+/// that was installed again.
+type Accounts = HashMap<(Subject, u64), Vec<Weak<Account>>>;
+
+/// Those that are alive.
+fn alive(accounts: &Accounts) -> impl Iterator<Item = Arc<Account>> {
+    accounts.values().flatten().filter_map(Weak::upgrade)
 }
 
 impl Runtime {
@@ -141,8 +150,7 @@ impl Runtime {
 
     /// What each loaded plugin holds now and has spent, in the order of their subjects.
     pub fn usage(&self) -> Vec<Usage> {
-        let mut accounts: Vec<Arc<Account>> =
-            self.0.accounts.lock().expect("no panic happens under this lock").values().filter_map(Weak::upgrade).collect();
+        let mut accounts: Vec<Arc<Account>> = alive(&self.0.accounts.lock().expect("no panic happens under this lock")).collect();
         accounts.sort_by(|a, b| a.subject().cmp(b.subject()));
         accounts.iter().map(|account| account.snapshot()).collect()
     }
@@ -237,13 +245,21 @@ impl Shared {
     pub(crate) fn account(&self, subject: &Subject, since: u64, limits: Limits) -> Arc<Account> {
         let mut accounts = self.accounts.lock().expect("no panic happens under this lock");
         let key = (subject.clone(), since);
-        if let Some(account) = accounts.get(&key).and_then(Weak::upgrade).filter(|account| !account.revoked()) {
+        // One that leaves ends when it has drained: what is installed again does not go with it.
+        let stays = |account: &Arc<Account>| !account.revoked() && !account.is_leaving();
+        if let Some(account) = accounts.get(&key).into_iter().flatten().filter_map(Weak::upgrade).find(stays) {
             account.set_limits(limits);
             return account;
         }
-        accounts.retain(|_, account| account.strong_count() > 0);
+        accounts.retain(|_, same| {
+            same.retain(|account| account.strong_count() > 0);
+            !same.is_empty()
+        });
         let account = Arc::new(Account::open(subject.clone(), since, limits, self.audit.clone(), self.seats.clone()));
-        accounts.insert(key, Arc::downgrade(&account));
+        let same = accounts.entry(key).or_default();
+        // Of one that was revoked nothing is to be asked any more.
+        same.retain(|other| other.upgrade().is_some_and(|other| !other.revoked()));
+        same.push(Arc::downgrade(&account));
         account
     }
 
@@ -273,7 +289,7 @@ impl Shared {
             let same = subject.tenant == key.tenant && subject.package == key.package;
             same && (key.instance == consent::EVERY_INSTANCE || key.instance == subject.instance)
         };
-        accounts.values().filter_map(Weak::upgrade).filter(is_of).collect()
+        alive(&accounts).filter(is_of).collect()
     }
 
     /// What runs of a plugin that is about to be removed here.
@@ -294,7 +310,7 @@ impl Shared {
     /// Stops every call of a plugin whose consent is over.
     pub(crate) fn end_expired_accounts(&self, now_ms: u64) {
         let accounts = self.accounts.lock().expect("no panic happens under this lock");
-        accounts.values().filter_map(Weak::upgrade).for_each(|account| account.end_if_expired(now_ms));
+        alive(&accounts).for_each(|account| account.end_if_expired(now_ms));
     }
 
     /// Puts events on record, all or none; gives the sequence of the last.
@@ -392,9 +408,12 @@ impl Shared {
     /// An account that began before its record.
     fn rest(&self, account: &Arc<Account>, sequence: u64) {
         let mut accounts = self.accounts.lock().expect("no panic happens under this lock");
-        accounts.remove(&(account.subject().clone(), account.since()));
+        let is_it = |other: &Weak<Account>| std::ptr::eq(other.as_ptr(), Arc::as_ptr(account));
+        if let Some(same) = accounts.get_mut(&(account.subject().clone(), account.since())) {
+            same.retain(|other| !is_it(other));
+        }
         account.rest_on(sequence);
-        accounts.insert((account.subject().clone(), sequence), Arc::downgrade(account));
+        accounts.entry((account.subject().clone(), sequence)).or_default().push(Arc::downgrade(account));
     }
 }
 

@@ -46,12 +46,12 @@ impl Member {
     /// Loads it, once more after a while where its file cannot be had now: one that is away for a moment is not lost.
     pub(super) async fn load_or_lose(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
         for wait in FETCHED_AGAIN_AFTER {
-            match self.load(runtime).await {
+            match self.load(runtime, &self.plan()).await {
                 Err(error) if error.kind() == ErrorKind::Io => tokio::time::sleep(wait).await,
                 loaded => return loaded,
             }
         }
-        self.load(runtime).await
+        self.load(runtime, &self.plan()).await
     }
 }
 

@@ -89,8 +89,8 @@ impl Installation {
     /// A version that asks for more is given back as an offer. One that does not have the points of the old one, does not start, refuses
     /// `migrate` or `restore`, or is not well, is an error; the old one keeps running in all these cases.
     pub async fn replace(&self, offer: Offer, by: &str) -> Result<Replacement> {
-        let one = self.member.changing.clone().lock_owned().await;
-        let before = match self.member.latest(&self.runtime).await {
+        let (one, latest) = self.to_replace().await;
+        let before = match latest {
             Err(error) if self.member.is_lost(&error) => return self.replace_lost(one, offer, by, error).await,
             before => before?,
         };
@@ -105,13 +105,38 @@ impl Installation {
 
     /// As [`Installation::replace`], with these grants: somebody consented to them.
     pub async fn replace_with(&self, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
-        let one = self.member.changing.clone().lock_owned().await;
-        let before = match self.member.latest(&self.runtime).await {
+        let (one, latest) = self.to_replace().await;
+        let before = match latest {
             Err(error) if self.member.is_lost(&error) => return self.replace_lost_with(one, offer, grants, by, error).await,
             before => before?,
         };
         let offer = self.fit(offer, before.account.expires_ms(), before.limits_given)?;
         self.swap(one, &before, offer.by(by, "consent to another version"), grants, by).await
+    }
+
+    /// The right to change it, which nobody else has meanwhile, and the version that a replacement begins from, also where it takes no calls now.
+    async fn to_replace(&self) -> (OwnedMutexGuard<()>, Result<Arc<Generation>>) {
+        let member = &self.member;
+        let mut loaded = None;
+        loop {
+            let one = member.changing.clone().lock_owned().await;
+            if member.native.is_some() || !member.is(Stage::Active) {
+                let latest = member.at_rest(&self.runtime).await;
+                return (one, latest);
+            }
+            if let Some(current) = member.open_current() {
+                return (one, Ok(current));
+            }
+            let plan = member.plan();
+            match loaded.take() {
+                // Where little fits it may be unloaded again by now: it is the version all the same.
+                Some((before, result)) if member.is_still(&before) => return (one, result),
+                _ => {}
+            }
+            // Not with this right in hand: a load needs it where it finds that the version was updated.
+            drop(one);
+            loaded = Some((plan, member.loaded(&self.runtime).await));
+        }
     }
 
     /// The offer for this installation; an error where it is of another package.
@@ -202,12 +227,13 @@ impl Installation {
         }
         // Of one that is not called nothing is kept warm.
         let rest = if active { next.warm(live) } else { Some(live) };
-        next.end_all(rest).await;
         let recipe = member.recipe.load().for_version(next);
         member.settings.store(Arc::new(settings));
         // It was told which one ran before.
         member.updated_from(None);
         member.take_over(&self.runtime, next, before, recipe);
+        // Now, and not between the record and the step above: a guest may take its time to say goodbye.
+        next.end_all(rest).await;
         Ok(())
     }
 }
@@ -253,15 +279,12 @@ async fn prove(live: &mut Live, before: &Generation, next: &Generation, from_ver
 }
 
 impl Member {
-    /// The version that a replacement begins from, also where it takes no calls now.
-    async fn latest(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
+    /// The version that a replacement begins from, where it takes no calls now.
+    async fn at_rest(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
         if self.native.is_some() {
             return Err(
                 Error::new(ErrorKind::Invalid, format!("`{}` is native: it is replaced with its host", self.name)).of(&self.subject())
             );
-        }
-        if self.is(Stage::Active) {
-            return self.loaded(runtime).await;
         }
         lifecycle_allows(self)?;
         let ready = self.ready.lock().expect("no panic happens under this lock").clone();
@@ -392,7 +415,8 @@ impl Member {
             let state = self.state.lock().expect("no panic happens under this lock");
             self.recipe.store(Arc::new(recipe));
             self.subject.store(before.subject.clone());
-            if state.stage() != Stage::Active {
+            // A runtime that closes has drained what it found, and nothing is attached after that.
+            if state.stage() != Stage::Active || shared.is_open(&self.subject()).is_err() {
                 shared.retire(before.clone());
                 return Ok(());
             }
