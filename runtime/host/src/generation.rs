@@ -201,16 +201,15 @@ impl Generation {
 
     /// A new instance, with the history that it begins where it may serve again; or one that came back while this waited for a seat.
     async fn instance(&self) -> Result<(Box<Live>, Option<Shelved<()>>)> {
-        if self.work.shelf.is_none() {
-            return Ok((Box::new(Live::start(self).await?), None));
-        }
-        match self.seat_or_warm().await? {
-            Ok(seat) => {
-                let birth = Shelved::new((), self.now_ms());
-                Ok((Box::new(Live::start_in(self, seat).await?), Some(birth)))
-            }
-            Err((live, birth)) => Ok((live, Some(birth))),
-        }
+        let (seat, birth) = match self.work.shelf.is_some() {
+            // Boxed: a warm call would carry its size.
+            true => match Box::pin(self.seat_or_warm()).await? {
+                Ok(seat) => (seat, Some(Shelved::new((), self.now_ms()))),
+                Err((live, birth)) => return Ok((live, Some(birth))),
+            },
+            false => (self.seat().await?, None),
+        };
+        Ok((Box::new(Live::start_in(self, seat).await?), birth))
     }
 
     /// Whichever is there first: a seat for a new instance, or a warm one.

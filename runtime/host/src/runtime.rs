@@ -350,38 +350,35 @@ impl Shared {
         }
     }
 
-    /// Puts on record that another version has the consent now, and lets its account rest on that. An error where consent was taken back meanwhile: then
-    /// that stands.
-    /// `since` is the record that the version before rests on; none where that was ended. Gives the last record.
-    pub(crate) async fn rest_on_new_record(&self, next: &Generation, since: Option<u64>, events: Vec<Event>) -> Result<u64> {
+    /// Puts on record that another version has the consent now, and lets its account rest on that. An error where consent was taken back meanwhile, or
+    /// somebody decided otherwise: then that stands.
+    /// `since` is the record that the version before rests on, none where that was ended; `decided` is the latest that the caller knows about the
+    /// consent. Gives the last record.
+    pub(crate) async fn rest_on_new_record(&self, next: &Generation, since: Option<u64>, decided: u64, events: Vec<Event>) -> Result<u64> {
         let key = ConsentKey::from(&*next.subject);
-        let taken_back = |what: &Self| {
-            let message = format!("consent to `{}` was taken back", next.subject);
-            what.complain(Level::Warn, &message);
-            Error::new(ErrorKind::Refused, message).of(&next.subject)
+        let refused = |why: String| {
+            self.complain(Level::Warn, &why);
+            Err(Error::new(ErrorKind::Refused, why).of(&next.subject))
         };
-        // Looked at before, so that after the record there is next to nothing left to look at: from there on nothing may fail.
-        let (Some(audit), Some(since)) = (&self.audit, since) else { return Err(taken_back(self)) };
-        let seen = audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence);
-        if self.was_ended(&key, since, seen + 1).await? {
-            return Err(taken_back(self));
+        let taken_back = || refused(format!("consent to `{}` was taken back", next.subject));
+        let (Some(audit), Some(mut since)) = (&self.audit, since) else { return taken_back() };
+        loop {
+            let seen = audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence);
+            if self.was_ended(&key, since, seen + 1).await? {
+                return taken_back();
+            }
+            if audit.records.consent(&key).await.map_err(Error::records)?.is_some_and(|latest| latest.sequence > decided) {
+                return refused(format!("somebody decided about the consent to `{}` meanwhile", next.subject));
+            }
+            // Only where nobody wrote anything since that look: what is on record is right from the first moment, and a host that dies at any other leaves
+            // nothing behind that it would have had to take back.
+            if let Some(records) = audit.records.append_after(seen, self.clock.now_ms(), events.clone()).await.map_err(Error::records)? {
+                let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(seen) };
+                self.rest(&next.account, first.sequence);
+                return Ok(last.sequence);
+            }
+            since = seen.max(since);
         }
-        let count = events.len() as u64;
-        let last = self.record(events).await?;
-        let first = last + 1 - count;
-        self.rest(&next.account, first);
-        // Somebody may have taken it back between the look and the record, also in another process. Where that cannot be read it counts as taken back.
-        if first > seen + 1 && self.was_ended(&key, seen, first).await.unwrap_or(true) {
-            let revoked = Event::Revoked {
-                subject: (*next.subject).clone(),
-                by: "host".to_owned(),
-                reason: "taken back while it was replaced".to_owned(),
-            };
-            let sequence = self.record(vec![revoked]).await?;
-            self.revoke(&key, sequence);
-            return Err(taken_back(self));
-        }
-        Ok(last)
     }
 
     /// Whether a record between the two ends the consent of this key.

@@ -6,11 +6,13 @@
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
 mod accounts;
+mod again;
 mod allocation;
 mod breaking;
 mod broken;
 mod cache;
 mod canary;
+mod carrying;
 mod compile;
 mod consent;
 mod crossing;

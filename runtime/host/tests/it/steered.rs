@@ -19,6 +19,8 @@ pub(crate) struct Steered {
 struct Steps {
     /// Appended before that look at a consent, counted from now; 0 is never.
     before_look: Mutex<(u32, Vec<Event>)>,
+    /// Appended right before the next version that takes another's place, or goes back.
+    before_replacement: Mutex<Vec<Event>>,
     /// How many looks at a consent there were.
     looks: AtomicU32,
     holds: AtomicBool,
@@ -36,11 +38,16 @@ impl Steered {
         *self.steps.before_look.lock().unwrap() = (number, events);
     }
 
+    /// Somebody else appends this when the next version is about to be put on record that takes another's place.
+    pub(crate) fn before_replacement(&self, events: Vec<Event>) {
+        *self.steps.before_replacement.lock().unwrap() = events;
+    }
+
     pub(crate) fn looks(&self) -> u32 {
         self.steps.looks.load(Ordering::SeqCst)
     }
 
-    /// Whoever puts a replacement on record is answered when it is let go.
+    /// Whoever puts on record that another version takes the place, or the one before again, is answered when it is let go.
     pub(crate) fn holds_replacements(&self) {
         self.steps.holds.store(true, Ordering::SeqCst);
     }
@@ -54,6 +61,13 @@ impl Steered {
         self.steps.let_go.notify_one();
     }
 
+    async fn is_about_to_append(&self, is_replacement: bool) {
+        let events = if is_replacement { std::mem::take(&mut *self.steps.before_replacement.lock().unwrap()) } else { Vec::new() };
+        if !events.is_empty() {
+            self.records.append(0, events).await.unwrap();
+        }
+    }
+
     async fn appended(&self, is_replacement: bool) {
         if is_replacement && self.steps.holds.swap(false, Ordering::SeqCst) {
             self.steps.held.store(true, Ordering::SeqCst);
@@ -63,14 +77,25 @@ impl Steered {
 }
 
 fn is_replacement(events: &[Event]) -> bool {
-    events.iter().any(|event| matches!(event, Event::Replaced { .. }))
+    events.iter().any(|event| matches!(event, Event::Replaced { .. } | Event::RolledBack { .. }))
 }
 
 impl Records for Steered {
     fn append(&self, at_ms: u64, events: Vec<Event>) -> Pending<'_, Vec<Record>> {
         Box::pin(async move {
             let is_replacement = is_replacement(&events);
+            self.is_about_to_append(is_replacement).await;
             let appended = self.records.append(at_ms, events).await;
+            self.appended(is_replacement).await;
+            appended
+        })
+    }
+
+    fn append_after(&self, end: u64, at_ms: u64, events: Vec<Event>) -> Pending<'_, Option<Vec<Record>>> {
+        Box::pin(async move {
+            let is_replacement = is_replacement(&events);
+            self.is_about_to_append(is_replacement).await;
+            let appended = self.records.append_after(end, at_ms, events).await;
             self.appended(is_replacement).await;
             appended
         })
