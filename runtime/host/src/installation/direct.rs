@@ -16,7 +16,8 @@ use crate::runtime::Runtime;
 
 impl Plugin {
     /// Attaches it to the points it exports: the short way to install and enable it, without hooks before the installation. One instance is started
-    /// first to see that it does.
+    /// first to see that it does. An error of kind `Invalid` where another version of it is active, or this one with other grants, limits or another
+    /// configuration.
     pub async fn enable(&self) -> Result<&Self> {
         let Some(shared) = self.generation().runtime.upgrade() else {
             return Err(Error::new(ErrorKind::Invalid, "its runtime was closed").of(self.subject()));
