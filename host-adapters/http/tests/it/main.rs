@@ -14,6 +14,8 @@ mod guest;
 mod many;
 mod proxy;
 mod refusing;
+mod service;
+mod serving;
 mod streaming;
 mod wire;
 mod world;

@@ -99,6 +99,7 @@ fn link_p3(path: &str, l: &mut Linker<State>) -> wasmtime::Result<bool> {
         "wasi:filesystem/preopens" => {
             filesystem::preopens::add_to_linker::<State, WasiFilesystem>(l, |s| s.counted_as(HostInterface::Filesystem).filesystem())
         }
+        "wasi:http/types" => super::http::service_types::link(l),
         _ => return Ok(false),
     }?;
     Ok(true)
