@@ -83,7 +83,8 @@ impl Workshop<'_> {
         if !answers_http(&offer) {
             let points: Vec<String> = offer.points().map(ToString::to_string).collect();
             let what = format!("it exports `{}`", points.join("`, `"));
-            let expected = "a plugin that answers HTTP: `plugwork:points/http-function`, `wasi:http/incoming-handler` 0.2 or `wasi:http/handler` 0.3";
+            let expected =
+                "a plugin that answers HTTP: `plugwork:points/http-function`, `wasi:http/incoming-handler` 0.2 or `wasi:http/handler` 0.3";
             return Err(vec![issue(format!("{at}.source"), what, expected)]);
         }
         let configuration = Value::Object(declared.config.clone());

@@ -71,9 +71,7 @@ impl HttpService {
         let ([function, incoming, handler], answers) = (worlds(), |world| installation.is_attached_to(world));
         let mut response = match checked {
             Ok(facts) if answers(function) => function::answer(installation, limits, head, facts, body, &id).await,
-            Ok(facts) if answers(incoming) => {
-                streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &id).await
-            }
+            Ok(facts) if answers(incoming) => streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &id).await,
             Ok(facts) if answers(handler) => streamed::answer::<Handler, _>(installation, limits, head, facts, body, &id).await,
             Ok(_) => Problem::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called").response(id.as_str()),
             Err(problem) => problem.response(id.as_str()),

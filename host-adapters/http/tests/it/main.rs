@@ -8,6 +8,7 @@
 
 mod answers;
 mod asking;
+mod at_once;
 mod clients;
 mod failing;
 mod guest;

@@ -37,3 +37,11 @@ pub(crate) async fn stage_with_reuse(limits: Limits) -> Stage {
         asking("[permissions.engine]\nprofile = \"full\"\nreuse-calls = 100", engine(&json!({"profile": "full", "reuse-calls": 100})));
     stage_with(component, limits, grants).await
 }
+
+/// A stage where one instance of it may have so many requests at once, and so many altogether.
+pub(crate) async fn stage_at_once(at_once: u32, calls: u32, limits: Limits) -> Stage {
+    let asks = format!("[permissions.engine]\nprofile = \"full\"\nreuse-calls = {calls}\ncalls-at-once = {at_once}");
+    let grants = engine(&json!({"profile": "full", "reuse-calls": calls, "calls-at-once": at_once}));
+    let (component, grants) = asking(&asks, grants);
+    stage_with(component, limits, grants).await
+}

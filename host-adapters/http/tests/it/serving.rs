@@ -53,7 +53,10 @@ async fn a_late_answer_is_504_and_one_that_waits_for_nobody_too() {
     let stage = stage(Limits { deadline_ms: 400, ..limits() }).await;
     for path in ["/loops", "/sleeps", "/waits-for-nobody"] {
         let (status, code) = told(&stage, path).await;
-        assert!((status, code.as_str()) == (504, "E-FAULT-DEADLINE") || path == "/waits-for-nobody" && status == 502, "{path}: {status} {code}");
+        assert!(
+            (status, code.as_str()) == (504, "E-FAULT-DEADLINE") || path == "/waits-for-nobody" && status == 502,
+            "{path}: {status} {code}"
+        );
     }
     until("nothing is left of them", || stage.instances() == 0).await;
 }
@@ -140,7 +143,7 @@ async fn tasks_and_streams_without_end_come_to_an_end() {
         drop(response.into_body().collect().await);
         until("the call has ended", || told.outcome().is_some()).await;
         let error = told.outcome().unwrap().error.clone().unwrap();
-        assert_eq!(error.fault().unwrap().code(), "trap", "{path}: {error}");
+        assert!(["memory", "trap"].contains(&error.fault().unwrap().code()), "{path}: {error}");
         until("its instance is gone", || stage.instances() == 0).await;
     }
 }
@@ -253,7 +256,8 @@ async fn a_request_body_past_its_limit_or_its_time_is_told_as_that() {
     let address = served_by(stage.service_with(few)).await;
     // Not announced, and past its limit only after the plugin has answered: all that is left is to break off.
     for path in ["/echo", "/pass", "/whatever-came"] {
-        let chunks = format!("POST {path} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n there.\r\n0\r\n\r\n");
+        let chunks =
+            format!("POST {path} HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n there.\r\n0\r\n\r\n");
         let mut client = say(address, &chunks).await;
         let mut all = Vec::new();
         let _ = client.read_to_end(&mut all).await;

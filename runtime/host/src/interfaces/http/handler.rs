@@ -29,9 +29,15 @@ crate::point! {
     pub Handler = "wasi:http/handler@0.3.0" in handler
 }
 
+pub(crate) use handler::Guest;
+
 impl Call for Handler {
     type Input = Incoming;
     type Output = ();
+
+    fn visit(incoming: &Incoming) -> Option<(Incoming, ())> {
+        Some((incoming.clone(), ()))
+    }
 
     async fn call(
         guest: &<Self as Point>::Guest,
@@ -95,12 +101,7 @@ pub(crate) async fn exchange(
 }
 
 /// The request as the guest is given it.
-fn incoming(
-    hooks: &mut dyn wasmtime_wasi_http::WasiHttpHooks,
-    request: http::Request<WasiBody>,
-    tls: bool,
-    wait: &ClientWait,
-) -> Request {
+fn incoming(hooks: &mut dyn wasmtime_wasi_http::WasiHttpHooks, request: http::Request<WasiBody>, tls: bool, wait: &ClientWait) -> Request {
     let (mut head, body) = request.into_parts();
     let host = head.headers.remove(http::header::HOST);
     let asked = head.uri.into_parts();

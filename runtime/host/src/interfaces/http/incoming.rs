@@ -68,6 +68,11 @@ impl Incoming {
         self
     }
 
+    /// Whether it was not handed over yet.
+    pub(crate) fn is_there(&self) -> bool {
+        self.0.lock().expect("no panic happens under this lock").is_some()
+    }
+
     /// What it is, for whoever comes first.
     pub(crate) fn take(&self) -> Option<Handed> {
         self.0.lock().expect("no panic happens under this lock").take()

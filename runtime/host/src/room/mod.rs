@@ -1,0 +1,245 @@
+//! Rooms: instances with several calls in them at the same time, where the plugin was granted `calls-at-once` and its point can do that.
+//!
+//! Here is who goes into which room, and how a call waits for its end; what happens inside is in `inside`, who is there in `present`. Easily got
+//! wrong: the room is a task of its own, because whoever came first may go first; and a visit that was never begun is nobody's failure: it goes to
+//! another room.
+
+mod clock;
+mod inside;
+mod present;
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use plugwork_core::Fault;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{Error, Result};
+use crate::generation::Generation;
+use crate::interfaces::http::Incoming;
+use crate::ledger::Spend;
+use crate::runtime::Shared;
+use crate::threads::GuestThreads;
+
+pub(crate) use self::clock::Clock;
+
+/// How much later than its deadline a visit may end that its room could not end: a guest that gives way is told in time, one that does not is cut off.
+pub(crate) const HELD: Duration = Duration::from_millis(50);
+/// For one whose room has not begun by then.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The rooms of one loaded version.
+pub(crate) struct Rooms {
+    at_once: u32,
+    visits_max: u32,
+    open: Mutex<Vec<Arc<Room>>>,
+}
+
+/// One instance that takes visits.
+pub(crate) struct Room {
+    door: Mutex<Door>,
+    /// Whether its guest works at this moment.
+    is_working: AtomicBool,
+    born_ms: u64,
+}
+
+struct Door {
+    visits: mpsc::UnboundedSender<Visit>,
+    inside: u32,
+    /// Visits that it may still take.
+    left: u32,
+    is_shut: bool,
+}
+
+/// One call on its way into a room.
+pub(crate) struct Visit {
+    incoming: Incoming,
+    began: Instant,
+    deadline: Instant,
+    told: oneshot::Sender<Told>,
+    /// Resolves when nobody waits for it any more.
+    given_up: oneshot::Receiver<()>,
+}
+
+/// How a visit ended.
+pub(crate) struct Told {
+    answer: Result<()>,
+    spend: Spend,
+}
+
+impl Rooms {
+    /// For instances that take so many calls altogether, and so many at once.
+    pub(crate) fn new(visits_max: u32, at_once: u32) -> Self {
+        Self { at_once, visits_max, open: Mutex::default() }
+    }
+
+    /// Lets a visit into a room that is open. Gives it back where it needs another: because all are full, or work, and there are threads that do not.
+    fn let_in(&self, visit: Visit, threads: usize, now_ms: u64) -> std::result::Result<(), Visit> {
+        let open = self.open.lock().expect("no panic happens under this lock");
+        let has_place = |room: &&Arc<Room>| room.inside(now_ms).is_some_and(|inside| inside < self.at_once);
+        let rests = open.iter().filter(has_place).find(|room| !room.is_working.load(Ordering::Relaxed));
+        let room = match rests {
+            None if open.len() < threads => None,
+            None => open.iter().filter(has_place).min_by_key(|room| room.inside(now_ms)),
+            rests => rests,
+        };
+        match room {
+            Some(room) => room.let_in(visit),
+            None => Err(visit),
+        }
+    }
+
+    fn remove(&self, room: &Arc<Room>) {
+        self.open.lock().expect("no panic happens under this lock").retain(|open| !Arc::ptr_eq(open, room));
+    }
+}
+
+impl Room {
+    fn door<T>(&self, act: impl FnOnce(&mut Door) -> T) -> T {
+        act(&mut self.door.lock().expect("no panic happens under this lock"))
+    }
+
+    /// How many are in it; none where it takes no more.
+    fn inside(&self, now_ms: u64) -> Option<u32> {
+        let is_old = now_ms.saturating_sub(self.born_ms) >= crate::generation::AGE_MS_MAX;
+        self.door(|door| (!door.is_shut && door.left > 0 && !is_old).then_some(door.inside))
+    }
+
+    fn let_in(&self, visit: Visit) -> std::result::Result<(), Visit> {
+        self.door(|door| {
+            if door.is_shut || door.left == 0 {
+                return Err(visit);
+            }
+            door.visits.send(visit).map_err(|visit| visit.0)?;
+            door.inside += 1;
+            door.left -= 1;
+            Ok(())
+        })
+    }
+
+    /// One has left it.
+    fn left(&self) {
+        self.door(|door| door.inside -= 1);
+    }
+
+    /// Takes no more: what is in it goes on.
+    fn shut(&self) {
+        self.door(|door| door.is_shut = true);
+    }
+
+    /// Shuts it if nobody is in it, or on the way.
+    fn shut_if_empty(&self) -> bool {
+        self.door(|door| {
+            door.is_shut |= door.inside == 0;
+            door.inside == 0
+        })
+    }
+
+    /// Its instance has taken so many already.
+    fn has_taken(&self, visits: u32) {
+        self.door(|door| door.left = door.left.saturating_sub(visits));
+    }
+}
+
+/// Makes one call in a room, with others or alone.
+pub(crate) async fn visit(
+    generation: &Arc<Generation>,
+    rooms: &Rooms,
+    runtime: &Arc<Shared>,
+    incoming: &Incoming,
+    spend: &mut Spend,
+) -> Result<()> {
+    let waited = GuestThreads::take_waited();
+    let limit = Duration::from_millis(generation.account.limits().deadline_ms);
+    let began = Instant::now().checked_sub(waited).unwrap_or_else(Instant::now);
+    let deadline = began + limit;
+    generation.may_run(limit.saturating_sub(waited)).await.map_err(|error| error.of(&generation.subject))?;
+    loop {
+        let (told, is_told) = oneshot::channel();
+        // Dropped with this future: then the visit was given up.
+        let (_stays, given_up) = oneshot::channel();
+        let visit = Visit { incoming: incoming.clone(), began, deadline, told, given_up };
+        if let Err(visit) = rooms.let_in(visit, runtime.threads.count(), generation.now_ms()) {
+            open(generation, rooms, runtime, visit);
+        }
+        let told = tokio::select! {
+            biased;
+            told = is_told => told,
+            () = tokio::time::sleep_until((deadline + PATIENCE).into()) => return Err(late(generation, began).hurried().of(&generation.subject)),
+        };
+        match told {
+            Ok(told) => {
+                *spend = told.spend;
+                return told.answer.map_err(|error| error.of(&generation.subject));
+            }
+            // Its room ended before it began: another one.
+            Err(_) if incoming.is_there() => {}
+            Err(_) => return Err(Error::from_fault(Fault::Cancelled).of(&generation.subject)),
+        }
+    }
+}
+
+fn late(generation: &Generation, began: Instant) -> Error {
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Error::from_fault(Fault::Deadline { limit_ms: generation.account.limits().deadline_ms, ran_ms: milliseconds(began.elapsed()) })
+}
+
+/// Opens a room with its first visit in it.
+fn open(generation: &Arc<Generation>, rooms: &Rooms, runtime: &Arc<Shared>, visit: Visit) {
+    let (visits, arriving) = mpsc::unbounded_channel();
+    let door = Mutex::new(Door { visits, inside: 0, left: rooms.visits_max, is_shut: false });
+    let room = Arc::new(Room { door, is_working: AtomicBool::new(false), born_ms: generation.now_ms() });
+    if room.let_in(visit).is_ok() {
+        rooms.open.lock().expect("no panic happens under this lock").push(room.clone());
+        let lane = generation.lane(runtime);
+        runtime.threads.spawn_in(&lane, Opened { generation: generation.clone(), room }.run(arriving)).detach();
+    }
+}
+
+/// A room in the list, out of which it goes in whatever way it ends.
+struct Opened {
+    generation: Arc<Generation>,
+    room: Arc<Room>,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.room.shut();
+        self.generation.rooms().into_iter().for_each(|rooms| rooms.remove(&self.room));
+    }
+}
+
+impl Opened {
+    async fn run(self, mut arriving: mpsc::UnboundedReceiver<Visit>) {
+        let (generation, room) = (&self.generation, &self.room);
+        let (mut live, birth) = match generation.warm_or_new().await {
+            Ok(found) => found,
+            Err(error) => {
+                room.shut();
+                // They all waited for this one.
+                while let Ok(visit) = arriving.try_recv() {
+                    drop(visit.told.send(Told { answer: Err(error.clone()), spend: Spend::default() }));
+                }
+                return;
+            }
+        };
+        let taken = birth.as_ref().map_or(0, crate::shelf::Shelved::uses);
+        room.has_taken(taken);
+        let visits_max = generation.rooms().map_or(0, |rooms| rooms.visits_max.saturating_sub(taken));
+        let begun = inside::host(&mut live, generation, room, &mut arriving, visits_max).await;
+        room.shut();
+        // Out of the list first: what is given back is found on the shelf, not here.
+        self.generation.rooms().into_iter().for_each(|rooms| rooms.remove(room));
+        // Whoever came too late finds its visit dropped, and looks again.
+        drop(arriving);
+        let birth = birth.map(|birth| birth.after(begun));
+        if let Some(rest) = generation.give_back(live, birth) {
+            rest.end(generation).await;
+        }
+    }
+}
+
+/// A future that may borrow what is in a room.
+type Serving<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
