@@ -167,7 +167,7 @@ impl Generation {
             && let Some(runtime) = self.runtime.upgrade()
         {
             // Boxed: every other call would carry it.
-            return Box::pin(room::visit(self, rooms, &runtime, &incoming, spend)).await.map(|()| output);
+            return Box::pin(room::visit(self, rooms, &runtime, incoming, spend)).await.map(|()| output);
         }
         let (mut live, birth) = self.warm_or_new().await?;
         // A new instance's start is part of what the call costs.

@@ -9,7 +9,7 @@ use plugwork::{Limits, Outcome};
 use plugwork_http::Served;
 use tokio::io::AsyncReadExt;
 
-use crate::service::{stage_at_once, stage_with_reuse};
+use crate::service::{stage_at_once, stage_at_once_on, stage_with_reuse};
 use crate::streaming::all_of;
 use crate::wire::{say, served};
 use crate::world::{Stage, ask, limits, post, read, request, until};
@@ -65,6 +65,19 @@ async fn an_instance_takes_as_many_as_it_may_and_no_more() {
     assert!(counts.iter().filter(|(_, count)| *count == 1).count() >= 3, "{counts:?}");
     let all = join_all((0..40).map(|_| answered(&stage, "/count"))).await;
     assert!(all.iter().all(|(status, text, _)| *status == 200 && text.parse::<u32>().unwrap() <= 3), "{all:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_waits_for_an_instance_takes_a_place_that_becomes_free() {
+    // One instance, and it never rests: a second one finds no seat while requests come.
+    let stage = stage_at_once_on(2, 2, 1_000_000, Limits { instances: 1, deadline_ms: 10_000, ..limits() }).await;
+    let one_after_another = async || {
+        for _ in 0..40 {
+            assert_eq!(answered(&stage, "/slow/20").await.0, 200);
+        }
+    };
+    tokio::join!(one_after_another(), one_after_another(), one_after_another(), one_after_another(), one_after_another());
+    assert_eq!(stage.instances(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,8 +158,9 @@ async fn one_alone_that_goes_away_ends_its_instance_also_where_it_never_gives_wa
     let stage = stage_at_once(8, 1_000, Limits { deadline_ms: 2_000, ..limits() }).await;
     let address = served(&stage).await;
     for path in ["/sleeps", "/loops", "/sleeps-in-the-middle", "/loops-in-the-middle"] {
+        let before = stage.runtime.usage()[0].calls;
         let client = say(address, &format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
-        until("the guest runs", || stage.instances() == 1).await;
+        until("it is in", || stage.runtime.usage()[0].calls > before).await;
         drop(client);
         let began = Instant::now();
         until(path, || stage.instances() == 0).await;
@@ -181,16 +195,24 @@ async fn tasks_and_streams_without_end_end_their_instance() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_that_takes_no_more_requests_is_no_end_of_its_plugin() {
     let stage = stage_at_once(8, 1_000, Limits { deadline_ms: 600, ..limits() }).await;
-    assert_eq!(answered(&stage, "/leaves/backpressure").await.1, "done");
-    let all = join_all((0..20).map(|_| answered(&stage, "/hello"))).await;
-    assert!(all.iter().all(|(status, ..)| [200, 504].contains(status)), "{all:?}");
-    let (status, text, _) = answered(&stage, "/hello").await;
-    assert_eq!(status, 200, "{text}");
+    for _ in 0..3 {
+        assert_eq!(answered(&stage, "/leaves/backpressure").await.1, "done");
+        assert_eq!(answered(&stage, "/count").await.1, "1", "a new one");
+    }
+    // Those that are on their way into it wait for their own time, and no longer.
+    let (sleeps, first) = (answered(&stage, "/slow/300"), answered(&stage, "/leaves/backpressure"));
+    let (sleeps, first, late) = tokio::join!(sleeps, first, async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        answered(&stage, "/hello").await
+    });
+    assert_eq!((sleeps.0, first.0), (200, 200));
+    assert!([200, 504].contains(&late.0), "{late:?}");
+    assert_eq!(answered(&stage, "/hello").await.0, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn bodies_of_many_at_once_do_not_mix() {
-    let stage = stage_at_once(16, 1_000, limits()).await;
+async fn bodies_of_many_at_once_do_not_mix_on_many_threads() {
+    let stage = stage_at_once_on(4, 16, 1_000, limits()).await;
     let service = stage.service();
     let bodies: Vec<&'static str> = (0..32).map(|number: u32| &*number.to_string().repeat(5_000).leak()).collect();
     let all = join_all(bodies.iter().map(|body| ask(&service, post("/echo", body)))).await;
@@ -213,7 +235,7 @@ async fn an_answer_that_breaks_off_is_never_taken_for_a_whole_one() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn given_up_after_any_number_of_turns_nothing_is_left_of_a_request() {
-    for stage in [stage_at_once(8, 1_000, limits()).await, crate::service::stage(limits()).await] {
+    for stage in [stage_at_once_on(2, 8, 1_000, limits()).await, crate::service::stage(limits()).await] {
         for turns in 0..60 {
             let service = stage.service();
             let mut asking = Box::pin(async move { read(service.answer(post("/echo", "some text")).await).await });

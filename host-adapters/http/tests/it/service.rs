@@ -7,7 +7,7 @@ use plugwork::{Grants, Limits};
 use serde_json::{Value, json};
 
 use crate::proxy::built;
-use crate::world::{Stage, stage_with};
+use crate::world::{Stage, stage_on, stage_with};
 
 /// Built once in a run of the tests.
 pub(crate) fn component() -> &'static [u8] {
@@ -38,10 +38,16 @@ pub(crate) async fn stage_with_reuse(limits: Limits) -> Stage {
     stage_with(component, limits, grants).await
 }
 
-/// A stage where one instance of it may have so many requests at once, and so many altogether.
+/// A stage where one instance of it may have so many requests at once, and so many altogether. It has one guest thread: with more of them a request may go
+/// to another instance while this one works.
 pub(crate) async fn stage_at_once(at_once: u32, calls: u32, limits: Limits) -> Stage {
+    stage_at_once_on(1, at_once, calls, limits).await
+}
+
+/// The same on so many guest threads.
+pub(crate) async fn stage_at_once_on(threads: usize, at_once: u32, calls: u32, limits: Limits) -> Stage {
     let asks = format!("[permissions.engine]\nprofile = \"full\"\nreuse-calls = {calls}\ncalls-at-once = {at_once}");
     let grants = engine(&json!({"profile": "full", "reuse-calls": calls, "calls-at-once": at_once}));
     let (component, grants) = asking(&asks, grants);
-    stage_with(component, limits, grants).await
+    stage_on(threads, component, limits, grants).await
 }

@@ -21,7 +21,7 @@ use wasmtime::Store;
 use wasmtime::component::Accessor;
 
 use super::present::{Begun, Present};
-use super::{Clock, HELD, Room, Serving, Visit};
+use super::{Clock, HELD, Room, Rooms, Serving, Visit};
 use crate::call::{Meter, Outcome, named, panic_message, thread_time};
 use crate::error::{Error, Result};
 use crate::generation::Generation;
@@ -36,6 +36,8 @@ enum Ended {
     /// Its time is over; whether that was for its client.
     Late(bool),
     GivenUp,
+    /// It went elsewhere in the moment in which it began.
+    NeverCame,
     /// There was no memory for what crosses.
     NoRoom(Denial),
 }
@@ -92,6 +94,10 @@ fn enter(store: &mut Store<State>, generation: &Generation, clock: &Arc<Clock>) 
     state.ledger.forget_refused();
     state.last_words = None;
     state.client_wait = None;
+    // What they say and send is not known to be of one of them.
+    if std::mem::take(&mut state.is_caused) {
+        state.log.set_cause(None);
+    }
     state.host_calls_before = state.ledger.spend.host_calls;
     state.waited = Duration::ZERO;
     state.queued = Duration::ZERO;
@@ -212,6 +218,11 @@ impl Turns<'_> {
             self.divide();
             while *begun < self.inside.visits_max && !self.is_spoiled {
                 let Poll::Ready(Some(visit)) = arriving.poll_recv(context) else { break };
+                if visit.told.is_closed() {
+                    // It went before it began: elsewhere, or away.
+                    self.inside.room.never_came();
+                    continue;
+                }
                 *begun += 1;
                 self.begin(u64::from(*begun), visit);
             }
@@ -236,6 +247,10 @@ impl Turns<'_> {
                 lingers.as_mut().reset(until.into());
             }
             return lingers.as_mut().poll(context).map(|()| Ok(Left::Lingered));
+        }
+        if self.accessor.poll_ready_for_concurrent_call(*self.inside.guest.func_handle().func(), context).is_pending() {
+            // It takes nothing any more: no reason to keep it for the next one.
+            return Poll::Ready(Ok(Left::Spoiled));
         }
         if *begun >= self.inside.visits_max || self.inside.room.shut_if_empty() { Poll::Ready(Ok(Left::Clean)) } else { Poll::Pending }
     }
@@ -274,6 +289,7 @@ impl Turns<'_> {
             self.inside.room.shut();
         }
         self.inside.room.left();
+        self.inside.generation.rooms().into_iter().for_each(Rooms::has_place);
         match ended {
             Ended::Done => present.end(id, Ok(()), &spend),
             Ended::Late(by_client) => {
@@ -281,7 +297,7 @@ impl Turns<'_> {
                 generation.account.faulted(error.fault().expect("a deadline"));
                 present.end(id, Err(if by_client { error.by_client().hurried() } else { error }), &spend);
             }
-            Ended::GivenUp => present.forget(id),
+            Ended::GivenUp | Ended::NeverCame => present.forget(id),
             Ended::NoRoom(denial) => {
                 let message = format!("no memory for one more request of `{}`:", generation.subject);
                 present.end(id, Err(Error::refused(message, vec![denial])), &spend);
@@ -291,6 +307,8 @@ impl Turns<'_> {
 
     /// The guest gave way just now: its ticks count from here, towards the next deadline.
     fn gave_way(&self) {
+        // It may be long until its next turn, and calls that began are to be seen.
+        self.accessor.with(|mut store| store.data_mut().ledger.hand_over());
         let left = self.inside.present.next_deadline().map(|until| until.saturating_duration_since(Instant::now()));
         let ticks = left.map_or(u64::MAX, |left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         self.inside.clock.gave_way(self.inside.generation.ticker.now().saturating_add(ticks).saturating_add(1));
@@ -300,8 +318,7 @@ impl Turns<'_> {
 /// One visit, until it is done, its time is over, or nobody waits for it.
 async fn serve(guest: &Guest, accessor: &Accessor<State>, begun: Begun) -> wasmtime::Result<Ended> {
     let Begun { incoming, given_up, began, deadline, wait } = begun;
-    // Its caller went before it could begin.
-    let Some(handed) = incoming.take() else { return Ok(Ended::GivenUp) };
+    let Some(handed) = incoming.take() else { return Ok(Ended::NeverCame) };
     tokio::select! {
         biased;
         _ = given_up => Ok(Ended::GivenUp),

@@ -1,20 +1,21 @@
 //! Rooms: instances with several calls in them at the same time, where the plugin was granted `calls-at-once` and its point can do that.
 //!
 //! Here is who goes into which room, and how a call waits for its end; what happens inside is in `inside`, who is there in `present`. Easily got
-//! wrong: the room is a task of its own, because whoever came first may go first; and a visit that was never begun is nobody's failure: it goes to
-//! another room.
+//! wrong: the room is a task of its own, because whoever came first may go first; a visit that was never begun is nobody's failure: it goes to
+//! another room; and one that waits for a room to open, which may wait for a seat, goes to another as soon as that has a place.
 
 mod clock;
 mod inside;
 mod present;
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use plugwork_core::Fault;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::error::{Error, Result};
 use crate::generation::Generation;
@@ -35,6 +36,8 @@ pub(crate) struct Rooms {
     at_once: u32,
     visits_max: u32,
     open: Mutex<Vec<Arc<Room>>>,
+    /// Somebody left one that has begun.
+    place: Notify,
 }
 
 /// One instance that takes visits.
@@ -42,6 +45,8 @@ pub(crate) struct Room {
     door: Mutex<Door>,
     /// Whether its guest works at this moment.
     is_working: AtomicBool,
+    /// Whether it has its instance.
+    has_begun: AtomicBool,
     born_ms: u64,
 }
 
@@ -72,23 +77,33 @@ pub(crate) struct Told {
 impl Rooms {
     /// For instances that take so many calls altogether, and so many at once.
     pub(crate) fn new(visits_max: u32, at_once: u32) -> Self {
-        Self { at_once, visits_max, open: Mutex::default() }
+        Self { at_once, visits_max, open: Mutex::default(), place: Notify::new() }
     }
 
-    /// Lets a visit into a room that is open. Gives it back where it needs another: because all are full, or work, and there are threads that do not.
-    fn let_in(&self, visit: Visit, threads: usize, now_ms: u64) -> std::result::Result<(), Visit> {
+    /// Lets a visit into a room that is open: one that rests, or the emptiest, or one that is about to begin. Gives it back where it needs another:
+    /// because all are full, or work, and there are threads that do not.
+    fn let_in(&self, visit: Visit, threads: usize, now_ms: u64) -> std::result::Result<Arc<Room>, Visit> {
         let open = self.open.lock().expect("no panic happens under this lock");
         let has_place = |room: &&Arc<Room>| room.inside(now_ms).is_some_and(|inside| inside < self.at_once);
-        let rests = open.iter().filter(has_place).find(|room| !room.is_working.load(Ordering::Relaxed));
+        let has_begun = |room: &&Arc<Room>| room.has_begun.load(Ordering::Relaxed);
+        let rests = open.iter().filter(has_place).filter(has_begun).find(|room| !room.is_working.load(Ordering::Relaxed));
         let room = match rests {
             None if open.len() < threads => None,
-            None => open.iter().filter(has_place).min_by_key(|room| room.inside(now_ms)),
+            None => {
+                let emptiest = open.iter().filter(has_place).filter(has_begun).min_by_key(|room| room.inside(now_ms));
+                emptiest.or_else(|| open.iter().find(has_place))
+            }
             rests => rests,
         };
         match room {
-            Some(room) => room.let_in(visit),
+            Some(room) => room.let_in(visit).map(|()| room.clone()),
             None => Err(visit),
         }
+    }
+
+    /// Tells one who waits for a room to open that there may be a place in another.
+    fn has_place(&self) {
+        self.place.notify_one();
     }
 
     fn remove(&self, room: &Arc<Room>) {
@@ -124,6 +139,14 @@ impl Room {
         self.door(|door| door.inside -= 1);
     }
 
+    /// One that was on its way did not come.
+    fn never_came(&self) {
+        self.door(|door| {
+            door.inside -= 1;
+            door.left += 1;
+        });
+    }
+
     /// Takes no more: what is in it goes on.
     fn shut(&self) {
         self.door(|door| door.is_shut = true);
@@ -148,7 +171,7 @@ pub(crate) async fn visit(
     generation: &Arc<Generation>,
     rooms: &Rooms,
     runtime: &Arc<Shared>,
-    incoming: &Incoming,
+    mut incoming: Incoming,
     spend: &mut Spend,
 ) -> Result<()> {
     let waited = GuestThreads::take_waited();
@@ -156,28 +179,41 @@ pub(crate) async fn visit(
     let began = Instant::now().checked_sub(waited).unwrap_or_else(Instant::now);
     let deadline = began + limit;
     generation.may_run(limit.saturating_sub(waited)).await.map_err(|error| error.of(&generation.subject))?;
+    let mut is_late = pin!(tokio::time::sleep_until((deadline + PATIENCE).into()));
     loop {
-        let (told, is_told) = oneshot::channel();
+        let (told, mut is_told) = oneshot::channel();
         // Dropped with this future: then the visit was given up.
         let (_stays, given_up) = oneshot::channel();
         let visit = Visit { incoming: incoming.clone(), began, deadline, told, given_up };
-        if let Err(visit) = rooms.let_in(visit, runtime.threads.count(), generation.now_ms()) {
-            open(generation, rooms, runtime, visit);
-        }
-        let told = tokio::select! {
-            biased;
-            told = is_told => told,
-            () = tokio::time::sleep_until((deadline + PATIENCE).into()) => return Err(late(generation, began).hurried().of(&generation.subject)),
+        let room = match rooms.let_in(visit, runtime.threads.count(), generation.now_ms()) {
+            Ok(room) => room,
+            Err(visit) => open(generation, rooms, runtime, visit),
         };
-        match told {
-            Ok(told) => {
-                *spend = told.spend;
-                return told.answer.map_err(|error| error.of(&generation.subject));
+        let handed = loop {
+            let waits = !room.has_begun.load(Ordering::Relaxed);
+            tokio::select! {
+                biased;
+                told = &mut is_told => match (told, incoming.take()) {
+                    (Ok(told), _) => {
+                        *spend = told.spend;
+                        return told.answer.map_err(|error| error.of(&generation.subject));
+                    }
+                    // It never began there: another one.
+                    (Err(_), Some(handed)) => break handed,
+                    (Err(_), None) => return Err(Error::from_fault(Fault::Cancelled).of(&generation.subject)),
+                },
+                () = &mut is_late => return Err(late(generation, began).hurried().of(&generation.subject)),
+                () = rooms.place.notified(), if waits => {
+                    if room.has_begun.load(Ordering::Relaxed) {
+                        rooms.place.notify_one();
+                    } else if let Some(handed) = incoming.take() {
+                        // What is in the old room is nothing any more, also where it begins in this moment.
+                        break handed;
+                    }
+                }
             }
-            // Its room ended before it began: another one.
-            Err(_) if incoming.is_there() => {}
-            Err(_) => return Err(Error::from_fault(Fault::Cancelled).of(&generation.subject)),
-        }
+        };
+        incoming = Incoming::of(handed);
     }
 }
 
@@ -187,15 +223,17 @@ fn late(generation: &Generation, began: Instant) -> Error {
 }
 
 /// Opens a room with its first visit in it.
-fn open(generation: &Arc<Generation>, rooms: &Rooms, runtime: &Arc<Shared>, visit: Visit) {
+fn open(generation: &Arc<Generation>, rooms: &Rooms, runtime: &Arc<Shared>, visit: Visit) -> Arc<Room> {
     let (visits, arriving) = mpsc::unbounded_channel();
     let door = Mutex::new(Door { visits, inside: 0, left: rooms.visits_max, is_shut: false });
-    let room = Arc::new(Room { door, is_working: AtomicBool::new(false), born_ms: generation.now_ms() });
-    if room.let_in(visit).is_ok() {
-        rooms.open.lock().expect("no panic happens under this lock").push(room.clone());
-        let lane = generation.lane(runtime);
-        runtime.threads.spawn_in(&lane, Opened { generation: generation.clone(), room }.run(arriving)).detach();
-    }
+    let (is_working, has_begun) = (AtomicBool::new(false), AtomicBool::new(false));
+    let room = Arc::new(Room { door, is_working, has_begun, born_ms: generation.now_ms() });
+    // It is open, and nobody else knows it.
+    drop(room.let_in(visit));
+    rooms.open.lock().expect("no panic happens under this lock").push(room.clone());
+    let opened = Opened { generation: generation.clone(), room: room.clone() };
+    runtime.threads.spawn_in(&generation.lane(runtime), opened.run(arriving)).detach();
+    room
 }
 
 /// A room in the list, out of which it goes in whatever way it ends.
@@ -225,6 +263,7 @@ impl Opened {
                 return;
             }
         };
+        room.has_begun.store(true, Ordering::Relaxed);
         let taken = birth.as_ref().map_or(0, crate::shelf::Shelved::uses);
         room.has_taken(taken);
         let visits_max = generation.rooms().map_or(0, |rooms| rooms.visits_max.saturating_sub(taken));

@@ -48,4 +48,5 @@ mod smith;
 mod starting;
 mod unrecorded;
 mod updating;
+mod waiting;
 mod world;

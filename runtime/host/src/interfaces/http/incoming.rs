@@ -68,9 +68,9 @@ impl Incoming {
         self
     }
 
-    /// Whether it was not handed over yet.
-    pub(crate) fn is_there(&self) -> bool {
-        self.0.lock().expect("no panic happens under this lock").is_some()
+    /// The same once more, for whoever took it and does not hand it over.
+    pub(crate) fn of(handed: Handed) -> Self {
+        Self(Arc::new(Mutex::new(Some(handed))))
     }
 
     /// What it is, for whoever comes first.
