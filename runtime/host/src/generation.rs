@@ -205,7 +205,10 @@ impl Generation {
     pub(crate) async fn may_run(&self, within: Duration) -> Result<()> {
         if !self.account.may_run_at_once() {
             let _armed = self.ticker.arm();
-            admit(&self.account, u64::try_from(within.as_millis()).unwrap_or(u64::MAX)).await.map_err(Error::from_fault)?;
+            admit(&self.account, u64::try_from(within.as_millis()).unwrap_or(u64::MAX)).await.map_err(|fault| {
+                self.account.faulted(&fault);
+                Error::from_fault(fault)
+            })?;
         }
         Ok(())
     }

@@ -128,19 +128,18 @@ struct Inside<'a> {
 impl Inside<'_> {
     async fn run(&self, store: &mut Store<State>, arriving: &mut UnboundedReceiver<Visit>, begun: &mut u32) -> Result<Left> {
         let before = store.data().ledger.spend.host_calls;
-        let mut cpu = Duration::ZERO;
         let outcome = {
             let running = store.run_concurrent(async |accessor| {
                 let mut turns =
                     Turns { inside: self, accessor, serving: FuturesUnordered::new(), is_spoiled: false, calls: before, lingers: None };
                 poll_fn(|context| turns.poll(context, arriving, begun)).await
             });
-            self.watch(pin!(AssertUnwindSafe(running).catch_unwind()), &mut cpu).await
+            self.watch(pin!(AssertUnwindSafe(running).catch_unwind())).await
         };
         let state = store.data_mut();
         state.room = None;
         state.ledger.spend.time += state.began.elapsed();
-        state.ledger.spend.cpu += cpu;
+        state.ledger.spend.cpu += self.present.worked();
         state.ledger.hand_over();
         match outcome {
             Outcome::Done(Ok(Ok(Ok(left)))) => Ok(left),
@@ -152,7 +151,7 @@ impl Inside<'_> {
     }
 
     /// The event loop, with its meter and what ends it from outside.
-    async fn watch<F: Future>(&self, mut running: Pin<&mut F>, cpu: &mut Duration) -> Outcome<F::Output> {
+    async fn watch<F: Future>(&self, mut running: Pin<&mut F>) -> Outcome<F::Output> {
         let account = &self.generation.account;
         let _ticks = self.generation.ticker.arm();
         let mut revocation = pin!(account.revocation());
@@ -162,7 +161,7 @@ impl Inside<'_> {
             self.room.is_working.store(true, Ordering::Relaxed);
             let polled = running.as_mut().poll(context);
             self.room.is_working.store(false, Ordering::Relaxed);
-            *cpu += self.worked();
+            self.worked();
             if let Poll::Ready(output) = polled {
                 return Poll::Ready(Outcome::Done(output));
             }
@@ -188,10 +187,9 @@ impl Inside<'_> {
     }
 
     /// Divides the processor time since it was last asked.
-    fn worked(&self) -> Duration {
+    fn worked(&self) {
         let spent = self.present.worked_until(thread_time());
         self.generation.account.spend_cpu(u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX));
-        spent
     }
 }
 

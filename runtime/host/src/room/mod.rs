@@ -256,9 +256,13 @@ impl Opened {
             Ok(found) => found,
             Err(error) => {
                 room.shut();
-                // They all waited for this one.
+                // They all waited for this one, and it failed once.
+                let mut error = error;
                 while let Ok(visit) = arriving.try_recv() {
-                    drop(visit.told.send(Told { answer: Err(error.clone()), spend: Spend::default() }));
+                    let answer = Err(error.clone());
+                    if visit.told.send(Told { answer, spend: Spend::default() }).is_ok() {
+                        error = error.hurried();
+                    }
                 }
                 return;
             }

@@ -31,8 +31,14 @@ pub(super) struct Present {
     visitors: Mutex<Vec<Visitor>>,
     /// When the last of all who ever were in it is late.
     latest: Mutex<Option<Instant>>,
+    work: Mutex<Work>,
+}
+
+#[derive(Default)]
+struct Work {
     /// The thread's processor time up to which it was divided. Another thread has another clock: set anew at each turn.
-    divided: Mutex<Duration>,
+    divided: Duration,
+    all: Duration,
 }
 
 /// What a visit is inside.
@@ -64,19 +70,30 @@ impl Present {
         first.or_else(|| *self.latest.lock().expect("no panic happens under this lock"))
     }
 
+    fn work(&self) -> MutexGuard<'_, Work> {
+        self.work.lock().expect("no panic happens under this lock")
+    }
+
     /// A turn begins, at this time of its thread.
     pub(super) fn begins_to_work(&self, now: Duration) {
-        *self.divided.lock().expect("no panic happens under this lock") = now;
+        self.work().divided = now;
     }
 
     /// The guest worked until now for all who are there: for how long.
     pub(super) fn worked_until(&self, now: Duration) -> Duration {
-        let before = std::mem::replace(&mut *self.divided.lock().expect("no panic happens under this lock"), now);
-        let spent = now.saturating_sub(before);
+        let mut work = self.work();
+        let spent = now.saturating_sub(std::mem::replace(&mut work.divided, now));
+        work.all += spent;
+        drop(work);
         let mut visitors = self.visitors();
         let count = u32::try_from(visitors.len()).unwrap_or(u32::MAX).max(1);
         visitors.iter_mut().for_each(|visitor| visitor.cpu += spent / count);
         spent
+    }
+
+    /// How long it worked altogether.
+    pub(super) fn worked(&self) -> Duration {
+        self.work().all
     }
 
     /// It made so many calls into the host; what cannot be divided is the first one's.
