@@ -20,7 +20,6 @@ use wasmtime::component::{Component, InstancePre};
 use crate::account::Account;
 use crate::admission::{self, Seat};
 use crate::breaker::{Guarded, Permit};
-use crate::call::admit;
 use crate::capability::{Configured, Prepare};
 use crate::density::Loaded;
 use crate::drain::drain;
@@ -102,7 +101,7 @@ pub(crate) struct Work {
     /// Warm instances; `None` where each call has one of its own.
     shelf: Option<Shelf<Box<Live>>>,
     /// Instances with several calls in them; `None` where each has one at a time.
-    rooms: Option<Rooms>,
+    pub(crate) rooms: Option<Rooms>,
 }
 
 impl Work {
@@ -194,23 +193,6 @@ impl Generation {
             }
             None => self.instance().await?,
         })
-    }
-
-    /// Its rooms, where instances may have several calls in them.
-    pub(crate) fn rooms(&self) -> Option<&Rooms> {
-        self.work.rooms.as_ref()
-    }
-
-    /// Waits until one more call may begin, for so long at most.
-    pub(crate) async fn may_run(&self, within: Duration) -> Result<()> {
-        if !self.account.may_run_at_once() {
-            let _armed = self.ticker.arm();
-            admit(&self.account, u64::try_from(within.as_millis()).unwrap_or(u64::MAX)).await.map_err(|fault| {
-                self.account.faulted(&fault);
-                Error::from_fault(fault)
-            })?;
-        }
-        Ok(())
     }
 
     /// A new instance, with the history that it begins where it may serve again.

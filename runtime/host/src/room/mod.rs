@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use plugwork_core::Fault;
 use tokio::sync::{Notify, mpsc, oneshot};
 
+use crate::call::admit;
 use crate::error::{Error, Result};
 use crate::generation::Generation;
 use crate::interfaces::http::Incoming;
@@ -163,6 +164,25 @@ impl Room {
     /// Its instance has taken so many already.
     fn has_taken(&self, visits: u32) {
         self.door(|door| door.left = door.left.saturating_sub(visits));
+    }
+}
+
+impl Generation {
+    /// Its rooms, where instances may have several calls in them.
+    fn rooms(&self) -> Option<&Rooms> {
+        self.work.rooms.as_ref()
+    }
+
+    /// Waits until one more call may begin, for so long at most.
+    async fn may_run(&self, within: Duration) -> Result<()> {
+        if !self.account.may_run_at_once() {
+            let _armed = self.ticker.arm();
+            admit(&self.account, u64::try_from(within.as_millis()).unwrap_or(u64::MAX)).await.map_err(|fault| {
+                self.account.faulted(&fault);
+                Error::from_fault(fault)
+            })?;
+        }
+        Ok(())
     }
 }
 
