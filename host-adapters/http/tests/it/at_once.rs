@@ -184,7 +184,7 @@ async fn what_it_leaves_behind_ends_with_the_deadline_and_nobody_is_told_a_fault
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_into_the_host_have_the_plugins_limit_in_a_room_too() {
     // Its deadline is a minute away: what ends it is the limit.
-    let stage = stage_at_once(8, 1_000, Limits { host_calls_per_second: Some(50), ..limits() }).await;
+    let stage = stage_at_once(8, 1_000, Limits { host_calls_per_second: Some(10), ..limits() }).await;
     let began = Instant::now();
     let (status, text, _) = answered(&stage, "/leaves/work").await;
     assert_eq!((status, text.as_str()), (200, "done"));

@@ -19,7 +19,7 @@ use tokio::sync::Barrier;
 
 use crate::proxy::built;
 use crate::service::engine;
-use crate::world::{Stage, ask, limits, request};
+use crate::world::{Stage, ask, limits, request, until};
 
 fn component() -> &'static [u8] {
     static COMPONENT: OnceLock<Vec<u8>> = OnceLock::new();
@@ -144,5 +144,5 @@ async fn requests_of_one_instance_are_out_at_the_same_time() {
     for (status, text) in join_all((0..4).map(|_| told(&stage, &path))).await {
         assert_eq!((status.as_deref(), text.as_str()), (Some("200"), "together"));
     }
-    assert_eq!(stage.runtime.usage()[0].requests, 0);
+    until("they are closed", || stage.runtime.usage()[0].requests == 0).await;
 }
