@@ -186,10 +186,9 @@ async fn calls_into_the_host_have_the_plugins_limit_in_a_room_too() {
     // Its deadline is a minute away: what ends it is the limit.
     let stage = stage_at_once(8, 1_000, Limits { host_calls_per_second: Some(10), ..limits() }).await;
     let began = Instant::now();
-    let (status, text, _) = answered(&stage, "/leaves/work").await;
-    assert_eq!((status, text.as_str()), (200, "done"));
-    until("its instance is gone", || stage.instances() == 0).await;
-    assert_eq!(stage.runtime.usage()[0].faults, 1);
+    // The limit may be passed before its answer is whole, or after that.
+    drop(stage.service().answer(request("/leaves/work")).await.into_body().collect().await);
+    until("it has ended by a fault", || stage.runtime.usage()[0].faults == 1 && stage.instances() == 0).await;
     assert!(began.elapsed() < Duration::from_secs(50));
 }
 
