@@ -18,7 +18,7 @@ use plugwork_core::Fault;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::call::admit;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
 use crate::interfaces::http::Incoming;
 use crate::ledger::Spend;
@@ -251,7 +251,7 @@ fn open(generation: &Arc<Generation>, rooms: &Rooms, runtime: &Arc<Shared>, visi
     // It is open, and nobody else knows it.
     drop(room.let_in(visit));
     rooms.open.lock().expect("no panic happens under this lock").push(room.clone());
-    let opened = Opened { generation: generation.clone(), room: room.clone() };
+    let opened = Opened { generation: generation.clone(), room: room.clone(), since: Instant::now() };
     runtime.threads.spawn_in(&generation.lane(runtime), opened.run(arriving)).detach();
     room
 }
@@ -260,6 +260,7 @@ fn open(generation: &Arc<Generation>, rooms: &Rooms, runtime: &Arc<Shared>, visi
 struct Opened {
     generation: Arc<Generation>,
     room: Arc<Room>,
+    since: Instant,
 }
 
 impl Drop for Opened {
@@ -270,20 +271,28 @@ impl Drop for Opened {
 }
 
 impl Opened {
+    /// Tells those who waited for it, all of whom it failed once. Where there was no room for it, whoever came later has waited for less than it did: that one
+    /// looks again.
+    fn is_not_to_be(&self, mut error: Error, arriving: &mut mpsc::UnboundedReceiver<Visit>) {
+        self.room.shut();
+        let was_scarce = error.kind() == ErrorKind::Unavailable;
+        while let Ok(visit) = arriving.try_recv() {
+            if was_scarce && visit.began > self.since {
+                continue;
+            }
+            let answer = Err(error.clone());
+            if visit.told.send(Told { answer, spend: Spend::default() }).is_ok() {
+                error = error.hurried();
+            }
+        }
+    }
+
     async fn run(self, mut arriving: mpsc::UnboundedReceiver<Visit>) {
         let (generation, room) = (&self.generation, &self.room);
         let (mut live, birth) = match generation.warm_or_new().await {
             Ok(found) => found,
             Err(error) => {
-                room.shut();
-                // They all waited for this one, and it failed once.
-                let mut error = error;
-                while let Ok(visit) = arriving.try_recv() {
-                    let answer = Err(error.clone());
-                    if visit.told.send(Told { answer, spend: Spend::default() }).is_ok() {
-                        error = error.hurried();
-                    }
-                }
+                self.is_not_to_be(error, &mut arriving);
                 return;
             }
         };
