@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use plugwork::core::lifecycle::Stage;
-use plugwork::interfaces::http::IncomingHandler;
+use plugwork::interfaces::http::{Handler, IncomingHandler};
 use plugwork::{Installation, Offer, Point, Runtime};
 use plugwork_core::application::PluginDeclaration;
 use plugwork_core::deployment::ApplicationKey;
@@ -83,7 +83,8 @@ impl Workshop<'_> {
         if !answers_http(&offer) {
             let points: Vec<String> = offer.points().map(ToString::to_string).collect();
             let what = format!("it exports `{}`", points.join("`, `"));
-            let expected = "a plugin that answers HTTP: `plugwork:points/http-function` or `wasi:http/incoming-handler` 0.2";
+            let expected =
+                "a plugin that answers HTTP: `plugwork:points/http-function`, `wasi:http/incoming-handler` 0.2 or `wasi:http/handler` 0.3";
             return Err(vec![issue(format!("{at}.source"), what, expected)]);
         }
         let configuration = Value::Object(declared.config.clone());
@@ -116,7 +117,7 @@ impl Workshop<'_> {
 }
 
 fn answers_http(offer: &Offer) -> bool {
-    let worlds = [HttpFunction::INTERFACE, IncomingHandler::INTERFACE];
+    let worlds = [HttpFunction::INTERFACE, IncomingHandler::INTERFACE, Handler::INTERFACE];
     let wanted: Vec<_> = worlds.iter().filter_map(|world| world.parse::<plugwork_core::InterfaceName>().ok()).collect();
     // Of WASI's own there is a version for each of its releases; a component has that of the crate it was made with.
     offer.points().any(|point| wanted.iter().any(|world| world.is_satisfied_by(point)))

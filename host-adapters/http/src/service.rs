@@ -13,7 +13,7 @@ use axum::Router;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use plugwork::core::InterfaceName;
-use plugwork::interfaces::http::IncomingHandler;
+use plugwork::interfaces::http::{Handler, IncomingHandler};
 use plugwork::{Installation, Point};
 use plugwork_points::HttpFunction;
 use tower_service::Service;
@@ -35,16 +35,16 @@ struct Inner {
     limits: HttpLimits,
 }
 
-/// The two points, simple first: read once, not for each request.
-fn worlds() -> &'static (InterfaceName, InterfaceName) {
-    static WORLDS: OnceLock<(InterfaceName, InterfaceName)> = OnceLock::new();
+/// The three points, simple first: read once, not for each request.
+fn worlds() -> &'static [InterfaceName; 3] {
+    static WORLDS: OnceLock<[InterfaceName; 3]> = OnceLock::new();
     let name = |interface: &str| interface.parse().expect("a point is named as an interface");
-    WORLDS.get_or_init(|| (name(HttpFunction::INTERFACE), name(IncomingHandler::INTERFACE)))
+    WORLDS.get_or_init(|| [HttpFunction::INTERFACE, IncomingHandler::INTERFACE, Handler::INTERFACE].map(name))
 }
 
 impl HttpService {
-    /// A service for a plugin that exports `plugwork:points/http-function` or `wasi:http/incoming-handler` 0.2, with the usual limits. Of a plugin
-    /// that exports both the first is asked, and one that exports neither is answered for with 502.
+    /// A service for a plugin that exports `plugwork:points/http-function`, `wasi:http/incoming-handler` 0.2 or `wasi:http/handler` 0.3, with the usual
+    /// limits. Of a plugin that exports several the first of these is asked, and one that exports none is answered for with 502.
     pub fn new(installation: &Installation) -> Self {
         Self::with_limits(installation, HttpLimits::default())
     }
@@ -68,9 +68,11 @@ impl HttpService {
         let (mut head, body) = request.into_parts();
         let id = request_id(&head);
         let checked = head::check(&mut head, limits).and_then(|facts| facts.with_body(body.size_hint().exact(), limits));
+        let ([function, incoming, handler], answers) = (worlds(), |world| installation.is_attached_to(world));
         let mut response = match checked {
-            Ok(facts) if installation.is_attached_to(&worlds().0) => function::answer(installation, limits, head, facts, body, &id).await,
-            Ok(facts) if installation.is_attached_to(&worlds().1) => streamed::answer(installation, limits, head, facts, body, &id).await,
+            Ok(facts) if answers(function) => function::answer(installation, limits, head, facts, body, &id).await,
+            Ok(facts) if answers(incoming) => streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &id).await,
+            Ok(facts) if answers(handler) => streamed::answer::<Handler, _>(installation, limits, head, facts, body, &id).await,
             Ok(_) => Problem::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called").response(id.as_str()),
             Err(problem) => problem.response(id.as_str()),
         };

@@ -1,5 +1,5 @@
-//! One request through a plugin that exports `wasi:http/incoming-handler` 0.2: bodies are streams both ways, and the response's head is sent as soon
-//! as the plugin has set it.
+//! One request through a plugin that exports `wasi:http/incoming-handler` 0.2 or `wasi:http/handler` 0.3: bodies are streams both ways, and the
+//! response's head is sent as soon as the plugin has given it.
 //!
 //! Easily got wrong: a plugin that fails after that cannot be told as a problem any more; its body is broken off, so that no client takes a part
 //! for the whole.
@@ -10,9 +10,9 @@ use http::header::{CONTENT_LENGTH, HeaderName, TRAILER};
 use http::{HeaderValue, Method, Response, StatusCode, Version, request};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
-use plugwork::interfaces::http::{Answered, Incoming, IncomingHandler};
+use plugwork::interfaces::http::{Answered, Incoming};
 use plugwork::wasmtime_wasi_http::WasiBody;
-use plugwork::{Installation, Job};
+use plugwork::{Call, Installation, Job};
 use plugwork_points::http_function::Principal;
 
 use crate::Body;
@@ -27,7 +27,7 @@ use crate::problem::Problem;
 use crate::served::Served;
 
 /// Answers one request.
-pub(crate) async fn answer<B>(
+pub(crate) async fn answer<P, B>(
     installation: &Installation,
     limits: &HttpLimits,
     mut head: request::Parts,
@@ -36,6 +36,7 @@ pub(crate) async fn answer<B>(
     id: &RequestId,
 ) -> Response<Body>
 where
+    P: Call<Input = Incoming, Output = ()>,
     B: HttpBody<Data: Send> + Send + 'static,
 {
     let connection = origin::connection(&head);
@@ -51,7 +52,7 @@ where
     let served = Served::default();
     let ended = served.clone();
     let mut late = pin!(tokio::time::sleep(installation.patience()));
-    let mut call = match installation.begin::<IncomingHandler, _>(incoming, move |outcome, _| ended.ended(outcome)) {
+    let mut call = match installation.begin::<P, _>(incoming, move |outcome, _| ended.ended(outcome)) {
         Ok(call) => call,
         Err(error) => return Problem::of_error(&error).response(id.as_str()),
     };

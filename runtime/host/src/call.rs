@@ -55,7 +55,11 @@ fn tick(state: &mut State, now: u64) -> std::result::Result<UpdateDeadline, Faul
         return Err(Fault::Revoked);
     }
     // By the clock too, with some patience: the ticks stand still while a host function blocks its thread and nobody else is called.
-    if now >= state.deadline_tick || state.began.elapsed() > Duration::from_millis(state.ledger.limits().deadline_ms) + LATE_MAX {
+    let is_over = match &state.room {
+        Some(room) => room.is_held_too_long(now),
+        None => now >= state.deadline_tick || state.began.elapsed() > Duration::from_millis(state.ledger.limits().deadline_ms) + LATE_MAX,
+    };
+    if is_over {
         return Err(overrun(state));
     }
     if let Some(limit_per_second) = account.host_calls_passed() {
@@ -67,7 +71,8 @@ fn tick(state: &mut State, now: u64) -> std::result::Result<UpdateDeadline, Faul
         return Ok(UpdateDeadline::Yield(1));
     }
     // Never longer than its deadline, which goes on meanwhile.
-    let wait = wait.min(Duration::from_millis(state.deadline_tick - now));
+    let until = state.room.as_ref().map_or(state.deadline_tick, |room| room.until());
+    let wait = wait.min(Duration::from_millis(until.saturating_sub(now).max(1)));
     account.waited(wait);
     state.waited += wait;
     Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::time::sleep(wait))))
@@ -222,7 +227,7 @@ impl Begun<'_> {
 
 /// An error of the engine: ours, or a fault of the plugin.
 #[cold]
-fn named(error: &wasmtime::Error, state: &State, meter: &Meter) -> Error {
+pub(crate) fn named(error: &wasmtime::Error, state: &State, meter: &Meter) -> Error {
     // The guest ran already, so it was not waiting for a place: a host function called it back until there was no stack left.
     if error.is::<PoolConcurrencyLimitError>() && error.is::<WasmBacktrace>() {
         return Error::from_fault(Fault::Stack);
@@ -255,7 +260,7 @@ fn failed(fault: Fault, state: &State, meter: &Meter) -> Error {
 
 /// Before a call of a plugin that was revoked or is in debt: says no, or waits until it may run. Gives the time waited.
 #[cold]
-async fn admit(account: &Account, limit_ms: u64) -> std::result::Result<Duration, Fault> {
+pub(crate) async fn admit(account: &Account, limit_ms: u64) -> std::result::Result<Duration, Fault> {
     let started = Instant::now();
     let limit = Duration::from_millis(limit_ms);
     loop {
@@ -364,7 +369,7 @@ impl<F> Drop for Timed<'_, F> {
 }
 
 /// Processor time of this thread.
-fn thread_time() -> Duration {
+pub(crate) fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }

@@ -33,6 +33,7 @@ use crate::live::Live;
 use crate::log::{Log, Sink};
 use crate::observed::Observed;
 use crate::point::{Call, Point};
+use crate::room::{self, Rooms};
 use crate::runtime::Shared;
 use crate::shelf::{Shelf, Shelved};
 use crate::source::Source;
@@ -49,7 +50,7 @@ type Indices = RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>;
 /// Warm instances of one generation.
 const WARM_MAX: usize = 16;
 /// How long one instance may serve.
-const AGE_MS_MAX: u64 = 3_600_000;
+pub(crate) const AGE_MS_MAX: u64 = 3_600_000;
 
 /// One loaded version of a plugin.
 pub(crate) struct Generation {
@@ -99,6 +100,8 @@ pub(crate) struct Work {
     indices: Indices,
     /// Warm instances; `None` where each call has one of its own.
     shelf: Option<Shelf<Box<Live>>>,
+    /// Instances with several calls in them; `None` where each has one at a time.
+    pub(crate) rooms: Option<Rooms>,
     /// Calls that take a warm instance or a seat for another one, whichever is there first, and who tells them that one came back.
     wanting: AtomicU32,
     came_back: Notify,
@@ -131,8 +134,8 @@ impl Work {
         self.breaker.told(permit, now_ms, faulted);
     }
 
-    /// `reuse_calls` is how many calls one instance may serve.
-    pub(crate) fn new(reuse_calls: Option<NonZeroU32>, breaker: breaker::Settings, loaded: Loaded) -> Self {
+    /// `reuse_calls` is how many calls one instance may serve, `at_once` how many of them at the same time.
+    pub(crate) fn new(reuse_calls: Option<NonZeroU32>, at_once: u32, breaker: breaker::Settings, loaded: Loaded) -> Self {
         Self {
             gate: Gate::default(),
             drained: Notify::new(),
@@ -143,6 +146,7 @@ impl Work {
             _loaded: loaded,
             indices: RwLock::default(),
             shelf: reuse_calls.map(|calls| Shelf::new(WARM_MAX, AGE_MS_MAX, calls)),
+            rooms: reuse_calls.filter(|_| at_once > 1).map(|calls| Rooms::new(calls.get(), at_once)),
             wanting: AtomicU32::new(0),
             came_back: Notify::new(),
         }
@@ -176,9 +180,30 @@ impl Generation {
         self.work.gate.enter().then(|| Entered(self.clone()))
     }
 
-    /// Makes the point's main call, in a warm instance or one of its own. The caller has entered.
-    pub(crate) async fn call<P: Call>(&self, input: &P::Input, spend: &mut Spend) -> Result<P::Output> {
-        let (mut live, birth) = match self.work.shelf.as_ref().and_then(|shelf| shelf.take(self.now_ms())) {
+    /// Makes the point's main call: in a warm instance, one of its own, or one that others are in. The caller has entered.
+    pub(crate) async fn call<P: Call>(self: &Arc<Self>, input: &P::Input, spend: &mut Spend) -> Result<P::Output> {
+        if let Some(rooms) = &self.work.rooms
+            && let Some((incoming, output)) = P::visit(input)
+            && let Some(runtime) = self.runtime.upgrade()
+        {
+            // Boxed: every other call would carry it.
+            return Box::pin(room::visit(self, rooms, &runtime, incoming, spend)).await.map(|()| output);
+        }
+        let (mut live, birth) = self.warm_or_new().await?;
+        // A new instance's start is part of what the call costs.
+        let before = if birth.as_ref().is_some_and(Shelved::is_used) { live.spend() } else { Spend::default() };
+        let answer = live.ask::<P>(self, input).await;
+        *spend = live.spend().since(&before);
+        if let Some(rest) = self.give_back(live, birth) {
+            rest.end(self).await;
+        }
+        answer
+    }
+
+    /// An instance for the next call.
+    #[inline]
+    pub(crate) async fn warm_or_new(&self) -> Result<(Box<Live>, Option<Shelved<()>>)> {
+        Ok(match self.work.shelf.as_ref().and_then(|shelf| shelf.take(self.now_ms())) {
             Some(Ok(shelved)) => {
                 let (live, birth) = shelved.split();
                 (live, Some(birth))
@@ -188,15 +213,7 @@ impl Generation {
                 self.instance().await?
             }
             None => self.instance().await?,
-        };
-        // A new instance's start is part of what the call costs.
-        let before = if birth.as_ref().is_some_and(Shelved::is_used) { live.spend() } else { Spend::default() };
-        let answer = live.ask::<P>(self, input).await;
-        *spend = live.spend().since(&before);
-        if let Some(rest) = self.give_back(live, birth) {
-            rest.end(self).await;
-        }
-        answer
+        })
     }
 
     /// A new instance, with the history that it begins where it may serve again; or one that came back while this waited for a seat.
@@ -397,7 +414,7 @@ impl Generation {
 
     /// The runtime's coarse clock.
     #[inline]
-    fn now_ms(&self) -> u64 {
+    pub(crate) fn now_ms(&self) -> u64 {
         self.ticker.coarse_ms()
     }
 

@@ -44,6 +44,7 @@ mod outlet;
 mod plugin;
 mod point;
 mod reset;
+mod room;
 mod runtime;
 mod session;
 mod shelf;

@@ -193,6 +193,19 @@ impl Live {
         self.store.data().spend()
     }
 
+    /// Several calls are about to be in it: until they are out again it counts as given up.
+    pub(crate) fn is_in_use(&mut self) {
+        self.fault = Some(Fault::Cancelled);
+    }
+
+    /// They are out again, and this is what became of it.
+    pub(crate) fn is_out_of_use(&mut self, generation: &Generation, error: Option<&Error>) {
+        self.fault = error.map(|error| error.fault().cloned().unwrap_or(Fault::Cancelled));
+        if let Some(fault) = self.fault.as_ref().filter(|fault| **fault != Fault::Cancelled) {
+            generation.account.faulted(fault);
+        }
+    }
+
     pub(crate) fn store(&mut self) -> &mut Store<State> {
         &mut self.store
     }

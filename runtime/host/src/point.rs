@@ -9,6 +9,7 @@ use plugwork_core::Refusal;
 use wasmtime::StoreContextMut;
 use wasmtime::component::{Instance, InstancePre};
 
+use crate::interfaces::http::Incoming;
 use crate::state::State;
 
 /// An interface that plugins export, bound by `wasmtime::component::bindgen!`.
@@ -37,6 +38,12 @@ pub trait Call: Point {
     type Input: Clone + Send + Sync + 'static;
     /// What comes out.
     type Output: Send + 'static;
+
+    /// The request within the input, and what such a call gives, where several calls may be in one instance at the same time. Only `wasi:http/handler`
+    /// of this library has one; such an instance needs the grant `calls-at-once`.
+    fn visit(_input: &Self::Input) -> Option<(Incoming, Self::Output)> {
+        None
+    }
 
     /// Makes the call. An implementation is written as an `async fn`.
     fn call<'a>(

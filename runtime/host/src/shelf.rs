@@ -54,6 +54,17 @@ impl<T> Shelved<T> {
         self.uses > 0
     }
 
+    /// How often it was used.
+    pub(crate) fn uses(&self) -> u32 {
+        self.uses
+    }
+
+    /// The same after so many uses, of which [`put`](Shelf::put) counts the last.
+    pub(crate) fn after(mut self, uses: u32) -> Self {
+        self.uses = self.uses.saturating_add(uses.saturating_sub(1));
+        self
+    }
+
     pub(crate) fn into_value(self) -> T {
         self.value
     }

@@ -22,6 +22,7 @@ use crate::interfaces::random::Drawing;
 use crate::interfaces::wasi::inert_context;
 use crate::ledger::{Ledger, Spend};
 use crate::log::Log;
+use crate::room::Clock;
 use crate::usage::HostInterface;
 
 /// One instance's data.
@@ -37,6 +38,8 @@ pub struct State {
     pub(crate) is_caused: bool,
     /// How long the client of the running call's request kept it waiting.
     pub(crate) client_wait: Option<ClientWait>,
+    /// The clock of the room that it is, while several calls may be in it.
+    pub(crate) room: Option<Arc<Clock>>,
     folder: Option<Arc<Folder>>,
     /// Made when it is needed, which for most plugins is never: a store is made for each call, and half of it would be this.
     standard: Option<Box<Standard>>,
@@ -81,6 +84,7 @@ impl State {
             answering: Answering::default(),
             client_wait: None,
             is_caused: false,
+            room: None,
             subject,
             log,
             ledger: Ledger::new(limits, account),

@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use plugwork::interfaces::http::HttpClient;
-use plugwork::interfaces::{link_fetch, link_outgoing};
+use plugwork::interfaces::{link_client, link_fetch, link_outgoing};
 use plugwork::wasmtime::component::Linker;
 use plugwork::{Capability, Configured, State, Subject, capability::Prepare, wasmtime};
 use plugwork_core::policy::{self, http::HttpBounds};
@@ -71,7 +71,7 @@ impl Capability for Http {
     }
 
     fn interfaces(&self) -> &'static [&'static str] {
-        &["plugwork:host/fetch", "wasi:http/outgoing-handler"]
+        &["plugwork:host/fetch", "wasi:http/outgoing-handler", "wasi:http/client"]
     }
 
     fn configure(&self, subject: &Subject, bounds: &Map<String, Value>) -> Result<Box<dyn Configured>, Issue> {
@@ -88,6 +88,7 @@ impl Configured for Granted {
     fn link(&self, interface: &InterfaceName, linker: &mut Linker<State>) -> wasmtime::Result<()> {
         match interface.path() {
             "plugwork:host/fetch" => link_fetch(linker),
+            "wasi:http/client" => link_client(linker),
             _ => link_outgoing(linker),
         }
     }

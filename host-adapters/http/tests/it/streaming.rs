@@ -27,7 +27,7 @@ async fn told(stage: &Stage, path: &str) -> (u16, String) {
 }
 
 /// Everything that comes of one request over HTTP/1.1, until the server closes.
-async fn all_of(address: SocketAddr, path: &str) -> String {
+pub(crate) async fn all_of(address: SocketAddr, path: &str) -> String {
     let mut client = say(address, &format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await;
     let mut all = Vec::new();
     // Broken connections may end in an error: what came before it counts.
@@ -157,7 +157,7 @@ async fn an_instance_that_is_used_again_leaves_no_answer_open() {
 }
 
 /// A connection over HTTP/2.
-async fn http2<B>(address: SocketAddr) -> hyper::client::conn::http2::SendRequest<B>
+pub(crate) async fn http2<B>(address: SocketAddr) -> hyper::client::conn::http2::SendRequest<B>
 where
     B: http_body::Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static,
 {

@@ -45,7 +45,12 @@ pub(crate) async fn stage_of(component: Vec<u8>, limits: Limits) -> Stage {
 
 /// A stage with this component and these grants.
 pub(crate) async fn stage_with(component: Vec<u8>, limits: Limits, grants: Grants) -> Stage {
-    let runtime = Runtime::in_memory().allocation(Allocation::OnDemand).limits(limits).open().await.unwrap();
+    stage_on(2, component, limits, grants).await
+}
+
+/// The same on so many guest threads.
+pub(crate) async fn stage_on(threads: usize, component: Vec<u8>, limits: Limits, grants: Grants) -> Stage {
+    let runtime = Runtime::in_memory().allocation(Allocation::OnDemand).guest_threads(threads).limits(limits).open().await.unwrap();
     let offer = runtime.offer(&Source::bytes(component)).await.unwrap();
     let plugin = runtime.install(offer, grants, Settings::default()).await.unwrap();
     plugin.enable("test").await.unwrap();

@@ -18,25 +18,37 @@ pub struct EngineBounds {
     /// the plugin keeps in memory outlives a call, for later calls of the same subject under the same grant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reuse_calls: Option<u32>,
+    /// How many of those calls one instance may have at the same time, 1 to 128, where its point can do that: `wasi:http/handler` 0.3. None, as 1: one
+    /// after another. With it a fault of one call ends all that are in the instance with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calls_at_once: Option<u32>,
 }
 
 /// Calls that one instance may take, at most.
 pub const REUSE_CALLS_MAX: u32 = 1_000_000;
+/// Calls that one instance may have at the same time, at most.
+pub const CALLS_AT_ONCE_MAX: u32 = 128;
 
 impl EngineBounds {
-    /// Whether the number of calls is one.
+    /// Whether the numbers of calls are such.
     pub fn check(&self) -> Result<(), Issue> {
-        match self.reuse_calls {
-            None | Some(1..=REUSE_CALLS_MAX) => Ok(()),
-            Some(other) => {
-                Err(Issue { what: other.to_string(), at: "reuse-calls".to_owned(), expected: format!("1 to {REUSE_CALLS_MAX} calls") })
+        let bounds = [("reuse-calls", self.reuse_calls, REUSE_CALLS_MAX), ("calls-at-once", self.calls_at_once, CALLS_AT_ONCE_MAX)];
+        for (at, calls, max) in bounds {
+            if let Some(calls) = calls.filter(|calls| !(1..=max).contains(calls)) {
+                return Err(Issue { what: calls.to_string(), at: at.to_owned(), expected: format!("1 to {max} calls") });
             }
         }
+        Ok(())
     }
 
     /// How many calls one instance may take; 1 where nothing was granted.
     pub fn calls_each(&self) -> u32 {
         self.reuse_calls.unwrap_or(1)
+    }
+
+    /// How many calls one instance may have at the same time: never more than it may take at all.
+    pub fn at_once(&self) -> u32 {
+        self.calls_at_once.unwrap_or(1).min(self.calls_each())
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn is_within(capability: &str, key: &str, outer: Option<&Value>, inne
 /// What a bound means where it is left out, if that is not "no limit": the few bounds that give something instead of limiting it.
 pub(crate) fn left_out(capability: &str, key: &str) -> Option<Value> {
     match (capability, key) {
-        ("engine", "reuse-calls") => Some(Value::from(1)),
+        ("engine", "reuse-calls" | "calls-at-once") => Some(Value::from(1)),
         _ => None,
     }
 }

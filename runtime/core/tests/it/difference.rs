@@ -47,7 +47,7 @@ fn consent_is_needed_exactly_where_the_new_is_no_narrower_grant_of_the_old() {
         let (capability, from, to) = (from.capability(), from.bounds(), to.bounds());
         // Complete on both sides: what a grant leaves out it takes over from what was asked, what a later one leaves out is gone.
         // Reuse is no limit: without that bound there is none of it.
-        let limit_lost = from.keys().any(|key| !to.contains_key(key) && key != "reuse-calls");
+        let limit_lost = from.keys().any(|key| !to.contains_key(key) && !matches!(key.as_str(), "reuse-calls" | "calls-at-once"));
         let grants = |bounds: &Map<String, Value>| Grants::none().with(capability, bounds.clone());
         let narrows = !limit_lost && grants(&to).narrowing(Some(&manifest(&grants(&from)))).is_ok();
         let difference = Difference::between(&grants(&from), &grants(&to));

@@ -55,7 +55,8 @@ impl Drawn {
             "environment" => json!({ "variables": pick(self.list & 7, &["K", "L", "M"]) }),
             "clock" => json!({ "resolution-ns": number(0).unwrap_or(9) }),
             "random" => json!({ "call-bytes": number(0).unwrap_or(9) }),
-            "engine" => json!({ "profile": if self.flag { "full" } else { "hardened" }, "reuse-calls": number(0) }),
+            "engine" => json!({ "profile": if self.flag { "full" } else { "hardened" }, "reuse-calls": number(0),
+                "calls-at-once": number(1) }),
             _ => json!({ "rooms": pick(self.list & 7, &["r", "s", "*"]), "depth": number(0).unwrap_or(9), "deep": self.flag }),
         };
         // A number that was not drawn is not there, rather than null.
@@ -127,14 +128,14 @@ pub(crate) fn keeps_limits(capability: &str, outer: &Map<String, Value>, inner: 
     let numbers = ["bytes-per-minute", "concurrency", "bytes", "files", "keys", "objects", "per-second", "hops", "call-bytes", "depth"];
     let profile = outer.get("profile") == Some(&json!("full")) || inner.get("profile") != Some(&json!("full"));
     // Not there is one call, not any number of them.
-    let calls = |bounds: &Map<String, Value>| bounds.get("reuse-calls").and_then(Value::as_u64).unwrap_or(1);
+    let calls = |bounds: &Map<String, Value>, key: &str| bounds.get(key).and_then(Value::as_u64).unwrap_or(1);
     numbers.iter().all(|key| *key == "keys" && capability == "config" || at_most(key))
         && flag("redirects")
         && flag("deep")
         && lists
         && finer
         && profile
-        && calls(inner) <= calls(outer)
+        && ["reuse-calls", "calls-at-once"].iter().all(|key| calls(inner, key) <= calls(outer, key))
 }
 
 /// A manifest that asks for exactly these.

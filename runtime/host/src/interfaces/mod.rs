@@ -21,6 +21,6 @@ pub(crate) mod wasi;
 
 pub use blob_wire::link_blobstore;
 pub use fetch::link_fetch;
-pub use http::link_outgoing;
+pub use http::{link_client, link_outgoing};
 pub use keyvalue::link_keyvalue;
 pub use secrets::link_secrets;

@@ -234,7 +234,7 @@ impl Offer {
         // Who takes consent back from here on finds the account; what was taken back before is seen now.
         self.still_stands(since).await?;
         let uses_wasi = reach.iter().any(|reach| reach.kind != Kind::Types && reach.interface.path().starts_with("wasi:"));
-        let reuse_calls = reuse(&grants);
+        let (reuse_calls, at_once) = reuse(&grants, &limits);
         let generation = Arc::new(Generation {
             subject: Arc::new(self.subject.clone()),
             facts: self.facts.clone(),
@@ -256,7 +256,7 @@ impl Offer {
             ticker: runtime.engines.ticker.clone(),
             sink: runtime.outlet.clone(),
             runtime: self.runtime.downgrade(),
-            work: Work::new(reuse_calls, runtime.breaker, loaded),
+            work: Work::new(reuse_calls, at_once, runtime.breaker, loaded),
             manifest: self.manifest,
         });
         runtime.watch_generation(&generation);
@@ -341,10 +341,13 @@ impl Offer {
     }
 }
 
-/// How many calls one instance may serve, where that was granted.
-fn reuse(grants: &Grants) -> Option<NonZeroU32> {
-    let bounds: EngineBounds = serde_json::from_value(Value::Object(grants.get(ENGINE)?.clone())).ok()?;
-    NonZeroU32::new(bounds.calls_each()).filter(|calls| calls.get() > 1)
+/// How many calls one instance may serve, where that was granted, and how many at once.
+fn reuse(grants: &Grants, limits: &Limits) -> (Option<NonZeroU32>, u32) {
+    let bounds = grants.get(ENGINE).and_then(|bounds| serde_json::from_value::<EngineBounds>(Value::Object(bounds.clone())).ok());
+    let Some(bounds) = bounds else { return (None, 1) };
+    // Instructions are counted for an instance, and given for a call.
+    let at_once = if limits.fuel.is_some() { 1 } else { bounds.at_once() };
+    (NonZeroU32::new(bounds.calls_each()).filter(|calls| calls.get() > 1), at_once)
 }
 
 /// Bounds to show in a hint where nobody asked for any.

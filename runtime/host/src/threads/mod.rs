@@ -140,6 +140,11 @@ impl GuestThreads {
         lane.shared.spawn(Some(lane.waiting.clone()), Box::pin(future))
     }
 
+    /// How many threads there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.0.threads
+    }
+
     /// Whether the current thread is a guest thread, of whichever set.
     #[inline]
     pub fn is_here() -> bool {

@@ -52,4 +52,5 @@ mod starting;
 mod steered;
 mod unrecorded;
 mod updating;
+mod waiting;
 mod world;

@@ -40,11 +40,11 @@ pub type Answered = Result<http::Response<WasiBody>, String>;
 #[derive(Clone)]
 pub struct Incoming(Arc<Mutex<Option<Handed>>>);
 
-struct Handed {
-    request: http::Request<WasiBody>,
-    tls: bool,
-    answer: oneshot::Sender<Answered>,
-    cause: Option<Arc<Cause>>,
+pub(crate) struct Handed {
+    pub(super) request: http::Request<WasiBody>,
+    pub(super) tls: bool,
+    pub(super) answer: oneshot::Sender<Answered>,
+    pub(super) cause: Option<Arc<Cause>>,
 }
 
 /// The longest of a guest's own words that is kept. Characters.
@@ -67,6 +67,21 @@ impl Incoming {
         }
         self
     }
+
+    /// The same once more, for whoever took it and does not hand it over.
+    pub(crate) fn of(handed: Handed) -> Self {
+        Self(Arc::new(Mutex::new(Some(handed))))
+    }
+
+    /// What it is, for whoever comes first.
+    pub(crate) fn take(&self) -> Option<Handed> {
+        self.0.lock().expect("no panic happens under this lock").take()
+    }
+}
+
+/// A guest's own word for why there is no answer, for the log.
+pub(super) fn words(code: &impl std::fmt::Debug) -> String {
+    format!("{code:?}").chars().take(WORDS_MAX).collect()
 }
 
 impl Call for IncomingHandler {
@@ -78,8 +93,7 @@ impl Call for IncomingHandler {
         mut store: StoreContextMut<'_, State>,
         incoming: &Incoming,
     ) -> wasmtime::Result<Result<(), Refusal>> {
-        let handed = incoming.0.lock().expect("no panic happens under this lock").take();
-        let Some(Handed { request, tls, answer, cause }) = handed else { wasmtime::bail!("a request was handed over twice") };
+        let Some(Handed { request, tls, answer, cause }) = incoming.take() else { wasmtime::bail!("a request was handed over twice") };
         let state = store.data_mut();
         if let Some(cause) = cause {
             state.caused_by(cause);
@@ -94,7 +108,7 @@ impl Call for IncomingHandler {
         let tell = move |answered: Result<http::Response<WasiBody>, ErrorCode>| {
             let answered = answered.map(|response| response.map(|body| ToClient::new(body, &wait).boxed_unsync()));
             // Nobody listens any more: the client is gone, and so will be this call.
-            drop(answer.send(answered.map_err(|code| format!("{code:?}").chars().take(WORDS_MAX).collect())));
+            drop(answer.send(answered.map_err(|code| words(&code))));
         };
         let answer = view.new_response_outparam_from_callback(tell)?;
         guest.call_handle(store, request, answer).await?;

@@ -7,7 +7,9 @@
 mod body;
 mod check;
 pub(crate) mod client_wait;
+pub(crate) mod handler;
 pub(crate) mod incoming;
+pub(crate) mod service_types;
 pub(crate) mod types;
 
 use std::future::Future;
@@ -20,6 +22,7 @@ use plugwork_core::{Denial, Issue, Refusal};
 use wasmtime::component::Linker;
 use wasmtime_wasi_http::{Error as WireError, RequestOptions, WasiBody, WasiHttp, WasiHttpHooks};
 
+pub use self::handler::Handler;
 pub use self::incoming::{Answered, Incoming, IncomingHandler};
 
 use self::body::{Download, Place, Upload};
@@ -68,6 +71,11 @@ impl From<HttpError> for Refusal {
 /// Defines `wasi:http/outgoing-handler` over the instance's client.
 pub fn link_outgoing(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     wasmtime_wasi_http::p2::bindings::http::outgoing_handler::add_to_linker::<State, WasiHttp>(linker, State::http_paid)
+}
+
+/// Defines `wasi:http/client` of WASI 0.3 over the same client: there is one way out, whichever interface a guest takes to it.
+pub fn link_client(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    wasmtime_wasi_http::p3::bindings::http::client::add_to_linker::<State, WasiHttp>(linker, State::http_paid)
 }
 
 /// Time until a response's head where the guest names none.
@@ -165,6 +173,10 @@ type Io = Box<dyn Future<Output = Result<(), WireError>> + Send>;
 
 impl WasiHttpHooks for Hooks {
     fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        types::BODY_CHUNK_BYTES
+    }
+
+    fn p3_outgoing_body_chunk_size(&mut self) -> usize {
         types::BODY_CHUNK_BYTES
     }
 

@@ -10,13 +10,13 @@ use wasmtime_wasi_http::p2::bindings::LinkOptions;
 use wasmtime_wasi_http::p2::bindings::http::types::{self, HostOutgoingRequest as _, Method, OutgoingRequest, Scheme};
 use wasmtime_wasi_http::p2::body::HostFutureTrailers;
 use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostIncomingResponse, HostOutgoingResponse};
-use wasmtime_wasi_http::{FieldMap, WasiHttp};
+use wasmtime_wasi_http::{FieldMap, WasiHttp, p3};
 
 use super::incoming::link_bodies;
 use crate::state::State;
 
 /// Bytes of a method; the longest that is registered has 17.
-const METHOD_BYTES_MAX: usize = 32;
+pub(super) const METHOD_BYTES_MAX: usize = 32;
 /// Bytes that all fields of one message may have in memory.
 pub(crate) const FIELDS_BYTES_MAX: usize = 64 << 10;
 /// Bytes of a request's body that cross at once. Two such pieces may wait for the network.
@@ -76,7 +76,7 @@ fn link_setters(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     )
 }
 
-fn is_long(text: Option<&String>) -> bool {
+pub(super) fn is_long(text: Option<&String>) -> bool {
     text.is_some_and(|text| text.len() > URL_BYTES_MAX)
 }
 
@@ -85,7 +85,11 @@ pub(crate) fn held_bytes(table: &mut ResourceTable) -> u64 {
     let held: usize = table
         .iter_mut()
         .map(|entry| {
-            if entry.is::<OutgoingRequest>() || entry.is::<HostOutgoingResponse>() {
+            if entry.is::<OutgoingRequest>()
+                || entry.is::<HostOutgoingResponse>()
+                || entry.is::<p3::Request>()
+                || entry.is::<p3::Response>()
+            {
                 MESSAGE_BYTES
             } else if entry.is::<FieldMap>()
                 || entry.is::<HostIncomingRequest>()

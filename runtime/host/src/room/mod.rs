@@ -1,0 +1,317 @@
+//! Rooms: instances with several calls in them at the same time, where the plugin was granted `calls-at-once` and its point can do that.
+//!
+//! Here is who goes into which room, and how a call waits for its end; what happens inside is in `inside`, who is there in `present`. Easily got
+//! wrong: the room is a task of its own, because whoever came first may go first; a visit that was never begun is nobody's failure: it goes to
+//! another room; and one that waits for a room to open, which may wait for a seat, goes to another as soon as that has a place.
+
+mod clock;
+mod inside;
+mod present;
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use plugwork_core::Fault;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::call::admit;
+use crate::error::{Error, ErrorKind, Result};
+use crate::generation::Generation;
+use crate::interfaces::http::Incoming;
+use crate::ledger::Spend;
+use crate::runtime::Shared;
+use crate::threads::GuestThreads;
+
+pub(crate) use self::clock::Clock;
+
+/// How much later than its deadline a visit may end that its room could not end: a guest that gives way is told in time, one that does not is cut off.
+pub(crate) const HELD: Duration = Duration::from_millis(50);
+/// For one whose room has not begun by then.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// The rooms of one loaded version.
+pub(crate) struct Rooms {
+    at_once: u32,
+    visits_max: u32,
+    open: Mutex<Vec<Arc<Room>>>,
+    /// Somebody left one that has begun.
+    place: Notify,
+}
+
+/// One instance that takes visits.
+pub(crate) struct Room {
+    door: Mutex<Door>,
+    /// Whether its guest works at this moment.
+    is_working: AtomicBool,
+    /// Whether it has its instance.
+    has_begun: AtomicBool,
+    born_ms: u64,
+}
+
+struct Door {
+    visits: mpsc::UnboundedSender<Visit>,
+    inside: u32,
+    /// Visits that it may still take.
+    left: u32,
+    is_shut: bool,
+}
+
+/// One call on its way into a room.
+pub(crate) struct Visit {
+    incoming: Incoming,
+    began: Instant,
+    deadline: Instant,
+    told: oneshot::Sender<Told>,
+    /// Resolves when nobody waits for it any more.
+    given_up: oneshot::Receiver<()>,
+}
+
+/// How a visit ended.
+pub(crate) struct Told {
+    answer: Result<()>,
+    spend: Spend,
+}
+
+impl Rooms {
+    /// For instances that take so many calls altogether, and so many at once.
+    pub(crate) fn new(visits_max: u32, at_once: u32) -> Self {
+        Self { at_once, visits_max, open: Mutex::default(), place: Notify::new() }
+    }
+
+    /// Lets a visit into a room that is open: one that rests, or the emptiest, or one that is about to begin. Gives it back where it needs another:
+    /// because all are full, or work, and there are threads that do not.
+    fn let_in(&self, visit: Visit, threads: usize, now_ms: u64) -> std::result::Result<Arc<Room>, Visit> {
+        let open = self.open.lock().expect("no panic happens under this lock");
+        let has_place = |room: &&Arc<Room>| room.inside(now_ms).is_some_and(|inside| inside < self.at_once);
+        let has_begun = |room: &&Arc<Room>| room.has_begun.load(Ordering::Relaxed);
+        let rests = open.iter().filter(has_place).filter(has_begun).find(|room| !room.is_working.load(Ordering::Relaxed));
+        let room = match rests {
+            None if open.len() < threads => None,
+            None => {
+                let emptiest = open.iter().filter(has_place).filter(has_begun).min_by_key(|room| room.inside(now_ms));
+                emptiest.or_else(|| open.iter().find(has_place))
+            }
+            rests => rests,
+        };
+        match room {
+            Some(room) => room.let_in(visit).map(|()| room.clone()),
+            None => Err(visit),
+        }
+    }
+
+    /// Tells one who waits for a room to open that there may be a place in another.
+    fn has_place(&self) {
+        self.place.notify_one();
+    }
+
+    fn remove(&self, room: &Arc<Room>) {
+        self.open.lock().expect("no panic happens under this lock").retain(|open| !Arc::ptr_eq(open, room));
+    }
+}
+
+impl Room {
+    fn door<T>(&self, act: impl FnOnce(&mut Door) -> T) -> T {
+        act(&mut self.door.lock().expect("no panic happens under this lock"))
+    }
+
+    /// How many are in it; none where it takes no more.
+    fn inside(&self, now_ms: u64) -> Option<u32> {
+        let is_old = now_ms.saturating_sub(self.born_ms) >= crate::generation::AGE_MS_MAX;
+        self.door(|door| (!door.is_shut && door.left > 0 && !is_old).then_some(door.inside))
+    }
+
+    fn let_in(&self, visit: Visit) -> std::result::Result<(), Visit> {
+        self.door(|door| {
+            if door.is_shut || door.left == 0 {
+                return Err(visit);
+            }
+            door.visits.send(visit).map_err(|visit| visit.0)?;
+            door.inside += 1;
+            door.left -= 1;
+            Ok(())
+        })
+    }
+
+    /// One has left it.
+    fn left(&self) {
+        self.door(|door| door.inside -= 1);
+    }
+
+    /// One that was on its way did not come.
+    fn never_came(&self) {
+        self.door(|door| {
+            door.inside -= 1;
+            door.left += 1;
+        });
+    }
+
+    /// Takes no more: what is in it goes on.
+    fn shut(&self) {
+        self.door(|door| door.is_shut = true);
+    }
+
+    /// Shuts it if nobody is in it, or on the way.
+    fn shut_if_empty(&self) -> bool {
+        self.door(|door| {
+            door.is_shut |= door.inside == 0;
+            door.inside == 0
+        })
+    }
+
+    /// Its instance has taken so many already.
+    fn has_taken(&self, visits: u32) {
+        self.door(|door| door.left = door.left.saturating_sub(visits));
+    }
+}
+
+impl Generation {
+    /// Its rooms, where instances may have several calls in them.
+    fn rooms(&self) -> Option<&Rooms> {
+        self.work.rooms.as_ref()
+    }
+
+    /// Waits until one more call may begin, for so long at most.
+    async fn may_run(&self, within: Duration) -> Result<()> {
+        if !self.account.may_run_at_once() {
+            let _armed = self.ticker.arm();
+            admit(&self.account, u64::try_from(within.as_millis()).unwrap_or(u64::MAX)).await.map_err(|fault| {
+                self.account.faulted(&fault);
+                Error::from_fault(fault)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes one call in a room, with others or alone.
+pub(crate) async fn visit(
+    generation: &Arc<Generation>,
+    rooms: &Rooms,
+    runtime: &Arc<Shared>,
+    mut incoming: Incoming,
+    spend: &mut Spend,
+) -> Result<()> {
+    let waited = GuestThreads::take_waited();
+    let limit = Duration::from_millis(generation.account.limits().deadline_ms);
+    let began = Instant::now().checked_sub(waited).unwrap_or_else(Instant::now);
+    let deadline = began + limit;
+    generation.may_run(limit.saturating_sub(waited)).await.map_err(|error| error.of(&generation.subject))?;
+    let mut is_late = pin!(tokio::time::sleep_until((deadline + PATIENCE).into()));
+    loop {
+        let (told, mut is_told) = oneshot::channel();
+        // Dropped with this future: then the visit was given up.
+        let (_stays, given_up) = oneshot::channel();
+        let visit = Visit { incoming: incoming.clone(), began, deadline, told, given_up };
+        let room = match rooms.let_in(visit, runtime.threads.count(), generation.now_ms()) {
+            Ok(room) => room,
+            Err(visit) => open(generation, rooms, runtime, visit),
+        };
+        let handed = loop {
+            let waits = !room.has_begun.load(Ordering::Relaxed);
+            tokio::select! {
+                biased;
+                told = &mut is_told => match (told, incoming.take()) {
+                    (Ok(told), _) => {
+                        *spend = told.spend;
+                        return told.answer.map_err(|error| error.of(&generation.subject));
+                    }
+                    // It never began there: another one.
+                    (Err(_), Some(handed)) => break handed,
+                    (Err(_), None) => return Err(Error::from_fault(Fault::Cancelled).of(&generation.subject)),
+                },
+                () = &mut is_late => return Err(late(generation, began).hurried().of(&generation.subject)),
+                () = rooms.place.notified(), if waits => {
+                    if room.has_begun.load(Ordering::Relaxed) {
+                        rooms.place.notify_one();
+                    } else if let Some(handed) = incoming.take() {
+                        // What is in the old room is nothing any more, also where it begins in this moment.
+                        break handed;
+                    }
+                }
+            }
+        };
+        incoming = Incoming::of(handed);
+    }
+}
+
+fn late(generation: &Generation, began: Instant) -> Error {
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    Error::from_fault(Fault::Deadline { limit_ms: generation.account.limits().deadline_ms, ran_ms: milliseconds(began.elapsed()) })
+}
+
+/// Opens a room with its first visit in it.
+fn open(generation: &Arc<Generation>, rooms: &Rooms, runtime: &Arc<Shared>, visit: Visit) -> Arc<Room> {
+    let (visits, arriving) = mpsc::unbounded_channel();
+    let door = Mutex::new(Door { visits, inside: 0, left: rooms.visits_max, is_shut: false });
+    let (is_working, has_begun) = (AtomicBool::new(false), AtomicBool::new(false));
+    let room = Arc::new(Room { door, is_working, has_begun, born_ms: generation.now_ms() });
+    // It is open, and nobody else knows it.
+    drop(room.let_in(visit));
+    rooms.open.lock().expect("no panic happens under this lock").push(room.clone());
+    let opened = Opened { generation: generation.clone(), room: room.clone(), since: Instant::now() };
+    runtime.threads.spawn_in(&generation.lane(runtime), opened.run(arriving)).detach();
+    room
+}
+
+/// A room in the list, out of which it goes in whatever way it ends.
+struct Opened {
+    generation: Arc<Generation>,
+    room: Arc<Room>,
+    since: Instant,
+}
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        self.room.shut();
+        self.generation.rooms().into_iter().for_each(|rooms| rooms.remove(&self.room));
+    }
+}
+
+impl Opened {
+    /// Tells those who waited for it, all of whom it failed once. Where there was no room for it, whoever came later has waited for less than it did: that one
+    /// looks again.
+    fn is_not_to_be(&self, mut error: Error, arriving: &mut mpsc::UnboundedReceiver<Visit>) {
+        self.room.shut();
+        let was_scarce = error.kind() == ErrorKind::Unavailable;
+        while let Ok(visit) = arriving.try_recv() {
+            if was_scarce && visit.began > self.since {
+                continue;
+            }
+            let answer = Err(error.clone());
+            if visit.told.send(Told { answer, spend: Spend::default() }).is_ok() {
+                error = error.hurried();
+            }
+        }
+    }
+
+    async fn run(self, mut arriving: mpsc::UnboundedReceiver<Visit>) {
+        let (generation, room) = (&self.generation, &self.room);
+        let (mut live, birth) = match generation.warm_or_new().await {
+            Ok(found) => found,
+            Err(error) => {
+                self.is_not_to_be(error, &mut arriving);
+                return;
+            }
+        };
+        room.has_begun.store(true, Ordering::Relaxed);
+        let taken = birth.as_ref().map_or(0, crate::shelf::Shelved::uses);
+        room.has_taken(taken);
+        let visits_max = generation.rooms().map_or(0, |rooms| rooms.visits_max.saturating_sub(taken));
+        let begun = inside::host(&mut live, generation, room, &mut arriving, visits_max).await;
+        room.shut();
+        // Out of the list first: what is given back is found on the shelf, not here.
+        self.generation.rooms().into_iter().for_each(|rooms| rooms.remove(room));
+        // Whoever came too late finds its visit dropped, and looks again.
+        drop(arriving);
+        let birth = birth.map(|birth| birth.after(begun));
+        if let Some(rest) = generation.give_back(live, birth) {
+            rest.end(generation).await;
+        }
+    }
+}
+
+/// A future that may borrow what is in a room.
+type Serving<'a, T> = std::pin::Pin<Box<dyn Future<Output = T> + Send + 'a>>;
