@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -119,7 +120,13 @@ impl Client {
                     let (folder, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
                     // Through the folder: a socket's path may have 108 bytes only.
                     let folder = File::open(folder)?;
-                    let stream = UnixStream::connect(through(&folder, &name.to_string_lossy())).await?;
+                    let socket = through(&folder, &name.to_string_lossy());
+                    let owner = std::fs::symlink_metadata(&socket)?.uid();
+                    // Somebody else's would be told what only ours may know.
+                    if owner != rustix::process::getuid().as_raw() {
+                        return Err(std::io::Error::new(ErrorKind::PermissionDenied, format!("it is the socket of the user {owner}")));
+                    }
+                    let stream = UnixStream::connect(socket).await?;
                     Ok(Box::new(stream) as Box<dyn Stream>)
                 }
                 At::Port(address) => Ok(Box::new(TcpStream::connect(address).await?) as Box<dyn Stream>),
@@ -143,8 +150,8 @@ impl Client {
                 ))
             }
             (At::Socket(path), ErrorKind::PermissionDenied) => {
-                let (path, hint) = (path.display(), "its owner may, or anybody with a token by `--server URL --token-file FILE`");
-                Failure::refused(format_args!("you may not open `{path}`\nhint: {hint}"))
+                let (path, hint) = (path.display(), "ask as that user, or with a token by `--server URL --token-file FILE`");
+                Failure::refused(format_args!("you may not use `{path}`: {error}\nhint: {hint}"))
             }
             (At::Socket(path), _) => Failure::unreachable(format_args!("`{}` does not answer: {error}", path.display())),
             (At::Port(address), _) => Failure::unreachable(format_args!(

@@ -119,8 +119,9 @@ impl AdminServer {
                 None => {}
             }
         }
-        self.admin.stopping();
+        // First nobody comes any more: who is told that it stops, and asks again, finds nobody.
         drop(self.listener);
+        self.admin.stopping();
         tell.send_replace(true);
         let ended = async { while connections.join_next().await.is_some() {} };
         // What is cut off here is an answer: the change itself comes to its end.

@@ -29,8 +29,8 @@ async fn what_is_uploaded_is_what_the_path_names_or_nothing_is_kept() {
     assert!(told.status == 0 || told.code() == "E-ADMIN-SIZE", "{told:?}");
     assert_eq!(desk.get("/v1/components/sha256:12").await.code(), "E-ADMIN-REQUEST");
     // Nothing half is left.
-    let left = std::fs::read_dir(desk.stage.folder.path().join("components")).unwrap().count();
-    crate::world::until("no part is left", || left == 1).await;
+    let components = desk.stage.folder.path().join("components");
+    crate::world::until("no part is left", || std::fs::read_dir(&components).unwrap().count() == 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
