@@ -185,6 +185,11 @@ mod tests {
         Answer { status: StatusCode::OK, body: vec![b' '; bytes].into() }
     }
 
+    fn sizes(all: &Once) -> (usize, usize, usize) {
+        let known = all.known();
+        (known.entries.len(), known.order.len(), known.bytes)
+    }
+
     async fn make(all: &Arc<Once>, number: usize, bytes: usize) {
         once(all, Some(key(number)), std::future::ready(Ok(answer(bytes)))).await.unwrap();
     }
@@ -195,10 +200,10 @@ mod tests {
         for number in 0..ANSWERS_MAX + 10 {
             make(&all, number, 1).await;
         }
-        assert_eq!((all.known().entries.len(), all.known().order.len(), all.known().bytes), (ANSWERS_MAX, ANSWERS_MAX, ANSWERS_MAX));
+        assert_eq!(sizes(&all), (ANSWERS_MAX, ANSWERS_MAX, ANSWERS_MAX));
         assert!(all.begin(key(10), Instant::now()).unwrap().is_some(), "still known");
         make(&all, 1_000_000, BYTES_MAX - 2).await;
-        assert_eq!((all.known().entries.len(), all.known().bytes), (3, BYTES_MAX));
+        assert_eq!(sizes(&all), (3, 3, BYTES_MAX));
     }
 
     #[tokio::test]
