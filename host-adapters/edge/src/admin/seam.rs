@@ -42,9 +42,10 @@ pub struct AdminParts {
 }
 
 impl AdminParts {
-    /// The usual: who may do what is decided by scopes alone, there is nothing beside, and the socket is that of the user who runs this.
+    /// The usual: who may do what is decided by scopes alone, [metrics](crate::metrics) are beside, and the socket is that of the user who runs this.
     pub fn new(node: Node, tokens: Arc<dyn Tokens>, tail: Tail) -> Self {
-        Self { node, tokens, authorize: Arc::new(Scopes), tail, beside: Router::new(), owner: rustix::process::getuid().as_raw() }
+        let beside = crate::metrics::router(&node);
+        Self { node, tokens, authorize: Arc::new(Scopes), tail, beside, owner: rustix::process::getuid().as_raw() }
     }
 }
 

@@ -46,9 +46,8 @@ impl Desk {
     pub(crate) async fn starting(stranger: u32) -> Self {
         let stage = Stage::new(settings()).await;
         let tokens = Arc::new(MemoryTokens::new());
-        let beside = axum::Router::new().route("/metrics", axum::routing::get(async || "metrics\n"));
         let parts = AdminParts::new(stage.node.clone(), tokens.clone(), stage.tail.clone());
-        let parts = AdminParts { beside, owner: parts.owner + stranger, ..parts };
+        let parts = AdminParts { owner: parts.owner + stranger, ..parts };
         let admin = Admin::new(parts);
         let socket = AdminServer::on_socket(&admin, stage.folder.path()).unwrap();
         let port = AdminServer::on_port(&admin, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
