@@ -176,8 +176,10 @@ impl Serve {
         }
         let expected = current.map_or(Expected::Nothing, |current| Expected::Number(current.deployment.number));
         let Read { text, plugins, components, .. } = read;
-        for bytes in components.values() {
-            serving.node.components().keep(bytes).map_err(Failure::failed)?;
+        for (name, digest) in &plugins {
+            // What several plugins name is kept once.
+            let kept = components.get(digest).map_or(Ok(*digest), |bytes| serving.node.components().keep(bytes));
+            kept.map_err(|error| Failure::failed(format_args!("plugin.{name}.source: {error}")))?;
         }
         let wish = Deploy { tenant: key.tenant.clone(), text, plugins, by: approver(), note: self.note.clone(), expected };
         let deployed = serving.node.deploy(wish).await.map_err(failure)?;
