@@ -8,6 +8,7 @@ mod host;
 mod installed;
 mod life;
 mod live;
+mod operator;
 mod packages;
 mod pipeline;
 mod print;
@@ -53,6 +54,11 @@ enum Verb {
     Serve(verbs::serve::Serve),
     Usage(verbs::usage::Usage),
     State(verbs::state::State),
+    Deploy(verbs::deploy::Deploy),
+    Status(verbs::status::Status),
+    Rollback(verbs::rollback::Rollback),
+    Tail(verbs::tail::Tail),
+    Token(verbs::token::TokenVerb),
     Cache(verbs::cache::CacheVerb),
 }
 
@@ -83,6 +89,11 @@ fn main() -> std::process::ExitCode {
         Verb::Serve(verb) => verb.run(&place),
         Verb::Usage(verb) => verb.run(&place),
         Verb::State(verb) => verb.run(&place),
+        Verb::Deploy(verb) => verb.run(&place),
+        Verb::Status(verb) => verb.run(&place),
+        Verb::Rollback(verb) => verb.run(&place),
+        Verb::Tail(verb) => verb.run(&place),
+        Verb::Token(verb) => verb.run(&place),
         Verb::Cache(verb) => verb.run(&place),
     };
     match outcome {

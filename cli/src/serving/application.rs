@@ -5,13 +5,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use plugwork_core::Digest;
 use plugwork_core::application::{APPLICATION_BYTES_MAX, Application, Source};
-use plugwork_core::record::Records;
-use plugwork_edge::Components;
+use plugwork_store::Store;
 
 use crate::exit::Failure;
+use crate::host::{self, Place};
 use crate::installed::{self, Which};
 use crate::packages::Packages;
 
@@ -23,11 +24,14 @@ pub(crate) struct Read {
     pub(crate) text: String,
     pub(crate) application: Application,
     pub(crate) plugins: BTreeMap<String, Digest>,
+    /// What is to be kept or sent, each once.
+    pub(crate) components: BTreeMap<Digest, Vec<u8>>,
 }
 
-/// Reads an application, given as its file or its folder, and keeps its components. Everything that is wrong is told at once.
-pub(crate) async fn read(place: &Path, components: &Components, packages: &Packages, records: &dyn Records) -> Result<Read, Failure> {
-    let file: PathBuf = if place.is_dir() { place.join(FILE) } else { place.to_owned() };
+/// Reads an application, given as its file or its folder, with its components. Everything that is wrong is told at once. `store`, where it is open
+/// already, is asked for packages that were added; else it is opened where that is needed.
+pub(crate) async fn read(path: &Path, place: &Place, store: Option<&Arc<Store>>) -> Result<Read, Failure> {
+    let file: PathBuf = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
     let doing = format!("cannot read the application `{}`", file.display());
     let bytes = std::fs::metadata(&file).map_err(|error| Failure::from(error).while_doing(&doing))?.len();
     if bytes > APPLICATION_BYTES_MAX as u64 {
@@ -36,7 +40,7 @@ pub(crate) async fn read(place: &Path, components: &Components, packages: &Packa
     let text = std::fs::read_to_string(&file).map_err(|error| Failure::from(error).while_doing(&doing))?;
     let application = Application::parse(&text).map_err(|error| Failure::usage(format_args!("`{}`: {error}", file.display())))?;
     let folder = file.parent().unwrap_or(Path::new(""));
-    let mut plugins = BTreeMap::new();
+    let (mut plugins, mut components) = (BTreeMap::new(), BTreeMap::new());
     let mut failures = Vec::new();
     for (name, declared) in &application.plugins {
         let bytes = match &declared.source {
@@ -45,20 +49,27 @@ pub(crate) async fn read(place: &Path, components: &Components, packages: &Packa
                 std::fs::read(&path)
                     .map_err(|error| Failure::from(error).while_doing(format_args!("plugin.{name}.source: `{}`", path.display())))
             }
-            Source::Package(package) => package_bytes(package, packages, records).await,
+            Source::Package(package) => package_bytes(package, place, store).await,
         };
-        let kept =
-            bytes.and_then(|bytes| components.keep(&bytes).map_err(|error| Failure::failed(format_args!("plugin.{name}.source: {error}"))));
-        match kept {
-            Ok(digest) => drop(plugins.insert(name.clone(), digest)),
+        match bytes {
+            Ok(bytes) => {
+                let digest = Digest::of(&bytes);
+                plugins.insert(name.clone(), digest);
+                components.insert(digest, bytes);
+            }
             Err(failure) => failures.push(failure),
         }
     }
-    if failures.is_empty() { Ok(Read { text, application, plugins }) } else { Err(Failure::worst(&failures)) }
+    if failures.is_empty() { Ok(Read { text, application, plugins, components }) } else { Err(Failure::worst(&failures)) }
 }
 
 /// The component of a plugin that was added, as its consent names it.
-async fn package_bytes(package: &plugwork_core::PackageName, packages: &Packages, records: &dyn Records) -> Result<Vec<u8>, Failure> {
+async fn package_bytes(package: &plugwork_core::PackageName, place: &Place, store: Option<&Arc<Store>>) -> Result<Vec<u8>, Failure> {
+    let store = match store {
+        Some(store) => store.clone(),
+        None => host::store(place).await?,
+    };
+    let (packages, records) = (Packages::of(&place.state()?), store.as_ref());
     let latest = installed::latest(records, Some((package, &Which::default()))).await?;
     let own = latest.into_iter().filter(|latest| latest.is_there()).find(|latest| latest.event.subject().instance.is_empty());
     let Some(own) = own else { return Err(installed::unknown(records, package).await) };

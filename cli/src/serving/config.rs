@@ -4,6 +4,7 @@
 //! limit that was misspelt is no limit.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use plugwork_core::Issue;
@@ -28,8 +29,8 @@ pub(crate) struct Config {
     pub(crate) limits: Settings,
     /// Identity checks by name, as they were written.
     pub(crate) auth: BTreeMap<String, toml::Table>,
-    /// The listener for operators, as it was written.
-    pub(crate) admin: Option<toml::Table>,
+    /// The port for operators, beside the socket of the state folder.
+    pub(crate) admin: Option<SocketAddr>,
 }
 
 impl Config {
@@ -69,7 +70,7 @@ impl Config {
         let written = file.list("listen", "tables `[[listen]]`", &mut findings).unwrap_or_default();
         let limits = file.table("limits", &mut findings).map(|entries| limits(entries, &mut findings)).unwrap_or_default();
         let auth = file.table("auth", &mut findings).unwrap_or_default();
-        let admin = file.table("admin", &mut findings);
+        let admin = file.table("admin", &mut findings).and_then(|entries| admin(entries, &mut findings));
         file.end(&mut findings);
         let listen = listens(written, folder, &mut findings);
         let auth = auth.into_iter().filter_map(|(name, value)| {
@@ -118,6 +119,20 @@ fn limits(entries: toml::Table, findings: &mut Findings) -> Settings {
     number("drain-ms", TIME_MS_MAX, &mut |number| settings.drain_ms = number);
     section.end(findings);
     settings
+}
+
+fn admin(entries: toml::Table, findings: &mut Findings) -> Option<SocketAddr> {
+    let mut section = Section::new("admin", entries);
+    let text = section.needed("address", "an IP address and a port, such as `127.0.0.1:9090`", findings);
+    let address = text.and_then(|text| {
+        let address = text.parse().ok();
+        if address.is_none() {
+            findings.add("admin.address", shown(&text), "an IP address and a port, such as `127.0.0.1:9090`");
+        }
+        address
+    });
+    section.end(findings);
+    address
 }
 
 fn listens(written: Vec<toml::Value>, folder: &Path, findings: &mut Findings) -> Vec<Listen> {
@@ -243,7 +258,7 @@ mod tests {
             ]
         );
         assert_eq!(config.auth["staff"]["issuer"].as_str(), Some("https://id.example"));
-        assert_eq!(config.admin.unwrap()["address"].as_str(), Some("127.0.0.1:9000"));
+        assert_eq!(config.admin, Some("127.0.0.1:9000".parse().unwrap()));
     }
 
     #[test]
@@ -294,6 +309,8 @@ mod tests {
         ];
         assert_eq!(found, expected);
         assert_eq!(places("listen = 1"), ["listen"]);
+        assert_eq!(places("[admin]\naddress = \"localhost:1\"\nport = 1\n"), ["admin.address", "admin.port"]);
+        assert_eq!(places("[admin]"), ["admin.address"]);
         assert_eq!(places("[[listen]"), [""], "what is no TOML is one finding");
         let many = "[[listen]]\naddress = \"127.0.0.1:0\"\n".repeat(LISTENS_MAX);
         assert_eq!(parse(&many).unwrap().listen.len(), LISTENS_MAX);

@@ -1,5 +1,6 @@
 //! The command as an edge server: what `plugwork serve` puts together out of the libraries. No rule of serving lives here.
 
+pub(crate) mod admin;
 pub(crate) mod application;
 pub(crate) mod config;
 pub(crate) mod descriptors;

@@ -8,15 +8,17 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt as _;
 use plugwork_core::deployment::{ApplicationKey, Expected};
+use plugwork_edge::admin::{AdminParts, Tail};
 use plugwork_edge::{Checks, Deploy, DeployError, Metering, NotServed, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Failure;
 use crate::host::{self, Place};
 use crate::installed::approver;
-use crate::packages::Packages;
 use crate::print;
+use crate::serving::admin::Operators;
 use crate::serving::application::{self, Read};
 use crate::serving::config::{self, Config};
 use crate::serving::descriptors;
@@ -33,6 +35,8 @@ use crate::serving::tracing;
 /// number, and served. What cannot be prepared is told whole, and changes nothing.
 /// Deploying it is consent to what it grants. Without APPLICATION what was current
 /// before is served. Requests and logs are told on stderr, one JSON object a line.
+/// `plugwork deploy`, `status`, `rollback`, `tail` and `token` talk to it by a
+/// socket in the state folder.
 #[derive(clap::Args)]
 #[command(
     verbatim_doc_comment,
@@ -40,7 +44,7 @@ use crate::serving::tracing;
 Examples:
   plugwork serve examples/apps/hello
   plugwork serve shop/plugwork.toml --listen 127.0.0.1:9000
-  plugwork serve --config server.toml
+  plugwork serve --config server.toml --admin 127.0.0.1:9090
 
 SIGTERM and Ctrl-C let requests that began come to their end; a second one ends
 at once. With --config, SIGHUP reads the file and certificates again. Exit code
@@ -58,6 +62,9 @@ pub(crate) struct Serve {
     /// any that is free; which is told.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// An address for operators with a token, beside the socket in the state folder.
+    #[arg(long, value_name = "ADDRESS")]
+    admin: Option<SocketAddr>,
     /// How long requests may take once it is told to stop. Milliseconds; 30000
     /// where nothing is said.
     #[arg(long, value_name = "N")]
@@ -79,7 +86,6 @@ impl Serve {
 
     async fn serve(self, place: &Place) -> Result<(), Failure> {
         let config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-        not_here(&config)?;
         let checks = config.checks(self.config.as_deref(), &Checks::default())?;
         let flags = Flags { listen: self.listen, drain_ms: self.drain_ms };
         let (listen, settings) = flags.over(&config);
@@ -92,16 +98,20 @@ impl Serve {
             serving.node.trace_with(tracing);
         }
         // Before anything is deployed: an address that is taken is no reason for a new number.
-        let server = Server::listen(&serving.node, &listen, log).await.map_err(|issues| match (&self.listen, &self.config) {
+        let tail = Tail::default();
+        let server = Server::listen(&serving.node, &listen, tail.over(log)).await.map_err(|issues| match (&self.listen, &self.config) {
             (None, Some(file)) => Failure::failed(config::wrong(file, &issues)),
             _ => Failure::failed(format_args!("{}\nhint: `--listen ADDRESS`", issues[0].what)),
         })?;
-        let stop = told_to_stop()?;
+        let parts = AdminParts::new(serving.node.clone(), store.clone(), tail);
+        let mut operators = Operators::open(parts, &place.state()?, self.admin.or(config.admin)).await?;
+        let stop = told_to_stop()?.shared();
+        operators.answer(stop.clone());
         // Before anything is brought up: without its checks no route is served that names one.
         reload::prepare_checks(&serving.node, checks);
         let metering = Metering::start(&serving.node, store.clone());
         let read = match &self.application {
-            Some(path) => Some(application::read(path, serving.node.components(), &Packages::of(&place.state()?), store.as_ref()).await?),
+            Some(path) => Some(application::read(path, place, Some(&store)).await?),
             None => None,
         };
         let not_served = serving.node.start().await.map_err(failure)?;
@@ -119,6 +129,7 @@ impl Serve {
         if let Some(read) = read {
             self.deploy(&serving, read, &not_served).await?;
         }
+        operators.ready(not_served);
         let observer = host::serve(place, &serving.runtime, "serve");
         let reload = Reload { node: serving.node.clone(), tls: server.tls(), file: self.config.clone(), listen, flags };
         let reloading = reload.start()?;
@@ -132,6 +143,7 @@ impl Serve {
             let drain_ms = serving.node.settings().drain_ms;
             print::narrate(format_args!("warning: {} connections were broken off after {drain_ms} ms", stopped.broken));
         }
+        operators.stopped().await;
         if let Err(error) = metering.stop().await {
             print::narrate(format_args!("warning: what was used in the last minute is not on record: {error}"));
         }
@@ -163,7 +175,12 @@ impl Serve {
             }
         }
         let expected = current.map_or(Expected::Nothing, |current| Expected::Number(current.deployment.number));
-        let Read { text, plugins, .. } = read;
+        let Read { text, plugins, components, .. } = read;
+        for (name, digest) in &plugins {
+            // What several plugins name is kept once.
+            let kept = components.get(digest).map_or(Ok(*digest), |bytes| serving.node.components().keep(bytes));
+            kept.map_err(|error| Failure::failed(format_args!("plugin.{name}.source: {error}")))?;
+        }
         let wish = Deploy { tenant: key.tenant.clone(), text, plugins, by: approver(), note: self.note.clone(), expected };
         let deployed = serving.node.deploy(wish).await.map_err(failure)?;
         let shared = serving.node.shares_with(&key).map(|older| format!(", which shares the requests with number {older}"));
@@ -174,13 +191,6 @@ impl Serve {
 
 fn key(name: &str) -> ApplicationKey {
     ApplicationKey { tenant: "default".to_owned(), application: name.to_owned() }
-}
-
-/// What a configuration may say and this server does not do: better refused than believed.
-fn not_here(config: &Config) -> Result<(), Failure> {
-    let admin = config.admin.iter().map(|_| "`admin`: this server has no listener for operators".to_owned());
-    let found: Vec<String> = admin.collect();
-    if found.is_empty() { Ok(()) } else { Err(Failure::usage(found.join("\n"))) }
 }
 
 fn failure(error: DeployError) -> Failure {

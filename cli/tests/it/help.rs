@@ -2,9 +2,9 @@
 
 use crate::place::Place;
 
-const VERBS: [&str; 21] = [
+const VERBS: [&str; 26] = [
     "add", "update", "remove", "grants", "revoke", "audit", "explain", "enable", "disable", "ps", "logs", "top", "inspect", "check",
-    "build", "dev", "call", "run", "serve", "usage", "cache",
+    "build", "dev", "call", "run", "serve", "usage", "deploy", "status", "rollback", "tail", "token", "cache",
 ];
 
 #[test]

@@ -24,6 +24,7 @@ mod life;
 mod live;
 mod logs;
 mod obey;
+mod operate;
 mod place;
 mod run;
 mod seen;

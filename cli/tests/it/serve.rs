@@ -87,13 +87,13 @@ impl Drop for Served {
 }
 
 /// A folder with a plugin, which the texts of [`application`] name.
-fn place() -> Place {
+pub(crate) fn place() -> Place {
     let place = Place::new();
     place.write("shop/hello.wasm", std::fs::read(plugin("hello-http")).unwrap());
     place
 }
 
-fn application(path: &str) -> String {
+pub(crate) fn application(path: &str) -> String {
     format!("name = \"shop\"\n[[route]]\npath = \"{path}\"\nplugin = \"hello\"\n[plugin.hello]\nsource = \"hello.wasm\"\n")
 }
 

@@ -44,6 +44,9 @@ pub struct Access {
     /// The code of the problem that the server itself answered with; empty where a plugin was asked.
     #[serde(skip_serializing_if = "str::is_empty")]
     pub code: &'static str,
+    /// Whose application; empty where there was none.
+    #[serde(skip_serializing_if = "is_nobody_else")]
+    pub tenant: String,
     /// The application whose route it met; empty where there was none.
     pub application: String,
     /// Its deployment.
@@ -63,6 +66,11 @@ pub struct Access {
     /// Why the plugin gave no answer, or none that was passed on; or why it is not known who asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// Where there is one tenant, nobody wants to hear of tenants.
+fn is_nobody_else(tenant: &str) -> bool {
+    tenant.is_empty() || tenant == "default"
 }
 
 /// Takes a record of each request. Called on threads that serve: it must not block.

@@ -4,12 +4,13 @@
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Permissions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use plugwork::Source;
-use plugwork_core::Digest;
+use plugwork_core::{Digest, Hasher};
+use tempfile::NamedTempFile;
 
 /// The largest component, in bytes.
 pub(crate) const COMPONENT_BYTES_MAX: usize = 64 << 20;
@@ -51,6 +52,39 @@ impl Components {
         Self(folder.into())
     }
 
+    /// Those of a tenant. Two tenants share none, also where theirs are the same.
+    pub fn of(&self, tenant: &str) -> Self {
+        if tenant == "default" { self.clone() } else { Self(self.0.join("tenants").join(tenant)) }
+    }
+
+    /// The size of a component that is here, whole. Bytes.
+    pub(crate) fn size(&self, digest: Digest) -> Option<u64> {
+        let mut hasher = Hasher::default();
+        let mut file = File::open(self.path(digest)).ok()?;
+        let (mut some, mut bytes) = (vec![0; 64 << 10], 0);
+        loop {
+            match file.read(&mut some).ok()? {
+                0 => return (hasher.finish() == digest).then_some(bytes),
+                read => {
+                    hasher.update(&some[..read]);
+                    bytes += read as u64;
+                }
+            }
+        }
+    }
+
+    /// Begins to receive a component, whose digest is known at its end.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn receive(self) -> Result<Receiving, ComponentsError> {
+        let made = self.make_folder().and_then(|()| self.partial());
+        match made {
+            Ok(file) => Ok(Receiving { components: self, file, hasher: Hasher::default() }),
+            Err(error) => Err(ComponentsError::Folder(self.0, error)),
+        }
+    }
+
     /// Whether a whole component of this digest is here.
     pub fn has(&self, digest: Digest) -> bool {
         fs::read(self.path(digest)).is_ok_and(|bytes| Digest::of(&bytes) == digest)
@@ -88,15 +122,60 @@ impl Components {
         self.0.join(format!("sha256-{}.wasm", digest.hex()))
     }
 
+    fn make_folder(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
+    }
+
+    fn partial(&self) -> io::Result<NamedTempFile> {
+        tempfile::Builder::new().prefix(".").suffix(".partial").tempfile_in(&self.0)
+    }
+
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)?;
-        let mut file = tempfile::Builder::new().prefix(".").suffix(".partial").tempfile_in(&self.0)?;
+        self.make_folder()?;
+        let mut file = self.partial()?;
         file.write_all(bytes)?;
+        self.put(file, path)
+    }
+
+    fn put(&self, file: NamedTempFile, path: &Path) -> io::Result<()> {
         file.as_file().set_permissions(Permissions::from_mode(0o600))?;
         file.as_file().sync_all()?;
         // Renamed, not written in place: a crash leaves no file under this name, or the whole one.
         file.persist(path)?;
         File::open(&self.0)?.sync_all()
+    }
+}
+
+/// A component of which a part is here. Dropped, nothing of it is.
+pub(crate) struct Receiving {
+    components: Components,
+    file: NamedTempFile,
+    hasher: Hasher,
+}
+
+impl Receiving {
+    /// The next part. How much there may be is counted by whoever receives it.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(crate) fn write(&mut self, part: &[u8]) -> Result<(), ComponentsError> {
+        self.hasher.update(part);
+        self.file.write_all(part).map_err(|error| ComponentsError::Folder(self.components.0.clone(), error))
+    }
+
+    /// The digest of what came so far.
+    pub(crate) fn digest(&self) -> Digest {
+        self.hasher.clone().finish()
+    }
+
+    /// Keeps it under that digest, durable when it returns.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn keep(self) -> Result<(), ComponentsError> {
+        let path = self.components.path(self.digest());
+        let Self { components, file, .. } = self;
+        components.put(file, &path).map_err(|error| ComponentsError::Folder(components.0, error))
     }
 }
 

@@ -15,6 +15,7 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
+    places_max: usize,
     waiting: AtomicUsize,
     waiting_max: usize,
     patience: Duration,
@@ -38,10 +39,21 @@ impl Gate {
         let places_max = settings.plugin_requests_max.min(Semaphore::MAX_PERMITS);
         Self {
             places: Arc::new(Semaphore::new(places_max)),
+            places_max,
             waiting: AtomicUsize::new(0),
             waiting_max: settings.plugin_queue_max,
             patience: Duration::from_millis(settings.plugin_queue_ms),
         }
+    }
+
+    /// Requests that are with the plugin.
+    pub(crate) fn in_flight(&self) -> usize {
+        self.places_max - self.places.available_permits().min(self.places_max)
+    }
+
+    /// Requests that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// A place; none where too many wait already, or it waited too long. The second is how long, where there was none at once.

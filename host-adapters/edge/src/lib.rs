@@ -1,14 +1,15 @@
 //! The edge server: applications of plugins that answer HTTP, deployed as numbered sets, behind listeners with TLS and without.
 //!
 //! The order of things: a [`Node`] prepares the plugins of an application beside what is served, puts a deployment on record and makes it live in
-//! one step ([`node`]); a [`Server`] takes connections within limits and gives each request to the plugin of its route ([`server`]).
-//! Here are no rules of what may be deployed or which route wins: those are `plugwork-core`'s.
+//! one step ([`node`]); a [`Server`] takes connections within limits and gives each request to the plugin of its route ([`server`]);
+//! operators have a listener of their own ([`admin`]). Here are no rules of what may be deployed or which route wins: those are `plugwork-core`'s.
 
 #![forbid(unsafe_code)]
 // The types of the engine are nested deeper than the usual limit once a server's own are around them.
 #![recursion_limit = "256"]
 
 mod access;
+pub mod admin;
 mod components;
 mod connection;
 mod finding;

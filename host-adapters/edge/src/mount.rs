@@ -78,7 +78,8 @@ impl Workshop<'_> {
     ) -> Result<Arc<Mount>, Vec<Issue>> {
         let at = format!("plugin.{name}");
         let label = label(key, name, declared, digest);
-        let source = self.components.open(digest).map_err(|error| vec![issue(format!("{at}.source"), error.to_string(), "")])?;
+        let source =
+            self.components.of(&key.tenant).open(digest).map_err(|error| vec![issue(format!("{at}.source"), error.to_string(), "")])?;
         let offer = self.runtime.offer(&source).await.map_err(|error| of_error(name, &error))?;
         if !answers_http(&offer) {
             let points: Vec<String> = offer.points().map(ToString::to_string).collect();

@@ -425,6 +425,6 @@ async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T, Depl
     tokio::spawn(work).await.unwrap_or(Err(DeployError::Stopping))
 }
 
-fn now_ms() -> u64 {
+pub(crate) fn now_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }

@@ -41,6 +41,20 @@ impl Limiter {
         Self { rate, clients_max, known: Mutex::default() }
     }
 
+    /// Whether nothing is left for a client at a time, without counting anything: in how many seconds there is something again.
+    pub(crate) fn spent(&self, client: Option<IpAddr>, now_us: u64) -> Option<u64> {
+        let window_us = u64::from(self.rate.window_seconds) * 1_000_000;
+        let each_us = (window_us / u64::from(self.rate.requests)).max(1);
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let full_us = match known.clients.get(&client.map(network)) {
+            Some(full_us) => *full_us,
+            None if known.clients.len() >= self.clients_max => known.others,
+            None => 0,
+        };
+        let decision = spend(&mut full_us.clone(), now_us, each_us, window_us);
+        (!decision.is_allowed).then_some(decision.reset_s)
+    }
+
     /// Counts a request of a client at a time.
     pub(crate) fn decide(&self, client: Option<IpAddr>, now_us: u64) -> Decision {
         let window_us = u64::from(self.rate.window_seconds) * 1_000_000;

@@ -99,6 +99,7 @@ async fn given(
     let entry = &live.entries[found.route];
     watching.route = Some(found.route);
     let access = &mut watching.access;
+    entry.application.tenant.clone_into(&mut access.tenant);
     entry.application.application.clone_into(&mut access.application);
     access.deployment = entry.deployment;
     entry.path.clone_into(&mut access.route);

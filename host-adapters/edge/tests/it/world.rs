@@ -11,9 +11,10 @@ use plugwork_capabilities::{EnvironmentSecrets, FileSecrets};
 use plugwork_core::Digest;
 use plugwork_core::deployment::{ApplicationKey, Deployments, Expected, Memory};
 use plugwork_core::record::{Key, Records};
+use plugwork_edge::admin::Tail;
 use plugwork_edge::server::Stopped;
 use plugwork_edge::{Access, Address, Components, DeclaredSecrets, Deploy, DeployError, Listen, Node, Server, Settings, Tls};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -33,6 +34,7 @@ pub(crate) struct Stage {
     pub(crate) log: Arc<Mutex<Vec<Access>>>,
     /// What plugins said, and for which request.
     pub(crate) said: Said,
+    pub(crate) tail: Tail,
     pub(crate) folder: Arc<tempfile::TempDir>,
     pub(crate) deployments: Arc<dyn Deployments>,
     pub(crate) records: Arc<dyn Records>,
@@ -142,12 +144,13 @@ impl Stage {
         let node = Node::new(&runtime, deployments.clone(), components, secrets, settings);
         let log = Arc::new(Mutex::new(Vec::new()));
         let kept = log.clone();
-        let told = move |access: &Access| kept.lock().unwrap().push(access.clone());
+        let tail = Tail::default();
+        let told = tail.over(move |access: &Access| kept.lock().unwrap().push(access.clone()));
         let server = Server::listen(&node, listens, told).await.unwrap();
         let (address, listens, tls) = (server.address().unwrap(), server.listens(), server.tls());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { node, runtime, address, listens, tls, log, said, folder, deployments, records, stop: Some(stop), running }
+        Self { node, runtime, address, listens, tls, log, said, tail, folder, deployments, records, stop: Some(stop), running }
     }
 
     /// A server that serves these routes.
@@ -237,7 +240,7 @@ impl Stage {
 }
 
 /// Everything until the end; what was read where the connection broke.
-pub(crate) async fn to_end(stream: &mut TcpStream) -> String {
+pub(crate) async fn to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
     let mut some = [0; 4096];
     while let Ok(read) = stream.read(&mut some).await {

@@ -1,0 +1,226 @@
+//! The one seam of the admin API: who asks, for what; and what a handler may reach once that was allowed.
+//!
+//! Easily got wrong: nothing here hands out the node, the tokens or the log without a [`Permit`]. That is on purpose: the fields are private to this file.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::Router;
+use http::StatusCode;
+use plugwork_core::application::ClientRate;
+use plugwork_core::authorize::{Action, Authorize, Principal, Resource, Scopes, TokenId, Tokens};
+use tokio::sync::{Semaphore, watch};
+
+use super::once::Once;
+use super::problem::Problem;
+use super::tail::Tail;
+use super::who::Caller;
+use crate::node::{Node, NotServed, now_ms};
+use crate::rate::Limiter;
+
+/// Wrong tokens that one peer may present; those that come after are not looked at.
+pub(crate) const WRONG_TOKENS: ClientRate = ClientRate { requests: 20, window_seconds: 60 };
+/// Peers whose wrong tokens are counted apart.
+const PEERS_MAX: usize = 4_096;
+/// Components that are received at once.
+const UPLOADS_MAX: usize = 4;
+
+/// What an admin API is made of.
+pub struct AdminParts {
+    /// What deploys.
+    pub node: Node,
+    /// The operators' tokens.
+    pub tokens: Arc<dyn Tokens>,
+    /// Who may do what.
+    pub authorize: Arc<dyn Authorize>,
+    /// What it shows of requests; the public server has to be given the same.
+    pub tail: Tail,
+    /// More paths, such as `/metrics`: for who may do `server:read`.
+    pub beside: Router,
+    /// The user who needs no token on the socket. The one that the process runs as, unless another program asks on their behalf.
+    pub owner: u32,
+}
+
+impl AdminParts {
+    /// The usual: who may do what is decided by scopes alone, [metrics](crate::metrics) are beside, and the socket is that of the user who runs this.
+    pub fn new(node: Node, tokens: Arc<dyn Tokens>, tail: Tail) -> Self {
+        let beside = crate::metrics::router(&node);
+        Self { node, tokens, authorize: Arc::new(Scopes), tail, beside, owner: rustix::process::getuid().as_raw() }
+    }
+}
+
+/// An admin API. Cheap to clone; its clones are one.
+#[derive(Clone)]
+pub struct Admin(Arc<Shared>);
+
+struct Shared {
+    node: Node,
+    tokens: Arc<dyn Tokens>,
+    authorize: Arc<dyn Authorize>,
+    tail: Tail,
+    beside: Router,
+    wrong: Limiter,
+    once: Arc<Once>,
+    uploads: Semaphore,
+    state: watch::Sender<State>,
+    not_served: Mutex<Arc<Vec<NotServed>>>,
+    began: Instant,
+    since_ms: u64,
+    owner: u32,
+}
+
+/// Where a server is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    Starting,
+    Ready,
+    Stopping,
+}
+
+impl Admin {
+    /// An API of a server that is still starting.
+    pub fn new(parts: AdminParts) -> Self {
+        let AdminParts { node, tokens, authorize, tail, beside, owner } = parts;
+        Self(Arc::new(Shared {
+            node,
+            tokens,
+            authorize,
+            tail,
+            beside,
+            wrong: Limiter::new(WRONG_TOKENS, PEERS_MAX),
+            once: Arc::default(),
+            uploads: Semaphore::new(UPLOADS_MAX),
+            state: watch::Sender::new(State::Starting),
+            not_served: Mutex::default(),
+            began: Instant::now(),
+            since_ms: now_ms(),
+            owner,
+        }))
+    }
+
+    /// Says that what was current is served, but for this: from now on it is ready.
+    pub fn ready(&self, not_served: Vec<NotServed>) {
+        *self.0.not_served.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(not_served);
+        self.0.state.send_if_modified(|state| {
+            let starts = *state == State::Starting;
+            if starts {
+                *state = State::Ready;
+            }
+            starts
+        });
+    }
+
+    /// Says that it stops: it is not ready any more, and what follows the log is ended.
+    pub fn stopping(&self) {
+        self.0.state.send_replace(State::Stopping);
+    }
+
+    pub(crate) fn state(&self) -> State {
+        *self.0.state.borrow()
+    }
+
+    pub(crate) fn beside(&self) -> Router {
+        self.0.beside.clone()
+    }
+
+    /// The user whose socket it is.
+    pub(crate) fn owner(&self) -> u32 {
+        self.0.owner
+    }
+
+    /// For finding out who asks, and for nothing else.
+    pub(crate) fn tokens_to_know_by(&self) -> &Arc<dyn Tokens> {
+        &self.0.tokens
+    }
+
+    pub(crate) fn wrong_tokens(&self) -> &Limiter {
+        &self.0.wrong
+    }
+
+    /// Microseconds since it began, for rates.
+    pub(crate) fn now_us(&self) -> u64 {
+        u64::try_from(self.0.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Asks whether the caller may do this to that.
+    ///
+    /// # Errors
+    /// They may not. Or nobody may, since a server that starts does not know yet what else is served.
+    pub(crate) fn permit(&self, caller: &Caller, action: Action, resource: &Resource<'_>) -> Result<Permit, Problem> {
+        if let Some(denied) = Problem::denied(self.0.authorize.authorize(&caller.principal, action, resource, now_ms())) {
+            return Err(denied);
+        }
+        if action == Action::DeploymentsWrite && self.state() != State::Ready {
+            let detail = "the server starts or stops, and nothing is deployed meanwhile";
+            return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-NOT-READY", detail).after(1));
+        }
+        Ok(Permit { admin: self.clone(), caller: caller.clone() })
+    }
+}
+
+/// That somebody may do something; who has it reaches what that takes.
+pub(crate) struct Permit {
+    admin: Admin,
+    caller: Caller,
+}
+
+impl Permit {
+    pub(crate) fn principal(&self) -> &Principal {
+        &self.caller.principal
+    }
+
+    pub(crate) fn node(&self) -> &Node {
+        &self.admin.0.node
+    }
+
+    pub(crate) fn tokens(&self) -> &Arc<dyn Tokens> {
+        &self.admin.0.tokens
+    }
+
+    pub(crate) fn tail(&self) -> &Tail {
+        &self.admin.0.tail
+    }
+
+    pub(crate) fn once(&self) -> &Arc<Once> {
+        &self.admin.0.once
+    }
+
+    /// Changes as the server starts, is ready, and stops.
+    pub(crate) fn states(&self) -> watch::Receiver<State> {
+        self.admin.0.state.subscribe()
+    }
+
+    pub(crate) fn since_ms(&self) -> u64 {
+        self.admin.0.since_ms
+    }
+
+    /// What could not be brought up when the server started.
+    pub(crate) fn not_served(&self) -> Arc<Vec<NotServed>> {
+        self.admin.0.not_served.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// A place for an upload.
+    ///
+    /// # Errors
+    /// All are taken.
+    pub(crate) fn upload(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
+        let busy = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-BUSY", "too many components are being uploaded").after(1);
+        self.admin.0.uploads.try_acquire().map_err(busy)
+    }
+
+    /// Whether it still holds: the seam is asked again, and a token is looked at again. For what lasts.
+    pub(crate) async fn holds(&self, action: Action, resource: &Resource<'_>) -> bool {
+        self.is_allowed(action, resource) && self.token_holds(self.caller.token.as_ref()).await
+    }
+
+    /// The same without looking at the token.
+    pub(crate) fn is_allowed(&self, action: Action, resource: &Resource<'_>) -> bool {
+        self.admin.permit(&self.caller, action, resource).is_ok()
+    }
+
+    async fn token_holds(&self, id: Option<&TokenId>) -> bool {
+        let Some(id) = id else { return true };
+        let found = self.admin.0.tokens.token(id).await;
+        found.is_ok_and(|found| found.is_some_and(|token| token.revoked.is_none() && now_ms() < token.expires_ms))
+    }
+}

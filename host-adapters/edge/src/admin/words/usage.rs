@@ -1,0 +1,70 @@
+//! What plugins used.
+
+use plugwork::Usage;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// What one plugin of an application holds now and has spent since its version began to run in this process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(as = Usage)]
+pub struct UsageWords {
+    /// The application.
+    pub application: String,
+    /// The application's name for the plugin.
+    pub plugin: String,
+    /// The package.
+    pub package: String,
+    /// The instance in the runtime.
+    pub instance: String,
+    /// Its component.
+    pub digest: String,
+    /// Instances that live.
+    pub instances: u32,
+    /// Calls that were made.
+    pub calls: u64,
+    /// Calls that ended in a fault.
+    pub faults: u64,
+    /// What policy or a limit denied.
+    pub denials: u64,
+    /// Processor time. Milliseconds.
+    pub cpu_ms: u64,
+    /// Time that calls waited for the plugin's share of the processor. Milliseconds.
+    pub cpu_waited_ms: u64,
+    /// Memory of its instances. Bytes.
+    pub memory_bytes: u64,
+    /// What the host holds on its behalf. Bytes.
+    pub held_bytes: u64,
+    /// The most that both ever were together. Bytes.
+    pub memory_peak_bytes: u64,
+    /// Calls into the host.
+    pub host_calls: u64,
+    /// Bytes that left by requests of the plugin's own.
+    pub egress_bytes: u64,
+    /// Bytes that came in by their responses.
+    pub ingress_bytes: u64,
+}
+
+impl UsageWords {
+    pub(crate) fn of(application: &str, plugin: &str, usage: &Usage) -> Self {
+        Self {
+            application: application.to_owned(),
+            plugin: plugin.to_owned(),
+            package: usage.subject.package.to_string(),
+            instance: usage.subject.instance.clone(),
+            digest: usage.subject.digest.to_string(),
+            instances: usage.instances,
+            calls: usage.calls,
+            faults: usage.faults,
+            denials: usage.denials,
+            cpu_ms: usage.cpu_ms,
+            cpu_waited_ms: usage.cpu_waited_ms,
+            memory_bytes: usage.memory_bytes,
+            held_bytes: usage.held_bytes,
+            memory_peak_bytes: usage.memory_peak_bytes,
+            host_calls: usage.host_calls,
+            egress_bytes: usage.egress_bytes,
+            ingress_bytes: usage.ingress_bytes,
+        }
+    }
+}

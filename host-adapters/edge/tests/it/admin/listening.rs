@@ -1,0 +1,102 @@
+//! The listeners themselves: whose socket it is, what was left there, and what is no request.
+
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+
+use http::Method;
+use plugwork_edge::admin::{AdminServer, SOCKET};
+use serde_json::json;
+
+use super::desk::{Desk, wish};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_socket_is_its_owners_and_goes_with_its_server() {
+    let desk = Desk::new().await;
+    let metadata = std::fs::metadata(desk.socket()).unwrap();
+    assert!(metadata.file_type().is_socket());
+    assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
+    let left: Vec<_> = std::fs::read_dir(desk.stage.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with(".admin")), "{left:?}");
+    let second = AdminServer::on_socket(&desk.admin, desk.stage.folder.path()).err().unwrap();
+    assert_eq!(second.kind(), std::io::ErrorKind::AddrInUse, "one that lives is not replaced");
+    assert_eq!(desk.get("/readyz").await.status, 200);
+    let socket = desk.socket();
+    desk.stop().await;
+    assert!(!socket.exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_dead_server_left_is_replaced_and_what_is_no_socket_is_not() {
+    let desk = Desk::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    drop(UnixListener::bind(folder.path().join(SOCKET)).unwrap());
+    assert!(AdminServer::on_socket(&desk.admin, folder.path()).is_ok());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(SOCKET), "mine").unwrap();
+    assert!(AdminServer::on_socket(&desk.admin, folder.path()).is_err());
+    assert_eq!(std::fs::read_to_string(folder.path().join(SOCKET)).unwrap(), "mine");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_folder_with_a_long_path_has_a_socket_too() {
+    let desk = Desk::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    let long = folder.path().join("a".repeat(120));
+    std::fs::create_dir(&long).unwrap();
+    let server = AdminServer::on_socket(&desk.admin, &long).unwrap();
+    assert!(long.join(SOCKET).exists());
+    drop(server);
+    assert!(!long.join(SOCKET).exists());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_ready_after_its_start_and_not_when_it_stops() {
+    let desk = Desk::new().await;
+    assert_eq!(desk.remote(Method::GET, "/readyz", "", None).await.body, "ok\n");
+    assert_eq!(desk.get("/v1/server").await.json()["state"], "ready");
+    desk.admin.stopping();
+    let told = desk.get("/readyz").await;
+    assert_eq!((told.status, told.code().as_str()), (503, "E-ADMIN-NOT-READY"));
+    assert_eq!(desk.get("/livez").await.status, 200);
+    desk.admin.ready(Vec::new());
+    assert_eq!(desk.get("/readyz").await.status, 503, "who stops is not ready again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_deployed_while_it_starts() {
+    let desk = Desk::starting(0).await;
+    assert_eq!(desk.get("/readyz").await.code(), "E-ADMIN-NOT-READY");
+    assert_eq!(desk.get("/v1/server").await.json()["state"], "starting");
+    let told = desk.post("/v1/applications/shop/deployments", wish("shop", &[("/e", "")], json!({}))).await;
+    assert_eq!((told.status, told.code().as_str()), (503, "E-ADMIN-NOT-READY"));
+    assert!(told.header("retry-after").is_some());
+    desk.admin.ready(Vec::new());
+    assert_eq!(desk.deploy("shop", &[("/e", "")], json!({})).await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_unknown_or_no_json_is_a_problem_with_a_code() {
+    let desk = Desk::with_shop().await;
+    let unknown = desk.get("/v2/server").await;
+    assert_eq!((unknown.status, unknown.code().as_str()), (404, "E-ADMIN-PATH"));
+    let method = desk.ask(Method::DELETE, "/v1/applications/shop/deployments", None).await;
+    assert_eq!((method.status, method.code().as_str()), (405, "E-ADMIN-METHOD"));
+    assert!(method.header("allow").is_some_and(|allow| allow.contains("POST")), "{method:?}");
+    let path = desk.get("/v1/applications/shop/deployments/one").await;
+    assert_eq!((path.status, path.code().as_str()), (400, "E-ADMIN-REQUEST"));
+    let text = desk.raw(b"POST /v1/tokens HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}").await;
+    assert_eq!((text.status, text.code().as_str()), (415, "E-ADMIN-TYPE"));
+    let large = json!({ "actions": [], "lifetime-seconds": 1, "note": "a".repeat(5 << 20) });
+    let large = desk.post("/v1/tokens", large).await;
+    assert!(large.status == 0 || large.code() == "E-ADMIN-SIZE", "{}", large.status);
+    let garbage = desk.raw(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n").await;
+    assert!(matches!(garbage.status, 0 | 400), "{garbage:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_public_listener_answers_nothing_of_it() {
+    let desk = Desk::with_shop().await;
+    for path in ["/v1/server", "/v1/applications", "/livez", "/readyz", "/metrics"] {
+        assert_eq!(desk.stage.get(path).await.code(), "E-HTTP-NOT-FOUND", "{path}");
+    }
+}

@@ -1,0 +1,8 @@
+//! The admin API over its socket and its port.
+
+mod changing;
+mod denied;
+mod desk;
+mod document;
+mod following;
+mod listening;
