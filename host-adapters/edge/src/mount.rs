@@ -23,11 +23,17 @@ use crate::secrets::DeclaredSecrets;
 use crate::settings::Settings;
 use crate::stable::VERSION_BYTES;
 
+/// A tenant and the instance's name.
+pub(crate) type MountKey = (String, String);
+
+/// What runs. Whoever mounts or ends something holds it.
+pub(crate) type Mounts = BTreeMap<MountKey, Arc<Mount>>;
+
 /// A plugin that takes requests.
 #[derive(Debug)]
 pub(crate) struct Mount {
-    /// The instance's name.
-    pub(crate) label: String,
+    /// What it is known by.
+    pub(crate) key: MountKey,
     pub(crate) installation: Installation,
     pub(crate) gate: Gate,
 }
@@ -81,7 +87,7 @@ impl Workshop<'_> {
         }
         let configuration = Value::Object(declared.config.clone());
         let offer = offer.tenant(&key.tenant).instance(&label).configuration(configuration).limits(declared.limits);
-        self.secrets.declare(&label, &declared.secrets);
+        self.secrets.declare(&key.tenant, &label, &declared.secrets);
         let made = async {
             let plugin = match consent {
                 Consent::Given { by, reason } => offer.by(by, reason).accept_only(declared.grants.clone()).await?,
@@ -96,9 +102,9 @@ impl Workshop<'_> {
             installation.ok_or_else(|| vec![issue(&at, "it was removed while it was prepared", "")])
         });
         match installed {
-            Ok(installation) => Ok(Arc::new(Mount { label, installation, gate: Gate::new(self.settings) })),
+            Ok(installation) => Ok(Arc::new(Mount { key: (key.tenant.clone(), label), installation, gate: Gate::new(self.settings) })),
             Err(findings) => {
-                self.secrets.forget(&label);
+                self.secrets.forget(&key.tenant, &label);
                 Err(findings)
             }
         }
@@ -114,7 +120,8 @@ fn answers_http(offer: &Offer) -> bool {
 
 /// The instance's name: words for people, what makes it the application's own plugin, and what it is made of.
 pub(crate) fn label(key: &ApplicationKey, name: &str, declared: &PluginDeclaration, digest: Digest) -> String {
-    let own = hashed(&[key.application.as_bytes(), name.as_bytes()]);
+    // The tenant too: two of them may have an application of one name.
+    let own = hashed(&[key.tenant.as_bytes(), key.application.as_bytes(), name.as_bytes()]);
     let grants: BTreeMap<String, _> = declared.grants.iter().map(|grant| (grant.capability.to_owned(), grant.bounds)).collect();
     let secrets: BTreeMap<&String, String> = declared.secrets.iter().map(|(name, source)| (name, format!("{source:?}"))).collect();
     let json = |value: Result<Vec<u8>, serde_json::Error>| value.unwrap_or_default();

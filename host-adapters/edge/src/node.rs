@@ -19,7 +19,7 @@ use tokio::sync::Mutex;
 use crate::components::Components;
 use crate::finding::issue;
 use crate::live::{Live, Serving};
-use crate::mount::{Consent, Mount, Workshop, label};
+use crate::mount::{Consent, Mount, MountKey, Mounts, Workshop, label};
 use crate::secrets::DeclaredSecrets;
 use crate::settings::Settings;
 
@@ -98,8 +98,8 @@ struct Inner {
     secrets: DeclaredSecrets,
     settings: ArcSwap<Settings>,
     live: ArcSwap<Live>,
-    /// What runs, by the instance's name. Whoever changes anything holds it.
-    mounts: Mutex<BTreeMap<String, Arc<Mount>>>,
+    /// What runs. Whoever changes anything holds it.
+    mounts: Mutex<Mounts>,
 }
 
 /// An application whose plugins are ready.
@@ -171,7 +171,7 @@ impl Node {
         .await
     }
 
-    async fn bring_up(&self, current: Current, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<(), DeployError> {
+    async fn bring_up(&self, current: Current, mounts: &mut Mounts) -> Result<(), DeployError> {
         let prepared = self.prepare_kept(&current.deployment, mounts).await?;
         let key = current.deployment.key.clone();
         let live = self.live_with(&key, &prepared, Some(Arc::new(current)))?;
@@ -194,7 +194,7 @@ impl Node {
         .await
     }
 
-    async fn deploy_now(&self, wish: Deploy, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<Current, DeployError> {
+    async fn deploy_now(&self, wish: Deploy, mounts: &mut Mounts) -> Result<Current, DeployError> {
         let application = Application::parse(&wish.text).map_err(|error| DeployError::Findings(error.issues))?;
         let draft = Draft::new(&wish.tenant, &application, wish.plugins, &wish.by, &wish.note);
         let draft = draft.map_err(|error| DeployError::Findings(error.issues))?;
@@ -235,7 +235,7 @@ impl Node {
         &self,
         wish: Rollback,
         expected: Expected,
-        mounts: &mut BTreeMap<String, Arc<Mount>>,
+        mounts: &mut Mounts,
     ) -> Result<Current, DeployError> {
         let current = self.0.deployments.current(&wish.key).await?.map(|current| current.deployment.number);
         expected.check(current).map_err(DeploymentsError::from)?;
@@ -254,7 +254,7 @@ impl Node {
     async fn prepare_kept(
         &self,
         deployment: &plugwork_core::deployment::Deployment,
-        mounts: &mut BTreeMap<String, Arc<Mount>>,
+        mounts: &mut Mounts,
     ) -> Result<Prepared, DeployError> {
         let application = deployment.application().map_err(|error| DeployError::Findings(error.issues))?;
         let findings = not_here(&application);
@@ -271,7 +271,7 @@ impl Node {
         application: Application,
         plugins: &BTreeMap<String, Digest>,
         consent: Consent<'_>,
-        mounts: &mut BTreeMap<String, Arc<Mount>>,
+        mounts: &mut Mounts,
     ) -> Result<Prepared, DeployError> {
         let Inner { runtime, components, secrets, .. } = &*self.0;
         let workshop = Workshop { runtime, components, secrets, settings: &self.settings() };
@@ -283,7 +283,7 @@ impl Node {
                 findings.push(issue(format!("plugin.{name}"), "it has no component", ""));
                 continue;
             };
-            match mounts.get(&label(key, name, declared, *digest)).filter(|mount| mount.is_active()) {
+            match mounts.get(&(key.tenant.clone(), label(key, name, declared, *digest))).filter(|mount| mount.is_active()) {
                 Some(mount) => drop(ready.insert(name.clone(), mount.clone())),
                 None => missing.push((name, declared, *digest)),
             }
@@ -296,7 +296,7 @@ impl Node {
             for (name, mounted) in join_all(mounting).await {
                 match mounted {
                     Ok(mount) => {
-                        mounts.insert(mount.label.clone(), mount.clone());
+                        mounts.insert(mount.key.clone(), mount.clone());
                         ready.insert(name.clone(), mount);
                     }
                     Err(wrong) => findings.extend(wrong),
@@ -338,23 +338,22 @@ impl Node {
     }
 
     /// Ends at once what was made for a deployment that came to nothing.
-    async fn sweep(&self, mounts: &mut BTreeMap<String, Arc<Mount>>, failed: bool) {
+    async fn sweep(&self, mounts: &mut Mounts, failed: bool) {
         if failed {
             self.end_unused(mounts).await;
         }
     }
 
-    async fn end_unused(&self, mounts: &mut BTreeMap<String, Arc<Mount>>) {
+    async fn end_unused(&self, mounts: &mut Mounts) {
         // Every deployment that is served, or that a request still holds, has its own hold of its plugins.
-        let unused: Vec<String> =
-            mounts.iter().filter(|(_, mount)| Arc::strong_count(mount) == 1).map(|(label, _)| label.clone()).collect();
-        for label in unused {
-            let Some(mount) = mounts.remove(&label) else { continue };
+        let unused: Vec<MountKey> = mounts.iter().filter(|(_, mount)| Arc::strong_count(mount) == 1).map(|(key, _)| key.clone()).collect();
+        for key in unused {
+            let Some(mount) = mounts.remove(&key) else { continue };
             if mount.is_active() {
                 // Where that fails it stays enabled and is called by nobody.
                 drop(mount.installation.disable("plugwork serve", "no deployment uses it").await);
             }
-            self.0.secrets.forget(&label);
+            self.0.secrets.forget(&key.0, &key.1);
         }
     }
 }

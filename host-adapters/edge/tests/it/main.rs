@@ -17,4 +17,5 @@ mod guest;
 mod limiting;
 mod refusing;
 mod serving;
+mod tenants;
 mod world;
