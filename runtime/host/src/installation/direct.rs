@@ -37,9 +37,10 @@ impl Plugin {
             // What is enabled from here on is this version.
             let settings = Settings { points: generation.facts.points().cloned().collect(), ..(*member.settings.load_full()).clone() };
             member.settings.store(Arc::new(settings));
-            member.recipe.store(Arc::new(generation.recipe(runtime.shared())));
             member.subject.store(generation.subject.clone());
         }
+        // Also of the same version: it may have stood on consent that was taken back, and stands on that of this plugin from here on.
+        member.recipe.store(Arc::new(generation.recipe(runtime.shared())));
         *member.ready.lock().expect("no panic happens under this lock") = Some(generation.clone());
         member.enable(&runtime, Actor::Operator, Some("application")).await?;
         Ok(self)

@@ -3,6 +3,7 @@
 //! Here is who is called and in which version. What each change does is in the files beside: `moves` (install, enable, disable, remove), `load`,
 //! `replace`, `start`. Easily got wrong: an installation that is active need not be loaded; its first call loads it.
 
+mod consented;
 mod direct;
 mod dynamic;
 mod expiry;

@@ -444,12 +444,12 @@ impl Offered {
 
 impl Generation {
     /// The record that its consent rests on; none where it was ended.
-    fn stands_since(&self) -> Option<u64> {
+    pub(super) fn stands_since(&self) -> Option<u64> {
         (!self.account.revoked()).then(|| self.account.since())
     }
 
     /// The consent that it runs with, to be put on record again.
-    fn consent_again(&self, by: &str, reason: &str) -> Consent {
+    pub(super) fn consent_again(&self, by: &str, reason: &str) -> Consent {
         Consent {
             subject: (*self.subject).clone(),
             version: self.version().cloned(),
