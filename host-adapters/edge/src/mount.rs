@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use plugwork::core::lifecycle::Stage;
 use plugwork::interfaces::http::IncomingHandler;
 use plugwork::{Installation, Offer, Point, Runtime};
 use plugwork_core::application::PluginDeclaration;
 use plugwork_core::deployment::ApplicationKey;
-use plugwork_core::{Digest, Hasher, Issue};
+use plugwork_core::{Digest, Hasher, Issue, Standing};
 use plugwork_points::HttpFunction;
 use serde_json::Value;
 
@@ -36,22 +37,58 @@ pub(crate) struct Mount {
     pub(crate) key: MountKey,
     pub(crate) installation: Installation,
     pub(crate) gate: Gate,
+    /// Whether its consent is only this process's: it is put on record when its deployment is.
+    unrecorded: AtomicBool,
+    /// Whether another one of its name took its place, which says nothing to those who still hold this one.
+    closed: AtomicBool,
 }
 
 impl Mount {
     /// Whether it takes calls.
     pub(crate) fn is_active(&self) -> bool {
-        self.installation.state().stage() == Stage::Active
+        self.installation.state().stage() == Stage::Active && !self.is_closed()
+    }
+
+    /// It takes no requests any more, whatever becomes of its installation: that is prepared anew, for a deployment that may come to nothing.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Puts the consent on record that it was prepared with. Whether there was something to put.
+    ///
+    /// # Errors
+    /// It was taken back meanwhile, or the records cannot be written.
+    pub(crate) async fn record(&self, by: &str, reason: &str) -> Result<bool, plugwork::Error> {
+        if !self.unrecorded.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
+        self.installation.consent_on_record(by, reason).await?;
+        self.unrecorded.store(false, Ordering::SeqCst);
+        Ok(true)
     }
 }
 
 /// On whose word plugins run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Consent<'a> {
-    /// Whoever deploys gives it.
+    /// Whoever deploys gives it: for this process, until the deployment is put on record.
     Given { by: &'a str, reason: &'a str },
     /// It stands on record, or it does not.
     OnRecord,
+}
+
+impl<'a> Consent<'a> {
+    /// Why it is given; empty where it stands already.
+    pub(crate) fn reason(&self) -> &'a str {
+        match self {
+            Self::Given { reason, .. } => reason,
+            Self::OnRecord => "",
+        }
+    }
 }
 
 /// What mounting needs of the server.
@@ -88,9 +125,17 @@ impl Workshop<'_> {
         let configuration = Value::Object(declared.config.clone());
         let offer = offer.tenant(&key.tenant).instance(&label).configuration(configuration).limits(declared.limits);
         self.secrets.declare(&key.tenant, &label, &declared.secrets);
+        let mut unrecorded = false;
         let made = async {
             let plugin = match consent {
-                Consent::Given { by, reason } => offer.by(by, reason).accept_only(declared.grants.clone()).await?,
+                Consent::Given { by, reason } => {
+                    // What stands for exactly this is not given twice. Anything else is recorded with the deployment, which may come to nothing:
+                    // then what was taken back before stays so.
+                    unrecorded = !matches!(offer.standing().await?, Standing::Given(_));
+                    let offer = offer.by(by, reason);
+                    let offer = if unrecorded { offer.unrecorded() } else { offer };
+                    offer.accept_only(declared.grants.clone()).await?
+                }
                 Consent::OnRecord => offer.resume().await?,
             };
             plugin.enable().await?;
@@ -102,7 +147,13 @@ impl Workshop<'_> {
             installation.ok_or_else(|| vec![issue(&at, "it was removed while it was prepared", "")])
         });
         match installed {
-            Ok(installation) => Ok(Arc::new(Mount { key: (key.tenant.clone(), label), installation, gate: Gate::new(self.settings) })),
+            Ok(installation) => Ok(Arc::new(Mount {
+                key: (key.tenant.clone(), label),
+                installation,
+                gate: Gate::new(self.settings),
+                unrecorded: AtomicBool::new(unrecorded),
+                closed: AtomicBool::new(false),
+            })),
             Err(findings) => {
                 self.secrets.forget(&key.tenant, &label);
                 Err(findings)

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -17,7 +18,7 @@ use plugwork_core::{Digest, Issue};
 use tokio::sync::Mutex;
 
 use crate::components::Components;
-use crate::finding::issue;
+use crate::finding::{issue, of_error};
 use crate::live::{Live, Serving};
 use crate::mount::{Consent, Mount, MountKey, Mounts, Workshop, label};
 use crate::secrets::DeclaredSecrets;
@@ -43,7 +44,7 @@ pub struct Deploy {
     pub expected: Expected,
 }
 
-/// Why nothing was deployed. What was served before is served on.
+/// Why nothing was deployed. What was served before is served on; whether it is what is on record, [`DeployError::Unknown`] leaves open.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DeployError {
@@ -51,6 +52,11 @@ pub enum DeployError {
     Findings(Vec<Issue>),
     /// It was not put on record.
     Deployments(DeploymentsError),
+    /// Whether it was put on record cannot be told: putting it there failed, and so did looking. What was served before is served until the server
+    /// starts again; then whatever is on record.
+    Unknown(DeploymentsError),
+    /// The server failed while it worked on it: a fault of the server's own, which its log has.
+    Broken,
     /// The server stops.
     Stopping,
 }
@@ -63,6 +69,10 @@ impl fmt::Display for DeployError {
                 issues.iter().try_for_each(|issue| write!(f, "\n  {issue}"))
             }
             Self::Deployments(error) => error.fmt(f),
+            Self::Unknown(error) => {
+                write!(f, "it is unknown whether this is on record: {error}\nhint: see what is current once the records can be read")
+            }
+            Self::Broken => f.write_str("the server failed while it worked on this\nhint: see what is current, and the server's log"),
             Self::Stopping => f.write_str("the server stops"),
         }
     }
@@ -154,7 +164,7 @@ impl Node {
     /// The deployments cannot be read.
     pub async fn start(&self) -> Result<Vec<NotServed>, DeployError> {
         let this = self.clone();
-        to_its_end(async move {
+        to_its_end(Box::pin(async move {
             let mut mounts = this.0.mounts.lock().await;
             let deployments = &this.0.deployments;
             let unreadable = deployments.unreadable(None).await?.into_iter();
@@ -166,8 +176,10 @@ impl Node {
                     not_served.push(NotServed { key, number, error });
                 }
             }
+            // What was brought up for an application of which something else was not.
+            this.end_unused(&mut mounts).await;
             Ok(not_served)
-        })
+        }))
         .await
     }
 
@@ -185,12 +197,12 @@ impl Node {
     /// What is wrong with it, or who was faster.
     pub async fn deploy(&self, wish: Deploy) -> Result<Current, DeployError> {
         let this = self.clone();
-        to_its_end(async move {
+        to_its_end(Box::pin(async move {
             let mut mounts = this.0.mounts.lock().await;
             let done = this.deploy_now(wish, &mut mounts).await;
             this.sweep(&mut mounts, done.is_err()).await;
             done
-        })
+        }))
         .await
     }
 
@@ -205,15 +217,75 @@ impl Node {
         }
         // Known early, so that nothing is compiled for what was overtaken; it counts where it is put on record.
         let current = self.0.deployments.current(&draft.key).await?;
-        wish.expected.check(current.map(|current| current.deployment.number)).map_err(DeploymentsError::from)?;
+        let number = current.map(|current| current.deployment.number);
+        wish.expected.check(number).map_err(DeploymentsError::from)?;
         let reason = format!("deployed as `{}`", draft.key);
         let consent = Consent::Given { by: &wish.by, reason: if wish.note.is_empty() { &reason } else { &wish.note } };
         let prepared = self.prepare(&draft.key, application, &draft.plugins, consent, mounts).await?;
         let key = draft.key.clone();
         // What can fail in switching fails here, before anything is on record.
         self.live_with(&key, &prepared, None)?;
-        let current = self.0.deployments.deploy(now_ms(), draft, wish.expected).await?;
-        self.switch(&key, prepared, current)
+        let recorded = self.record(&prepared, &wish.by, consent.reason()).await?;
+        let wanted = (draft.text.clone(), draft.plugins.clone());
+        let is_it = |current: &Current| (&current.deployment.text, &current.deployment.plugins) == (&wanted.0, &wanted.1);
+        let put = self.0.deployments.deploy(now_ms(), draft, wish.expected).await;
+        match self.settled(&key, number, put, is_it).await {
+            Ok(current) => self.switch(&key, prepared, current),
+            Err(error) => {
+                self.take_back(&recorded).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts the consent of every plugin on record that was prepared without. Gives those for which it did; all or none.
+    async fn record(&self, prepared: &Prepared, by: &str, reason: &str) -> Result<Vec<Arc<Mount>>, DeployError> {
+        let mut recorded = Vec::new();
+        let mut findings = Vec::new();
+        for (name, mount) in &prepared.mounts {
+            // What was taken back since it was prepared is not given again by that.
+            let is_active = mount.is_active();
+            match mount.record(by, reason).await {
+                Ok(true) => recorded.push(mount.clone()),
+                Ok(false) if is_active => {}
+                Ok(false) => {
+                    findings.push(issue(format!("plugin.{name}"), "it was stopped while the deployment was prepared", "deploy again"))
+                }
+                Err(error) => findings.extend(of_error(name, &error)),
+            }
+        }
+        if findings.is_empty() {
+            return Ok(recorded);
+        }
+        self.take_back(&recorded).await;
+        Err(DeployError::Findings(findings))
+    }
+
+    /// Takes consent back that was put on record for a deployment that is not.
+    async fn take_back(&self, recorded: &[Arc<Mount>]) {
+        for mount in recorded {
+            // Where that fails the records cannot be written at all, and the deployment said so.
+            drop(self.0.runtime.revoke(&mount.installation.subject(), "plugwork serve", "its deployment came to nothing").await);
+        }
+    }
+
+    /// What is on record after a move from the deployment `before`, also where putting it there failed in a way that leaves that open.
+    async fn settled(
+        &self,
+        key: &ApplicationKey,
+        before: Option<u64>,
+        put: Result<Current, DeploymentsError>,
+        is_it: impl Fn(&Current) -> bool,
+    ) -> Result<Current, DeployError> {
+        let Err(error) = put else { return put.map_err(DeployError::from) };
+        if matches!(error, DeploymentsError::Conflict(_) | DeploymentsError::Invalid(_) | DeploymentsError::Refused(_)) {
+            return Err(error.into());
+        }
+        match self.0.deployments.current(key).await {
+            Ok(Some(current)) if Some(current.deployment.number) != before && is_it(&current) => Ok(current),
+            Ok(_) => Err(error.into()),
+            Err(_) => Err(DeployError::Unknown(error)),
+        }
     }
 
     /// Goes back (or forward) to a deployment by number: prepared, on record and served when it resolves, or nothing was changed.
@@ -222,21 +294,16 @@ impl Node {
     /// Why not.
     pub async fn roll_back(&self, wish: Rollback, expected: Expected) -> Result<Current, DeployError> {
         let this = self.clone();
-        to_its_end(async move {
+        to_its_end(Box::pin(async move {
             let mut mounts = this.0.mounts.lock().await;
             let done = this.roll_back_now(wish, expected, &mut mounts).await;
             this.sweep(&mut mounts, done.is_err()).await;
             done
-        })
+        }))
         .await
     }
 
-    async fn roll_back_now(
-        &self,
-        wish: Rollback,
-        expected: Expected,
-        mounts: &mut Mounts,
-    ) -> Result<Current, DeployError> {
+    async fn roll_back_now(&self, wish: Rollback, expected: Expected, mounts: &mut Mounts) -> Result<Current, DeployError> {
         let current = self.0.deployments.current(&wish.key).await?.map(|current| current.deployment.number);
         expected.check(current).map_err(DeploymentsError::from)?;
         let target = self.0.deployments.deployment(&wish.key, wish.to).await?;
@@ -247,15 +314,13 @@ impl Node {
         let key = wish.key.clone();
         let prepared = self.prepare_kept(&target, mounts).await?;
         self.live_with(&key, &prepared, None)?;
-        let current = self.0.deployments.roll_back(now_ms(), wish, expected).await?;
+        let to = wish.to;
+        let put = self.0.deployments.roll_back(now_ms(), wish, expected).await;
+        let current = self.settled(&key, current, put, |current| current.deployment.number == to).await?;
         self.switch(&key, prepared, current)
     }
 
-    async fn prepare_kept(
-        &self,
-        deployment: &plugwork_core::deployment::Deployment,
-        mounts: &mut Mounts,
-    ) -> Result<Prepared, DeployError> {
+    async fn prepare_kept(&self, deployment: &plugwork_core::deployment::Deployment, mounts: &mut Mounts) -> Result<Prepared, DeployError> {
         let application = deployment.application().map_err(|error| DeployError::Findings(error.issues))?;
         let findings = not_here(&application);
         if !findings.is_empty() {
@@ -286,6 +351,12 @@ impl Node {
             match mounts.get(&(key.tenant.clone(), label(key, name, declared, *digest))).filter(|mount| mount.is_active()) {
                 Some(mount) => drop(ready.insert(name.clone(), mount.clone())),
                 None => missing.push((name, declared, *digest)),
+            }
+        }
+        for (name, declared, digest) in &missing {
+            // It was stopped, or its consent taken back. Preparing it anew must not let those be answered who still hold this one.
+            if let Some(stopped) = mounts.get(&(key.tenant.clone(), label(key, name, declared, *digest))) {
+                stopped.close();
             }
         }
         for some in missing.chunks(PREPARED_AT_ONCE) {
@@ -366,8 +437,9 @@ fn not_here(application: &Application) -> Vec<Issue> {
     auth.chain(split).collect()
 }
 
-async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T, DeployError>> + Send + 'static) -> Result<T, DeployError> {
-    tokio::spawn(work).await.unwrap_or(Err(DeployError::Stopping))
+/// Behind a pointer: the types of what deploys are deeper than the compiler of whoever uses this crate goes.
+async fn to_its_end<T: Send + 'static>(work: Pin<Box<dyn Future<Output = Result<T, DeployError>> + Send>>) -> Result<T, DeployError> {
+    tokio::spawn(work).await.unwrap_or_else(|ended| Err(if ended.is_panic() { DeployError::Broken } else { DeployError::Stopping }))
 }
 
 fn now_ms() -> u64 {

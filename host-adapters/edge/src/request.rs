@@ -102,6 +102,9 @@ async fn given(
             return Err(refused);
         }
     }
+    if entry.mount.is_closed() {
+        return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-UNAVAILABLE", "the function takes no calls now").after(1));
+    }
     let Some(place) = entry.mount.gate.enter().await else {
         return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-BUSY", "too many requests are with the function").after(1));
     };

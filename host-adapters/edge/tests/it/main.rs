@@ -17,5 +17,6 @@ mod guest;
 mod limiting;
 mod refusing;
 mod serving;
+mod settling;
 mod tenants;
 mod world;
