@@ -3,14 +3,10 @@
 //! Easily got wrong: a record holds no query and no header, which may carry what is nobody's business; and its texts are a client's or a guest's,
 //! to be escaped by whoever shows them.
 
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use plugwork_http::{Body, Served};
+use plugwork_http::Served;
 use serde::Serialize;
 
 use crate::gate::Place;
@@ -97,49 +93,5 @@ impl Drop for Watching {
             self.access.error = illegal.or_else(failed);
         }
         self.log.answered(&self.access);
-    }
-}
-
-/// The body of an answer, counted while it is sent.
-pub(crate) struct Watched {
-    body: Body,
-    watching: Watching,
-}
-
-impl Watched {
-    pub(crate) fn new(body: Body, mut watching: Watching) -> Self {
-        // A body that is empty may never be asked for.
-        watching.access.complete = body.is_end_stream();
-        Self { body, watching }
-    }
-}
-
-impl HttpBody for Watched {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let this = &mut *self;
-        let polled = Pin::new(&mut this.body).poll_frame(context);
-        let access = &mut this.watching.access;
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                access.response_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                // Who knows its length is not asked for its end.
-                access.complete = this.body.is_end_stream();
-            }
-            Poll::Ready(None) => access.complete = true,
-            Poll::Ready(Some(Err(_))) => access.complete = false,
-            Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -17,9 +17,10 @@ use plugwork_http::Connection;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::access::Watched;
 use crate::listen::{Accepted, Stream};
+use crate::pace::Pace;
 use crate::request::{Shared, answer};
+use crate::sending::Watched;
 use crate::settings::Settings;
 use crate::tls;
 use crate::wire::{Speaks, Wire};
@@ -36,7 +37,8 @@ struct Activity {
     over: AtomicU64,
 }
 
-struct Busy(Arc<Activity>);
+/// A request that is not over: until its answer was handed over, or broken off.
+pub(crate) struct Busy(Arc<Activity>);
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -49,18 +51,18 @@ impl Drop for Busy {
 fn answering(shared: Arc<Shared>, request: Request<Incoming>, connection: Connection, busy: Busy) -> Answering {
     Box::pin(async move {
         let response = answer(&shared, request, connection).await;
-        drop(busy);
+        response.body().hold(busy);
         Ok(response)
     })
 }
 
 /// The first bytes: TLS where the listener has it, then the protocol. `None`: the client went away before, or spoke neither.
 async fn open(accepted: Accepted, settings: &Settings) -> Option<(Wire<Stream>, Speaks)> {
-    let stall = Duration::from_millis(settings.stall_ms);
-    let Some(config) = accepted.tls else { return Wire::open(accepted.stream, stall).await };
+    let pace = Pace::new(settings.stall_ms, settings.send_bytes_per_second_min);
+    let Some(config) = accepted.tls else { return Wire::open(accepted.stream, pace).await };
     let stream = TlsAcceptor::from(config).accept(accepted.stream).await.ok()?;
     let agreed = tls::agreed(stream.get_ref().1.alpn_protocol());
-    let (wire, speaks) = Wire::open(Box::new(stream) as Stream, stall).await?;
+    let (wire, speaks) = Wire::open(Box::new(stream) as Stream, pace).await?;
     // Whoever agreed on one protocol and speaks the other is no client of ours.
     agreed.is_none_or(|agreed| agreed == speaks).then_some((wire, speaks))
 }
@@ -88,7 +90,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut stop: wat
     let mut serving = pin!(builder.serve_connection(TokioIo::new(wire), service));
     let mut stopping = pin!(async { drop(stop.wait_for(|stop| *stop).await) });
     let idle = Duration::from_millis(settings.idle_ms);
-    let (mut is_stopping, mut seen) = (false, 0);
+    let (mut is_stopping, mut is_idle, mut seen) = (false, false, 0);
     loop {
         tokio::select! {
             // How it ended is nobody's business but the client's.
@@ -100,11 +102,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut stop: wat
             () = tokio::time::sleep(idle), if speaks == Speaks::Http2 && !is_stopping => {
                 let began = activity.began.load(Ordering::Relaxed);
                 if began == seen && began == activity.over.load(Ordering::Relaxed) {
-                    is_stopping = true;
+                    (is_stopping, is_idle) = (true, true);
                     serving.as_mut().graceful_shutdown();
                 }
                 seen = began;
             }
+            // Who was told to go, and keeps the rest of an answer from being sent, is not waited for.
+            () = tokio::time::sleep(settings.drain()), if is_idle => return,
         }
     }
 }

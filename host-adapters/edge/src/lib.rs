@@ -9,17 +9,21 @@
 #![recursion_limit = "256"]
 
 mod access;
+mod budget;
 mod components;
 mod connection;
 mod finding;
 mod gate;
+mod intake;
 mod listen;
 mod live;
 mod mount;
 pub mod node;
+mod pace;
 mod rate;
 mod request;
 mod secrets;
+mod sending;
 pub mod server;
 mod settings;
 mod stable;

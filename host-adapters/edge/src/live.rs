@@ -11,6 +11,7 @@ use plugwork_core::application::{Application, RouteDeclaration};
 use plugwork_core::deployment::{ApplicationKey, Current};
 use plugwork_core::route::{Route, RouteTable};
 use plugwork_http::{HttpLimits, HttpService};
+use tokio::sync::watch;
 
 use crate::finding::issue;
 use crate::mount::Mount;
@@ -50,9 +51,27 @@ pub(crate) struct Live {
     pub(crate) table: RouteTable,
     pub(crate) entries: Vec<Entry>,
     pub(crate) serving: BTreeMap<ApplicationKey, Serving>,
+    /// Whether its time is over: what of it is still answered is broken off.
+    over: watch::Sender<bool>,
 }
 
 impl Live {
+    /// From now on nothing is waited for that holds it.
+    pub(crate) fn end(&self) {
+        self.over.send_replace(true);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        *self.over.borrow()
+    }
+
+    /// Resolves when its time is over.
+    pub(crate) async fn ended(&self) {
+        let mut over = self.over.subscribe();
+        // The sender is its own, so it is there.
+        drop(over.wait_for(|over| *over).await);
+    }
+
     /// The same with this application instead of the one of its name. What its routes limited goes on.
     ///
     /// # Errors
@@ -76,7 +95,7 @@ impl Live {
         let before: BTreeMap<(&ApplicationKey, &str), &Entry> =
             self.entries.iter().map(|entry| ((&entry.application, entry.same.as_str()), entry)).collect();
         let entries = declared.iter().map(|(serving, _, declared)| entry(serving, declared, &before, settings)).collect();
-        Ok(Self { table, entries, serving: all })
+        Ok(Self { table, entries, serving: all, over: watch::Sender::default() })
     }
 }
 

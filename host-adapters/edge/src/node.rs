@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use futures::future::join_all;
@@ -396,10 +396,13 @@ impl Node {
         Ok(current)
     }
 
-    /// Waits for the requests of what was served before, then ends what nothing uses any more.
+    /// Waits for the requests of what was served before, for as long as they may take, then ends what nothing uses any more.
     async fn retire(&self, before: Arc<Live>) {
-        let mut pause = Duration::from_millis(5);
+        let (mut pause, began) = (Duration::from_millis(5), Instant::now());
         while Arc::strong_count(&before) > 1 {
+            if began.elapsed() >= self.settings().drain() {
+                before.end();
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(200));
         }

@@ -77,7 +77,7 @@ fn spend(full_us: &mut u64, now_us: u64, each_us: u64, window_us: u64) -> Decisi
 }
 
 /// Whom a number belongs to.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
         v4 @ IpAddr::V4(_) => v4,

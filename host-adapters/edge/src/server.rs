@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use plugwork_core::Issue;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -57,7 +57,7 @@ impl Server {
         if !issues.is_empty() {
             return Err(issues);
         }
-        let shared = Shared { node: node.clone(), log: Arc::new(log), began: Instant::now() };
+        let shared = Shared::new(node, log);
         Ok(Self { listeners, shared: Arc::new(shared) })
     }
 
@@ -98,6 +98,8 @@ impl Server {
     async fn run_until(self, mut stop: Pin<Box<dyn Future<Output = ()> + Send>>) -> Stopped {
         let places_max = self.shared.node.settings().connections_max.min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(places_max));
+        let shared = self.shared.clone();
+        let looking = tokio::spawn(async move { shared.sendings.look_after(|| shared.node.settings()).await });
         let (tell, told) = watch::channel(false);
         let mut connections = tokio::task::JoinSet::new();
         let mut turn = 0;
@@ -123,6 +125,7 @@ impl Server {
             tokio::time::timeout(self.shared.node.settings().drain(), async { while connections.join_next().await.is_some() {} }).await;
         let broken = if ended.is_ok() { 0 } else { connections.len() };
         connections.shutdown().await;
+        looking.abort();
         Stopped { broken }
     }
 }

@@ -15,6 +15,7 @@ mod fronts;
 #[allow(dead_code, reason = "of its guests one is used here")]
 mod guest;
 mod limiting;
+mod pressing;
 mod refusing;
 mod serving;
 mod settling;
