@@ -122,6 +122,11 @@ impl Workshop<'_> {
             let expected = "a plugin that answers HTTP: `plugwork:points/http-function` or `wasi:http/incoming-handler` 0.2";
             return Err(vec![issue(format!("{at}.source"), what, expected)]);
         }
+        // Its file is named after its bytes, so what it keeps would be another's with each version.
+        let offer = match format!("local:{name}").parse() {
+            Ok(package) => offer.unless_named(package),
+            Err(_) => offer,
+        };
         let configuration = Value::Object(declared.config.clone());
         let offer = offer.tenant(&key.tenant).instance(&label).configuration(configuration).limits(declared.limits);
         self.secrets.declare(&key.tenant, &label, &declared.secrets);

@@ -125,8 +125,8 @@ async fn given(
     entry.plugin.clone_into(&mut access.plugin);
     let mut headers = Vec::new();
     if let Some(limiter) = &entry.limiter {
-        let now_us = u64::try_from(shared.began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let decision = limiter.decide(connection.client.map(|client| client.ip()), now_us);
+        let now_ns = u64::try_from(shared.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let decision = limiter.decide(connection.client.map(|client| client.ip()), now_ns);
         headers = rate_headers(limiter, decision);
         if !decision.is_allowed {
             let mut refused =

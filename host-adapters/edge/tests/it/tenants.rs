@@ -37,3 +37,18 @@ async fn the_same_application_of_two_tenants_is_two_plugins() {
     stage.runtime.revoke(of_ada, "test", "no more").await.unwrap();
     assert_eq!((stage.at("ada.example", "/q").await.status, stage.at("ben.example", "/q").await.status), (503, 200));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_without_a_manifest_is_the_same_package_in_its_next_version() {
+    let stage = Stage::serving(settings(), &[("/q", "")]).await;
+    // The same code with an empty section behind it: other bytes, another file.
+    let next = [component(), &[0, 2, 1, b'x']].concat();
+    let digest = stage.node.components().keep(&next).unwrap();
+    let plugins = [("guest".to_owned(), digest)].into();
+    stage.deploy_with(&application(&[("/q", "")]), plugins, Expected::Number(1)).await.unwrap();
+    assert_eq!(stage.get("/q").await.status, 200);
+    let subjects: Vec<_> = stage.runtime.installations().iter().map(|one| (*one.subject()).clone()).collect();
+    assert_eq!(subjects.len(), 2);
+    assert_ne!(subjects[0].digest, subjects[1].digest);
+    assert!(subjects.iter().all(|subject| subject.package.to_string() == "local:guest"), "{subjects:?}");
+}
