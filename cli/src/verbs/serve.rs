@@ -76,7 +76,7 @@ impl Serve {
         not_here(&config)?;
         let flags = Flags { listen: self.listen, drain_ms: self.drain_ms };
         let (listen, settings) = flags.over(&config);
-        descriptors::raise(settings.connections_max);
+        descriptors::raise();
         let store = host::store(place).await?;
         let log = Log::start(!self.no_access_log)?;
         let serving = crate::serving::host::open(place, &store, &log, settings).await?;
@@ -85,6 +85,7 @@ impl Serve {
             (None, Some(file)) => Failure::failed(config::wrong(file, &issues)),
             _ => Failure::failed(format_args!("{}\nhint: `--listen ADDRESS`", issues[0].what)),
         })?;
+        descriptors::tell(&server, settings.connections_max);
         let stop = told_to_stop()?;
         let read = match &self.application {
             Some(path) => Some(application::read(path, serving.node.components(), &Packages::of(&place.state()?), store.as_ref()).await?),

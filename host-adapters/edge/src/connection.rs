@@ -5,7 +5,6 @@
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -17,6 +16,7 @@ use plugwork_http::Connection;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
+use crate::crowd::{Busy, Presence};
 use crate::listen::{Accepted, Stream};
 use crate::pace::Pace;
 use crate::request::{Shared, answer};
@@ -29,22 +29,6 @@ use crate::wire::{Speaks, Wire};
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Watched>, Infallible>> + Send>>;
-
-/// Requests of a connection: how many began, and how many are over.
-#[derive(Default)]
-struct Activity {
-    began: AtomicU64,
-    over: AtomicU64,
-}
-
-/// A request that is not over: until its answer was handed over, or broken off.
-pub(crate) struct Busy(Arc<Activity>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.over.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// Behind a pointer and in code of this crate: its type, with the engine's in it, is deeper than the compiler of whoever uses this crate goes.
 #[inline(never)]
@@ -68,23 +52,19 @@ async fn open(accepted: Accepted, settings: &Settings) -> Option<(Wire<Stream>, 
 }
 
 /// Serves a connection until it ends; from `stop` on no further request of it.
-pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, presence: Arc<Presence>, mut stop: watch::Receiver<bool>) {
     let settings = shared.node.settings();
     let connection = Connection { tls: accepted.tls.is_some(), client: accepted.client };
     let opening = tokio::time::timeout(Duration::from_millis(settings.head_deadline_ms), open(accepted, &settings));
     let opened = tokio::select! {
         opened = opening => opened,
         _ = stop.wait_for(|stop| *stop) => return,
+        () = presence.told_to_leave() => return,
     };
     let Ok(Some((wire, speaks))) = opened else { return };
-    let activity = Arc::new(Activity::default());
     let service = service_fn({
-        let activity = activity.clone();
-        move |request: Request<Incoming>| {
-            let (shared, busy) = (shared.clone(), Busy(activity.clone()));
-            busy.0.began.fetch_add(1, Ordering::Relaxed);
-            answering(shared, request, connection, busy)
-        }
+        let presence = presence.clone();
+        move |request: Request<Incoming>| answering(shared.clone(), request, connection, presence.begin())
     });
     let builder = builder(&settings, speaks);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(wire), service));
@@ -100,13 +80,15 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut stop: wat
                 serving.as_mut().graceful_shutdown();
             }
             () = tokio::time::sleep(idle), if speaks == Speaks::Http2 && !is_stopping => {
-                let began = activity.began.load(Ordering::Relaxed);
-                if began == seen && began == activity.over.load(Ordering::Relaxed) {
+                let began = presence.requests();
+                if began == seen && presence.is_idle() {
                     (is_stopping, is_idle) = (true, true);
                     serving.as_mut().graceful_shutdown();
                 }
                 seen = began;
             }
+            // Without a word: whoever finds a connection closed that it did not use asks again on another one.
+            () = presence.told_to_leave() => return,
             // Who was told to go, and keeps the rest of an answer from being sent, is not waited for.
             () = tokio::time::sleep(settings.drain()), if is_idle => return,
         }

@@ -12,6 +12,7 @@ mod access;
 mod budget;
 mod components;
 mod connection;
+mod crowd;
 mod finding;
 mod gate;
 mod intake;

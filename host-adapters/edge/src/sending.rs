@@ -15,7 +15,7 @@ use plugwork_http::Body;
 
 use crate::access::Watching;
 use crate::budget::Taken;
-use crate::connection::Busy;
+use crate::crowd::Busy;
 use crate::pace::Pace;
 use crate::settings::Settings;
 

@@ -8,8 +8,11 @@ use plugwork_core::Issue;
 /// Limits of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Connections at once; 10,000. Who comes after waits in the kernel's queue until one ends.
+    /// Connections at once; 10,000, or as many as the system leaves descriptors for (see [`Server::connections_max`](crate::Server::connections_max)).
+    /// For who comes after, whoever is idle the longest is let go; where none is idle, they wait until one ends.
     pub connections_max: usize,
+    /// Connections at once of one client; 1,000. More are closed at once. Behind a proxy that is one client: as many as `connections_max`.
+    pub client_connections_max: usize,
     /// How long a client may take for a request's head, and over HTTP/1.1 how long it may keep a connection between two requests. Milliseconds;
     /// 10,000. Past it the connection is closed.
     pub head_deadline_ms: u64,
@@ -24,7 +27,7 @@ pub struct Settings {
     pub answer_bytes_total: usize,
     /// Bodies of requests that are read before their plugin is asked: their bytes together; 256 MiB. Past it the answer is 503.
     pub body_bytes_total: usize,
-    /// Such bodies at once; 1,024. Past it the answer is 503.
+    /// Such bodies at once; 8,192. Past it the answer is 503.
     pub bodies_max: usize,
     /// How much of the three one client may have. Percent, 1 to 100; 25. Behind a proxy that is one client: 100.
     pub client_share_percent: u32,
@@ -46,13 +49,14 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             connections_max: 10_000,
+            client_connections_max: 1_000,
             head_deadline_ms: 10_000,
             idle_ms: 60_000,
             stall_ms: 30_000,
             send_bytes_per_second_min: 4_096,
             answer_bytes_total: 256 << 20,
             body_bytes_total: 256 << 20,
-            bodies_max: 1_024,
+            bodies_max: 8_192,
             client_share_percent: 25,
             streams_max: 100,
             plugin_requests_max: 256,
@@ -69,6 +73,7 @@ impl Settings {
     pub fn issues(&self) -> Vec<Issue> {
         let numbers = [
             ("connections-max", self.connections_max as u64),
+            ("client-connections-max", self.client_connections_max as u64),
             ("head-deadline-ms", self.head_deadline_ms),
             ("idle-ms", self.idle_ms),
             ("stall-ms", self.stall_ms),
@@ -94,10 +99,11 @@ impl Settings {
     /// These limits with all of `wanted` that can change while a server runs, and the names of those that differ and cannot.
     pub(crate) fn changed_to(self, wanted: Self) -> (Self, Vec<&'static str>) {
         let Self { connections_max, plugin_requests_max, plugin_queue_max, plugin_queue_ms, rate_clients_max, .. } = self;
-        let Self { answer_bytes_total, body_bytes_total, bodies_max, client_share_percent, .. } = self;
+        let Self { client_connections_max, answer_bytes_total, body_bytes_total, bodies_max, client_share_percent, .. } = self;
         // Counted in places that were made at the start, or when a plugin was.
         let fixed = [
             ("connections-max", connections_max != wanted.connections_max),
+            ("client-connections-max", client_connections_max != wanted.client_connections_max),
             ("plugin-requests-max", plugin_requests_max != wanted.plugin_requests_max),
             ("plugin-queue-max", plugin_queue_max != wanted.plugin_queue_max),
             ("plugin-queue-ms", plugin_queue_ms != wanted.plugin_queue_ms),
@@ -108,7 +114,7 @@ impl Settings {
             ("client-share-percent", client_share_percent != wanted.client_share_percent),
         ];
         let settings = Self { connections_max, plugin_requests_max, plugin_queue_max, plugin_queue_ms, rate_clients_max, ..wanted };
-        let settings = Self { answer_bytes_total, body_bytes_total, bodies_max, client_share_percent, ..settings };
+        let settings = Self { client_connections_max, answer_bytes_total, body_bytes_total, bodies_max, client_share_percent, ..settings };
         (settings, fixed.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect())
     }
 

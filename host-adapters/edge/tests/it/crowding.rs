@@ -36,7 +36,8 @@ fn raise_descriptors() {
 /// What the child does, until its input ends; by itself, the same for one request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_for_a_crowd() {
-    let patient = Settings { connections_max: 11_000, head_deadline_ms: 900_000, idle_ms: 900_000, ..settings() };
+    let patient =
+        Settings { connections_max: 11_000, client_connections_max: 11_000, head_deadline_ms: 900_000, idle_ms: 900_000, ..settings() };
     let stage = Stage::serving(patient, &[("/e", "")]).await;
     if env::var_os(SERVES).is_none() {
         assert_eq!(stage.ask("POST", "/e", "alone").await.body, "alone");
