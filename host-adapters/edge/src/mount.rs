@@ -114,7 +114,11 @@ impl Workshop<'_> {
     ) -> Result<Arc<Mount>, Vec<Issue>> {
         let at = format!("plugin.{name}");
         let label = label(key, name, declared, digest);
-        let source = self.components.open(digest).map_err(|error| vec![issue(format!("{at}.source"), error.to_string(), "")])?;
+        let wrong = |what: String| vec![issue(format!("{at}.source"), what, "")];
+        // Up to 64 MiB are read and hashed: not on a thread that serves.
+        let components = self.components.clone();
+        let opened = tokio::task::spawn_blocking(move || components.open(digest)).await;
+        let source = opened.map_err(|_| wrong("it could not be read".to_owned()))?.map_err(|error| wrong(error.to_string()))?;
         let offer = self.runtime.offer(&source).await.map_err(|error| of_error(name, &error))?;
         if !answers_http(&offer) {
             let points: Vec<String> = offer.points().map(ToString::to_string).collect();

@@ -172,7 +172,8 @@ impl Node {
             let mut not_served: Vec<_> = not_served.collect();
             for current in deployments.currents(None).await? {
                 let (key, number) = (current.deployment.key.clone(), Some(current.deployment.number));
-                if let Err(error) = this.bring_up(current, &mut mounts).await {
+                if let Err(error) = this.bring_up(current.clone(), &mut mounts).await {
+                    this.keep_routes(current);
                     not_served.push(NotServed { key, number, error });
                 }
             }
@@ -191,6 +192,17 @@ impl Node {
         Ok(())
     }
 
+    /// Nobody else's routes answer for those of an application that could not be brought up.
+    fn keep_routes(&self, current: Current) {
+        // Where its text cannot be read nobody knows its routes.
+        let Ok(application) = current.deployment.application() else { return };
+        let prepared = Prepared { application: Arc::new(application), mounts: BTreeMap::new() };
+        let key = current.deployment.key.clone();
+        if let Ok(live) = self.live_with(&key, &prepared, Some(Arc::new(current))) {
+            self.0.live.store(Arc::new(live));
+        }
+    }
+
     /// Deploys an application: prepared, on record and served when it resolves, or nothing was changed.
     ///
     /// # Errors
@@ -206,8 +218,11 @@ impl Node {
         .await
     }
 
-    async fn deploy_now(&self, wish: Deploy, mounts: &mut Mounts) -> Result<Current, DeployError> {
-        let application = Application::parse(&wish.text).map_err(|error| DeployError::Findings(error.issues))?;
+    async fn deploy_now(&self, mut wish: Deploy, mounts: &mut Mounts) -> Result<Current, DeployError> {
+        // A megabyte of text takes its time: not on a thread that serves.
+        let text = std::mem::take(&mut wish.text);
+        let parsed = tokio::task::spawn_blocking(move || Application::parse(&text)).await.map_err(|_| DeployError::Broken)?;
+        let application = parsed.map_err(|error| DeployError::Findings(error.issues))?;
         let draft = Draft::new(&wish.tenant, &application, wish.plugins, &wish.by, &wish.note);
         let draft = draft.map_err(|error| DeployError::Findings(error.issues))?;
         let mut findings = draft.issues();

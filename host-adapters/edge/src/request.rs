@@ -14,7 +14,7 @@ use plugwork_http::{Body, Connection, Problem, RequestId, RouteParameters, Serve
 use crate::access::{AccessLog, Watching};
 use crate::budget::{Budget, Taken};
 use crate::intake::Intake;
-use crate::live::shown;
+use crate::live::{Behind, shown};
 use crate::node::Node;
 use crate::rate::{Decision, Limiter};
 use crate::sending::{Sendings, Watched};
@@ -135,7 +135,11 @@ async fn given(
             return Err(refused);
         }
     }
-    if entry.mount.is_closed() {
+    let Some(Behind { mount, service }) = &entry.behind else {
+        let detail = "what answers here could not be brought up";
+        return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-NOT-SERVED", detail).after(60));
+    };
+    if mount.is_closed() {
         return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-UNAVAILABLE", "the function takes no calls now").after(1));
     }
     if !found.parameters.is_empty() {
@@ -143,7 +147,7 @@ async fn given(
         parts.extensions.insert(RouteParameters(parameters));
     }
     let client = connection.client.map(|client| client.ip());
-    let is_whole = entry.service.is_whole();
+    let is_whole = service.is_whole();
     // What has to be read before the plugin is asked is read before it takes a place: a body that does not come holds up nobody else's.
     let intake = if is_whole && !body.is_end_stream() { Some(shared.bodies.enter(client).ok_or_else(too_many_bodies)?) } else { None };
     let (body, intake) = Intake::of(body, intake);
@@ -155,7 +159,7 @@ async fn given(
         if intake.is_exhausted() {
             refused = Some(too_many_bodies());
         } else {
-            *place = entry.mount.gate.enter().await;
+            *place = mount.gate.enter().await;
             if place.is_some() {
                 return Ok(());
             }
@@ -163,7 +167,7 @@ async fn given(
         }
         Err(Problem::of_unavailable(None))
     };
-    let answer = entry.service.answer_admitted(Request::from_parts(parts, body), admitted);
+    let answer = service.answer_admitted(Request::from_parts(parts, body), admitted);
     // Dropping the answer cancels the call.
     let answered = match entry.deadline {
         None => tokio::select! {

@@ -251,12 +251,8 @@ fn a_method_that_no_route_takes_is_told_with_all_that_one_does() {
 
 #[test]
 fn a_host_that_is_shut_is_never_answered_by_the_routes_of_any_host() {
-    let written: &[(&str, &[&str], &str)] = &[
-        ("a.example", &["GET"], "/login"),
-        ("*.b.example", &[], "/login"),
-        ("*", &[], "/{*rest}"),
-        ("c.example", &[], "/login"),
-    ];
+    let written: &[(&str, &[&str], &str)] =
+        &[("a.example", &["GET"], "/login"), ("*.b.example", &[], "/login"), ("*", &[], "/{*rest}"), ("c.example", &[], "/login")];
     let routes: Vec<Route> = written.iter().map(|(host, methods, path)| route(host, methods, path)).collect();
     let table = RouteTable::new(&routes).unwrap().shut(&routes, |index| index < 2);
     assert_eq!((get(&table, "a.example", "/login"), get(&table, "x.b.example", "/login")), (Ok(0), Ok(1)));
