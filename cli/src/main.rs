@@ -51,6 +51,7 @@ enum Verb {
     Run(verbs::run::Run),
     Call(verbs::call::Call),
     Serve(verbs::serve::Serve),
+    Usage(verbs::usage::Usage),
     Cache(verbs::cache::CacheVerb),
 }
 
@@ -79,6 +80,7 @@ fn main() -> std::process::ExitCode {
         Verb::Run(verb) => verb.run(&place),
         Verb::Call(verb) => verb.run(&place),
         Verb::Serve(verb) => verb.run(&place),
+        Verb::Usage(verb) => verb.run(&place),
         Verb::Cache(verb) => verb.run(&place),
     };
     match outcome {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use plugwork::Cause;
 use plugwork::log::{Level, Sink};
 use plugwork_core::Subject;
 use plugwork_edge::{Access, AccessLog};
@@ -77,10 +78,19 @@ impl AccessLog for Log {
 
 impl Sink for Log {
     fn record(&self, subject: &Subject, level: Level, message: &str) {
+        self.record_for(subject, None, level, message);
+    }
+
+    fn record_for(&self, subject: &Subject, cause: Option<&Cause>, level: Level, message: &str) {
         let (tenant, instance) = (&subject.tenant, &subject.instance);
-        self.put(&json!({
+        let mut line = json!({
             "kind": "log", "level": level, "tenant": tenant, "plugin": subject.package, "instance": instance, "message": message,
-        }));
+        });
+        if let (Some(cause), Some(fields)) = (cause, line.as_object_mut()) {
+            fields.insert("request-id".to_owned(), cause.request_id.as_str().into());
+            fields.extend(cause.trace.as_ref().map(|trace| ("trace-id".to_owned(), trace.trace_id_text().into())));
+        }
+        self.put(&line);
     }
 }
 

@@ -7,3 +7,4 @@ pub(crate) mod host;
 pub(crate) mod log;
 pub(crate) mod notify;
 pub(crate) mod reload;
+pub(crate) mod tracing;

@@ -26,4 +26,5 @@ pub(crate) mod serve;
 mod target;
 pub(crate) mod top;
 pub(crate) mod update;
+pub(crate) mod usage;
 pub(crate) mod words;

@@ -5,9 +5,11 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use plugwork_core::deployment::{ApplicationKey, Expected};
-use plugwork_edge::{Deploy, DeployError, NotServed, Server};
+use plugwork_edge::{Deploy, DeployError, Metering, NotServed, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Failure;
@@ -22,6 +24,7 @@ use crate::serving::host::Serving;
 use crate::serving::log::Log;
 use crate::serving::notify;
 use crate::serving::reload::{Flags, Reload};
+use crate::serving::tracing;
 
 /// Serves plugins that answer HTTP: the routes of an application go to them.
 ///
@@ -58,6 +61,8 @@ pub(crate) struct Serve {
     /// where nothing is said.
     #[arg(long, value_name = "N")]
     drain_ms: Option<u64>,
+    #[command(flatten)]
+    tracing: tracing::Arguments,
     /// Why, for the record of the deployment.
     #[arg(long, value_name = "TEXT", default_value = "")]
     note: String,
@@ -79,7 +84,11 @@ impl Serve {
         descriptors::raise();
         let store = host::store(place).await?;
         let log = Log::start(!self.no_access_log)?;
+        let tracing = tracing::start(&self.tracing)?;
         let serving = crate::serving::host::open(place, &store, &log, settings).await?;
+        if let Some(tracing) = &tracing {
+            serving.node.trace_with(tracing);
+        }
         // Before anything is deployed: an address that is taken is no reason for a new number.
         let server = Server::listen(&serving.node, &listen, log).await.map_err(|issues| match (&self.listen, &self.config) {
             (None, Some(file)) => Failure::failed(config::wrong(file, &issues)),
@@ -87,6 +96,7 @@ impl Serve {
         })?;
         descriptors::tell(&server, settings.connections_max);
         let stop = told_to_stop()?;
+        let metering = Metering::start(&serving.node, store.clone());
         let read = match &self.application {
             Some(path) => Some(application::read(path, serving.node.components(), &Packages::of(&place.state()?), store.as_ref()).await?),
             None => None,
@@ -107,10 +117,23 @@ impl Serve {
             print::narrate(format_args!("serving on {}", listen.url()));
         }
         notify::ready();
-        let stopped = server.run(stop).await;
+        let began = Arc::new(OnceLock::new());
+        let stopped = server.run(noted(stop, began.clone())).await;
         if stopped.broken > 0 {
             let drain_ms = serving.node.settings().drain_ms;
             print::narrate(format_args!("warning: {} connections were broken off after {drain_ms} ms", stopped.broken));
+        }
+        if let Err(error) = metering.stop().await {
+            print::narrate(format_args!("warning: what was used in the last minute is not on record: {error}"));
+        }
+        if let Some(tracing) = tracing {
+            // What is left of the time to drain, and a moment where nothing is.
+            let drain = Duration::from_millis(serving.node.settings().drain_ms);
+            let left = drain.saturating_sub(began.get().map_or(Duration::ZERO, Instant::elapsed));
+            let lost = tracing.close(left.max(Duration::from_secs(1))).await;
+            if lost > 0 {
+                print::narrate(format_args!("warning: {lost} spans reached no collector"));
+            }
         }
         drop((observer, reloading));
         Ok(serving.runtime.close().await?)
@@ -156,6 +179,12 @@ fn failure(error: DeployError) -> Failure {
         DeployError::Findings(_) => Failure::refused(error),
         other => Failure::failed(other),
     }
+}
+
+/// The same, and when that was.
+async fn noted(stop: impl Future<Output = ()>, began: Arc<OnceLock<Instant>>) {
+    stop.await;
+    began.get_or_init(Instant::now);
 }
 
 /// Resolves with the first signal to stop; the second ends the process.

@@ -2,9 +2,9 @@
 
 use crate::place::Place;
 
-const VERBS: [&str; 20] = [
+const VERBS: [&str; 21] = [
     "add", "update", "remove", "grants", "revoke", "audit", "explain", "enable", "disable", "ps", "logs", "top", "inspect", "check",
-    "build", "dev", "call", "run", "serve", "cache",
+    "build", "dev", "call", "run", "serve", "usage", "cache",
 ];
 
 #[test]

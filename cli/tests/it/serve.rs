@@ -120,6 +120,46 @@ fn an_application_is_deployed_where_it_differs_and_comes_up_again_by_itself() {
 }
 
 #[test]
+fn what_was_used_is_on_record_when_it_has_stopped_and_traces_are_sent_where_it_was_told_to() {
+    let place = place();
+    place.write("shop/plugwork.toml", application("/hello/{name}"));
+    place.run(&["usage"]).exits(0).complains(&["nothing was used"]);
+    place.run(&["serve", "shop", "--otlp", "http://user:secret@a/"]).exits(2).complains(&["collector"]);
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let collecting = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = String::new();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        while !head.ends_with("\r\n\r\n") {
+            assert!(reader.read_line(&mut head).unwrap() > 0);
+        }
+        let length = head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok()).unwrap();
+        let mut body = vec![0; length];
+        reader.read_exact(&mut body).unwrap();
+        write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
+        (head, body)
+    });
+    let served = Served::start(&place, &["shop", "--otlp", &url]);
+    assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
+    let said = served.stop();
+    assert!(!said.contains("warning"), "{said}");
+    let request: serde_json::Value = said.lines().find(|line| line.contains("\"kind\":\"request\"")).unwrap().parse().unwrap();
+    let (head, body) = collecting.join().unwrap();
+    assert!(head.starts_with("POST /v1/traces "), "{head}");
+    let trace = request["trace-id"].as_str().unwrap();
+    let bytes: Vec<u8> = (0..16).map(|at| u8::from_str_radix(&trace[2 * at..2 * at + 2], 16).unwrap()).collect();
+    assert!(body.windows(16).any(|window| window == bytes), "the trace of the log is the one that was sent");
+
+    let rows = place.run(&["usage", "--application", "shop", "--json"]).exits(0).out;
+    let rows: Vec<serde_json::Value> = rows.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(rows.iter().map(|row| row["requests"].as_u64().unwrap()).sum::<u64>(), 1, "{rows:?}");
+    assert!(rows.iter().all(|row| row["plugin"] == "hello" && row["from"].as_str().unwrap().ends_with(":00:00Z")), "{rows:?}");
+    place.run(&["usage"]).exits(0).says(&["application", "shop", "hello"]);
+    place.run(&["usage", "--hourly", "--application", "blog"]).exits(0).complains(&["nothing was used"]);
+}
+
+#[test]
 fn what_cannot_be_served_is_told_whole_and_nothing_is_changed() {
     let place = place();
     place.write("shop/plugwork.toml", application("/hello/{name}"));

@@ -4,13 +4,17 @@
 //! to be escaped by whoever shows them.
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use plugwork_http::Served;
 use serde::Serialize;
 
 use crate::gate::Place;
 use crate::live::Live;
+use crate::metrics::Class;
+use crate::node::Node;
+use crate::trace::{self, Recorded, Timeline};
 
 /// One request.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -21,6 +25,8 @@ pub struct Access {
     pub at_ms: u64,
     /// What it is known by.
     pub request_id: String,
+    /// The trace that it belongs to: 32 hexadecimal digits.
+    pub trace_id: String,
     /// The client's address; empty where it has none.
     pub client: String,
     /// Its method.
@@ -44,6 +50,8 @@ pub struct Access {
     pub plugin: String,
     /// From its head to the end of its answer. Microseconds.
     pub duration_us: u64,
+    /// How long of it it waited for a place with its plugin. Microseconds.
+    pub queued_us: u64,
     /// Bytes of the answer's body.
     pub response_bytes: u64,
     /// Whether the answer was sent whole.
@@ -75,12 +83,65 @@ pub(crate) struct Watching {
     pub(crate) place: Option<Place>,
     /// The deployment that it belongs to, which stays until it is over.
     pub(crate) live: Arc<Live>,
+    /// Its route, by its place among the entries of that.
+    pub(crate) route: Option<usize>,
+    pub(crate) timeline: Timeline,
+    /// Its place in its trace, once its head was read.
+    pub(crate) traced: Option<trace::Place>,
+    tls: bool,
+    version: http::Version,
+    node: Node,
 }
 
 impl Watching {
-    pub(crate) fn begin(log: &Arc<dyn AccessLog>, live: Arc<Live>) -> Self {
-        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-        Self { access: Access { at_ms, ..Access::default() }, began: Instant::now(), log: log.clone(), served: None, place: None, live }
+    pub(crate) fn begin(log: &Arc<dyn AccessLog>, node: &Node, tls: bool, version: http::Version) -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        node.metrics().in_flight.fetch_add(1, Ordering::Relaxed);
+        let began_ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
+        Self {
+            access: Access { at_ms: began_ns / 1_000_000, ..Access::default() },
+            began: Instant::now(),
+            log: log.clone(),
+            served: None,
+            place: None,
+            live: node.live(),
+            route: None,
+            timeline: Timeline { began_ns, ..Timeline::default() },
+            traced: None,
+            tls,
+            version,
+            node: node.clone(),
+        }
+    }
+
+    /// It waited for its plugin from then on.
+    pub(crate) fn waited(&mut self, from: Duration, time: Duration) {
+        self.access.queued_us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.timeline.wait = Some((from, time));
+    }
+
+    /// Adds it to the counts.
+    fn count(&self) {
+        let metrics = self.node.metrics();
+        metrics.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let entry = self.route.map(|route| &self.live.entries[route]);
+        let series = entry.map_or(&metrics.unrouted, |entry| &entry.series);
+        series.answered(Class::of(self.access.status), self.access.duration_us, self.access.response_bytes);
+        if let Some((_, time)) = self.timeline.wait {
+            series.waited(time);
+        }
+        if let (Some(behind), Some(_)) = (entry.and_then(|entry| entry.behind.as_ref()), &self.place) {
+            behind.mount.requests.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Hands it to whoever records spans.
+    fn record(&mut self) {
+        let Some(place) = self.traced.take().filter(|place| place.recorded.is_some()) else { return };
+        if let Some(tracing) = self.node.tracing() {
+            let access = std::mem::take(&mut self.access);
+            tracing.put(Box::new(Recorded { access, place, timeline: self.timeline, tls: self.tls, version: self.version }));
+        }
     }
 }
 
@@ -93,5 +154,7 @@ impl Drop for Watching {
             self.access.error = illegal.or_else(failed);
         }
         self.log.answered(&self.access);
+        self.count();
+        self.record();
     }
 }

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -18,6 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::crowd::{Busy, Presence};
 use crate::listen::{Accepted, Stream};
+use crate::metrics::Held;
 use crate::pace::Pace;
 use crate::request::{Shared, answer};
 use crate::sending::Watched;
@@ -54,6 +56,9 @@ async fn open(accepted: Accepted, settings: &Settings) -> Option<(Wire<Stream>, 
 /// Serves a connection until it ends; from `stop` on no further request of it.
 pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, presence: Arc<Presence>, mut stop: watch::Receiver<bool>) {
     let settings = shared.node.settings();
+    let metrics = shared.node.metrics();
+    metrics.connections.fetch_add(1, Ordering::Relaxed);
+    let _open = Held::new(&metrics.connections_open);
     let connection = Connection { tls: accepted.tls.is_some(), client: accepted.client };
     let opening = tokio::time::timeout(Duration::from_millis(settings.head_deadline_ms), open(accepted, &settings));
     let opened = tokio::select! {
@@ -63,7 +68,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, presence: Arc
     };
     let Ok(Some((wire, speaks))) = opened else { return };
     let service = service_fn({
-        let presence = presence.clone();
+        let (presence, shared) = (presence.clone(), shared.clone());
         move |request: Request<Incoming>| answering(shared.clone(), request, connection, presence.begin())
     });
     let builder = builder(&settings, speaks);

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -51,18 +51,19 @@ impl Gate {
         }
     }
 
-    /// A place; none where too many wait already, or it waited too long.
-    pub(crate) async fn enter(&self) -> Option<Place> {
+    /// A place; none where too many wait already, or it waited too long. The second is how long, where there was none at once.
+    pub(crate) async fn enter(&self) -> (Option<Place>, Option<Duration>) {
         if let Ok(permit) = self.places.clone().try_acquire_owned() {
-            return Some(Place(Some(permit)));
+            return (Some(Place(Some(permit))), None);
         }
+        let began = Instant::now();
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
         if before >= self.waiting_max {
-            return None;
+            return (None, Some(Duration::ZERO));
         }
         let permit = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
-        permit.ok()?.ok().map(|permit| Place(Some(permit)))
+        (permit.ok().and_then(Result::ok).map(|permit| Place(Some(permit))), Some(began.elapsed()))
     }
 }
 
@@ -74,19 +75,20 @@ mod tests {
     async fn one_too_many_is_refused_at_once_and_one_that_waits_only_for_its_time() {
         let settings = Settings { plugin_requests_max: 1, plugin_queue_max: 1, plugin_queue_ms: 100, ..Settings::default() };
         let gate = Arc::new(Gate::new(&settings));
-        let first = gate.enter().await.unwrap();
+        let (first, waited) = gate.enter().await;
+        assert!(first.is_some() && waited.is_none());
         let patient = tokio::spawn({
             let gate = gate.clone();
-            async move { gate.enter().await.is_some() }
+            async move { gate.enter().await.0.is_some() }
         });
         while gate.waiting.load(Ordering::Relaxed) == 0 {
             tokio::task::yield_now().await;
         }
-        assert!(gate.enter().await.is_none(), "the line is full");
+        assert!(gate.enter().await.0.is_none(), "the line is full");
         assert!(!patient.await.unwrap(), "its time was over");
         let patient = gate.enter();
-        let (second, ()) = tokio::join!(patient, async { drop(first) });
-        assert!(second.is_some());
+        let ((second, waited), ()) = tokio::join!(patient, async { drop(first) });
+        assert!(second.is_some() && waited.is_some());
         assert_eq!((gate.places.available_permits(), gate.waiting.load(Ordering::Relaxed)), (0, 0));
         drop(second);
         assert_eq!(gate.places.available_permits(), 1);

@@ -14,6 +14,7 @@ use plugwork_http::{HttpLimits, HttpService};
 use tokio::sync::watch;
 
 use crate::finding::issue;
+use crate::metrics::{Metrics, Series};
 use crate::mount::Mount;
 use crate::rate::Limiter;
 use crate::settings::Settings;
@@ -42,6 +43,8 @@ pub(crate) struct Entry {
     pub(crate) plugin: String,
     /// What answers; none where it could not be brought up.
     pub(crate) behind: Option<Behind>,
+    /// Its counts.
+    pub(crate) series: Arc<Series>,
     pub(crate) deadline: Option<Duration>,
     pub(crate) limiter: Option<Arc<Limiter>>,
     /// Everything by which a route of the next deployment is known to be the same.
@@ -86,7 +89,7 @@ impl Live {
     ///
     /// # Errors
     /// Routes that another application answers, and hosts of another tenant.
-    pub(crate) fn with(&self, serving: Serving, settings: &Settings) -> Result<Self, Vec<Issue>> {
+    pub(crate) fn with(&self, serving: Serving, settings: &Settings, metrics: &Metrics) -> Result<Self, Vec<Issue>> {
         let mut all = self.serving.clone();
         let key = serving.key.clone();
         all.insert(key.clone(), serving);
@@ -109,12 +112,18 @@ impl Live {
         let table = table.shut(&routes, |route| declared[route].0.key.tenant != ANY_HOST_TENANT);
         let before: BTreeMap<(&ApplicationKey, &str), &Entry> =
             self.entries.iter().map(|entry| ((&entry.application, entry.same.as_str()), entry)).collect();
-        let entries = declared.iter().map(|(serving, _, declared)| entry(serving, declared, &before, settings)).collect();
+        let entries = declared.iter().map(|(serving, _, declared)| entry(serving, declared, &before, settings, metrics)).collect();
         Ok(Self { table, entries, serving: all, over: watch::Sender::default() })
     }
 }
 
-fn entry(serving: &Serving, declared: &RouteDeclaration, before: &BTreeMap<(&ApplicationKey, &str), &Entry>, settings: &Settings) -> Entry {
+fn entry(
+    serving: &Serving,
+    declared: &RouteDeclaration,
+    before: &BTreeMap<(&ApplicationKey, &str), &Entry>,
+    settings: &Settings,
+    metrics: &Metrics,
+) -> Entry {
     let RouteDeclaration { route, plugin, limits, .. } = declared;
     let path = route.path.to_string();
     let same = format!("{} {} {path}", route.host, route.methods.join(","));
@@ -130,6 +139,7 @@ fn entry(serving: &Serving, declared: &RouteDeclaration, before: &BTreeMap<(&App
     Entry {
         application: serving.key.clone(),
         deployment: serving.current.as_ref().map_or(0, |current| current.deployment.number),
+        series: metrics.of_route(&serving.key, &path, plugin),
         path,
         plugin: plugin.clone(),
         behind: serving

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use plugwork::core::lifecycle::Stage;
 use plugwork::interfaces::http::IncomingHandler;
@@ -33,10 +33,16 @@ pub(crate) type Mounts = BTreeMap<MountKey, Arc<Mount>>;
 /// A plugin that takes requests.
 #[derive(Debug)]
 pub(crate) struct Mount {
-    /// What it is known by.
-    pub(crate) key: MountKey,
+    /// The instance's name.
+    pub(crate) label: String,
+    /// Whose it is.
+    pub(crate) key: ApplicationKey,
+    /// The application's name for it.
+    pub(crate) name: String,
     pub(crate) installation: Installation,
     pub(crate) gate: Gate,
+    /// Requests that had a place with it.
+    pub(crate) requests: AtomicU64,
     /// Whether its consent is only this process's: it is put on record when its deployment is.
     unrecorded: AtomicBool,
     /// Whether another one of its name took its place, which says nothing to those who still hold this one.
@@ -44,6 +50,11 @@ pub(crate) struct Mount {
 }
 
 impl Mount {
+    /// What it is known by among those that run.
+    pub(crate) fn known_as(&self) -> MountKey {
+        (self.key.tenant.clone(), self.label.clone())
+    }
+
     /// Whether it takes calls.
     pub(crate) fn is_active(&self) -> bool {
         self.installation.state().stage() == Stage::Active && !self.is_closed()
@@ -157,9 +168,12 @@ impl Workshop<'_> {
         });
         match installed {
             Ok(installation) => Ok(Arc::new(Mount {
-                key: (key.tenant.clone(), label),
+                label,
+                key: key.clone(),
+                name: name.to_owned(),
                 installation,
                 gate: Gate::new(self.settings),
+                requests: AtomicU64::new(0),
                 unrecorded: AtomicBool::new(unrecorded),
                 closed: AtomicBool::new(false),
             })),

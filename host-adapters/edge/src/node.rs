@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
@@ -20,9 +20,12 @@ use tokio::sync::Mutex;
 use crate::components::Components;
 use crate::finding::{issue, of_error};
 use crate::live::{Live, Serving};
+use crate::metrics::Metrics;
 use crate::mount::{Consent, Mount, MountKey, Mounts, Workshop, label};
 use crate::secrets::DeclaredSecrets;
 use crate::settings::Settings;
+use crate::trace::Tracing;
+use crate::usage::{self, Books};
 
 /// How many plugins are prepared at once.
 const PREPARED_AT_ONCE: usize = 4;
@@ -108,6 +111,9 @@ struct Inner {
     secrets: DeclaredSecrets,
     settings: ArcSwap<Settings>,
     live: ArcSwap<Live>,
+    metrics: Metrics,
+    books: Books,
+    tracing: OnceLock<Tracing>,
     /// What runs. Whoever changes anything holds it.
     mounts: Mutex<Mounts>,
 }
@@ -127,8 +133,18 @@ impl Node {
         secrets: DeclaredSecrets,
         settings: Settings,
     ) -> Self {
-        let (settings, live, mounts) = (ArcSwap::from_pointee(settings), ArcSwap::default(), Mutex::default());
-        Self(Arc::new(Inner { runtime: runtime.clone(), deployments, components, secrets, settings, live, mounts }))
+        Self(Arc::new(Inner {
+            runtime: runtime.clone(),
+            deployments,
+            components,
+            secrets,
+            settings: ArcSwap::from_pointee(settings),
+            live: ArcSwap::default(),
+            metrics: Metrics::default(),
+            books: Books::default(),
+            tracing: OnceLock::new(),
+            mounts: Mutex::default(),
+        }))
     }
 
     /// Where component files are kept.
@@ -152,6 +168,27 @@ impl Node {
         let (settings, fixed) = self.settings().changed_to(wanted);
         self.0.settings.store(Arc::new(settings));
         fixed
+    }
+
+    /// Records requests as spans from here on. Once: later ones change nothing. Whoever began it closes it.
+    pub fn trace_with(&self, tracing: &Tracing) {
+        self.0.tracing.get_or_init(|| tracing.clone());
+    }
+
+    pub(crate) fn tracing(&self) -> Option<&Tracing> {
+        self.0.tracing.get()
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
+    }
+
+    pub(crate) fn books(&self) -> &Books {
+        &self.0.books
+    }
+
+    pub(crate) fn runtime(&self) -> &Runtime {
+        &self.0.runtime
     }
 
     pub(crate) fn live(&self) -> Arc<Live> {
@@ -213,6 +250,7 @@ impl Node {
             let mut mounts = this.0.mounts.lock().await;
             let done = this.deploy_now(wish, &mut mounts).await;
             this.sweep(&mut mounts, done.is_err()).await;
+            this.0.metrics.changed(done.is_ok());
             done
         }))
         .await
@@ -313,6 +351,7 @@ impl Node {
             let mut mounts = this.0.mounts.lock().await;
             let done = this.roll_back_now(wish, expected, &mut mounts).await;
             this.sweep(&mut mounts, done.is_err()).await;
+            this.0.metrics.changed(done.is_ok());
             done
         }))
         .await
@@ -382,7 +421,7 @@ impl Node {
             for (name, mounted) in join_all(mounting).await {
                 match mounted {
                     Ok(mount) => {
-                        mounts.insert(mount.key.clone(), mount.clone());
+                        mounts.insert(mount.known_as(), mount.clone());
                         ready.insert(name.clone(), mount);
                     }
                     Err(wrong) => findings.extend(wrong),
@@ -400,7 +439,7 @@ impl Node {
     fn live_with(&self, key: &ApplicationKey, prepared: &Prepared, current: Option<Arc<Current>>) -> Result<Live, DeployError> {
         let Prepared { application, mounts } = prepared;
         let serving = Serving { key: key.clone(), application: application.clone(), mounts: mounts.clone(), current };
-        self.0.live.load().with(serving, &self.settings()).map_err(DeployError::Findings)
+        self.0.live.load().with(serving, &self.settings(), &self.0.metrics).map_err(DeployError::Findings)
     }
 
     fn switch(&self, key: &ApplicationKey, prepared: Prepared, current: Current) -> Result<Current, DeployError> {
@@ -438,6 +477,7 @@ impl Node {
         let unused: Vec<MountKey> = mounts.iter().filter(|(_, mount)| Arc::strong_count(mount) == 1).map(|(key, _)| key.clone()).collect();
         for key in unused {
             let Some(mount) = mounts.remove(&key) else { continue };
+            usage::last_look(self, &mount);
             if mount.is_active() {
                 // Where that fails it stays enabled and is called by nobody.
                 drop(mount.installation.disable("plugwork serve", "no deployment uses it").await);

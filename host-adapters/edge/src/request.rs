@@ -9,7 +9,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use plugwork_core::route::Miss;
-use plugwork_http::{Body, Connection, Problem, RequestId, RouteParameters, Served, body, head};
+use plugwork_http::{Body, Connection, Problem, ProblemCode, RequestId, RouteParameters, Served, body, head};
 
 use crate::access::{AccessLog, Watching};
 use crate::budget::{Budget, Taken};
@@ -18,6 +18,7 @@ use crate::live::{Behind, shown};
 use crate::node::Node;
 use crate::rate::{Decision, Limiter};
 use crate::sending::{Sendings, Watched};
+use crate::trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE: HeaderName = HeaderName::from_static("ratelimit");
@@ -58,9 +59,13 @@ impl Shared {
 /// Answers a request of a connection.
 pub(crate) async fn answer(shared: &Shared, mut request: Request<Incoming>, connection: Connection) -> Response<Watched> {
     let id = RequestId::new();
-    let mut watching = Watching::begin(&shared.log, shared.node.live());
+    let mut watching = Watching::begin(&shared.log, &shared.node, connection.tls, request.version());
+    let place = trace::enter(request.headers_mut(), shared.node.tracing());
     let access = &mut watching.access;
     id.as_str().clone_into(&mut access.request_id);
+    access.trace_id = place.context.trace_id_text();
+    request.extensions_mut().insert(place.context.clone());
+    watching.traced = Some(place);
     access.client = shown(connection.client);
     access.method = cut(request.method().as_str(), METHOD_BYTES_MAX);
     access.path = cut(request.uri().path(), PATH_BYTES_MAX);
@@ -80,6 +85,9 @@ pub(crate) async fn answer(shared: &Shared, mut request: Request<Incoming>, conn
     }
     watching.access.status = response.status().as_u16();
     watching.served = response.extensions_mut().remove::<Served>();
+    if let Some(code) = response.extensions_mut().remove::<ProblemCode>() {
+        shared.node.metrics().rejections.add(code);
+    }
     let memory = response.extensions_mut().remove::<Whole>().map(|Whole(memory)| memory);
     if let (Some(_), Some(place)) = (&memory, &mut watching.place) {
         place.give_back();
@@ -118,6 +126,7 @@ async fn given(
     watching.access.host = authority;
     let found = found.map_err(|miss| missed(&miss))?;
     let entry = &live.entries[found.route];
+    watching.route = Some(found.route);
     let access = &mut watching.access;
     entry.application.application.clone_into(&mut access.application);
     access.deployment = entry.deployment;
@@ -152,15 +161,19 @@ async fn given(
     let intake = if is_whole && !body.is_end_stream() { Some(shared.bodies.enter(client).ok_or_else(too_many_bodies)?) } else { None };
     let (body, intake) = Intake::of(body, intake);
     let began = watching.began;
-    let (mut is_read, mut refused) = (!is_whole, None);
-    let place = &mut watching.place;
+    let (mut is_read, mut refused, mut waited) = (!is_whole, None, None);
+    let Watching { place, timeline, .. } = watching;
     let admitted = async {
         is_read = true;
         if intake.is_exhausted() {
             refused = Some(too_many_bodies());
         } else {
-            *place = mount.gate.enter().await;
+            let from = began.elapsed();
+            let (entered, time) = mount.gate.enter().await;
+            *place = entered;
+            waited = time.map(|time| (from, time));
             if place.is_some() {
+                timeline.called(began);
                 return Ok(());
             }
             refused = Some(busy());
@@ -182,6 +195,9 @@ async fn given(
             () = live.ended() => Err(Late::Replaced),
         },
     };
+    if let Some((from, time)) = waited {
+        watching.waited(from, time);
+    }
     if intake.is_exhausted() {
         return Err(too_many_bodies());
     }
@@ -196,6 +212,7 @@ async fn given(
             Refused::new(StatusCode::GATEWAY_TIMEOUT, "E-HTTP-DEADLINE", detail)
         }
     })?;
+    watching.timeline.answered(began);
     if is_whole {
         let bytes = response.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
         let memory = shared.answers.enter(client).and_then(|mut memory| memory.more(bytes?).then_some(memory));

@@ -1,5 +1,7 @@
 //! One request through a plugin that exports `plugwork:points/http-function`: read whole, called once, answered whole.
 
+use std::sync::Arc;
+
 use http::header::CONTENT_LENGTH;
 use http::{Method, Response, request};
 use http_body::Body as HttpBody;
@@ -37,7 +39,8 @@ pub(crate) async fn answer<B: HttpBody>(
         return problem.response(id.as_str());
     }
     let is_head = head.method == Method::HEAD;
-    let exchange = Exchange { request: request(head, body), context };
+    let cause = Some(Arc::new(origin::cause(&head, id)));
+    let exchange = Exchange { request: request(head, body), context, cause };
     let (outcome, given) = installation.ask::<HttpFunction>(exchange).await;
     let served = Served::default();
     let mut response = match (given, &outcome.error) {

@@ -24,6 +24,6 @@ pub use axum::body::Body;
 pub use limits::HttpLimits;
 pub use origin::{Connection, RequestId, RouteParameters};
 pub use plugwork_points::http_function::Principal;
-pub use problem::Problem;
+pub use problem::{Problem, ProblemCode};
 pub use served::Served;
 pub use service::HttpService;

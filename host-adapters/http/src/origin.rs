@@ -13,6 +13,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use http::{StatusCode, request};
+use plugwork::Cause;
+use plugwork::core::trace::TraceContext;
 use plugwork_points::http_function::{Context, Principal};
 
 use crate::problem::Problem;
@@ -67,6 +69,11 @@ pub struct RouteParameters(pub Vec<(String, String)>);
 /// The number of a request, and a new one where the server has given none.
 pub(crate) fn request_id(head: &request::Parts) -> RequestId {
     head.extensions.get::<RequestId>().cloned().unwrap_or_default()
+}
+
+/// What the plugin's log, and what the plugin asks of others, is told of a request. A [`TraceContext`] is taken from the extensions.
+pub(crate) fn cause(head: &request::Parts, id: &RequestId) -> Cause {
+    Cause { request_id: id.as_str().to_owned(), trace: head.extensions.get::<TraceContext>().cloned() }
 }
 
 /// Everything that the host says about a request. A [`Principal`] and a [`Connection`] are taken from the extensions.

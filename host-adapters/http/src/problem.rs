@@ -31,6 +31,12 @@ pub struct Problem {
     pub issue: Option<Box<Issue>>,
 }
 
+/// The code of a problem, among the extensions of its response: for the server's own counts. Nothing of it is sent.
+///
+/// Borrowed, or a fault's, it is one of ours and of few; anything else a plugin chose.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProblemCode(pub Cow<'static, str>);
+
 /// The body, member by member.
 #[derive(Serialize)]
 struct Told<'a> {
@@ -65,6 +71,7 @@ impl Problem {
         let body = serde_json::to_vec(&told).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
+        response.extensions_mut().insert(ProblemCode(self.code.clone()));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -43,9 +43,11 @@ where
         return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "E-HTTP-SERVER", "the server could not do its part").response(id.as_str());
     }
     let asked = Asked { is_head: head.method == Method::HEAD, sees_the_end: head.version >= Version::HTTP_11 };
+    let cause = origin::cause(&head, id);
     let failed = Failed::default();
     let body = Arriving::new(body, facts.announced, limits, failed.clone()).boxed_unsync();
     let (incoming, mut answered) = Incoming::new(http::Request::from_parts(head, body), connection.tls);
+    let incoming = incoming.caused_by(cause);
     let served = Served::default();
     let ended = served.clone();
     let mut late = pin!(tokio::time::sleep(installation.patience()));

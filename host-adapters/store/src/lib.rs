@@ -22,6 +22,7 @@ mod head;
 mod queue;
 mod records;
 mod store;
+mod usage;
 mod values;
 
 pub use error::{Result, StoreError, StoreErrorKind};

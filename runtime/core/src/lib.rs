@@ -23,6 +23,8 @@ pub mod interface;
 pub mod lifecycle;
 pub mod limits;
 pub mod manifest;
+#[cfg(feature = "records")]
+pub mod metering;
 pub mod name;
 pub mod permission;
 pub mod policy;
@@ -37,6 +39,7 @@ pub mod sources;
 pub mod subject;
 pub mod table;
 pub mod text;
+pub mod trace;
 
 pub use clock::Clock;
 pub use compile_limits::{CompileFailure, CompileLimits};

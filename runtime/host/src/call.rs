@@ -160,6 +160,9 @@ fn armed<'a>(store: &mut Store<State>, ticker: &'a Ticker, account: &'a Account,
     // Words of an earlier call, which did not trap after all, explain nothing.
     state.last_words = None;
     state.client_wait = None;
+    if std::mem::take(&mut state.is_caused) {
+        state.log.set_cause(None);
+    }
     state.host_calls_before = state.ledger.spend.host_calls;
     state.waited = waited;
     let before = waited + state.queued;

@@ -16,6 +16,7 @@ use plugwork_core::text::is_unseen;
 use serde::Serialize;
 
 use crate::account::Account;
+use crate::cause::Cause;
 
 /// Severity, rising.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -49,6 +50,12 @@ impl fmt::Display for Level {
 pub trait Sink: Send + Sync + 'static {
     /// One record; `message` is at most 8 KiB, with a note of what was cut behind it, and may hold any characters.
     fn record(&self, subject: &Subject, level: Level, message: &str);
+
+    /// The same, with what the running call is made for, where whoever calls has said so. Unless it is implemented the record is taken without.
+    fn record_for(&self, subject: &Subject, cause: Option<&Cause>, level: Level, message: &str) {
+        let _ = cause;
+        self.record(subject, level, message);
+    }
 }
 
 impl<F: Fn(&Subject, Level, &str) + Send + Sync + 'static> Sink for F {
@@ -77,7 +84,8 @@ pub fn escape_line(text: &str) -> String {
     escape(text).replace('\n', "\\n").replace('\t', "\\t")
 }
 
-/// A sink that writes one JSON object a line: `tenant`, `plugin`, `instance`, `digest`, `level`, `message`.
+/// A sink that writes one JSON object a line: `tenant`, `plugin`, `instance`, `digest`, `level`, `message`, and where a call has a [`Cause`] also
+/// `request_id` and `trace_id`.
 ///
 /// Whatever a message holds, it is one line of printable text; a reader of JSON gets back what the guest wrote. What cannot be written is lost.
 pub struct JsonLines<W>(Mutex<W>);
@@ -97,10 +105,18 @@ struct Line<'a> {
     digest: String,
     level: Level,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
 }
 
 impl<W: Write + Send + 'static> Sink for JsonLines<W> {
     fn record(&self, subject: &Subject, level: Level, message: &str) {
+        self.record_for(subject, None, level, message);
+    }
+
+    fn record_for(&self, subject: &Subject, cause: Option<&Cause>, level: Level, message: &str) {
         let line = Line {
             tenant: &subject.tenant,
             plugin: subject.package.to_string(),
@@ -108,6 +124,8 @@ impl<W: Write + Send + 'static> Sink for JsonLines<W> {
             digest: subject.digest.to_string(),
             level,
             message,
+            request_id: cause.map(|cause| cause.request_id.as_str()),
+            trace_id: cause.and_then(|cause| Some(cause.trace.as_ref()?.trace_id_text())),
         };
         let Ok(json) = serde_json::to_string(&line) else { return };
         let mut text = String::with_capacity(json.len() + 1);
@@ -135,6 +153,8 @@ pub(crate) struct Log {
     /// Counted under the lock of `spent`, and read at every call without it.
     records: AtomicU64,
     spent: Mutex<Spent>,
+    /// What the running call is made for.
+    cause: Mutex<Option<Arc<Cause>>>,
 }
 
 #[derive(Default)]
@@ -145,7 +165,16 @@ struct Spent {
 
 impl Log {
     pub(crate) fn new(subject: Arc<Subject>, sink: Arc<dyn Sink>, account: Arc<Account>) -> Self {
-        Self { subject, sink, account, records: AtomicU64::new(0), spent: Mutex::default() }
+        Self { subject, sink, account, records: AtomicU64::new(0), spent: Mutex::default(), cause: Mutex::default() }
+    }
+
+    /// What the running call is made for; none between two calls.
+    pub(crate) fn cause(&self) -> Option<Arc<Cause>> {
+        self.cause.lock().expect("no panic happens under this lock").clone()
+    }
+
+    pub(crate) fn set_cause(&self, cause: Option<Arc<Cause>>) {
+        *self.cause.lock().expect("no panic happens under this lock") = cause;
     }
 
     pub(crate) fn write(&self, level: Level, message: &str) {
@@ -165,7 +194,7 @@ impl Log {
             0 => Cow::Borrowed(kept),
             cut => Cow::Owned(format!("{kept} [{cut} bytes more were cut]")),
         };
-        record(&self.sink, &self.subject, level, &message);
+        record(&self.sink, &self.subject, self.cause().as_deref(), level, &message);
     }
 
     pub(crate) fn records(&self) -> u64 {
@@ -181,6 +210,7 @@ impl Drop for Log {
             record(
                 &self.sink,
                 &self.subject,
+                self.cause.get_mut().ok().and_then(|cause| cause.as_deref()),
                 Level::Warn,
                 &format!(
                     "{dropped} log records were dropped: past {LOG_RECORDS_MAX} records or {LOG_BYTES_MAX} bytes of an instance, or past {} records \
@@ -194,8 +224,8 @@ impl Drop for Log {
 }
 
 /// Hands over a record. A sink that panics loses it and harms nobody: this is called under locks and while stores are dropped.
-fn record(sink: &Arc<dyn Sink>, subject: &Subject, level: Level, message: &str) {
-    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink.record(subject, level, message)));
+fn record(sink: &Arc<dyn Sink>, subject: &Subject, cause: Option<&Cause>, level: Level, message: &str) {
+    let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| sink.record_for(subject, cause, level, message)));
 }
 
 /// The longest beginning of a text that fits, between characters.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwapOption;
 use plugwork_core::{Clock, Subject};
 
+use crate::cause::Cause;
 use crate::log::{Level, Sink};
 use crate::observer::Ring;
 
@@ -45,11 +46,15 @@ impl Outlet {
 
 impl Sink for Outlet {
     fn record(&self, subject: &Subject, level: Level, message: &str) {
+        self.record_for(subject, None, level, message);
+    }
+
+    fn record_for(&self, subject: &Subject, cause: Option<&Cause>, level: Level, message: &str) {
         if let Some(ring) = &*self.kept.load() {
             ring.keep(self.clock.now_ms(), subject, level, message);
         }
         if let Some(sink) = &self.sink {
-            sink.record(subject, level, message);
+            sink.record_for(subject, cause, level, message);
         }
     }
 }

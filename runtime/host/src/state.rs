@@ -12,6 +12,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 use crate::account::Account;
+use crate::cause::Cause;
 use crate::interfaces::filesystem::{Files, Folder, Opened};
 use crate::interfaces::http::client_wait::ClientWait;
 use crate::interfaces::http::incoming::Answering;
@@ -32,6 +33,8 @@ pub struct State {
     /// What sends its requests, where it was granted that.
     pub(crate) client: Option<Arc<dyn HttpClient>>,
     pub(crate) answering: Answering,
+    /// Whether the log knows what the running call is made for.
+    pub(crate) is_caused: bool,
     /// How long the client of the running call's request kept it waiting.
     pub(crate) client_wait: Option<ClientWait>,
     folder: Option<Arc<Folder>>,
@@ -77,6 +80,7 @@ impl State {
         let mut state = Self {
             answering: Answering::default(),
             client_wait: None,
+            is_caused: false,
             subject,
             log,
             ledger: Ledger::new(limits, account),
@@ -140,6 +144,12 @@ impl State {
     /// What all instances of its plugin hold and spend together.
     pub fn account(&self) -> &Arc<Account> {
         &self.ledger.account
+    }
+
+    /// Says what the running call is made for. A point's `call` says it before the guest runs; it is forgotten before the next call.
+    pub fn caused_by(&mut self, cause: Arc<Cause>) {
+        self.is_caused = true;
+        self.log.set_cause(Some(cause));
     }
 
     /// Counts a call into the host. Host functions of an application call it first.

@@ -95,6 +95,8 @@ pub struct Storage {
 pub struct Usage {
     /// Whose.
     pub subject: Subject,
+    /// Which account: a number of this process. Where the plugin was unloaded meanwhile, or consent was given anew, another one counts from 0.
+    pub account: u64,
     /// What it may use.
     pub limits: Limits,
     /// Instances that live.

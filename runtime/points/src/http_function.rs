@@ -3,8 +3,10 @@
 //! The records only: who fills them in, and what of an answer may go on a wire, is the affair of whoever speaks HTTP (`plugwork-http`). Easily
 //! got wrong: an [`Answer`] is what a stranger said, with nothing checked but its type.
 
+use std::sync::Arc;
+
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Call, Point, Refusal, State};
+use plugwork::{Call, Cause, Point, Refusal, State};
 
 use crate::bindings::exports::plugwork::points::http_function;
 
@@ -32,6 +34,8 @@ pub struct Exchange {
     pub request: Request,
     /// What the host says.
     pub context: Context,
+    /// What the log, and what the plugin asks of others, is told of it.
+    pub cause: Option<Arc<Cause>>,
 }
 
 impl Call for HttpFunction {
@@ -40,9 +44,12 @@ impl Call for HttpFunction {
 
     async fn call(
         guest: &<Self as Point>::Guest,
-        store: StoreContextMut<'_, State>,
+        mut store: StoreContextMut<'_, State>,
         exchange: &Exchange,
     ) -> wasmtime::Result<Result<Answer, Refusal>> {
+        if let Some(cause) = &exchange.cause {
+            store.data_mut().caused_by(cause.clone());
+        }
         Ok(guest.call_handle(store, &exchange.request, &exchange.context).await?.map_err(Refusal::from))
     }
 }

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod certificate;
+mod collector;
 mod crowding;
 mod deploying;
 mod flooding;
@@ -15,6 +16,7 @@ mod fronts;
 #[allow(dead_code, reason = "of its guests one is used here")]
 mod guest;
 mod limiting;
+mod observing;
 mod pressing;
 mod refusing;
 mod serving;

@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use plugwork::{Allocation, Limits, Runtime};
+use plugwork::log::{Level, Sink};
+use plugwork::{Allocation, Cause, Limits, Runtime, Subject};
 use plugwork_capabilities::{EnvironmentSecrets, FileSecrets};
 use plugwork_core::Digest;
 use plugwork_core::deployment::{ApplicationKey, Deployments, Expected, Memory};
@@ -29,11 +30,29 @@ pub(crate) struct Stage {
     pub(crate) address: SocketAddr,
     pub(crate) tls: Vec<Tls>,
     pub(crate) log: Arc<Mutex<Vec<Access>>>,
+    /// What plugins said, and for which request.
+    pub(crate) said: Said,
     pub(crate) folder: Arc<tempfile::TempDir>,
     pub(crate) deployments: Arc<dyn Deployments>,
     pub(crate) records: Arc<dyn Records>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<Stopped>,
+}
+
+/// Messages of plugins.
+#[derive(Clone, Default)]
+pub(crate) struct Said(pub(crate) Arc<Mutex<Vec<Line>>>);
+
+type Line = (String, Option<Cause>);
+
+impl Sink for Said {
+    fn record(&self, subject: &Subject, level: Level, message: &str) {
+        self.record_for(subject, None, level, message);
+    }
+
+    fn record_for(&self, _: &Subject, cause: Option<&Cause>, _: Level, message: &str) {
+        self.0.lock().unwrap().push((message.to_owned(), cause.cloned()));
+    }
 }
 
 /// An answer as it came over the wire.
@@ -114,9 +133,10 @@ impl Stage {
     ) -> Self {
         let secrets =
             DeclaredSecrets::new(EnvironmentSecrets::new("TEST_EDGE_").unwrap(), FileSecrets::at(folder.path().join("secrets.toml")));
-        let limits = Limits::interactive();
+        let (limits, said) = (Limits::interactive(), Said::default());
         let runtime = Runtime::builder(folder.path().join("state"));
-        let runtime = runtime.records(records.clone()).allocation(Allocation::OnDemand).limits(limits).open().await.unwrap();
+        let runtime =
+            runtime.records(records.clone()).allocation(Allocation::OnDemand).limits(limits).log(said.clone()).open().await.unwrap();
         let components = Components::at(folder.path().join("components"));
         let node = Node::new(&runtime, deployments.clone(), components, secrets, settings);
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -126,7 +146,7 @@ impl Stage {
         let (address, tls) = (server.address().unwrap(), server.tls());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { node, runtime, address, tls, log, folder, deployments, records, stop: Some(stop), running }
+        Self { node, runtime, address, tls, log, said, folder, deployments, records, stop: Some(stop), running }
     }
 
     /// A server that serves these routes.

@@ -9,6 +9,7 @@ use wit_parser::{PackageId, Resolve};
 /// The answer: tag at 16, status at 20, headers at 24 and 28, body at 32 and 36; a refusal has its case at 20 and its first text at 24.
 const CODE: &str = r#"
 (module
+  (import "plugwork:host/log@0.1.0" "write" (func $log (param i32 i32 i32)))
   (memory (export "memory") 2)
   (global $mark (mut i32) (i32.const 4096))
   (global $calls (mut i32) (i32.const 48))
@@ -52,6 +53,8 @@ const CODE: &str = r#"
     (if (i32.eq (local.get $what) (i32.const 0x6c)) (then (loop $again (br $again))))
     (if (i32.eq (local.get $what) (i32.const 0x6d)) (then
       (if (i32.eq (memory.grow (i32.const 60000)) (i32.const -1)) (then unreachable))))
+    ;; k: says `ok` in its log.
+    (if (i32.eq (local.get $what) (i32.const 0x6b)) (then (call $log (i32.const 2) (i32.const 512) (i32.const 2))))
     ;; s123: that status. b204: that status, with a body.
     (if (i32.or (i32.eq (local.get $what) (i32.const 0x73)) (i32.eq (local.get $what) (i32.const 0x62))) (then
       (i32.store16 (i32.const 20) (i32.add (i32.add
@@ -158,7 +161,7 @@ pub(crate) fn function() -> Vec<u8> {
     for package in ["table", "plugin", "host", "points"] {
         resolve.push_dir(format!("{}/../../wit/{package}", env!("CARGO_MANIFEST_DIR"))).unwrap();
     }
-    let world = "package test:function; world guest { export plugwork:points/http-function@0.1.0; }";
+    let world = "package test:function; world guest { import plugwork:host/log@0.1.0; export plugwork:points/http-function@0.1.0; }";
     let package = resolve.push_str("guest.wit", world).unwrap();
     encoded(&resolve, package, CODE)
 }

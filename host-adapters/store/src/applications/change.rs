@@ -2,25 +2,29 @@
 
 use plugwork_core::authorize::{Revocation, Token, TokenId, TokensError};
 use plugwork_core::deployment::{Current, Deployment, DeploymentsError, Draft, Expected, Move, Moved, Rollback, next_number};
+use plugwork_core::metering::UsageHour;
 use plugwork_core::record::RecordsError;
 use sqlx::sqlite::SqliteConnection;
 
 use super::row::Rows;
 use crate::error::StoreError;
+use crate::usage;
 
 /// What is asked. Whether it is right in itself was checked before.
-pub(super) enum Change {
+pub(crate) enum Change {
     Deploy { at_ms: u64, draft: Draft, expected: Expected },
     RollBack { at_ms: u64, rollback: Rollback, expected: Expected },
     AddToken(Token),
     Revoke { id: TokenId, revocation: Revocation },
+    AddUsage(Vec<UsageHour>),
 }
 
 /// What came of it. An error changed nothing.
 #[derive(Clone)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     Current(Result<Box<Current>, DeploymentsError>),
     Token(Result<Box<Token>, TokensError>),
+    Usage(Result<(), RecordsError>),
 }
 
 impl Answer {
@@ -28,6 +32,7 @@ impl Answer {
         match self {
             Self::Current(result) => result.is_ok(),
             Self::Token(result) => result.is_ok(),
+            Self::Usage(result) => result.is_ok(),
         }
     }
 }
@@ -36,7 +41,9 @@ impl Answer {
     /// What SQLite said to it, where it failed by that.
     pub(super) fn failure(self) -> Option<StoreError> {
         match self {
-            Self::Current(Err(DeploymentsError::Records(error))) | Self::Token(Err(TokensError::Records(error))) => Some(error.into()),
+            Self::Current(Err(DeploymentsError::Records(error)))
+            | Self::Token(Err(TokensError::Records(error)))
+            | Self::Usage(Err(error)) => Some(error.into()),
             _ => None,
         }
     }
@@ -52,6 +59,7 @@ impl Change {
                 Answer::Current(roll_back(rows, connection, at_ms, rollback, expected).await.map(Box::new))
             }
             Self::AddToken(token) => Answer::Token(add(rows, connection, token).await.map(Box::new)),
+            Self::AddUsage(rows_to_add) => Answer::Usage(usage::add(rows, connection, rows_to_add).await),
             Self::Revoke { id, revocation } => Answer::Token(revoke(rows, connection, &id, revocation).await.map(Box::new)),
         }
     }

@@ -27,7 +27,7 @@ impl Store {
         }
         match self.applications.write(change).await? {
             Answer::Current(result) => result.map(|current| *current),
-            Answer::Token(_) => unreachable!("moving a pointer answers what is current"),
+            Answer::Token(_) | Answer::Usage(_) => unreachable!("moving a pointer answers what is current"),
         }
     }
 

@@ -9,4 +9,6 @@ mod row;
 mod tokens;
 mod write;
 
+pub(crate) use change::{Answer, Change};
+pub(crate) use row::Rows;
 pub(crate) use write::Writer;

@@ -10,8 +10,8 @@ use crate::records::Stamps;
 
 /// What reading rows needs.
 #[derive(Clone)]
-pub(super) struct Rows {
-    pub(super) database: Database,
+pub(crate) struct Rows {
+    pub(crate) database: Database,
     pub(super) stamps: Stamps,
 }
 

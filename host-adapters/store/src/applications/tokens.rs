@@ -18,7 +18,7 @@ impl Store {
     async fn change_token(&self, change: Change) -> Result<Token, TokensError> {
         match self.applications.write(change).await? {
             Answer::Token(result) => result.map(|token| *token),
-            Answer::Current(_) => unreachable!("changing a token answers the token"),
+            Answer::Current(_) | Answer::Usage(_) => unreachable!("changing a token answers the token"),
         }
     }
 

@@ -49,7 +49,7 @@ impl Writer {
         Ok(Self { queue, rows })
     }
 
-    pub(super) async fn write(&self, change: Change) -> Result<Answer> {
+    pub(crate) async fn write(&self, change: Change) -> Result<Answer> {
         self.queue.ask(|reply| Request { change, reply }).await
     }
 

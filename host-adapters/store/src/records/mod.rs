@@ -23,7 +23,12 @@ pub(crate) use writer::Writer;
 pub(crate) const SCHEMA: Schema = Schema {
     name: "records.db",
     application_id: 0x5057_524b,
-    steps: &[include_str!("../schema/records-1.sql"), include_str!("../schema/records-2.sql"), include_str!("../schema/records-3.sql")],
+    steps: &[
+        include_str!("../schema/records-1.sql"),
+        include_str!("../schema/records-2.sql"),
+        include_str!("../schema/records-3.sql"),
+        include_str!("../schema/records-4.sql"),
+    ],
 };
 
 impl Store {

@@ -230,7 +230,7 @@ async fn a_database_from_before_there_were_deployments_is_brought_up_and_keeps_i
     let records = store.append(AT_MS, vec![sample::faulted("kept")]).await.unwrap();
     store.close().await;
     let mut database = raw(&store.folder, "records.db").await;
-    execute(&mut database, "DROP TABLE movement; DROP TABLE deployment; DROP TABLE token; PRAGMA user_version = 2").await;
+    execute(&mut database, "DROP TABLE movement; DROP TABLE deployment; DROP TABLE token; DROP TABLE usage; PRAGMA user_version = 2").await;
     drop(database);
     let again = plugwork_store::Store::open(store.folder.path()).await.unwrap();
     assert_eq!(again.read(0, 9).await.unwrap(), records);

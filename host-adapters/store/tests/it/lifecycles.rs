@@ -109,7 +109,7 @@ async fn a_folder_from_before_there_was_an_index_gets_one() {
     let (gone, back) = (subject("default", "gone"), subject("default", "back"));
     let events = vec![granted(gone.clone(), ""), removed(gone.clone()), removed(gone), granted(back, ""), removed(subject("t", "\u{0}'"))];
     let appended = store.append(AT_MS, events).await.unwrap();
-    let before = "DROP TABLE movement; DROP TABLE deployment; DROP TABLE token; DROP TABLE lifecycle; \
+    let before = "DROP TABLE movement; DROP TABLE deployment; DROP TABLE token; DROP TABLE usage; DROP TABLE lifecycle; \
         ALTER TABLE consent DROP COLUMN stamp; PRAGMA user_version = 1";
     let mut raw = raw(&store.folder, "records.db").await;
     execute(&mut raw, before).await;

@@ -12,4 +12,5 @@ mod places;
 mod sample;
 mod tamper;
 mod tokens;
+mod usage;
 mod values;

@@ -27,6 +27,7 @@ const LOG_SECONDS: u64 = 4;
 
 /// The account of one subject, shared by all its instances and by the capabilities that serve them.
 pub struct Account {
+    number: u64,
     subject: Subject,
     /// The record that its consent rests on: later revocations end it, earlier ones do not. 0 where nothing is recorded.
     since: AtomicU64,
@@ -87,7 +88,9 @@ fn add(counter: &AtomicU64, amount: u64) {
 
 impl Account {
     pub(crate) fn open(subject: Subject, since: u64, limits: Limits, audit: Option<Arc<Audit>>, process_seats: Arc<Seats>) -> Self {
+        static OPENED: AtomicU64 = AtomicU64::new(0);
         Self {
+            number: OPENED.fetch_add(1, Ordering::Relaxed),
             subject,
             since: AtomicU64::new(since),
             expires_ms: AtomicU64::new(u64::MAX),
@@ -415,6 +418,7 @@ impl Account {
             .collect::<BTreeMap<_, _>>();
         Usage {
             subject: self.subject.clone(),
+            account: self.number,
             limits: self.limits(),
             instances: self.instances.load(Ordering::Relaxed),
             calls: read(&counts.calls),

@@ -17,6 +17,7 @@ use super::bindings::plugwork::host::fetch::{self, Header, Request, Response};
 use super::bindings::plugwork::plugin::refusal::Refusal as WireRefusal;
 use super::http::{self, BODY_IDLE_TIMEOUT, FIRST_BYTE_TIMEOUT, HttpClient, HttpError, NoRedirect, Timeouts};
 use crate::account::{Account, Hold};
+use crate::cause::Cause;
 use crate::state::State;
 use crate::usage::HostInterface;
 
@@ -47,13 +48,15 @@ pub(super) type SecretHeaders = Vec<(::http::HeaderName, ::http::HeaderValue)>;
 pub(super) struct Sender {
     client: Option<Arc<dyn HttpClient>>,
     account: Arc<Account>,
+    /// What the running call is made for.
+    cause: Option<Arc<Cause>>,
     /// Bytes of all responses so far.
     held: AtomicUsize,
 }
 
 impl Sender {
     pub(super) fn of(state: &State) -> Self {
-        Self { client: state.client.clone(), account: state.account().clone(), held: AtomicUsize::new(0) }
+        Self { client: state.client.clone(), account: state.account().clone(), cause: state.log.cause(), held: AtomicUsize::new(0) }
     }
 
     pub(super) async fn send(&self, request: Request, secrets: SecretHeaders) -> Result<Response, Refusal> {
@@ -94,7 +97,7 @@ impl Sender {
         }
         let exchange = async {
             let timeouts = Timeouts { first_byte: timeout, body_idle: BODY_IDLE_TIMEOUT };
-            let response = http::exchange(client, self.account.clone(), request, timeouts).await?;
+            let response = http::exchange(client, self.account.clone(), request, timeouts, self.cause.clone()).await?;
             self.collect(response, &mut memory).await
         };
         match tokio::time::timeout(timeout, exchange).await {
@@ -186,7 +189,7 @@ mod tests {
     async fn answers_that_wait_in_the_list_stay_charged_and_are_free_when_it_is_returned() {
         let limits = Limits { plugin_memory_bytes: 2 << 20, requests: 1, ..Limits::interactive() };
         let account = Account::of_test(limits);
-        let sender = Sender { client: Some(Arc::new(Answering)), account: account.clone(), held: AtomicUsize::new(0) };
+        let sender = Sender { client: Some(Arc::new(Answering)), account: account.clone(), cause: None, held: AtomicUsize::new(0) };
         let answers = sender.send_all(vec![request(), request(), request(), request()]).await;
         let denied =
             answers.iter().filter(|answer| matches!(answer, Err(Refusal::Denied(denial)) if denial.code == "E-LIMIT-PLUGIN-MEMORY"));

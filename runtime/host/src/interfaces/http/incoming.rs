@@ -24,6 +24,7 @@ use wasmtime_wasi_http::{Error as WireError, FieldMap, WasiBody};
 
 use super::client_wait::{ClientWait, FromClient, ToClient};
 use super::types::INSTANCE;
+use crate::cause::Cause;
 use crate::point::{Call, Point};
 use crate::state::State;
 
@@ -43,6 +44,7 @@ struct Handed {
     request: http::Request<WasiBody>,
     tls: bool,
     answer: oneshot::Sender<Answered>,
+    cause: Option<Arc<Cause>>,
 }
 
 /// The longest of a guest's own words that is kept. Characters.
@@ -53,7 +55,17 @@ impl Incoming {
     /// Nothing is received where the call ends without an answer.
     pub fn new(request: http::Request<WasiBody>, tls: bool) -> (Self, oneshot::Receiver<Answered>) {
         let (answer, answered) = oneshot::channel();
-        (Self(Arc::new(Mutex::new(Some(Handed { request, tls, answer })))), answered)
+        (Self(Arc::new(Mutex::new(Some(Handed { request, tls, answer, cause: None })))), answered)
+    }
+}
+
+impl Incoming {
+    /// Says what it is known by: for the log, and for what its plugin asks of others. Nothing where it was handed over already.
+    pub fn caused_by(self, cause: Cause) -> Self {
+        if let Some(handed) = self.0.lock().expect("no panic happens under this lock").as_mut() {
+            handed.cause = Some(Arc::new(cause));
+        }
+        self
     }
 }
 
@@ -67,8 +79,11 @@ impl Call for IncomingHandler {
         incoming: &Incoming,
     ) -> wasmtime::Result<Result<(), Refusal>> {
         let handed = incoming.0.lock().expect("no panic happens under this lock").take();
-        let Some(Handed { request, tls, answer }) = handed else { wasmtime::bail!("a request was handed over twice") };
+        let Some(Handed { request, tls, answer, cause }) = handed else { wasmtime::bail!("a request was handed over twice") };
         let state = store.data_mut();
+        if let Some(cause) = cause {
+            state.caused_by(cause);
+        }
         // What an earlier call of this instance left unfinished is nobody's any more.
         state.answering.0.clear();
         let wait = ClientWait::default();

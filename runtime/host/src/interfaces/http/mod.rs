@@ -24,6 +24,7 @@ pub use self::incoming::{Answered, Incoming, IncomingHandler};
 
 use self::body::{Download, Place, Upload};
 use crate::account::{Account, OpenRequest};
+use crate::cause::{self, Cause};
 use crate::log::{Level, Log};
 use crate::state::State;
 
@@ -94,12 +95,13 @@ pub(crate) async fn exchange(
     account: Arc<Account>,
     request: http::Request<WasiBody>,
     timeouts: Timeouts,
+    cause: Option<Arc<Cause>>,
 ) -> Result<http::Response<WasiBody>, HttpError> {
     let watched = account.clone();
     tokio::select! {
         biased;
         () = watched.revocation() => Err(HttpError::Unavailable(REVOKED.to_owned())),
-        answer = admitted(client, account, request, timeouts) => answer,
+        answer = admitted(client, account, request, timeouts, cause) => answer,
     }
 }
 
@@ -108,8 +110,10 @@ async fn admitted(
     account: Arc<Account>,
     mut request: http::Request<WasiBody>,
     timeouts: Timeouts,
+    cause: Option<Arc<Cause>>,
 ) -> Result<http::Response<WasiBody>, HttpError> {
     let announced = check::head(&mut request).inspect_err(|error| count(&account, error))?;
+    cause::mark(request.headers_mut(), cause.as_ref());
     let slot = slot(&account).await.map_err(HttpError::Denied)?;
     let memory = account.hold(REQUEST_HELD_BYTES).map_err(HttpError::Denied)?;
     let place = Place { _slot: slot, _memory: memory };
@@ -173,9 +177,9 @@ impl WasiHttpHooks for Hooks {
         let Some(client) = self.client.clone() else {
             return Box::new(async { Err(WireError::HttpRequestDenied) });
         };
-        let (log, account) = (self.log.clone(), self.account.clone());
+        let (log, account, cause) = (self.log.clone(), self.account.clone(), self.log.cause());
         Box::new(async move {
-            match exchange(client, account, request, timeouts(options)).await {
+            match exchange(client, account, request, timeouts(options), cause).await {
                 Ok(response) => Ok((response, Box::new(async { Ok(()) }) as Io)),
                 Err(error) => Err(told(&log, error)),
             }
@@ -243,13 +247,43 @@ mod tests {
         let account = Account::of_test(Limits::interactive());
         let (asked, mut asks) = tokio::sync::mpsc::unbounded_channel();
         let client: Arc<dyn HttpClient> = Arc::new(Silent(asked));
-        let waiting = tokio::spawn(exchange(client.clone(), account.clone(), request(), TIMEOUTS));
+        let waiting = tokio::spawn(exchange(client.clone(), account.clone(), request(), TIMEOUTS, None));
         asks.recv().await.unwrap();
         account.revoke(5);
         assert!(matches!(waiting.await.unwrap(), Err(HttpError::Unavailable(reason)) if reason == REVOKED));
-        assert!(exchange(client, account.clone(), request(), TIMEOUTS).await.is_err());
+        assert!(exchange(client, account.clone(), request(), TIMEOUTS, None).await.is_err());
         assert!(asks.try_recv().is_err(), "the second was never sent");
         assert_eq!(account.snapshot().requests, 0);
+    }
+
+    /// Tells the headers of what it is given, and that nobody answers.
+    struct Telling(tokio::sync::mpsc::UnboundedSender<http::HeaderMap>);
+
+    impl HttpClient for Telling {
+        fn send(&self, request: http::Request<WasiBody>, _: Duration) -> Sending {
+            self.0.send(request.headers().clone()).unwrap();
+            Box::pin(async { Err(HttpError::TimedOut) })
+        }
+    }
+
+    #[tokio::test]
+    async fn what_leaves_belongs_to_the_trace_of_its_request_whatever_the_plugin_wrote() {
+        use plugwork_core::trace::TraceContext;
+        let forged = "00-11111111111111111111111111111111-1111111111111111-01";
+        let trace = TraceContext { trace_id: 7, span_id: 8, sampled: true, state: "a=1".to_owned() };
+        let own = trace.traceparent();
+        let caused = Cause { request_id: "r".to_owned(), trace: Some(trace) };
+        let untraced = Cause { request_id: "r".to_owned(), trace: None };
+        for (cause, parent, state) in [(Some(caused), own.as_str(), Some("a=1")), (Some(untraced), forged, None), (None, forged, None)] {
+            let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+            let mut request = request();
+            request.headers_mut().insert("traceparent", forged.parse().unwrap());
+            let account = Account::of_test(Limits::interactive());
+            assert!(exchange(Arc::new(Telling(told)), account, request, TIMEOUTS, cause.map(Arc::new)).await.is_err());
+            let headers = heard.recv().await.unwrap();
+            let value = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
+            assert_eq!((value("traceparent"), value("tracestate")), (Some(parent), state));
+        }
     }
 
     #[tokio::test]
