@@ -52,6 +52,7 @@ enum Verb {
     Call(verbs::call::Call),
     Serve(verbs::serve::Serve),
     Usage(verbs::usage::Usage),
+    State(verbs::state::State),
     Cache(verbs::cache::CacheVerb),
 }
 
@@ -81,6 +82,7 @@ fn main() -> std::process::ExitCode {
         Verb::Call(verb) => verb.run(&place),
         Verb::Serve(verb) => verb.run(&place),
         Verb::Usage(verb) => verb.run(&place),
+        Verb::State(verb) => verb.run(&place),
         Verb::Cache(verb) => verb.run(&place),
     };
     match outcome {

@@ -67,6 +67,15 @@ impl Records for Mortal {
         })
     }
 
+    fn append_after(&self, end: u64, at_ms: u64, events: Vec<Event>) -> Pending<'_, Option<Vec<Record>>> {
+        Box::pin(async move {
+            self.death.at(BEFORE_RECORD);
+            let records = Records::append_after(&*self.store, end, at_ms, events).await;
+            self.death.at(AFTER_RECORD);
+            records
+        })
+    }
+
     fn read(&self, after: u64, limit: u32) -> Pending<'_, Vec<Record>> {
         Records::read(&*self.store, after, limit)
     }

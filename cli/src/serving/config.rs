@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use plugwork_core::Issue;
 use plugwork_core::section::{Findings, Section, place, table};
-use plugwork_edge::{Address, Listen, Settings, TlsFiles};
+use plugwork_edge::{Address, Checks, Listen, Settings, TlsFiles};
 
 use crate::exit::Failure;
 
@@ -45,7 +45,16 @@ impl Config {
             return Err(Failure::usage(format_args!("{doing}: it has {bytes} bytes, at most {CONFIG_BYTES_MAX} are allowed")));
         }
         let text = std::fs::read_to_string(path).map_err(failed)?;
-        Self::parse(&text, path.parent().unwrap_or(Path::new(""))).map_err(|issues| Failure::usage(wrong(path, &issues)))
+        Self::parse(&text, folder(path)).map_err(|issues| Failure::usage(wrong(path, &issues)))
+    }
+
+    /// Makes the identity checks of what was read from this file. What is as it was `before` goes on with the keys that it fetched.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them.
+    pub(crate) fn checks(&self, path: Option<&Path>, before: &Checks) -> Result<Checks, Failure> {
+        let Some(path) = path else { return Ok(Checks::default()) };
+        Checks::read(&self.auth, folder(path), before).map_err(|issues| Failure::usage(wrong(path, &issues)))
     }
 
     /// Reads the text of a file that stands in `folder`.
@@ -70,6 +79,11 @@ impl Config {
         let auth = auth.collect();
         if findings.0.is_empty() { Ok(Self { listen, limits, auth, admin }) } else { Err(findings.0) }
     }
+}
+
+/// The folder that relative files of a configuration are in.
+fn folder(path: &Path) -> &Path {
+    path.parent().unwrap_or(Path::new(""))
 }
 
 /// What is wrong with a file, as one text.

@@ -1,6 +1,7 @@
 //! A runtime that serves: like the one of the other verbs, but for what stays with a plugin from one deployment to the next.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use plugwork::{ChildCompiler, Compiler, Limits, Runtime};
@@ -24,12 +25,7 @@ pub(crate) struct Serving {
 pub(crate) async fn open(place: &Place, store: &Arc<Store>, log: &Log, settings: Settings) -> Result<Serving, Failure> {
     let state = place.state()?;
     let folder = state.join("edge");
-    std::fs::create_dir_all(&folder)?;
-    let lock = File::create(folder.join("lock"))?;
-    if lock.try_lock().is_err() {
-        let hint = "stop it, or give this one a folder of its own: `--state FOLDER`";
-        return Err(Failure::refused(format_args!("another `plugwork serve` has the state folder `{}`\nhint: {hint}", state.display())));
-    }
+    let lock = lock(&state)?;
     let environment = EnvironmentSecrets::new(SECRET_PREFIX).map_err(|issue| Failure::failed(format_args!("{issue}")))?;
     let secrets = DeclaredSecrets::new(environment, FileSecrets::at(state.join("secrets.toml")));
     let hint = |_: &Subject, permission: &Permission| {
@@ -54,4 +50,16 @@ pub(crate) async fn open(place: &Place, store: &Arc<Store>, log: &Log, settings:
         .await?;
     let node = Node::new(&runtime, store.clone(), Components::at(folder.join("components")), secrets, settings);
     Ok(Serving { runtime, node, _lock: lock })
+}
+
+/// Keeps every other server away from a state folder, until it is dropped.
+pub(crate) fn lock(state: &Path) -> Result<File, Failure> {
+    let folder = state.join("edge");
+    std::fs::create_dir_all(&folder)?;
+    let lock = File::create(folder.join("lock"))?;
+    if lock.try_lock().is_err() {
+        let hint = "stop it, or name another folder: `--state FOLDER`";
+        return Err(Failure::refused(format_args!("another `plugwork serve` has the state folder `{}`\nhint: {hint}", state.display())));
+    }
+    Ok(lock)
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use plugwork_core::Issue;
-use plugwork_edge::{Address, Listen, Node, Settings, Tls, TlsFiles};
+use plugwork_edge::{Address, Checks, Listen, Node, Settings, Tls, TlsFiles};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 
@@ -52,11 +52,15 @@ impl Flags {
 impl Reload {
     /// Begins to watch and to listen for SIGHUP; ends when what it gives is dropped.
     pub(crate) fn start(self) -> Result<JoinSet<()>, Failure> {
-        let mut hangup = signal(SignalKind::hangup())?;
         let mut tasks = JoinSet::new();
         for tls in self.tls.clone() {
             tasks.spawn(tls.watch(told));
         }
+        // Without a file there is nothing to read again, and a terminal that is closed ends what runs in it.
+        if self.file.is_none() {
+            return Ok(tasks);
+        }
+        let mut hangup = signal(SignalKind::hangup())?;
         tasks.spawn(async move {
             while hangup.recv().await.is_some() {
                 notify::reloading();
@@ -73,6 +77,10 @@ impl Reload {
                 Ok(config) => config,
                 Err(failure) => return print::narrate(format_args!("warning: nothing was changed: {failure}")),
             };
+            match config.checks(Some(file), &self.node.checks()) {
+                Ok(checks) => prepare_checks(&self.node, checks),
+                Err(failure) => return print::narrate(format_args!("warning: nothing was changed: {failure}")),
+            }
             self.apply(&config);
         }
         for tls in &self.tls {
@@ -92,6 +100,19 @@ impl Reload {
             print::narrate(format_args!("warning: only a restart changes `{}`", fixed.join("`, `")));
         }
     }
+}
+
+/// Gives a node its checks, and gets their keys meanwhile: what cannot be had now is told, and tried again by whoever asks.
+pub(crate) fn prepare_checks(node: &Node, checks: Checks) {
+    node.set_checks(checks.clone());
+    for (key, path, name) in node.closed() {
+        print::narrate(format_args!("warning: `{path}` of `{key}` lets nobody in: there is no `auth.{name}` any more"));
+    }
+    tokio::spawn(async move {
+        for (name, why) in checks.prepare().await {
+            print::narrate(format_args!("warning: `auth.{name}` lets nobody in as long as it has no keys: {why}"));
+        }
+    });
 }
 
 fn plain(address: SocketAddr) -> Listen {

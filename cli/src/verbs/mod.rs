@@ -23,6 +23,7 @@ pub(crate) mod remove;
 pub(crate) mod revoke;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod state;
 mod target;
 pub(crate) mod top;
 pub(crate) mod update;

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use plugwork_core::deployment::{ApplicationKey, Expected};
-use plugwork_edge::{Deploy, DeployError, Metering, NotServed, Server};
+use plugwork_edge::{Checks, Deploy, DeployError, Metering, NotServed, Server};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::exit::Failure;
@@ -23,7 +23,7 @@ use crate::serving::descriptors;
 use crate::serving::host::Serving;
 use crate::serving::log::Log;
 use crate::serving::notify;
-use crate::serving::reload::{Flags, Reload};
+use crate::serving::reload::{self, Flags, Reload};
 use crate::serving::tracing;
 
 /// Serves plugins that answer HTTP: the routes of an application go to them.
@@ -42,8 +42,9 @@ Examples:
   plugwork serve shop/plugwork.toml --listen 127.0.0.1:9000
   plugwork serve --config server.toml
 
-SIGHUP reads the configuration and certificates again. SIGTERM and Ctrl-C let requests that began come to their end; a second one ends
-at once. Exit code 3 where it cannot be deployed."
+SIGTERM and Ctrl-C let requests that began come to their end; a second one ends
+at once. With --config, SIGHUP reads the file and certificates again. Exit code
+3 where it cannot be deployed."
 )]
 pub(crate) struct Serve {
     /// The application: its folder, or its `plugwork.toml`.
@@ -79,6 +80,7 @@ impl Serve {
     async fn serve(self, place: &Place) -> Result<(), Failure> {
         let config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         not_here(&config)?;
+        let checks = config.checks(self.config.as_deref(), &Checks::default())?;
         let flags = Flags { listen: self.listen, drain_ms: self.drain_ms };
         let (listen, settings) = flags.over(&config);
         descriptors::raise();
@@ -96,6 +98,8 @@ impl Serve {
         })?;
         descriptors::tell(&server, settings.connections_max);
         let stop = told_to_stop()?;
+        // Before anything is brought up: without its checks no route is served that names one.
+        reload::prepare_checks(&serving.node, checks);
         let metering = Metering::start(&serving.node, store.clone());
         let read = match &self.application {
             Some(path) => Some(application::read(path, serving.node.components(), &Packages::of(&place.state()?), store.as_ref()).await?),
@@ -103,9 +107,15 @@ impl Serve {
         };
         let not_served = serving.node.start().await.map_err(failure)?;
         let own = read.as_ref().map(|read| key(&read.application.name));
-        for NotServed { key, number, error } in not_served.iter().filter(|not| own.as_ref() != Some(&not.key)) {
+        for NotServed { key, number, is_older, error } in &not_served {
             let which = number.map_or_else(|| "the current deployment".to_owned(), |number| format!("deployment {number}"));
-            print::narrate(format_args!("warning: {which} of `{key}` is not served: {error}"));
+            if *is_older {
+                print::narrate(format_args!(
+                    "warning: {which} of `{key}` has no share of its requests, all go to the current deployment: {error}"
+                ));
+            } else if own.as_ref() != Some(key) {
+                print::narrate(format_args!("warning: {which} of `{key}` is not served: {error}"));
+            }
         }
         if let Some(read) = read {
             self.deploy(&serving, read, &not_served).await?;
@@ -145,7 +155,7 @@ impl Serve {
         let deployments = serving.node.deployments();
         let current = deployments.current(&key).await.map_err(|error| failure(error.into()))?;
         let text = read.application.canonical().map_err(Failure::usage)?;
-        let is_served = !not_served.iter().any(|not| not.key == key);
+        let is_served = !not_served.iter().any(|not| not.key == key && !not.is_older);
         if let Some(current) = current.as_ref().filter(|_| is_served) {
             let deployment = &current.deployment;
             if deployment.text == text && deployment.plugins == read.plugins {
@@ -157,7 +167,8 @@ impl Serve {
         let Read { text, plugins, .. } = read;
         let wish = Deploy { tenant: key.tenant.clone(), text, plugins, by: approver(), note: self.note.clone(), expected };
         let deployed = serving.node.deploy(wish).await.map_err(failure)?;
-        print::narrate(format_args!("deployed `{key}` as number {}", deployed.deployment.number));
+        let shared = serving.node.shares_with(&key).map(|older| format!(", which shares the requests with number {older}"));
+        print::narrate(format_args!("deployed `{key}` as number {}{}", deployed.deployment.number, shared.unwrap_or_default()));
         Ok(())
     }
 }
@@ -169,8 +180,7 @@ fn key(name: &str) -> ApplicationKey {
 /// What a configuration may say and this server does not do: better refused than believed.
 fn not_here(config: &Config) -> Result<(), Failure> {
     let admin = config.admin.iter().map(|_| "`admin`: this server has no listener for operators".to_owned());
-    let auth = config.auth.keys().map(|name| format!("`auth.{name}`: this server has no identity checks"));
-    let found: Vec<String> = admin.chain(auth).collect();
+    let found: Vec<String> = admin.collect();
     if found.is_empty() { Ok(()) } else { Err(Failure::usage(found.join("\n"))) }
 }
 

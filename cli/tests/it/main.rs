@@ -8,6 +8,9 @@
 mod build;
 mod cache;
 mod call;
+#[path = "../../../host-adapters/edge/tests/it/certificate.rs"]
+#[allow(dead_code, reason = "only its files are used here")]
+mod certificate;
 mod check;
 mod component;
 mod consent;
@@ -25,4 +28,5 @@ mod place;
 mod run;
 mod seen;
 mod serve;
+mod state;
 mod terminal;

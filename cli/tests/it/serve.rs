@@ -42,6 +42,11 @@ impl Served {
     /// Sends a signal, and reads what is said until a part of it is there.
     fn signal(&mut self, signal: &str, until: &str) -> String {
         assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+        self.read_until(until)
+    }
+
+    /// What is said until a part of it is there.
+    fn read_until(&mut self, until: &str) -> String {
         let mut said = String::new();
         while !said.contains(until) {
             assert!(self.told.read_line(&mut said).unwrap() > 0, "it ended:\n{said}");
@@ -51,8 +56,13 @@ impl Served {
 
     /// The whole answer to one request.
     pub(crate) fn get(&self, path: &str) -> String {
+        self.get_with(path, "")
+    }
+
+    /// The same with further lines of its head.
+    fn get_with(&self, path: &str, lines: &str) -> String {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{lines}\r\n", self.address).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer
@@ -224,6 +234,59 @@ fn a_configuration_is_followed_and_read_again_on_sighup() {
     assert!(!place.path("etc/edge.sock").exists(), "its socket goes with it");
 }
 
+/// Of the issuer `https://id.example` for `shop`, signed with the secret below, until the year 2255.
+const TOKEN: &str = "eyJhbGciOiAiSFMyNTYifQ.eyJpc3MiOiAiaHR0cHM6Ly9pZC5leGFtcGxlIiwgImF1ZCI6ICJzaG9wIiwgInN1YiI6ICJhZGEiLCAiZXhwIjogOTAwMDAwMDAwMH0.\
+    B0khXGW1M11oXAjFy_79cLdo7S7UHRXxlBJBB8HyTbU";
+
+#[test]
+fn a_route_with_auth_is_as_open_as_the_check_of_the_configuration_and_never_more() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = place();
+    let guarded = application("/hello/{name}").replace("plugin = \"hello\"\n", "plugin = \"hello\"\nauth = \"staff\"\n");
+    place.write("shop/plugwork.toml", guarded);
+    place.write("secret", "0123456789abcdef0123456789abcdef\n");
+    std::fs::set_permissions(place.path("secret"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    let listens = "[[listen]]\naddress = \"127.0.0.1:0\"\n";
+    let check = "[auth.staff]\nissuer = \"https://id.example\"\naudience = \"shop\"\nsecret-file = \"secret\"\n";
+    place.run(&["serve", "shop", "--listen", "127.0.0.1:0"]).exits(3).complains(&["route[0].auth: this server has no check `staff`"]);
+    place.write("server.toml", format!("{listens}{check}algorithms = [\"none\"]\nleeway-seconds = 900\n"));
+    let ran = place.run(&["serve", "shop", "--config", "server.toml"]).exits(2);
+    ran.complains(&["server.toml", "auth.staff.algorithms: `none`", "auth.staff.leeway-seconds: 900; expected at most 300"]);
+    place.write("server.toml", format!("{listens}{check}"));
+    let mut served = Served::start_as(&place, &["shop", "--config", "server.toml"]);
+    let bearer = format!("authorization: Bearer {TOKEN}\r\n");
+    let told = served.get("/hello/Ada");
+    assert!(told.starts_with("HTTP/1.1 401 ") && told.contains("E-HTTP-IDENTITY-MISSING"), "{told}");
+    let told = served.get_with("/hello/Ada", &bearer);
+    assert!(told.starts_with("HTTP/1.1 200 ") && told.ends_with("hello, Ada\n"), "{told}");
+    place.write("server.toml", listens);
+    let said = served.signal("-HUP", "read again");
+    assert!(said.contains("`/hello/{name}` of `shop` lets nobody in: there is no `auth.staff` any more"), "{said}");
+    assert!(served.get_with("/hello/Ada", &bearer).starts_with("HTTP/1.1 503 "));
+    served.stop();
+    let served = Served::start_as(&place, &["--config", "server.toml"]);
+    assert!(served.said.contains("is not served") && served.said.contains("no check `staff`"), "{}", served.said);
+    assert!(served.get_with("/hello/Ada", &bearer).starts_with("HTTP/1.1 404 "));
+    served.stop();
+}
+
+#[test]
+fn a_deployment_with_a_split_shares_the_requests_with_the_one_before() {
+    let place = place();
+    place.write("shop/plugwork.toml", application("/hello/{name}"));
+    Served::start(&place, &["shop"]).stop();
+    place.write("shop/plugwork.toml", application("/hi/{name}") + "[split]\npercent = 0\nheader = \"x-canary\"\n");
+    let served = Served::start(&place, &["shop"]);
+    assert!(served.said.contains("deployed `shop` as number 2, which shares the requests with number 1"), "{}", served.said);
+    assert!(served.get("/hello/Ada").ends_with("hello, Ada\n") && served.get("/hi/Ada").starts_with("HTTP/1.1 404 "));
+    assert!(served.get_with("/hi/Ada", "x-canary: 1\r\n").ends_with("hello, Ada\n"));
+    served.stop();
+    let served = Served::start(&place, &["shop"]);
+    assert!(served.said.contains("deployment 2 of `shop` is current"), "{}", served.said);
+    assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
+    served.stop();
+}
+
 #[test]
 fn whoever_supervises_a_server_is_told_when_it_serves_reads_again_and_stops() {
     let place = place();
@@ -234,7 +297,8 @@ fn whoever_supervises_a_server_is_told_when_it_serves_reads_again_and_stops() {
         let read = socket.recv(&mut bytes).unwrap();
         String::from_utf8_lossy(&bytes[..read]).into_owned()
     };
-    let mut command = place.command(&["serve", "--listen", "127.0.0.1:0"]);
+    place.write("server.toml", "");
+    let mut command = place.command(&["serve", "--config", "server.toml", "--listen", "127.0.0.1:0"]);
     let child = command.env("NOTIFY_SOCKET", place.path("notify.sock")).stderr(Stdio::piped()).spawn().unwrap();
     let mut served = Served::of(child);
     assert_eq!(next(), "READY=1");
@@ -243,4 +307,20 @@ fn whoever_supervises_a_server_is_told_when_it_serves_reads_again_and_stops() {
     assert_eq!(next(), "READY=1");
     served.signal("-TERM", "stopping");
     assert_eq!(next(), "STOPPING=1");
+}
+
+#[test]
+fn certificates_are_read_again_on_sighup_and_by_themselves_and_a_broken_one_is_told() {
+    let place = place();
+    place.write("server.toml", "[[listen]]\naddress = \"127.0.0.1:0\"\n[[listen]]\naddress = \"127.0.0.1:0\"\ntls = { certificate = \"x.pem\", key = \"x.key\" }\n");
+    crate::certificate::Certificate::new().write(&place.path(""));
+    let mut served = Served::start_as(&place, &["--config", "server.toml"]);
+    let said = served.signal("-HUP", "was read again\n");
+    assert!(said.contains("serving on https://127.0.0.1:"), "{said}");
+    served.read_until("the certificate `x.pem` was read again");
+    // Nobody has to say so.
+    crate::certificate::Certificate::new().write_certificate(&place.path(""));
+    let said = served.read_until("is not the key of");
+    assert!(said.contains("the certificate that was read before is used on"), "{said}");
+    served.stop();
 }

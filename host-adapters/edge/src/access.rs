@@ -56,7 +56,7 @@ pub struct Access {
     pub response_bytes: u64,
     /// Whether the answer was sent whole.
     pub complete: bool,
-    /// Why the plugin gave no answer, or none that was passed on.
+    /// Why the plugin gave no answer, or none that was passed on; or why it is not known who asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
 }
@@ -79,6 +79,8 @@ pub(crate) struct Watching {
     pub(crate) began: Instant,
     pub(crate) log: Arc<dyn AccessLog>,
     pub(crate) served: Option<Served>,
+    /// Why the server refused it, where there is more to say than its code.
+    pub(crate) refused: Option<String>,
     /// Its place with its plugin.
     pub(crate) place: Option<Place>,
     /// The deployment that it belongs to, which stays until it is over.
@@ -103,6 +105,7 @@ impl Watching {
             began: Instant::now(),
             log: log.clone(),
             served: None,
+            refused: None,
             place: None,
             live: node.live(),
             route: None,
@@ -148,6 +151,7 @@ impl Watching {
 impl Drop for Watching {
     fn drop(&mut self) {
         self.access.duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.access.error = self.refused.take();
         if let Some(served) = &self.served {
             let illegal = served.illegal().map(|illegal| format!("its answer is illegal: {}", illegal.0));
             let failed = || served.outcome().and_then(|outcome| outcome.error.as_ref()).map(ToString::to_string);

@@ -3,6 +3,9 @@
 //! One change is made at a time, and comes to its end also where whoever asked gives up. The order is the same everywhere: everything that can fail,
 //! then the record, then what is served. Easily got wrong: a request holds the deployment that it began with, so what it uses is ended only after it.
 
+mod checking;
+mod sharing;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::pin::Pin;
@@ -13,13 +16,16 @@ use arc_swap::ArcSwap;
 use futures::future::join_all;
 use plugwork::Runtime;
 use plugwork_core::application::Application;
-use plugwork_core::deployment::{ApplicationKey, Current, Deployments, DeploymentsError, Draft, Expected, Rollback, Unreadable};
+use plugwork_core::deployment::{
+    ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Rollback, Unreadable,
+};
 use plugwork_core::{Digest, Issue};
 use tokio::sync::Mutex;
 
 use crate::components::Components;
 use crate::finding::{issue, of_error};
-use crate::live::{Live, Serving};
+use crate::identity::Checks;
+use crate::live::{Live, Older, Serving};
 use crate::metrics::Metrics;
 use crate::mount::{Consent, Mount, MountKey, Mounts, Workshop, label};
 use crate::secrets::DeclaredSecrets;
@@ -89,13 +95,15 @@ impl From<DeploymentsError> for DeployError {
     }
 }
 
-/// An application that is current on record and could not be brought up.
+/// A deployment that should be served and could not be brought up.
 #[derive(Debug)]
 pub struct NotServed {
-    /// Which.
+    /// Of which application.
     pub key: ApplicationKey,
-    /// Its current deployment; none where that cannot be read.
+    /// Its number; none where that cannot be read.
     pub number: Option<u64>,
+    /// Whether it is the older one of two that share the requests. Then the current one is served, and has all of them.
+    pub is_older: bool,
     /// Why.
     pub error: DeployError,
 }
@@ -110,6 +118,7 @@ struct Inner {
     components: Components,
     secrets: DeclaredSecrets,
     settings: ArcSwap<Settings>,
+    checks: ArcSwap<Checks>,
     live: ArcSwap<Live>,
     metrics: Metrics,
     books: Books,
@@ -122,6 +131,7 @@ struct Inner {
 struct Prepared {
     application: Arc<Application>,
     mounts: BTreeMap<String, Arc<Mount>>,
+    older: Option<Older>,
 }
 
 impl Node {
@@ -139,6 +149,7 @@ impl Node {
             components,
             secrets,
             settings: ArcSwap::from_pointee(settings),
+            checks: ArcSwap::default(),
             live: ArcSwap::default(),
             metrics: Metrics::default(),
             books: Books::default(),
@@ -205,13 +216,25 @@ impl Node {
             let mut mounts = this.0.mounts.lock().await;
             let deployments = &this.0.deployments;
             let unreadable = deployments.unreadable(None).await?.into_iter();
-            let not_served = unreadable.map(|Unreadable { key, error }| NotServed { key, number: None, error: error.into() });
+            let not_served =
+                unreadable.map(|Unreadable { key, error }| NotServed { key, number: None, is_older: false, error: error.into() });
             let mut not_served: Vec<_> = not_served.collect();
+            let mut served = Vec::new();
             for current in deployments.currents(None).await? {
                 let (key, number) = (current.deployment.key.clone(), Some(current.deployment.number));
-                if let Err(error) = this.bring_up(current.clone(), &mut mounts).await {
-                    this.keep_routes(current);
-                    not_served.push(NotServed { key, number, error });
+                match this.bring_up(current.clone(), &mut mounts).await {
+                    Ok(current) => served.push(current),
+                    Err(error) => {
+                        this.keep_routes(current);
+                        not_served.push(NotServed { key, number, is_older: false, error });
+                    }
+                }
+            }
+            // After all that are current: an older one must not stand in the way of another application's routes.
+            for current in served {
+                let key = current.deployment.key.clone();
+                if let Err((number, error)) = this.bring_up_older(&current, &mut mounts).await {
+                    not_served.push(NotServed { key, number, is_older: true, error });
                 }
             }
             // What was brought up for an application of which something else was not.
@@ -221,19 +244,19 @@ impl Node {
         .await
     }
 
-    async fn bring_up(&self, current: Current, mounts: &mut Mounts) -> Result<(), DeployError> {
+    async fn bring_up(&self, current: Current, mounts: &mut Mounts) -> Result<Arc<Current>, DeployError> {
         let prepared = self.prepare_kept(&current.deployment, mounts).await?;
-        let key = current.deployment.key.clone();
-        let live = self.live_with(&key, &prepared, Some(Arc::new(current)))?;
+        let (key, current) = (current.deployment.key.clone(), Arc::new(current));
+        let live = self.live_with(&key, &prepared, Some(current.clone()))?;
         self.0.live.store(Arc::new(live));
-        Ok(())
+        Ok(current)
     }
 
     /// Nobody else's routes answer for those of an application that could not be brought up.
     fn keep_routes(&self, current: Current) {
         // Where its text cannot be read nobody knows its routes.
         let Ok(application) = current.deployment.application() else { return };
-        let prepared = Prepared { application: Arc::new(application), mounts: BTreeMap::new() };
+        let prepared = Prepared { application: Arc::new(application), mounts: BTreeMap::new(), older: None };
         let key = current.deployment.key.clone();
         if let Ok(live) = self.live_with(&key, &prepared, Some(Arc::new(current))) {
             self.0.live.store(Arc::new(live));
@@ -264,18 +287,19 @@ impl Node {
         let draft = Draft::new(&wish.tenant, &application, wish.plugins, &wish.by, &wish.note);
         let draft = draft.map_err(|error| DeployError::Findings(error.issues))?;
         let mut findings = draft.issues();
-        findings.extend(not_here(&application));
+        findings.extend(self.unchecked(&application));
         if !findings.is_empty() {
             return Err(DeployError::Findings(findings));
         }
         // Known early, so that nothing is compiled for what was overtaken; it counts where it is put on record.
         let current = self.0.deployments.current(&draft.key).await?;
-        let number = current.map(|current| current.deployment.number);
+        let number = current.as_ref().map(|current| current.deployment.number);
         wish.expected.check(number).map_err(DeploymentsError::from)?;
         let reason = format!("deployed as `{}`", draft.key);
         let consent = Consent::Given { by: &wish.by, reason: if wish.note.is_empty() { &reason } else { &wish.note } };
-        let prepared = self.prepare(&draft.key, application, &draft.plugins, consent, mounts).await?;
+        let mut prepared = self.prepare(&draft.key, application, &draft.plugins, consent, mounts).await?;
         let key = draft.key.clone();
+        prepared.older = self.older_for(&key, (&prepared.application, &draft.plugins), current.as_ref(), mounts).await?;
         // What can fail in switching fails here, before anything is on record.
         self.live_with(&key, &prepared, None)?;
         let recorded = self.record(&prepared, &wish.by, consent.reason()).await?;
@@ -283,7 +307,11 @@ impl Node {
         let is_it = |current: &Current| (&current.deployment.text, &current.deployment.plugins) == (&wanted.0, &wanted.1);
         let put = self.0.deployments.deploy(now_ms(), draft, wish.expected).await;
         match self.settled(&key, number, put, is_it).await {
-            Ok(current) => self.switch(&key, prepared, current),
+            Ok(recorded) => {
+                // What is on record counts, also where somebody else wrote in between.
+                prepared.older = prepared.older.filter(|_| recorded.moved.from == number);
+                self.switch(&key, prepared, recorded)
+            }
             Err(error) => {
                 self.take_back(&recorded).await;
                 Err(error)
@@ -374,9 +402,9 @@ impl Node {
         self.switch(&key, prepared, current)
     }
 
-    async fn prepare_kept(&self, deployment: &plugwork_core::deployment::Deployment, mounts: &mut Mounts) -> Result<Prepared, DeployError> {
+    async fn prepare_kept(&self, deployment: &Deployment, mounts: &mut Mounts) -> Result<Prepared, DeployError> {
         let application = deployment.application().map_err(|error| DeployError::Findings(error.issues))?;
-        let findings = not_here(&application);
+        let findings = self.unchecked(&application);
         if !findings.is_empty() {
             return Err(DeployError::Findings(findings));
         }
@@ -429,7 +457,7 @@ impl Node {
             }
         }
         if findings.is_empty() {
-            Ok(Prepared { application: Arc::new(application), mounts: ready })
+            Ok(Prepared { application: Arc::new(application), mounts: ready, older: None })
         } else {
             Err(DeployError::Findings(findings))
         }
@@ -437,8 +465,9 @@ impl Node {
 
     /// What would be served with it; an error where it cannot be served beside the other applications.
     fn live_with(&self, key: &ApplicationKey, prepared: &Prepared, current: Option<Arc<Current>>) -> Result<Live, DeployError> {
-        let Prepared { application, mounts } = prepared;
-        let serving = Serving { key: key.clone(), application: application.clone(), mounts: mounts.clone(), current };
+        let Prepared { application, mounts, older } = prepared;
+        let (application, mounts, older) = (application.clone(), mounts.clone(), older.clone());
+        let serving = Serving { key: key.clone(), application, mounts, current, older };
         self.0.live.load().with(serving, &self.settings(), &self.0.metrics).map_err(DeployError::Findings)
     }
 
@@ -485,14 +514,6 @@ impl Node {
             self.0.secrets.forget(&key.0, &key.1);
         }
     }
-}
-
-/// What an application may say and this server does not do.
-fn not_here(application: &Application) -> Vec<Issue> {
-    let auth = application.routes.iter().enumerate().filter(|(_, route)| route.auth.is_some());
-    let auth = auth.map(|(index, _)| issue(format!("route[{index}].auth"), "this server has no identity checks", "no `auth`"));
-    let split = application.split.iter().map(|_| issue("split", "this server does not share requests between deployments", "no `[split]`"));
-    auth.chain(split).collect()
 }
 
 /// Behind a pointer: the types of what deploys are deeper than the compiler of whoever uses this crate goes.

@@ -4,15 +4,17 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::header::{ALLOW, HeaderName};
+use http::header::{ALLOW, HeaderName, WWW_AUTHENTICATE};
+use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use plugwork_core::route::Miss;
-use plugwork_http::{Body, Connection, Problem, ProblemCode, RequestId, RouteParameters, Served, body, head};
+use plugwork_http::{Body, Connection, Principal, Problem, ProblemCode, RequestId, RouteParameters, Served, body, head};
 
 use crate::access::{AccessLog, Watching};
 use crate::budget::{Budget, Taken};
+use crate::identity::Unidentified;
 use crate::intake::Intake;
 use crate::live::{Behind, shown};
 use crate::node::Node;
@@ -122,7 +124,9 @@ async fn given(
     let (mut parts, body) = request.into_parts();
     let authority = head::authority(&parts).map_err(|problem| Box::new(Refused { code: "E-HTTP-HOST", problem, headers: Vec::new() }))?;
     let live = watching.live.clone();
-    let found = live.table.find(&authority, parts.method.as_str(), parts.uri.path());
+    // Which of two deployments answers is decided before the route: each side has only its own.
+    let is_served = |route: usize| live.entries[route].is_for(connection.client, &parts.headers);
+    let found = live.table.find_served(&authority, parts.method.as_str(), parts.uri.path(), &is_served);
     watching.access.host = authority;
     let found = found.map_err(|miss| missed(&miss))?;
     let entry = &live.entries[found.route];
@@ -143,6 +147,16 @@ async fn given(
             refused.headers = headers;
             return Err(refused);
         }
+    }
+    if let Some(name) = &entry.auth {
+        let identified = identify(shared, name, &mut parts).await;
+        let principal = identified.map_err(|why| {
+            watching.refused = Some(why.to_string());
+            let mut refused = unidentified(&why);
+            refused.headers.append(&mut headers);
+            refused
+        })?;
+        parts.extensions.insert(principal);
     }
     let Some(Behind { mount, service }) = &entry.behind else {
         let detail = "what answers here could not be brought up";
@@ -238,6 +252,41 @@ fn busy() -> Box<Refused> {
 
 fn too_many_bodies() -> Box<Refused> {
     Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-BODIES", "too many requests, or too much of them, are still being read").after(1)
+}
+
+/// Who a request is from. No plugin is given what proves it.
+async fn identify(shared: &Shared, name: &str, parts: &mut Parts) -> Result<Principal, Unidentified> {
+    let checks = shared.node.checks();
+    let Some(check) = checks.get(name) else {
+        return Err(Unidentified::Unavailable(format!("this server has no check `{name}`")));
+    };
+    let principal = check.identify(&parts.headers).await?;
+    for proof in check.proofs() {
+        parts.headers.remove(proof);
+    }
+    Ok(principal)
+}
+
+fn unidentified(why: &Unidentified) -> Box<Refused> {
+    let (status, detail) = match why {
+        Unidentified::Missing => (StatusCode::UNAUTHORIZED, "a token is needed here: `authorization: Bearer`"),
+        Unidentified::Invalid(_) => (StatusCode::UNAUTHORIZED, "the token is not taken"),
+        Unidentified::Expired => (StatusCode::UNAUTHORIZED, "the token has expired"),
+        Unidentified::Scope(_) => (StatusCode::FORBIDDEN, "the token is not for this"),
+        Unidentified::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "who asks cannot be found out now"),
+    };
+    let challenge = match why {
+        Unidentified::Missing => Some("Bearer".to_owned()),
+        Unidentified::Invalid(_) | Unidentified::Expired => Some("Bearer error=\"invalid_token\"".to_owned()),
+        Unidentified::Scope(needed) => Some(format!("Bearer error=\"insufficient_scope\", scope=\"{needed}\"")),
+        Unidentified::Unavailable(_) => None,
+    };
+    let mut refused = Refused::new(status, why.code(), detail);
+    match challenge.and_then(|challenge| HeaderValue::from_str(&challenge).ok()) {
+        Some(challenge) => refused.headers.push((WWW_AUTHENTICATE, challenge)),
+        None => refused = refused.after(5),
+    }
+    refused
 }
 
 fn missed(miss: &Miss) -> Box<Refused> {

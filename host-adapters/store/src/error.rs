@@ -86,6 +86,18 @@ pub enum StoreErrorKind {
         /// What the system or SQLite said.
         what: String,
     },
+    /// There is a file of that name, which is not replaced.
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is no backup, or not whole.
+    NotABackup {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        why: String,
+    },
     /// The store was closed.
     Closed,
     /// The chain of records does not hold.
@@ -156,6 +168,8 @@ impl StoreError {
             }
             StoreErrorKind::Busy { .. } => "try again, or end the other process".to_owned(),
             StoreErrorKind::Full { .. } => "make room; what was acknowledged is kept, and nothing else was changed".to_owned(),
+            StoreErrorKind::Exists { .. } => "give another name, or move it away".to_owned(),
+            StoreErrorKind::NotABackup { .. } => "give a file that `plugwork state backup` made".to_owned(),
             StoreErrorKind::Io { .. } => "look at the disk: it may be full, read-only or failing".to_owned(),
             _ => String::new(),
         }
@@ -177,6 +191,8 @@ impl fmt::Display for StoreErrorKind {
             Self::Busy { path, waited_ms } => write!(f, "`{}` is locked by another process (waited {waited_ms} ms)", path.display()),
             Self::Full { path, what } => write!(f, "no room for `{}`: {what}", path.display()),
             Self::Io { path, what } => write!(f, "cannot use `{}`: {what}", path.display()),
+            Self::Exists { path } => write!(f, "`{}` is there already", path.display()),
+            Self::NotABackup { path, why } => write!(f, "`{}` is no backup: {why}", path.display()),
             Self::Closed => f.write_str("the store is closed"),
             Self::Broken(broken) => broken.fmt(f),
             Self::Records(error) => error.fmt(f),

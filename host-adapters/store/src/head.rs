@@ -11,7 +11,7 @@ use crate::folder::Folder;
 
 pub(crate) const NAME: &str = "records.head";
 /// The text has about 250 bytes.
-const BYTES_MAX: u64 = 1024;
+pub(crate) const BYTES_MAX: u64 = 1024;
 
 #[derive(Serialize, Deserialize)]
 struct Text {

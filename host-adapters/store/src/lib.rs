@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod applications;
+mod backup;
 mod database;
 mod error;
 mod folder;
@@ -25,6 +26,7 @@ mod store;
 mod usage;
 mod values;
 
+pub use backup::{Backup, BackupSummary, BackupWriter};
 pub use error::{Result, StoreError, StoreErrorKind};
 pub use store::Store;
 pub use values::{KEY_BYTES_MAX, KeyPage, LIST_KEYS_MAX, Namespace, Quota, QuotaExceeded, Swapped, Usage, VALUE_BYTES_MAX, Values};

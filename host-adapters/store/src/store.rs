@@ -5,8 +5,10 @@
 use std::path::Path;
 
 use plugwork_core::record::PublicKey;
+use sqlx::Connection as _;
 use sqlx::sqlite::SqlitePool;
 
+use crate::LOCK_WAIT_MS;
 use crate::applications;
 use crate::database::{Database, utf8};
 use crate::error::{Result, StoreError, StoreErrorKind};
@@ -74,6 +76,58 @@ impl Store {
     /// The values of plugins.
     pub fn values(&self) -> &Values {
         &self.values
+    }
+
+    /// Writes a copy of everything that it keeps into a folder, made where it is missing: what [`Store::open`] opens again. Others may write meanwhile; each
+    /// database is copied as it is at one moment.
+    ///
+    /// # Errors
+    /// The folder is not ours alone, a file is there already, or there is no room.
+    pub async fn copy_into(&self, target: &Path) -> Result<()> {
+        utf8(target)?;
+        let (own, path) = (self.folder.clone(), target.to_owned());
+        let target = blocking(move || {
+            let target = Folder::open(&path)?;
+            // The head before the chain: it may lag behind, and never runs ahead.
+            for name in [head::NAME, "records.key"] {
+                if let Some(bytes) = own.read(name, head::BYTES_MAX)? {
+                    target.replace(name, &bytes)?;
+                }
+            }
+            Ok(target)
+        })
+        .await?;
+        for (database, schema) in [(&self.database, &SCHEMA), (self.values.database(), &values::SCHEMA)] {
+            let (path, _, bytes) = target.file(schema.name)?;
+            if bytes > 0 {
+                return Err(StoreError::new(StoreErrorKind::Exists { path }));
+            }
+            let sql = |error: sqlx::Error| StoreError::sql(&path, LOCK_WAIT_MS, &error);
+            let mut connection = database.connect().await?;
+            let copied = sqlx::query("VACUUM INTO ?").bind(path.to_str()).execute(&mut connection).await;
+            connection.close().await.map_err(|error| database.error(&error))?;
+            copied.map_err(sql)?;
+        }
+        blocking(move || target.sync()).await
+    }
+
+    /// Reads both databases whole, as SQLite checks them: pages, rows and indexes. [`Records::verify`](plugwork_core::record::Records::verify) checks what the
+    /// records say.
+    ///
+    /// # Errors
+    /// The first that is damaged.
+    pub async fn check(&self) -> Result<()> {
+        for database in [&self.database, self.values.database()] {
+            let mut connection = database.connect().await?;
+            let said = sqlx::query_scalar::<_, String>("PRAGMA integrity_check(20)").fetch_all(&mut connection).await;
+            connection.close().await.map_err(|error| database.error(&error))?;
+            let said = said.map_err(|error| database.error(&error))?;
+            if said != ["ok"] {
+                let what = said.join("; ");
+                return Err(StoreError::new(StoreErrorKind::Damaged { path: database.path.clone(), what }));
+            }
+        }
+        Ok(())
     }
 
     /// Ends the writers after what they were given, and closes the databases. Later calls get [`StoreErrorKind::Closed`]. Dropping

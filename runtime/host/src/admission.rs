@@ -21,6 +21,8 @@ const WAITING_MAX: u32 = 1_024;
 pub(crate) struct Seats {
     free: Semaphore,
     waiting: AtomicU32,
+    /// Of the process's: calls that wait in any line, also in those of plugins. One look for whoever gives back an instance.
+    anybody: AtomicU32,
     total: AtomicU32,
     /// Seats that are taken and are not given out again when they come back: there are fewer now than when they were taken.
     owed: AtomicU32,
@@ -50,7 +52,7 @@ impl Seats {
     pub(crate) fn new(total: u32) -> Self {
         let number = AtomicU32::new;
         let free = Semaphore::new(total as usize);
-        Self { free, waiting: number(0), total: number(total), owed: number(0), resizing: Mutex::default() }
+        Self { free, waiting: number(0), anybody: number(0), total: number(total), owed: number(0), resizing: Mutex::default() }
     }
 
     /// Changes how many there are. Fewer than are taken: those are not given out again.
@@ -86,9 +88,10 @@ impl Seats {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Whether none is free.
-    pub(crate) fn are_taken(&self) -> bool {
-        self.free.available_permits() == 0
+    /// Whether a call waits for one of these, or for one of a plugin's own.
+    #[inline]
+    pub(crate) fn are_waited_for(&self) -> bool {
+        self.anybody.load(Ordering::Relaxed) > 0
     }
 
     /// How many are taken.
@@ -101,17 +104,21 @@ impl Seats {
         self.free.try_acquire().map(tokio::sync::SemaphorePermit::forget).is_ok()
     }
 
-    /// Waits for one, in line.
-    async fn take(&self, until: Instant, what: Resource) -> Result<(), Scarce> {
+    /// Waits for one, in line. `make_room` is asked once, by one who is counted already: whoever gives something back after that look sees that it is
+    /// waited for.
+    async fn take(&self, until: Instant, what: Resource, anybody: &AtomicU32, make_room: impl FnOnce()) -> Result<(), Scarce> {
         let scarce = || {
             let total = u64::from(self.total.load(Ordering::Relaxed));
             Scarce { what, held: total + 1, limit: total }
         };
         let waiting = self.waiting.fetch_add(1, Ordering::Relaxed);
         let _counted = Waiting(&self.waiting);
+        anybody.fetch_add(1, Ordering::Relaxed);
+        let _anybody = Waiting(anybody);
         if waiting >= WAITING_MAX {
             return Err(scarce());
         }
+        make_room();
         match tokio::time::timeout_at(until, self.free.acquire()).await {
             Ok(Ok(permit)) => {
                 permit.forget();
@@ -122,25 +129,22 @@ impl Seats {
     }
 }
 
-/// Takes a seat for an instance of this account's plugin. `make_room` is asked once, before waiting for one of the process's: it may release an
-/// instance that nobody uses.
-pub(crate) async fn seat(account: &Arc<Account>, make_room: impl FnOnce() -> bool) -> Result<Seat, Scarce> {
+/// Takes a seat for an instance of this account's plugin. Before it waits in a line it asks for room there, once: `own_room` may release an instance of
+/// its own that nobody uses, `make_room` one of any plugin.
+pub(crate) async fn seat(account: &Arc<Account>, own_room: impl FnOnce(), make_room: impl FnOnce()) -> Result<Seat, Scarce> {
     // One deadline for both lines, and none is looked up where nobody waits.
     let deadline = || Instant::now() + Duration::from_millis(account.limits().deadline_ms);
-    let mut until = None;
+    let (process, mut until) = (account.process_seats(), None);
     if !account.seats().try_take() {
-        account.seats().take(*until.get_or_insert_with(deadline), Resource::PluginInstances).await?;
+        let until = *until.get_or_insert_with(deadline);
+        account.seats().take(until, Resource::PluginInstances, &process.anybody, own_room).await?;
     }
-    let process = account.process_seats();
     if process.try_take() {
         return Ok(Seat(account.clone()));
     }
     // Whatever happens from here on, also being cancelled: the plugin's own seat is given back.
     let own = Own(Some(account));
-    if make_room() && process.try_take() {
-        return Ok(own.keep());
-    }
-    process.take(until.unwrap_or_else(deadline), Resource::Instances).await?;
+    process.take(until.unwrap_or_else(deadline), Resource::Instances, &process.anybody, make_room).await?;
     Ok(own.keep())
 }
 

@@ -6,7 +6,7 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, RwLock, Weak};
 use std::time::Duration;
 
@@ -99,6 +99,25 @@ pub(crate) struct Work {
     indices: Indices,
     /// Warm instances; `None` where each call has one of its own.
     shelf: Option<Shelf<Box<Live>>>,
+    /// Calls that take a warm instance or a seat for another one, whichever is there first, and who tells them that one came back.
+    wanting: AtomicU32,
+    came_back: Notify,
+}
+
+/// Counts a call that wants an instance, also where it is cancelled.
+struct Wanting<'a>(&'a AtomicU32);
+
+impl<'a> Wanting<'a> {
+    fn one(wanting: &'a AtomicU32) -> Self {
+        wanting.fetch_add(1, Ordering::Relaxed);
+        Self(wanting)
+    }
+}
+
+impl Drop for Wanting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Work {
@@ -124,6 +143,8 @@ impl Work {
             _loaded: loaded,
             indices: RwLock::default(),
             shelf: reuse_calls.map(|calls| Shelf::new(WARM_MAX, AGE_MS_MAX, calls)),
+            wanting: AtomicU32::new(0),
+            came_back: Notify::new(),
         }
     }
 }
@@ -178,10 +199,42 @@ impl Generation {
         answer
     }
 
-    /// A new instance, with the history that it begins where it may serve again.
+    /// A new instance, with the history that it begins where it may serve again; or one that came back while this waited for a seat.
     async fn instance(&self) -> Result<(Box<Live>, Option<Shelved<()>>)> {
-        let birth = self.work.shelf.is_some().then(|| Shelved::new((), self.now_ms()));
-        Ok((Box::new(Live::start(self).await?), birth))
+        let (seat, birth) = match self.work.shelf.is_some() {
+            // Boxed: a warm call would carry its size.
+            true => match Box::pin(self.seat_or_warm()).await? {
+                Ok(seat) => (seat, Some(Shelved::new((), self.now_ms()))),
+                Err((live, birth)) => return Ok((live, Some(birth))),
+            },
+            false => (self.seat().await?, None),
+        };
+        Ok((Box::new(Live::start_in(self, seat).await?), birth))
+    }
+
+    /// Whichever is there first: a seat for a new instance, or a warm one.
+    async fn seat_or_warm(&self) -> Result<Result<Seat, (Box<Live>, Shelved<()>)>> {
+        let _wanting = Wanting::one(&self.work.wanting);
+        let mut seat = std::pin::pin!(self.seat());
+        loop {
+            // Listening first, looking second: what comes back between the two is heard of.
+            let mut came_back = std::pin::pin!(self.work.came_back.notified());
+            came_back.as_mut().enable();
+            if let Some(warm) = self.take_warm() {
+                return Ok(Err(warm));
+            }
+            tokio::select! {
+                biased;
+                seat = &mut seat => {
+                    // Told of one that it does not need: the next is.
+                    if self.idle() > 0 {
+                        self.work.came_back.notify_one();
+                    }
+                    return seat.map(Ok);
+                }
+                () = came_back => {}
+            }
+        }
     }
 
     /// Keeps an instance warm where it may be used again; gives what is to be ended instead.
@@ -189,7 +242,7 @@ impl Generation {
     #[must_use = "what is not kept has to be ended"]
     pub(crate) fn give_back(&self, live: Box<Live>, birth: Option<Shelved<()>>) -> Option<Box<Live>> {
         match (&self.work.shelf, birth) {
-            (Some(shelf), Some(birth)) if live.fault().is_none() => shelf.put(birth.with(live), self.now_ms()),
+            (Some(shelf), Some(birth)) if live.fault().is_none() => self.unless_waited_for(shelf.put(birth.with(live), self.now_ms())),
             _ => Some(live),
         }
     }
@@ -198,14 +251,40 @@ impl Generation {
     pub(crate) fn warm(&self, live: Box<Live>) -> Option<Box<Live>> {
         let now_ms = self.now_ms();
         match &self.work.shelf {
-            Some(shelf) => shelf.put(Shelved::new(live, now_ms), now_ms),
+            Some(shelf) => self.unless_waited_for(shelf.put(Shelved::new(live, now_ms), now_ms)),
             None => Some(live),
         }
+    }
+
+    /// After something was put on the shelf. Looked at after and not before: whoever waits has counted itself first and looked at the shelf second.
+    #[inline]
+    fn unless_waited_for(&self, rest: Option<Box<Live>>) -> Option<Box<Live>> {
+        if rest.is_none() && self.account.process_seats().are_waited_for() { self.pass_on() } else { rest }
+    }
+
+    /// Somebody waits for a seat: gives a warm instance that has one, to be ended, or tells a call of its own that there is one.
+    #[cold]
+    fn pass_on(&self) -> Option<Box<Live>> {
+        let wanting = self.work.wanting.load(Ordering::Relaxed);
+        // Sessions need instances of their own, and other plugins cannot use these.
+        if self.account.seats().waiting() > wanting || self.account.process_seats().waiting() > 0 {
+            return self.take_idle();
+        }
+        if wanting > 0 {
+            self.work.came_back.notify_one();
+        }
+        None
     }
 
     /// Takes a warm instance, if there is one.
     pub(crate) fn take_warm(&self) -> Option<(Box<Live>, Shelved<()>)> {
         self.work.shelf.as_ref()?.take(self.now_ms())?.ok().map(Shelved::split)
+    }
+
+    /// Takes an instance that waits for a call, also one that is too old for it: to be ended.
+    pub(crate) fn take_idle(&self) -> Option<Box<Live>> {
+        let taken = self.work.shelf.as_ref()?.take(self.now_ms())?;
+        Some(taken.map_or_else(|expired| expired, Shelved::into_value))
     }
 
     /// Whether it keeps instances warm.
@@ -293,14 +372,12 @@ impl Generation {
 
     /// A seat for one more instance.
     pub(crate) async fn seat(&self) -> Result<Seat> {
-        // Its own warm instances are no reason to wait: whoever asks for a seat found none that it could use.
-        if self.reuses() && self.account.seats().are_taken() {
-            drop(self.take_warm());
-        }
         let runtime = self.runtime.upgrade();
-        let make_room = || runtime.as_ref().is_some_and(|runtime| runtime.release_one_idle());
+        // Its own warm instances are no reason to wait: whoever asks for a seat found none that it could use.
+        let own_room = || drop(self.take_idle());
+        let make_room = || _ = runtime.as_ref().is_some_and(|runtime| runtime.release_one_idle());
         let scarce = |scarce| Error::scarce(scarce).of(&self.subject);
-        let seat = admission::seat(&self.account, make_room).await.map_err(scarce)?;
+        let seat = admission::seat(&self.account, own_room, make_room).await.map_err(scarce)?;
         if let Some(runtime) = &runtime {
             runtime.with_idle_gone(|| runtime.density.check(&runtime.seats)).map_err(scarce)?;
         }

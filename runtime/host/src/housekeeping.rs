@@ -187,13 +187,14 @@ impl Shared {
             let begin = self.watched.search.fetch_add(1, Ordering::Relaxed);
             (0..count).find_map(|step| {
                 let place = begin.wrapping_add(step) % count;
-                let generation = generations[place].upgrade().filter(|generation| generation.idle() > 0)?;
+                // Looked for by taking it: one that is only seen may be gone by then, while others have some.
+                let live = generations[place].upgrade()?.take_idle()?;
                 self.watched.search.store(place + 1, Ordering::Relaxed);
-                Some(generation)
+                Some(live)
             })
         };
-        // Dropped, not ended: somebody waits for its place.
-        found.and_then(|generation| generation.take_warm()).is_some()
+        // Dropped, not ended, and not under the lock: somebody waits for its place.
+        found.is_some()
     }
 
     /// Looks whether there is room, and where instances are what is in the way ends warm ones that nobody uses, for as long as there are any.

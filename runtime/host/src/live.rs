@@ -44,7 +44,11 @@ pub(crate) struct Live {
 impl Live {
     /// Instantiates and initialises. `init` runs before anything else, and an instance that refuses it is not used.
     pub(crate) async fn start(generation: &Generation) -> Result<Self> {
-        let seat = generation.seat().await?;
+        Self::start_in(generation, generation.seat().await?).await
+    }
+
+    /// The same, in a seat that was taken already.
+    pub(crate) async fn start_in(generation: &Generation, seat: Seat) -> Result<Self> {
         let mut store = generation.new_store()?;
         // Instantiating runs guest code too: a start function, at least.
         store.data_mut().ledger.count_call();

@@ -85,7 +85,16 @@ pub(crate) struct Shared {
     /// Where work of the runtime's own runs.
     pub(crate) io: Handle,
     pub(crate) threads: GuestThreads,
-    pub(crate) accounts: Mutex<HashMap<(Subject, u64), Weak<Account>>>,
+    pub(crate) accounts: Mutex<Accounts>,
+}
+
+/// By subject and the record that the consent rests on. Several of one: those of a plugin that was removed and still drains, beside that of the one
+/// that was installed again.
+type Accounts = HashMap<(Subject, u64), Vec<Weak<Account>>>;
+
+/// Those that are alive.
+fn alive(accounts: &Accounts) -> impl Iterator<Item = Arc<Account>> {
+    accounts.values().flatten().filter_map(Weak::upgrade)
 }
 
 impl Runtime {
@@ -141,8 +150,7 @@ impl Runtime {
 
     /// What each loaded plugin holds now and has spent, in the order of their subjects.
     pub fn usage(&self) -> Vec<Usage> {
-        let mut accounts: Vec<Arc<Account>> =
-            self.0.accounts.lock().expect("no panic happens under this lock").values().filter_map(Weak::upgrade).collect();
+        let mut accounts: Vec<Arc<Account>> = alive(&self.0.accounts.lock().expect("no panic happens under this lock")).collect();
         accounts.sort_by(|a, b| a.subject().cmp(b.subject()));
         accounts.iter().map(|account| account.snapshot()).collect()
     }
@@ -237,13 +245,21 @@ impl Shared {
     pub(crate) fn account(&self, subject: &Subject, since: u64, limits: Limits) -> Arc<Account> {
         let mut accounts = self.accounts.lock().expect("no panic happens under this lock");
         let key = (subject.clone(), since);
-        if let Some(account) = accounts.get(&key).and_then(Weak::upgrade).filter(|account| !account.revoked()) {
+        // One that leaves ends when it has drained: what is installed again does not go with it.
+        let stays = |account: &Arc<Account>| !account.revoked() && !account.is_leaving();
+        if let Some(account) = accounts.get(&key).into_iter().flatten().filter_map(Weak::upgrade).find(stays) {
             account.set_limits(limits);
             return account;
         }
-        accounts.retain(|_, account| account.strong_count() > 0);
+        accounts.retain(|_, same| {
+            same.retain(|account| account.strong_count() > 0);
+            !same.is_empty()
+        });
         let account = Arc::new(Account::open(subject.clone(), since, limits, self.audit.clone(), self.seats.clone()));
-        accounts.insert(key, Arc::downgrade(&account));
+        let same = accounts.entry(key).or_default();
+        // Of one that was revoked nothing is to be asked any more.
+        same.retain(|other| other.upgrade().is_some_and(|other| !other.revoked()));
+        same.push(Arc::downgrade(&account));
         account
     }
 
@@ -273,7 +289,7 @@ impl Shared {
             let same = subject.tenant == key.tenant && subject.package == key.package;
             same && (key.instance == consent::EVERY_INSTANCE || key.instance == subject.instance)
         };
-        accounts.values().filter_map(Weak::upgrade).filter(is_of).collect()
+        alive(&accounts).filter(is_of).collect()
     }
 
     /// What runs of a plugin that is about to be removed here.
@@ -294,7 +310,7 @@ impl Shared {
     /// Stops every call of a plugin whose consent is over.
     pub(crate) fn end_expired_accounts(&self, now_ms: u64) {
         let accounts = self.accounts.lock().expect("no panic happens under this lock");
-        accounts.values().filter_map(Weak::upgrade).for_each(|account| account.end_if_expired(now_ms));
+        alive(&accounts).for_each(|account| account.end_if_expired(now_ms));
     }
 
     /// Puts events on record, all or none; gives the sequence of the last.
@@ -334,38 +350,35 @@ impl Shared {
         }
     }
 
-    /// Puts on record that another version has the consent now, and lets its account rest on that. An error where consent was taken back meanwhile: then
-    /// that stands.
-    /// `since` is the record that the version before rests on; none where that was ended. Gives the last record.
-    pub(crate) async fn rest_on_new_record(&self, next: &Generation, since: Option<u64>, events: Vec<Event>) -> Result<u64> {
+    /// Puts on record that another version has the consent now, and lets its account rest on that. An error where consent was taken back meanwhile, or
+    /// somebody decided otherwise: then that stands.
+    /// `since` is the record that the version before rests on, none where that was ended; `decided` is the latest that the caller knows about the
+    /// consent. Gives the last record.
+    pub(crate) async fn rest_on_new_record(&self, next: &Generation, since: Option<u64>, decided: u64, events: Vec<Event>) -> Result<u64> {
         let key = ConsentKey::from(&*next.subject);
-        let taken_back = |what: &Self| {
-            let message = format!("consent to `{}` was taken back", next.subject);
-            what.complain(Level::Warn, &message);
-            Error::new(ErrorKind::Refused, message).of(&next.subject)
+        let refused = |why: String| {
+            self.complain(Level::Warn, &why);
+            Err(Error::new(ErrorKind::Refused, why).of(&next.subject))
         };
-        // Looked at before, so that after the record there is next to nothing left to look at: from there on nothing may fail.
-        let (Some(audit), Some(since)) = (&self.audit, since) else { return Err(taken_back(self)) };
-        let seen = audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence);
-        if self.was_ended(&key, since, seen + 1).await? {
-            return Err(taken_back(self));
+        let taken_back = || refused(format!("consent to `{}` was taken back", next.subject));
+        let (Some(audit), Some(mut since)) = (&self.audit, since) else { return taken_back() };
+        loop {
+            let seen = audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence);
+            if self.was_ended(&key, since, seen + 1).await? {
+                return taken_back();
+            }
+            if audit.records.consent(&key).await.map_err(Error::records)?.is_some_and(|latest| latest.sequence > decided) {
+                return refused(format!("somebody decided about the consent to `{}` meanwhile", next.subject));
+            }
+            // Only where nobody wrote anything since that look: what is on record is right from the first moment, and a host that dies at any other leaves
+            // nothing behind that it would have had to take back.
+            if let Some(records) = audit.records.append_after(seen, self.clock.now_ms(), events.clone()).await.map_err(Error::records)? {
+                let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(seen) };
+                self.rest(&next.account, first.sequence);
+                return Ok(last.sequence);
+            }
+            since = seen.max(since);
         }
-        let count = events.len() as u64;
-        let last = self.record(events).await?;
-        let first = last + 1 - count;
-        self.rest(&next.account, first);
-        // Somebody may have taken it back between the look and the record, also in another process. Where that cannot be read it counts as taken back.
-        if first > seen + 1 && self.was_ended(&key, seen, first).await.unwrap_or(true) {
-            let revoked = Event::Revoked {
-                subject: (*next.subject).clone(),
-                by: "host".to_owned(),
-                reason: "taken back while it was replaced".to_owned(),
-            };
-            let sequence = self.record(vec![revoked]).await?;
-            self.revoke(&key, sequence);
-            return Err(taken_back(self));
-        }
-        Ok(last)
     }
 
     /// Whether a record between the two ends the consent of this key.
@@ -392,9 +405,12 @@ impl Shared {
     /// An account that began before its record.
     fn rest(&self, account: &Arc<Account>, sequence: u64) {
         let mut accounts = self.accounts.lock().expect("no panic happens under this lock");
-        accounts.remove(&(account.subject().clone(), account.since()));
+        let is_it = |other: &Weak<Account>| std::ptr::eq(other.as_ptr(), Arc::as_ptr(account));
+        if let Some(same) = accounts.get_mut(&(account.subject().clone(), account.since())) {
+            same.retain(|other| !is_it(other));
+        }
         account.rest_on(sequence);
-        accounts.insert((account.subject().clone(), sequence), Arc::downgrade(account));
+        accounts.entry((account.subject().clone(), sequence)).or_default().push(Arc::downgrade(account));
     }
 }
 

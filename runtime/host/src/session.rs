@@ -12,6 +12,7 @@ use std::time::Duration;
 use plugwork_core::{Fault, Subject};
 use wasmtime::StoreContextMut;
 
+use crate::breaker::Permit;
 use crate::call::Running;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Entered;
@@ -106,13 +107,20 @@ impl Place {
         };
     }
 
-    /// Tells the watch and the breaker of its plugin how a call went. The breaker keeps no session from its next call: a fault has ended it anyway.
+    /// Asks the breaker of its plugin for a call: none where it is open, and then the call says nothing there. It keeps no session from its next
+    /// call: a fault has ended it anyway.
     #[inline]
-    fn note(&self, time: Duration, error: Option<&Error>) {
+    fn permit(&self) -> Option<Permit<'_>> {
+        self.entered.work.breaker.admit(self.entered.ticker.coarse_ms()).ok()
+    }
+
+    /// Tells the watch and the breaker of its plugin how a call went, which may have begun before the breaker opened.
+    #[inline]
+    fn note(&self, permit: Option<Permit<'_>>, time: Duration, error: Option<&Error>) {
         let (work, now_ms) = (&self.entered.work, self.entered.ticker.coarse_ms());
-        match work.breaker.admit(now_ms) {
-            Ok(permit) => work.ended(permit, now_ms, time, error),
-            Err(_) => Error::says_of_plugin(error).into_iter().for_each(|faulted| work.observed.add(time, faulted)),
+        match permit {
+            Some(permit) => work.ended(permit, now_ms, time, error),
+            None => Error::says_of_plugin(error).into_iter().for_each(|faulted| work.observed.add(time, faulted)),
         }
     }
 
@@ -231,11 +239,11 @@ impl<P: Point> Session<P> {
     ) -> Result<R> {
         let mut live = self.place.take()?;
         self.place.is_used();
-        let before = live.time();
+        let (before, permit) = (live.time(), self.place.permit());
         let entered = &self.place.entered;
         let Some(runtime) = entered.runtime_to_hop_to() else {
             let answer = live.call(entered, &(&*self.guest, with), |(guest, with), store| call(guest, store, with)).await;
-            return self.after(live, before, answer);
+            return self.after(live, before, permit, answer);
         };
         let (guest, with) = (self.guest.clone(), with.clone());
         let ask = |mut live: Box<Live>, place: Arc<Place>| async move {
@@ -243,7 +251,7 @@ impl<P: Point> Session<P> {
             let answer = live.call(&place.entered, &(&*guest, &with), |(guest, with), store| call(guest, store, with)).await;
             (live, answer)
         };
-        self.elsewhere(&runtime, live, ask).await
+        self.elsewhere(&runtime, live, permit, ask).await
     }
 
     /// Makes a call on a guest thread.
@@ -251,6 +259,7 @@ impl<P: Point> Session<P> {
         &self,
         runtime: &Shared,
         live: Box<Live>,
+        permit: Option<Permit<'_>>,
         ask: impl FnOnce(Box<Live>, Arc<Place>) -> F + Send + 'static,
     ) -> Result<R>
     where
@@ -267,7 +276,7 @@ impl<P: Point> Session<P> {
             ask(live, place).await
         };
         match runtime.hop(&entered.lane(runtime), entered.account.limits().deadline_ms, there).await {
-            Ok((live, answer)) => self.after(live, before, answer),
+            Ok((live, answer)) => self.after(live, before, permit, answer),
             Err(never_began) => {
                 take(&waiting).into_iter().for_each(|live| self.place.put(live));
                 Err(never_began.of(&self.place.entered.subject))
@@ -275,8 +284,8 @@ impl<P: Point> Session<P> {
         }
     }
 
-    fn after<R>(&self, live: Box<Live>, time_before: Duration, answer: Result<R>) -> Result<R> {
-        self.place.note(live.time() - time_before, answer.as_ref().err());
+    fn after<R>(&self, live: Box<Live>, time_before: Duration, permit: Option<Permit<'_>>, answer: Result<R>) -> Result<R> {
+        self.place.note(permit, live.time() - time_before, answer.as_ref().err());
         self.place.put(live);
         answer
     }
@@ -330,16 +339,16 @@ impl<P: Call> Session<P> {
     pub async fn call_input(&mut self, input: &P::Input) -> Result<P::Output> {
         let mut live = self.place.take()?;
         self.place.is_used();
-        let before = live.time();
+        let (before, permit) = (live.time(), self.place.permit());
         let Some(runtime) = self.place.entered.runtime_to_hop_to() else {
             let answer = live.ask::<P>(&self.place.entered, input).await;
-            return self.after(live, before, answer);
+            return self.after(live, before, permit, answer);
         };
         let input = input.clone();
         let ask = |mut live: Box<Live>, place: Arc<Place>| async move {
             let answer = live.ask::<P>(&place.entered, &input).await;
             (live, answer)
         };
-        self.elsewhere(&runtime, live, ask).await
+        self.elsewhere(&runtime, live, permit, ask).await
     }
 }

@@ -47,6 +47,11 @@ impl Decider {
         Self { bounds, plugin: subject.to_string() }
     }
 
+    /// For requests that are no plugin's.
+    pub(super) fn of_host(bounds: HttpBounds, who: &str) -> Self {
+        Self { bounds, plugin: who.to_owned() }
+    }
+
     pub(super) fn obey(&self, decision: Decision) -> Result<(), Denial> {
         match decision {
             Decision::Allow => Ok(()),

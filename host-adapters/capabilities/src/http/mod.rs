@@ -15,6 +15,7 @@ pub use resolve::{Resolve, Resolved, SystemResolver};
 use std::fmt;
 use std::sync::Arc;
 
+use plugwork::interfaces::http::HttpClient;
 use plugwork::interfaces::{link_fetch, link_outgoing};
 use plugwork::wasmtime::component::Linker;
 use plugwork::{Capability, Configured, State, Subject, capability::Prepare, wasmtime};
@@ -37,6 +38,16 @@ impl Http {
     /// Names are resolved by `resolver`. Its answers are not trusted: each address is decided on before it is dialled.
     pub fn resolving(resolver: impl Resolve) -> Self {
         Self { resolver: Arc::new(resolver) }
+    }
+
+    /// A client for requests of the host itself, within bounds as a grant's: the same decisions on hosts and on each address before it is dialled.
+    /// `who` stands in denials.
+    ///
+    /// # Errors
+    /// What is wrong with the bounds.
+    pub fn client(&self, who: &str, bounds: &Map<String, Value>) -> Result<Arc<dyn HttpClient>, Issue> {
+        let bounds: HttpBounds = policy::parse(bounds)?;
+        Ok(Arc::new(Client::new(Arc::new(Decider::of_host(bounds, who)), self.resolver.clone())))
     }
 }
 

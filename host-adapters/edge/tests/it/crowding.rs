@@ -9,12 +9,15 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
-use plugwork_edge::Settings;
+use plugwork_edge::{Address, Listen, Settings};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use rustls::version::TLS13;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::certificate::Certificate;
 use crate::frames;
+use crate::fronts::{files, secured};
 use crate::world::{Stage, settings, to_end, told};
 
 const SERVES: &str = "PLUGWORK_EDGE_TEST_SERVES";
@@ -38,13 +41,17 @@ fn raise_descriptors() {
 async fn a_server_for_a_crowd() {
     let patient =
         Settings { connections_max: 11_000, client_connections_max: 11_000, head_deadline_ms: 900_000, idle_ms: 900_000, ..settings() };
-    let stage = Stage::serving(patient, &[("/e", "")]).await;
-    if env::var_os(SERVES).is_none() {
+    let Some(folder) = env::var_os(SERVES) else {
+        let stage = Stage::serving(patient, &[("/e", "")]).await;
         assert_eq!(stage.ask("POST", "/e", "alone").await.body, "alone");
         return;
-    }
+    };
     raise_descriptors();
-    std::io::stdout().write_all(format!("\nlistens {}\n", stage.address).as_bytes()).unwrap();
+    let address = Address::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let listens = [None, Some(files(folder.as_ref()))].map(|tls| Listen { address: address.clone(), tls });
+    let stage = Stage::listening(patient, &[("/e", "")], &listens).await;
+    let told = format!("\nlistens {} {}\n", stage.listens[0].address, stage.listens[1].address);
+    std::io::stdout().write_all(told.as_bytes()).unwrap();
     tokio::task::spawn_blocking(|| std::io::stdin().lines().count()).await.unwrap();
 }
 
@@ -52,18 +59,25 @@ pub(crate) struct Server {
     child: Child,
     /// Its end ends the server.
     _input: ChildStdin,
-    pub(crate) address: SocketAddr,
+    address: SocketAddr,
+    secured: SocketAddr,
+    certificate: Certificate,
+    _folder: tempfile::TempDir,
 }
 
 impl Server {
     pub(crate) fn start() -> Self {
+        let (folder, certificate) = (tempfile::tempdir().unwrap(), Certificate::new());
+        certificate.write(folder.path());
         let mut command = Command::new(env::current_exe().unwrap());
-        command.args(["--exact", "crowding::a_server_for_a_crowd", "--nocapture", "--test-threads=1"]).env(SERVES, "1");
+        command.args(["--exact", "crowding::a_server_for_a_crowd", "--nocapture", "--test-threads=1"]).env(SERVES, folder.path());
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let input = child.stdin.take().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
-        let address = lines.find_map(|line| line.strip_prefix("listens ")?.parse().ok()).expect("it listens");
-        Self { child, _input: input, address }
+        let told = lines.find_map(|line| line.strip_prefix("listens ").map(str::to_owned)).expect("it listens");
+        let (address, secured) = told.split_once(' ').unwrap();
+        let (address, secured) = (address.parse().unwrap(), secured.parse().unwrap());
+        Self { child, _input: input, address, secured, certificate, _folder: folder }
     }
 
     /// Bytes of memory that it has now.
@@ -95,8 +109,10 @@ impl Drop for Server {
 }
 
 /// A request on a connection that stays.
-async fn ask(stream: &mut TcpStream) {
+async fn ask(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     stream.write_all(b"POST /e HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc").await.unwrap();
+    // Over TLS what was written may still stand in a buffer.
+    stream.flush().await.unwrap();
     let (mut answer, mut some) = (Vec::new(), [0; 1_024]);
     while !answer.ends_with(b"\r\n\r\nabc") {
         let read = stream.read(&mut some).await.unwrap();
@@ -138,10 +154,36 @@ async fn ten_thousand_that_are_idle_cost_little_and_hold_up_nobody() {
         }
     });
     tokio::time::timeout(Duration::from_secs(240), join_all(active)).await.expect("all of them are answered");
-    println!("idle: {} bytes over HTTP/1.1, {} over HTTP/2; {ACTIVE} asked four times in {:?}", bytes[0], bytes[1], began.elapsed());
+    let took = began.elapsed();
+    let figures = format!("idle: {} bytes over HTTP/1.1, {} over HTTP/2; {ACTIVE} asked four times in {took:?}\n", bytes[0], bytes[1]);
+    std::io::stdout().write_all(figures.as_bytes()).unwrap();
     // Those that were idle are still there.
     for stream in idle.iter_mut().take(IDLE / 2).step_by(500) {
         ask(stream).await;
     }
     assert!(bytes[0] <= 32 << 10 && bytes[1] <= 32 << 10, "bytes of an idle connection: {bytes:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_idle_connection_of_tls_costs_little_more() {
+    const SOME: usize = 1_000;
+    raise_descriptors();
+    let server = Server::start();
+    let connect = async || {
+        let stream = TcpStream::connect(server.secured).await.unwrap();
+        let mut stream = secured(stream, &server.certificate, &[&TLS13], &[]).await.unwrap();
+        ask(&mut stream).await;
+        stream
+    };
+    let mut idle = vec![connect().await];
+    let before = server.memory();
+    for _ in 0..SOME / 100 {
+        idle.extend(join_all((0..100).map(|_| connect())).await);
+    }
+    let bytes = server.memory().saturating_sub(before) / SOME as u64;
+    std::io::stdout().write_all(format!("idle: {bytes} bytes over HTTP/1.1 and TLS\n").as_bytes()).unwrap();
+    for stream in idle.iter_mut().step_by(100) {
+        ask(stream).await;
+    }
+    assert!(bytes <= 64 << 10, "bytes of an idle connection: {bytes}");
 }

@@ -51,9 +51,9 @@ fn without_points() -> Vec<u8> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_this_server_does_not_do_is_refused_and_not_ignored() {
     let stage = Stage::new(settings()).await;
-    let text = format!("{}[split]\npercent = 10\n", application(&[("/e", "auth = \"staff\"")]));
+    let text = application(&[("/e", "auth = \"staff\"")]);
     let found = findings(stage.deploy(&text, Expected::Anything).await.unwrap_err());
-    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found.len(), 1, "{found:?}");
     let wrong = findings(stage.deploy("name = 1", Expected::Anything).await.unwrap_err());
     assert!(!wrong.is_empty());
 }

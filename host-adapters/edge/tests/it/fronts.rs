@@ -21,7 +21,7 @@ use crate::world::{Stage, settings, to_end, told, until};
 
 const ASK: &[u8] = b"POST /e HTTP/1.1\r\nhost: a.example\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi";
 
-fn files(folder: &Path) -> TlsFiles {
+pub(crate) fn files(folder: &Path) -> TlsFiles {
     TlsFiles { certificate: folder.join("x.pem"), key: folder.join("x.key") }
 }
 
@@ -38,13 +38,23 @@ async fn connect(
     versions: &[&'static SupportedProtocolVersion],
     protocols: &[&[u8]],
 ) -> std::io::Result<TlsStream<TcpStream>> {
+    secured(stage.connect().await, trusted, versions, protocols).await
+}
+
+/// TLS over a connection, with a client that trusts one certificate.
+pub(crate) async fn secured(
+    stream: TcpStream,
+    trusted: &Certificate,
+    versions: &[&'static SupportedProtocolVersion],
+    protocols: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from(trusted.der.clone())).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(versions).unwrap();
     let mut config = builder.with_root_certificates(roots).with_no_client_auth();
     config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
-    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(NAME).unwrap(), stage.connect().await).await
+    TlsConnector::from(Arc::new(config)).connect(ServerName::try_from(NAME).unwrap(), stream).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

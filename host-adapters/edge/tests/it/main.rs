@@ -15,11 +15,15 @@ mod fronts;
 #[path = "../../../http/tests/it/guest.rs"]
 #[allow(dead_code, reason = "of its guests one is used here")]
 mod guest;
+mod identifying;
 mod limiting;
 mod observing;
 mod pressing;
 mod refusing;
 mod serving;
 mod settling;
+mod sharing;
+#[path = "../../src/identity/signing.rs"]
+mod signing;
 mod tenants;
 mod world;

@@ -28,6 +28,7 @@ pub(crate) struct Stage {
     pub(crate) node: Node,
     pub(crate) runtime: Runtime,
     pub(crate) address: SocketAddr,
+    pub(crate) listens: Vec<Listen>,
     pub(crate) tls: Vec<Tls>,
     pub(crate) log: Arc<Mutex<Vec<Access>>>,
     /// What plugins said, and for which request.
@@ -143,10 +144,10 @@ impl Stage {
         let kept = log.clone();
         let told = move |access: &Access| kept.lock().unwrap().push(access.clone());
         let server = Server::listen(&node, listens, told).await.unwrap();
-        let (address, tls) = (server.address().unwrap(), server.tls());
+        let (address, listens, tls) = (server.address().unwrap(), server.listens(), server.tls());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { node, runtime, address, tls, log, said, folder, deployments, records, stop: Some(stop), running }
+        Self { node, runtime, address, listens, tls, log, said, folder, deployments, records, stop: Some(stop), running }
     }
 
     /// A server that serves these routes.
@@ -190,6 +191,28 @@ impl Stage {
 
     pub(crate) async fn get(&self, path: &str) -> Told {
         self.ask("GET", path, "").await
+    }
+
+    /// One request from an address of the loopback network, with further header lines.
+    pub(crate) async fn ask_from(&self, client: [u8; 4], method: &str, path: &str, more: &str, body: &str) -> Told {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((client, 0))).unwrap();
+        let mut stream = socket.connect(self.address).await.unwrap();
+        let length = body.len();
+        let head = format!("{method} {path} HTTP/1.1\r\nhost: a.example\r\ncontent-length: {length}\r\nconnection: close\r\n{more}\r\n");
+        stream.write_all(format!("{head}{body}").as_bytes()).await.unwrap();
+        told(&to_end(&mut stream).await)
+    }
+
+    /// The same from the usual address.
+    pub(crate) async fn ask_with(&self, method: &str, path: &str, more: &str, body: &str) -> Told {
+        self.ask_from([127, 0, 0, 1], method, path, more, body).await
+    }
+
+    /// Plugins that take calls.
+    pub(crate) fn active(&self) -> usize {
+        let is_active = |status: &plugwork::Status| serde_json::to_value(status).unwrap()["state"]["state"] == "active";
+        self.runtime.status().iter().filter(|status| is_active(status)).count()
     }
 
     /// Tells the server to stop, and waits until it has.

@@ -70,7 +70,7 @@ const CODE: &str = r#"
     (if (i32.eq (local.get $what) (i32.const 0x67)) (then
       (i64.store (i32.const 24) (i64.load offset=28 (local.get $in)))))
     ;; e: the body back. c: how many calls this instance has had. The rest is from the context:
-    ;; y: scheme. a: authority. i: client address. p: principal. q: request id. w: the first route parameter.
+    ;; y: scheme. a: authority. i: client address. p: principal. j: its claims. q: request id. w: the first route parameter.
     (if (i32.eq (local.get $what) (i32.const 0x65)) (then (call $say-at (i32.add (local.get $in) (i32.const 36)))))
     (if (i32.eq (local.get $what) (i32.const 0x63)) (then
       (i32.store8 (i32.const 700) (global.get $calls))
@@ -81,6 +81,10 @@ const CODE: &str = r#"
     (if (i32.eq (local.get $what) (i32.const 0x70)) (then
       (if (i32.load8_u offset=68 (local.get $in))
         (then (call $say-at (i32.add (local.get $in) (i32.const 72))))
+        (else (call $say (i32.const 520) (i32.const 4))))))
+    (if (i32.eq (local.get $what) (i32.const 0x6a)) (then
+      (if (i32.load8_u offset=68 (local.get $in))
+        (then (call $say-at (i32.add (local.get $in) (i32.const 80))))
         (else (call $say (i32.const 520) (i32.const 4))))))
     (if (i32.eq (local.get $what) (i32.const 0x71)) (then (call $say-at (i32.add (local.get $in) (i32.const 88)))))
     (if (i32.eq (local.get $what) (i32.const 0x77)) (then

@@ -58,7 +58,12 @@ impl Store {
 
 impl Records for Store {
     fn append(&self, at_ms: u64, events: Vec<Event>) -> Pending<'_, Vec<Record>> {
-        Box::pin(async move { self.writer.append(at_ms, events).await.map_err(RecordsError::from) })
+        let appended = self.writer.append(None, at_ms, events);
+        Box::pin(async move { appended.await.map(Option::unwrap_or_default).map_err(RecordsError::from) })
+    }
+
+    fn append_after(&self, end: u64, at_ms: u64, events: Vec<Event>) -> Pending<'_, Option<Vec<Record>>> {
+        Box::pin(async move { self.writer.append(Some(end), at_ms, events).await.map_err(RecordsError::from) })
     }
 
     fn read(&self, after: u64, limit: u32) -> Pending<'_, Vec<Record>> {

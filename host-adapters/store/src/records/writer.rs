@@ -22,10 +22,15 @@ use crate::queue::Queue;
 pub(crate) struct Writer(Queue<Request>);
 
 struct Request {
+    /// Where the chain has to end still.
+    after: Option<u64>,
     at_ms: u64,
     events: Vec<Event>,
-    reply: oneshot::Sender<Result<Vec<Record>>>,
+    reply: Reply,
 }
+
+/// None where the chain had gone on.
+type Reply = oneshot::Sender<Result<Option<Vec<Record>>>>;
 
 impl Writer {
     /// Starts the thread. The key that signs lives there and nowhere else.
@@ -34,8 +39,8 @@ impl Writer {
         Queue::start("plugwork-records", async move |batch| appender.write(batch).await).map(Self)
     }
 
-    pub(crate) async fn append(&self, at_ms: u64, events: Vec<Event>) -> Result<Vec<Record>> {
-        self.0.ask(|reply| Request { at_ms, events, reply }).await
+    pub(crate) async fn append(&self, after: Option<u64>, at_ms: u64, events: Vec<Event>) -> Result<Option<Vec<Record>>> {
+        self.0.ask(|reply| Request { after, at_ms, events, reply }).await
     }
 
     pub(crate) async fn close(&self) {
@@ -54,7 +59,7 @@ struct Appender {
 }
 
 /// What one request became, to be told when it is durable.
-type Sealed = (oneshot::Sender<Result<Vec<Record>>>, Vec<Record>);
+type Sealed = (Reply, Vec<Record>);
 
 impl Appender {
     async fn write(&mut self, mut waiting: Vec<Request>) {
@@ -68,7 +73,7 @@ impl Appender {
                 }
                 for (reply, records) in sealed {
                     // Nobody waits any more: appended all the same.
-                    let _ = reply.send(Ok(records));
+                    let _ = reply.send(Ok(Some(records)));
                 }
             }
             Err(error) => {
@@ -98,6 +103,11 @@ impl Appender {
             check_end(&mut transaction, &self.database, last.as_ref(), kept, &self.key).await?;
         }
         for request in waiting.drain(..) {
+            // Also what was sealed before it in this very transaction.
+            if request.after.is_some_and(|after| after != end.map_or(0, |end| end.sequence)) {
+                let _ = request.reply.send(Ok(None));
+                continue;
+            }
             match seal_all(end, &request, &self.key) {
                 Ok(records) => {
                     end = records.last().map(Record::head).or(end);

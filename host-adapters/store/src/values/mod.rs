@@ -105,6 +105,10 @@ impl Values {
         Ok(Self { database, readers, writer })
     }
 
+    pub(crate) fn database(&self) -> &Database {
+        &self.database
+    }
+
     pub(crate) async fn close(&self) {
         self.writer.close().await;
         self.readers.close().await;

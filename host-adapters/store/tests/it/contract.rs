@@ -25,6 +25,8 @@ where
     a_configuration_that_is_too_long_is_refused_and_nothing_is_appended(&*make().await).await;
     an_append_is_all_or_none(&*make().await).await;
     appends_at_once_leave_no_gap(&*make().await).await;
+    an_append_after_an_end_that_is_none_any_more_appends_nothing(&*make().await).await;
+    of_many_that_append_after_the_same_end_one_does(&*make().await).await;
     any_text_comes_back_as_it_was(&*make().await).await;
 }
 
@@ -183,6 +185,24 @@ async fn appends_at_once_leave_no_gap(records: &impl Records) {
     }
     assert!(sequences.into_iter().eq(1..=128));
     assert_eq!(records.verify().await.unwrap().records, 128);
+}
+
+async fn an_append_after_an_end_that_is_none_any_more_appends_nothing(records: &impl Records) {
+    assert_eq!(records.append_after(1, AT_MS, vec![faulted("too early")]).await.unwrap(), None);
+    let first = records.append_after(0, AT_MS, vec![faulted("one"), faulted("two")]).await.unwrap().unwrap();
+    assert_eq!(first.iter().map(|record| record.sequence).collect::<Vec<_>>(), [1, 2]);
+    for end in [0, 1, 3, u64::MAX] {
+        assert_eq!(records.append_after(end, AT_MS, vec![faulted("late")]).await.unwrap(), None, "{end}");
+    }
+    assert_eq!(records.append_after(2, AT_MS, vec![]).await.unwrap(), Some(vec![]));
+    assert_eq!(records.append_after(2, AT_MS, vec![faulted("three")]).await.unwrap().unwrap()[0].sequence, 3);
+    assert_eq!(records.verify().await.unwrap().records, 3);
+}
+
+async fn of_many_that_append_after_the_same_end_one_does(records: &impl Records) {
+    let all = futures::future::join_all((0..20).map(|_| records.append_after(0, AT_MS, vec![faulted("at once")]))).await;
+    assert_eq!(all.into_iter().filter(|appended| appended.as_ref().unwrap().is_some()).count(), 1);
+    assert_eq!(records.verify().await.unwrap().records, 1);
 }
 
 async fn any_text_comes_back_as_it_was(records: &impl Records) {

@@ -34,9 +34,12 @@ impl Memory {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn append_now(&self, at_ms: u64, events: &[Event]) -> Result<Vec<Record>, RecordsError> {
+    fn append_now(&self, after: Option<u64>, at_ms: u64, events: &[Event]) -> Result<Option<Vec<Record>>, RecordsError> {
         let mut kept = self.kept();
         let mut head = kept.records.last().map(Record::head);
+        if after.is_some_and(|after| after != head.map_or(0, |head| head.sequence)) {
+            return Ok(None);
+        }
         let mut sealed = Vec::with_capacity(events.len());
         for event in events {
             let record = seal(head.as_ref(), at_ms, event, &self.key)?;
@@ -47,7 +50,7 @@ impl Memory {
             kept.current.follow(event, record.sequence);
             kept.records.push(record.clone());
         }
-        Ok(sealed)
+        Ok(Some(sealed))
     }
 
     fn verify_now(&self) -> Result<Verified, RecordsError> {
@@ -64,7 +67,11 @@ fn ready<'a, T: Send + 'a>(result: Result<T, RecordsError>) -> Pending<'a, T> {
 
 impl Records for Memory {
     fn append(&self, at_ms: u64, events: Vec<Event>) -> Pending<'_, Vec<Record>> {
-        ready(self.append_now(at_ms, &events))
+        ready(self.append_now(None, at_ms, &events).map(Option::unwrap_or_default))
+    }
+
+    fn append_after(&self, end: u64, at_ms: u64, events: Vec<Event>) -> Pending<'_, Option<Vec<Record>>> {
+        ready(self.append_now(Some(end), at_ms, &events))
     }
 
     fn read(&self, after: u64, limit: u32) -> Pending<'_, Vec<Record>> {

@@ -20,6 +20,10 @@ pub trait Records: Send + Sync + 'static {
     /// append them. Nothing to append is no error.
     fn append(&self, at_ms: u64, events: Vec<Event>) -> Pending<'_, Vec<Record>>;
 
+    /// As [`Records::append`], where the chain still ends with the record of this sequence (0: is still empty): for whoever decided by what was read up
+    /// to there. None where somebody appended meanwhile, in whichever process: then nothing is appended.
+    fn append_after(&self, end: u64, at_ms: u64, events: Vec<Event>) -> Pending<'_, Option<Vec<Record>>>;
+
     /// The records after the one with this sequence (0: from the first), at most `limit`, in order.
     fn read(&self, after: u64, limit: u32) -> Pending<'_, Vec<Record>>;
 

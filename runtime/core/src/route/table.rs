@@ -61,9 +61,9 @@ struct Node {
 /// The routes that end at one place.
 #[derive(Debug, Clone, Default)]
 struct Leaf {
-    /// By method, in order.
+    /// By method, in order. Of one method more than one only where they are never served together; likewise of any method.
     named: Vec<(String, Arrival)>,
-    any: Option<Arrival>,
+    any: Vec<Arrival>,
 }
 
 /// A route with the names of its parameters, which may differ between routes of one shape.
@@ -74,13 +74,22 @@ struct Arrival {
 }
 
 impl Leaf {
-    fn get(&self, method: &str) -> Option<&Arrival> {
-        self.named.iter().find(|(named, _)| named == method).map(|(_, arrival)| arrival).or(self.any.as_ref())
+    fn get(&self, method: &str, is_served: Served<'_>) -> Option<&Arrival> {
+        let named = self.named.iter().find(|(named, arrival)| named == method && is_served(arrival.route));
+        named.map(|(_, arrival)| arrival).or_else(|| self.any.iter().find(|arrival| is_served(arrival.route)))
     }
 }
 
-/// What a walk through the trees looks for.
-enum Walk<'t, 'r> {
+/// Which routes a request may be given to, by their places.
+type Served<'r> = &'r dyn Fn(usize) -> bool;
+
+/// A walk through the trees.
+struct Walk<'t, 'r> {
+    is_served: Served<'r>,
+    looks_for: LooksFor<'t, 'r>,
+}
+
+enum LooksFor<'t, 'r> {
     /// The first route that takes the method.
     One { method: &'r str, taken: Vec<usize>, found: Option<(&'t Arrival, Option<usize>)> },
     /// All methods of all routes that match.
@@ -93,10 +102,19 @@ impl RouteTable {
     /// # Errors
     /// Every pair of routes that could win the same request.
     pub fn new(routes: &[Route]) -> Result<Self, Vec<Conflict>> {
+        Self::with_alternatives(routes, &|_, _| false)
+    }
+
+    /// The same of routes of which some are never served together, such as those of two deployments that share requests: `are_apart` says so of two
+    /// places. They may be equal; [`RouteTable::find_served`] then says which of them count.
+    ///
+    /// # Errors
+    /// As [`RouteTable::new`], of routes that are not apart.
+    pub fn with_alternatives(routes: &[Route], are_apart: &dyn Fn(usize, usize) -> bool) -> Result<Self, Vec<Conflict>> {
         let mut table = Self { routes: routes.len(), ..Self::default() };
         let mut conflicts = Vec::new();
         for (index, route) in routes.iter().enumerate() {
-            table.insert(index, route, &mut conflicts);
+            table.insert(index, route, are_apart, &mut conflicts);
         }
         if conflicts.is_empty() { Ok(table) } else { Err(conflicts) }
     }
@@ -130,16 +148,24 @@ impl RouteTable {
     /// # Errors
     /// Why there is none, with its status.
     pub fn find(&self, authority: &str, method: &str, path: &str) -> Result<Found<'_>, Miss> {
+        self.find_served(authority, method, path, &|_| true)
+    }
+
+    /// The same as if there were only the routes that `is_served` says of their places. It is asked of each that could answer, maybe more than once.
+    ///
+    /// # Errors
+    /// As [`RouteTable::find`].
+    pub fn find_served(&self, authority: &str, method: &str, path: &str, is_served: &dyn Fn(usize) -> bool) -> Result<Found<'_>, Miss> {
         let host = request_host(authority).ok_or(Miss::BadHost)?;
         let parts = parts(path).map_err(Miss::BadPath)?;
-        let mut walk = Walk::One { method, taken: Vec::with_capacity(4), found: None };
+        let mut walk = Walk { is_served, looks_for: LooksFor::One { method, taken: Vec::with_capacity(4), found: None } };
         self.walk(&host, &parts, &mut walk);
-        if let Walk::One { taken, found: Some((arrival, rest)), .. } = walk {
+        if let LooksFor::One { taken, found: Some((arrival, rest)), .. } = walk.looks_for {
             return Ok(found(arrival, parts, &taken, rest));
         }
-        let mut walk = Walk::Methods(Vec::new());
+        let mut walk = Walk { is_served, looks_for: LooksFor::Methods(Vec::new()) };
         self.walk(&host, &parts, &mut walk);
-        let Walk::Methods(mut methods) = walk else { return Err(Miss::NotFound) };
+        let LooksFor::Methods(mut methods) = walk.looks_for else { return Err(Miss::NotFound) };
         if methods.is_empty() {
             return Err(Miss::NotFound);
         }
@@ -148,7 +174,7 @@ impl RouteTable {
         Err(Miss::MethodNotAllowed(methods))
     }
 
-    fn insert(&mut self, index: usize, route: &Route, conflicts: &mut Vec<Conflict>) {
+    fn insert(&mut self, index: usize, route: &Route, are_apart: &dyn Fn(usize, usize) -> bool, conflicts: &mut Vec<Conflict>) {
         let mut node = match &route.host {
             HostRule::Exact(name) => self.exact.entry(name.clone()).or_default(),
             HostRule::Below(parent) => self.below.entry(parent.clone()).or_default(),
@@ -173,14 +199,14 @@ impl RouteTable {
         let arrival = Arrival { route: index, names };
         let methods = route.taken();
         if methods.is_empty() {
-            match &leaf.any {
+            match leaf.any.iter().find(|first| !are_apart(first.route, index)) {
                 Some(first) => conflicts.push(Conflict { first: first.route, second: index, method: String::new() }),
-                None => leaf.any = Some(arrival),
+                None => leaf.any.push(arrival),
             }
             return;
         }
         for method in methods {
-            match leaf.named.iter().find(|(named, _)| named == method) {
+            match leaf.named.iter().find(|(named, first)| named == method && !are_apart(first.route, index)) {
                 Some((_, first)) => {
                     let conflict = Conflict { first: first.route, second: index, method: method.to_owned() };
                     // One for each pair says enough.
@@ -225,13 +251,13 @@ impl Node {
             return true;
         }
         if let Some(node) = self.parameter.as_ref().filter(|_| !part.text.is_empty()) {
-            if let Walk::One { taken, .. } = walk {
+            if let LooksFor::One { taken, .. } = &mut walk.looks_for {
                 taken.push(at);
             }
             if node.walk(parts, at + 1, walk) {
                 return true;
             }
-            if let Walk::One { taken, .. } = walk {
+            if let LooksFor::One { taken, .. } = &mut walk.looks_for {
                 taken.pop();
             }
         }
@@ -241,17 +267,19 @@ impl Node {
 
 impl Leaf {
     fn is_empty(&self) -> bool {
-        self.named.is_empty() && self.any.is_none()
+        self.named.is_empty() && self.any.is_empty()
     }
 
     fn arrive<'t>(&'t self, rest: Option<usize>, walk: &mut Walk<'t, '_>) -> bool {
-        match walk {
-            Walk::One { method, found, .. } => {
-                *found = self.get(method).map(|arrival| (arrival, rest));
+        let is_served = walk.is_served;
+        match &mut walk.looks_for {
+            LooksFor::One { method, found, .. } => {
+                *found = self.get(method, is_served).map(|arrival| (arrival, rest));
                 found.is_some()
             }
-            Walk::Methods(methods) => {
-                methods.extend(self.named.iter().map(|(method, _)| method.clone()));
+            LooksFor::Methods(methods) => {
+                let named = self.named.iter().filter(|(_, arrival)| is_served(arrival.route));
+                methods.extend(named.map(|(method, _)| method.clone()));
                 false
             }
         }

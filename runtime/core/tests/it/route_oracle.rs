@@ -47,6 +47,14 @@ struct Case {
     depth: u8,
 }
 
+impl Case {
+    fn asked(&self) -> (&'static str, &'static str, String) {
+        let depth = usize::from(self.depth % 3) + 1;
+        let path = self.path.iter().take(depth).map(|&at| format!("/{}", pick(&ASKED_SEGMENTS, at))).collect();
+        (pick(&ASKED_HOSTS, self.host), pick(&ASKED_METHODS, self.method), path)
+    }
+}
+
 /// One segment decoded, or the slow proof that it is none.
 fn decoded(segment: &str) -> Option<String> {
     let mut bytes = Vec::new();
@@ -148,9 +156,7 @@ fn the_table_answers_as_a_matcher_that_tries_every_route() {
             }
         }
         let table = RouteTable::new(&routes).unwrap();
-        let depth = usize::from(case.depth % 3) + 1;
-        let path: String = case.path.iter().take(depth).map(|&at| format!("/{}", pick(&ASKED_SEGMENTS, at))).collect();
-        let (host, method) = (pick(&ASKED_HOSTS, case.host), pick(&ASKED_METHODS, case.method));
+        let (host, method, path) = case.asked();
         let found = table.find(host, method, &path);
         let found: Slow = match found {
             Ok(found) => Ok((found.route, found.parameters.into_iter().map(|(_, value)| value).collect())),
@@ -160,4 +166,38 @@ fn the_table_answers_as_a_matcher_that_tries_every_route() {
         };
         assert_eq!(found, slow(&routes, host, method, &path), "{host} {method} {path} in {routes:?}");
     });
+}
+
+#[test]
+fn of_two_sides_each_answers_as_if_it_were_alone() {
+    bolero::check!().with_type::<Case>().with_iterations(60_000).with_max_len(64).with_test_time(PATIENCE).for_each(|case| {
+        // The rules fall in turn to one side, to the other, and to both.
+        let sides = |index: usize| [[true, false], [false, true], [true, true]][index % 3];
+        let mut both: Vec<(Route, [bool; 2])> = Vec::new();
+        let are_apart =
+            |both: &[(Route, [bool; 2])], one: usize, other: usize| (0..2).all(|side| !(both[one].1[side] && both[other].1[side]));
+        let routes = |both: &[(Route, [bool; 2])]| both.iter().map(|(route, _)| route.clone()).collect::<Vec<_>>();
+        for (index, route) in case.rules.iter().enumerate().filter_map(|(index, rule)| Some((index, rule.route()?))) {
+            both.push((route, sides(index)));
+            let alone = (0..2).all(|side| RouteTable::new(&routes(&of(&both, side))).is_ok());
+            let table = RouteTable::with_alternatives(&routes(&both), &|one, other| are_apart(&both, one, other));
+            assert_eq!(table.is_ok(), alone, "{both:?}");
+            if !alone {
+                both.pop();
+            }
+        }
+        let table = RouteTable::with_alternatives(&routes(&both), &|one, other| are_apart(&both, one, other)).unwrap();
+        let (host, method, path) = case.asked();
+        for side in 0..2 {
+            let places: Vec<usize> = (0..both.len()).filter(|&index| both[index].1[side]).collect();
+            let alone = RouteTable::new(&routes(&of(&both, side))).unwrap();
+            let alone = alone.find(host, method, &path).map(|found| (places[found.route], found.parameters.len()));
+            let found = table.find_served(host, method, &path, &|route| both[route].1[side]);
+            assert_eq!(found.map(|found| (found.route, found.parameters.len())), alone, "{host} {method} {path} in {both:?}");
+        }
+    });
+}
+
+fn of(both: &[(Route, [bool; 2])], side: usize) -> Vec<(Route, [bool; 2])> {
+    both.iter().filter(|(_, sides)| sides[side]).cloned().collect()
 }

@@ -36,7 +36,7 @@ impl Installation {
         let subject = (*generation.subject).clone();
         let settings = (*member.settings.load_full()).clone();
         let events = vec![Event::Granted(generation.consent_again(by, reason)), Event::Enabled { subject, by: by.to_owned(), settings }];
-        let last = shared.rest_on_new_record(&generation, generation.stands_since(), events).await?;
+        let last = shared.rest_on_new_record(&generation, generation.stands_since(), generation.account.since(), events).await?;
         member.hear(last);
         let from = match shared.packages.is_some() && generation.source.path().is_none() {
             true => Recipe::Recorded,

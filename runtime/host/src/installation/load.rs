@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::limits::LOG_RECORD_BYTES_MAX;
 use plugwork_core::record::Event;
-use plugwork_core::{CompileFailure, Grants, Limits};
+use plugwork_core::{CompileFailure, Grants, Limits, Subject};
 
 use super::Member;
 use super::hooks::Moment;
@@ -41,6 +41,12 @@ pub(crate) struct Kept {
     pub(super) expires_ms: Option<u64>,
 }
 
+/// Which file is loaded, and how: both as of one moment. Whoever holds `changing` finds them unchanged.
+pub(super) struct Plan {
+    subject: Arc<Subject>,
+    recipe: Arc<Recipe>,
+}
+
 impl Recipe {
     /// How another version of the same plugin is loaded again.
     pub(super) fn for_version(&self, version: &Generation) -> Self {
@@ -59,9 +65,7 @@ impl Member {
         if self.native.is_some() {
             return Err(Error::new(ErrorKind::Invalid, format!("`{}` is native: there is nothing to load", self.name)).of(&self.subject()));
         }
-        if let Some(generation) = self.current.load_full()
-            && !generation.work.gate.is_closed()
-        {
+        if let Some(generation) = self.open_current() {
             return Ok(generation);
         }
         if !self.is(Stage::Active) {
@@ -75,76 +79,107 @@ impl Member {
     }
 
     async fn load_current(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
-        // It may have been loaded between the look and the lead.
-        if let Some(generation) = self.current.load_full()
-            && !generation.work.gate.is_closed()
-        {
-            return Ok(generation);
-        }
-        let recipe = self.recipe.load_full();
-        let loaded = match self.load_to_run(runtime).await {
-            // Its file is not the one that has consent any more: it was updated while it was not loaded.
-            Err(error) if recipe.is_recorded() && self.follow_consent(runtime).await? => self.load_updated(runtime).await.map_err(|next| {
-                runtime
-                    .shared()
-                    .complain(Level::Warn, &format!("`{}` was updated and cannot be loaded: {next} (before: {error})", self.name));
-                next
-            }),
-            loaded => loaded,
-        };
-        let recipe = self.recipe.load_full();
-        match loaded {
-            Ok((generation, first)) => {
-                if let Some(newer) = self.run_from_here(runtime, &generation, &recipe)? {
-                    return Ok(newer);
-                }
-                self.lasts_until(runtime.shared(), generation.account.expires_ms());
-                runtime.shared().keep(self);
-                if first {
-                    self.after_activation(runtime).await;
-                }
-                Ok(generation)
+        let shared = runtime.shared();
+        // Why the version before could not be loaded, where that was found to be updated.
+        let mut before: Option<Error> = None;
+        loop {
+            // It may have been loaded between the look and the lead, or another version took its place during the load.
+            if let Some(generation) = self.open_current() {
+                return Ok(generation);
             }
-            Err(error) => {
-                if !is_passing(&error) {
-                    self.fail(runtime, &error);
-                }
-                Err(error)
+            let plan = self.plan();
+            let loaded = match self.is_updated() {
+                true => self.load_updated(runtime, &plan).await,
+                false => self.load_to_run(runtime, &plan).await,
+            };
+            let error = match loaded {
+                Ok((generation, first)) => match self.run_from_here(shared, &generation, &plan) {
+                    Ok(true) => {
+                        self.lasts_until(shared, generation.account.expires_ms());
+                        shared.keep(self);
+                        if first {
+                            self.after_activation(runtime).await;
+                        }
+                        return Ok(generation);
+                    }
+                    not_it => {
+                        // Nobody was sent to it.
+                        shared.retire(generation);
+                        not_it?;
+                        continue;
+                    }
+                },
+                Err(error) => error,
+            };
+            if self.is_another_by_now(runtime, &plan, &error).await? {
+                before.get_or_insert(error);
+                continue;
             }
+            if let Some(before) = before {
+                shared.complain(Level::Warn, &format!("`{}` was updated and cannot be loaded: {error} (before: {before})", self.name));
+            }
+            return Err(error);
         }
     }
 
-    /// Takes the file that has consent now, if that is another; says whether it is.
-    async fn follow_consent(&self, runtime: &Runtime) -> Result<bool> {
-        let Some(audit) = &runtime.shared().audit else { return Ok(false) };
-        let record = audit.records.consent(&self.key).await.map_err(Error::records)?;
-        let before = self.subject();
-        match record.map(|record| record.event()).transpose().map_err(Error::records)? {
-            Some(Event::Granted(consent)) if consent.subject != *before => {
-                self.becomes(consent.subject);
-                self.updated_from(Some(before.digest));
-                Ok(true)
-            }
-            _ => Ok(false),
+    /// The version that takes calls now, where one is loaded.
+    pub(super) fn open_current(&self) -> Option<Arc<Generation>> {
+        self.current.load_full().filter(|generation| !generation.work.gate.is_closed())
+    }
+
+    /// After a load that failed: whether there is another version to load by now. Where there is none, and the next try would end no better, it fails.
+    async fn is_another_by_now(self: &Arc<Self>, runtime: &Runtime, plan: &Plan, error: &Error) -> Result<bool> {
+        if is_passing(error) && self.updated_to(runtime, plan).await?.is_none() {
+            return Ok(!self.is_still(plan));
         }
+        // Whoever replaces it at this moment has written so, and comes to its end first. Nobody who has this right waits for a load.
+        let _one = self.changing.lock().await;
+        if !self.is_still(plan) {
+            return Ok(true);
+        }
+        // Its file is not the one that has consent any more: it was updated while it was not loaded.
+        if let Some(subject) = self.updated_to(runtime, plan).await? {
+            self.becomes(subject);
+            // One that never ran is not what ran before.
+            self.updated_from.lock().expect("no panic happens under this lock").get_or_insert(plan.subject.digest);
+            return Ok(true);
+        }
+        if !is_passing(error) {
+            self.fail(runtime, error);
+        }
+        Ok(false)
+    }
+
+    /// The file that has consent now, if that is another.
+    async fn updated_to(&self, runtime: &Runtime, plan: &Plan) -> Result<Option<Subject>> {
+        let Some(audit) = runtime.shared().audit.as_ref().filter(|_| plan.recipe.is_recorded()) else { return Ok(None) };
+        let record = audit.records.consent(&self.key).await.map_err(Error::records)?;
+        Ok(match record.map(|record| record.event()).transpose().map_err(Error::records)? {
+            Some(Event::Granted(consent)) if consent.subject != *plan.subject => Some(consent.subject),
+            _ => None,
+        })
     }
 
     /// The version that an update brought, told which one ran before, and asked how it is.
-    async fn load_updated(self: &Arc<Self>, runtime: &Runtime) -> Result<(Arc<Generation>, bool)> {
-        let (generation, first) = self.load_to_run(runtime).await?;
+    async fn load_updated(self: &Arc<Self>, runtime: &Runtime, plan: &Plan) -> Result<(Arc<Generation>, bool)> {
+        let (generation, first) = self.load_to_run(runtime, plan).await?;
         self.prove(runtime, &generation).await?;
         let settings = self.settings_after(runtime, &generation).await?;
-        let subject = (*generation.subject).clone();
-        self.write(runtime, vec![Event::Enabled { subject, by: "host".to_owned(), settings: settings.clone() }]).await?;
-        self.settings.store(Arc::new(settings));
-        self.updated_from(None);
-        runtime.shared().members.refresh();
+        let _one = self.changing.lock().await;
+        // Whoever changed it meanwhile has written down what it is now.
+        if self.is_still(plan) && self.is(Stage::Active) && self.is_updated() {
+            let subject = (*generation.subject).clone();
+            self.write(runtime, vec![Event::Enabled { subject, by: "host".to_owned(), settings: settings.clone() }]).await?;
+            self.settings.store(Arc::new(settings));
+            self.updated_from(None);
+            runtime.shared().members.refresh();
+        }
         Ok((generation, first))
     }
 
     /// As [`Member::load`]; asks the application where this is its first since it was attached, and says whether it was.
-    async fn load_to_run(self: &Arc<Self>, runtime: &Runtime) -> Result<(Arc<Generation>, bool)> {
-        let generation = self.load(runtime).await?;
+    async fn load_to_run(self: &Arc<Self>, runtime: &Runtime, plan: &Plan) -> Result<(Arc<Generation>, bool)> {
+        let generation = self.load(runtime, plan).await?;
         if self.activated.load(Ordering::Relaxed) {
             return Ok((generation, false));
         }
@@ -154,19 +189,17 @@ impl Member {
         Ok((generation, true))
     }
 
-    /// Calls go to it from here on, unless another version took its place since the recipe was read: gives that one.
-    fn run_from_here(&self, runtime: &Runtime, generation: &Arc<Generation>, recipe: &Arc<Recipe>) -> Result<Option<Arc<Generation>>> {
+    /// Calls go to it from here on, unless something else was loaded, or is to be loaded, since the plan was read: says which.
+    fn run_from_here(&self, shared: &Shared, generation: &Arc<Generation>, plan: &Plan) -> Result<bool> {
         let state = self.state.lock().expect("no panic happens under this lock");
         if state.stage() != Stage::Active {
             drop(state);
             return Err(self.unavailable());
         }
         // Under the lock that closing takes too: what is loaded past this line is found and drained by it.
-        runtime.shared().is_open(&self.subject())?;
-        if !Arc::ptr_eq(recipe, &self.recipe.load())
-            && let Some(newer) = self.current.load_full()
-        {
-            return Ok(Some(newer));
+        shared.is_open(&self.subject())?;
+        if !self.is_still(plan) || self.open_current().is_some() {
+            return Ok(false);
         }
         if let Some(left) = self.breaker_left.lock().expect("no panic happens under this lock").take()
             && left.0 == generation.subject.digest
@@ -175,18 +208,28 @@ impl Member {
         }
         self.current.store(Some(generation.clone()));
         self.count_generation();
-        Ok(None)
+        Ok(true)
     }
 
-    /// A generation as the recipe says, which nobody calls yet.
-    pub(super) async fn load(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
+    /// What is to be loaded, as of now.
+    pub(super) fn plan(&self) -> Plan {
+        let _both = self.state.lock().expect("no panic happens under this lock");
+        Plan { subject: self.subject(), recipe: self.recipe.load_full() }
+    }
+
+    /// Whether no other version took its place since that was read.
+    pub(super) fn is_still(&self, plan: &Plan) -> bool {
+        Arc::ptr_eq(&plan.recipe, &self.recipe.load())
+    }
+
+    /// A generation as planned, which nobody calls yet.
+    pub(super) async fn load(self: &Arc<Self>, runtime: &Runtime, plan: &Plan) -> Result<Arc<Generation>> {
         let shared = runtime.shared();
-        let subject = self.subject();
-        shared.is_open(&subject)?;
+        let Plan { subject, recipe } = plan;
+        shared.is_open(subject)?;
         // Before anything is fetched; accepting it asks again.
-        shared.make_room(&subject)?;
-        let recipe = self.recipe.load_full();
-        let source = match &*recipe {
+        shared.make_room(subject)?;
+        let source = match &**recipe {
             Recipe::Recorded => shared.package(subject.digest)?,
             Recipe::RecordedFrom(source) => source.clone(),
             Recipe::Kept(kept) => kept.source.clone(),
@@ -195,11 +238,11 @@ impl Member {
         let settings = self.settings.load_full();
         let configuration = serde_json::Value::Object(settings.configuration.clone());
         let offer = runtime.offer(&source).await?.tenant(&subject.tenant).instance(&subject.instance).configuration(configuration);
-        if offer.subject() != &*subject {
+        if offer.subject() != &**subject {
             let message = format!("the file of `{}` says that it is `{}`", self.name, offer.subject());
-            return Err(Error::new(ErrorKind::Manifest, message).of(&subject));
+            return Err(Error::new(ErrorKind::Manifest, message).of(subject));
         }
-        let plugin = match &*recipe {
+        let plugin = match &**recipe {
             Recipe::Kept(kept) => {
                 let offer = match kept.limits {
                     Some(limits) => offer.limits(limits),

@@ -46,12 +46,12 @@ impl Member {
     /// Loads it, once more after a while where its file cannot be had now: one that is away for a moment is not lost.
     pub(super) async fn load_or_lose(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
         for wait in FETCHED_AGAIN_AFTER {
-            match self.load(runtime).await {
+            match self.load(runtime, &self.plan()).await {
                 Err(error) if error.kind() == ErrorKind::Io => tokio::time::sleep(wait).await,
                 loaded => return loaded,
             }
         }
-        self.load(runtime).await
+        self.load(runtime, &self.plan()).await
     }
 }
 
@@ -59,7 +59,7 @@ impl Installation {
     /// As [`Installation::replace`]. `why` the version before cannot be loaded is the error where its consent does not stand either.
     pub(super) async fn replace_lost(&self, one: OwnedMutexGuard<()>, offer: Offer, by: &str, why: Error) -> Result<Replacement> {
         let lost = self.lost(why).await?;
-        let offer = self.fit(offer, lost.expires_ms, lost.limits)?;
+        let offer = self.fit(offer, lost.expires_ms, lost.limits)?.no_later_than(lost.expires_ms);
         let carried = carried_over(&lost.grants, offer.manifest());
         // What it asked for was in its file. What it was granted of that is known.
         match Offered::beyond(offer, &lost.grants, &lost.grants, &carried) {
@@ -86,6 +86,10 @@ impl Installation {
         let member = &self.member;
         if let Some(kept) = member.recipe.load().kept() {
             let (grants, limits, expires_ms) = (kept.grants.clone(), kept.limits, kept.expires_ms);
+            if expires_ms.is_some_and(|expires_ms| expires_ms <= self.runtime.shared().clock.now_ms()) {
+                let message = format!("consent to `{}` is over (and it cannot be loaded: {why})", member.name);
+                return Err(Error::new(ErrorKind::Refused, message).of(&member.subject()));
+            }
             return Ok(Lost { version: None, grants, limits, expires_ms, since: kept.since });
         }
         match member.consent_on_record(&self.runtime).await? {
@@ -120,7 +124,7 @@ impl Installation {
             if member.recipe.load().is_recorded() {
                 let granted = Event::Granted(Consent { grants: next.grants.clone(), ..consent });
                 let replaced = Event::Replaced { subject: (*next.subject).clone(), from, by };
-                member.hear(shared.rest_on_new_record(&next, Some(lost.since), vec![granted, replaced]).await?);
+                member.hear(shared.rest_on_new_record(&next, Some(lost.since), lost.since, vec![granted, replaced]).await?);
             } else {
                 next.still_has_consent()?;
             }

@@ -3,6 +3,7 @@
 //! Here is who is called and in which version. What each change does is in the files beside: `moves` (install, enable, disable, remove), `load`,
 //! `replace`, `start`. Easily got wrong: an installation that is active need not be loaded; its first call loads it.
 
+mod back;
 mod consented;
 mod direct;
 mod dynamic;
@@ -70,7 +71,7 @@ pub(crate) struct Member {
     /// The version that new calls go to, while it is active and loaded.
     current: ArcSwapOption<Generation>,
     /// The version before it, for as long as it may come back.
-    watched: Mutex<Option<replace::Watched>>,
+    watched: Mutex<Option<back::Watched>>,
     /// The file that ran when it was last enabled, where another has consent by now: what `migrate` is told of.
     updated_from: Mutex<Option<Digest>>,
     /// What was said when a version last went back by itself.

@@ -96,13 +96,21 @@ impl Runtime {
         if settings.points.is_empty() {
             settings.points = generation.facts.points().cloned().collect();
         }
-        let fresh = || Member::new((*generation.subject).clone(), settings, generation.recipe(self.shared()), None);
+        let fresh = || {
+            let member = Member::new((*generation.subject).clone(), settings, generation.recipe(self.shared()), None);
+            if generation.recorded {
+                // It begins with that consent: that the one before it was removed, which may not have been read yet, is no word about this one.
+                member.hear(generation.account.since());
+            }
+            member
+        };
         let member = self.shared().members.get_or_insert(&(&*generation.subject).into(), fresh);
         if member.is(Stage::Discovered) {
             member.advance(Move::Install, Actor::Operator, super::plain)?;
         }
         let current = member.current.load();
-        if *member.subject() == *generation.subject && current.as_ref().is_none_or(|current| !Arc::ptr_eq(current, generation)) {
+        // What is active goes on as it is: whoever enables this one is told so.
+        if *member.subject() == *generation.subject && current.is_none() && !member.is(Stage::Active) {
             *member.ready.lock().expect("no panic happens under this lock") = Some(generation.clone());
             // It may wait long to be enabled, so it makes room like any other.
             self.shared().keep(&member);
@@ -242,7 +250,7 @@ impl Member {
         // What was kept may have lost its consent since: the records say why.
         let generation = match ready.filter(|generation| !generation.account.revoked()) {
             Some(generation) => generation,
-            None => self.load(runtime).await?,
+            None => self.load(runtime, &self.plan()).await?,
         };
         // Before anything of it runs: consent on no record ends without a word that loading could find.
         generation.still_has_consent()?;

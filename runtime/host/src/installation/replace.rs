@@ -1,6 +1,6 @@
 //! Replacing a version by another while calls go on: the new one is compiled, linked and proved beside the old one, then new calls go to it.
 //!
-//! The old version stays ready for as long as the new one is watched, and takes its place again by itself where calls fail or take too long.
+//! The old version stays ready for as long as the new one is watched (`back`).
 //! Easily got wrong: everything that can fail comes before the record, and the record before the swap, so a process that dies comes up with
 //! exactly one of the two. State that the old version changes after its snapshot is lost.
 
@@ -11,11 +11,11 @@ use plugwork_core::consent::{carried_over, to_ask};
 use plugwork_core::difference::Difference;
 use plugwork_core::lifecycle::{Actor, Move, Stage};
 use plugwork_core::record::{Consent, ConsentKey, Event};
-use plugwork_core::rollback::{self, Observed, Verdict, Why};
 use plugwork_core::{Digest, Grants, Limits};
 use semver::Version;
 use tokio::sync::OwnedMutexGuard;
 
+use super::back::Watched;
 use super::hooks::Moment;
 use super::load::Recipe;
 use super::{Installation, Member};
@@ -23,7 +23,6 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
 use crate::interfaces::handover::SNAPSHOT_BYTES_MAX;
 use crate::live::Live;
-use crate::log::Level;
 use crate::offer::Offer;
 use crate::runtime::{Runtime, Shared};
 
@@ -64,15 +63,19 @@ pub struct Offered {
     pub difference: Difference,
 }
 
+/// The consent that a version begins from which takes another's place.
+struct Stands {
+    /// What the file asked for to which it was given.
+    asked: Grants,
+    grants: Grants,
+    limits: Option<Limits>,
+    expires_ms: Option<u64>,
+    /// Its record.
+    since: u64,
+}
+
 /// Why consent is given to a version by nobody's word.
 pub(super) const NO_MORE: &str = "a version that asks for no more";
-
-/// A new version under watch.
-pub(crate) struct Watched {
-    pub(super) before: Arc<Generation>,
-    observed_before: Observed,
-    since_ms: u64,
-}
 
 impl Runtime {
     /// Replaces the version of an installation: see [`Installation::replace`].
@@ -89,29 +92,80 @@ impl Installation {
     /// A version that asks for more is given back as an offer. One that does not have the points of the old one, does not start, refuses
     /// `migrate` or `restore`, or is not well, is an error; the old one keeps running in all these cases.
     pub async fn replace(&self, offer: Offer, by: &str) -> Result<Replacement> {
-        let one = self.member.changing.clone().lock_owned().await;
-        let before = match self.member.latest(&self.runtime).await {
+        let (one, latest) = self.to_replace().await;
+        let before = match latest {
             Err(error) if self.member.is_lost(&error) => return self.replace_lost(one, offer, by, error).await,
             before => before?,
         };
-        let offer = self.fit(offer, before.account.expires_ms(), before.limits_given)?;
-        let asked_before = before.manifest.as_ref().map_or_else(|| before.grants.clone(), Grants::all_asked);
-        let carried = carried_over(&before.grants, offer.manifest());
-        match Offered::beyond(offer, &asked_before, &before.grants, &carried) {
-            Ok(offer) => self.swap(one, &before, offer.by(by, NO_MORE), carried, by).await.map(Replacement::Done),
+        let stands = self.stands(&before).await?;
+        // Nobody says anything new: it lasts no longer than what stands.
+        let offer = self.fit(offer, stands.expires_ms, stands.limits)?.no_later_than(stands.expires_ms);
+        let carried = carried_over(&stands.grants, offer.manifest());
+        match Offered::beyond(offer, &stands.asked, &stands.grants, &carried) {
+            Ok(offer) => self.swap(one, &before, stands.since, offer.by(by, NO_MORE), carried, by).await.map(Replacement::Done),
             Err(offered) => Ok(Replacement::Offered(offered)),
         }
     }
 
     /// As [`Installation::replace`], with these grants: somebody consented to them.
     pub async fn replace_with(&self, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
-        let one = self.member.changing.clone().lock_owned().await;
-        let before = match self.member.latest(&self.runtime).await {
+        let (one, latest) = self.to_replace().await;
+        let before = match latest {
             Err(error) if self.member.is_lost(&error) => return self.replace_lost_with(one, offer, grants, by, error).await,
             before => before?,
         };
-        let offer = self.fit(offer, before.account.expires_ms(), before.limits_given)?;
-        self.swap(one, &before, offer.by(by, "consent to another version"), grants, by).await
+        let stands = self.stands(&before).await?;
+        let offer = self.fit(offer, stands.expires_ms, stands.limits)?;
+        self.swap(one, &before, stands.since, offer.by(by, "consent to another version"), grants, by).await
+    }
+
+    /// What another version may have without a word of anybody: what the version before has, or what is on record where somebody decided since.
+    async fn stands(&self, before: &Generation) -> Result<Stands> {
+        let (member, shared) = (&self.member, self.runtime.shared());
+        let asked = before.manifest.as_ref().map_or_else(|| before.grants.clone(), Grants::all_asked);
+        let since = before.account.since();
+        let (grants, limits, expires_ms) = (before.grants.clone(), before.limits_given, before.account.expires_ms());
+        let stands = Stands { asked, grants, limits, expires_ms, since };
+        let Some(audit) = shared.audit.as_ref().filter(|_| member.recipe.load().is_recorded()) else { return Ok(stands) };
+        let record = audit.records.consent(&member.key).await.map_err(Error::records)?;
+        let Some(record) = record.filter(|record| record.sequence != since) else { return Ok(stands) };
+        match record.event().map_err(Error::records)? {
+            Event::Granted(consent) if !consent.expired(shared.clock.now_ms()) => {
+                // What another file asked for is not known here; what it was granted is.
+                let asked = if consent.subject == *before.subject { stands.asked } else { consent.grants.clone() };
+                let Consent { grants, limits, expires_ms, .. } = consent;
+                Ok(Stands { asked, grants, limits, expires_ms, since: record.sequence })
+            }
+            _ => {
+                let message = format!("consent to `{}` was taken back or is over", member.name);
+                Err(Error::new(ErrorKind::Refused, message).of(&member.subject()))
+            }
+        }
+    }
+
+    /// The right to change it, which nobody else has meanwhile, and the version that a replacement begins from, also where it takes no calls now.
+    async fn to_replace(&self) -> (OwnedMutexGuard<()>, Result<Arc<Generation>>) {
+        let member = &self.member;
+        let mut loaded = None;
+        loop {
+            let one = member.changing.clone().lock_owned().await;
+            if member.native.is_some() || !member.is(Stage::Active) {
+                let latest = member.at_rest(&self.runtime).await;
+                return (one, latest);
+            }
+            if let Some(current) = member.open_current() {
+                return (one, Ok(current));
+            }
+            let plan = member.plan();
+            match loaded.take() {
+                // Where little fits it may be unloaded again by now: it is the version all the same.
+                Some((before, result)) if member.is_still(&before) => return (one, result),
+                _ => {}
+            }
+            // Not with this right in hand: a load needs it where it finds that the version was updated.
+            drop(one);
+            loaded = Some((plan, member.loaded(&self.runtime).await));
+        }
     }
 
     /// The offer for this installation; an error where it is of another package.
@@ -140,10 +194,19 @@ impl Installation {
         }
     }
 
-    /// `one` is the right to change it, which nobody else has meanwhile.
-    async fn swap(&self, one: OwnedMutexGuard<()>, before: &Arc<Generation>, offer: Offer, grants: Grants, by: &str) -> Result<Replaced> {
+    /// `one` is the right to change it, which nobody else has meanwhile; `decided` is the latest record about its consent, as far as it is on record.
+    async fn swap(
+        &self,
+        one: OwnedMutexGuard<()>,
+        before: &Arc<Generation>,
+        decided: u64,
+        offer: Offer,
+        grants: Grants,
+        by: &str,
+    ) -> Result<Replaced> {
         let shared = self.runtime.shared();
         let began = Instant::now();
+        before.account.end_if_expired(shared.clock.now_ms());
         before.still_has_consent()?;
         shared.make_room(offer.subject())?;
         let change = offer.change(&grants, Some(before.subject.digest));
@@ -169,7 +232,7 @@ impl Installation {
                 handed_over_bytes,
                 prepared_in,
             };
-            this.commit(&before, &next, live, consent, &by).await?;
+            this.commit(&before, &next, live, (decided, consent), &by).await?;
             let shared = this.runtime.shared();
             shared.tell(Moment::Update, &change).await;
             Ok(Replaced { generation: this.member.generations(), ..replaced })
@@ -178,7 +241,14 @@ impl Installation {
     }
 
     /// Puts it on record and sends new calls to it.
-    async fn commit(&self, before: &Arc<Generation>, next: &Arc<Generation>, live: Box<Live>, consent: Consent, by: &str) -> Result<()> {
+    async fn commit(
+        &self,
+        before: &Arc<Generation>,
+        next: &Arc<Generation>,
+        live: Box<Live>,
+        (decided, consent): (u64, Consent),
+        by: &str,
+    ) -> Result<()> {
         let (member, shared) = (&self.member, self.runtime.shared());
         let settings = member.settings_of(Some(&before.facts), next)?;
         let active = member.is(Stage::Active);
@@ -188,7 +258,7 @@ impl Installation {
                 events.push(Event::Enabled { subject: (*next.subject).clone(), by: by.to_owned(), settings: settings.clone() });
             }
             events.push(Event::Replaced { subject: (*next.subject).clone(), from: before.subject.digest, by: by.to_owned() });
-            let recorded = shared.rest_on_new_record(next, before.stands_since(), events).await;
+            let recorded = shared.rest_on_new_record(next, before.stands_since(), decided, events).await;
             match recorded {
                 Ok(last) => member.hear(last),
                 Err(error) => {
@@ -202,12 +272,13 @@ impl Installation {
         }
         // Of one that is not called nothing is kept warm.
         let rest = if active { next.warm(live) } else { Some(live) };
-        next.end_all(rest).await;
         let recipe = member.recipe.load().for_version(next);
         member.settings.store(Arc::new(settings));
         // It was told which one ran before.
         member.updated_from(None);
         member.take_over(&self.runtime, next, before, recipe);
+        // Now, and not between the record and the step above: a guest may take its time to say goodbye.
+        next.end_all(rest).await;
         Ok(())
     }
 }
@@ -253,15 +324,12 @@ async fn prove(live: &mut Live, before: &Generation, next: &Generation, from_ver
 }
 
 impl Member {
-    /// The version that a replacement begins from, also where it takes no calls now.
-    async fn latest(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
+    /// The version that a replacement begins from, where it takes no calls now.
+    async fn at_rest(self: &Arc<Self>, runtime: &Runtime) -> Result<Arc<Generation>> {
         if self.native.is_some() {
             return Err(
                 Error::new(ErrorKind::Invalid, format!("`{}` is native: it is replaced with its host", self.name)).of(&self.subject())
             );
-        }
-        if self.is(Stage::Active) {
-            return self.loaded(runtime).await;
         }
         lifecycle_allows(self)?;
         let ready = self.ready.lock().expect("no panic happens under this lock").clone();
@@ -312,108 +380,6 @@ impl Member {
         }
         shared.watch_member(self);
     }
-
-    /// Looks at a new version; says whether it has to be looked at again.
-    pub(crate) async fn look_after(self: &Arc<Self>, runtime: &Runtime) -> bool {
-        let shared = runtime.shared();
-        let current = self.current.load_full();
-        let why = {
-            let mut watched = self.watched.lock().expect("no panic happens under this lock");
-            let Some(watch) = &*watched else { return false };
-            let elapsed_ms = shared.now_ms().saturating_sub(watch.since_ms);
-            // Of one that was unloaded nothing is seen; its time passes all the same.
-            let observed = current.as_ref().map(|current| current.work.observed.snapshot()).unwrap_or_default();
-            match rollback::verdict(&shared.rollback, &watch.observed_before, &observed, elapsed_ms) {
-                Verdict::Wait => return true,
-                Verdict::Keep => {
-                    if let Some(watch) = watched.take() {
-                        shared.retire(watch.before);
-                    }
-                    return false;
-                }
-                Verdict::Back(why) => why,
-            }
-        };
-        // Somebody changes it at this moment: that counts more.
-        let (Ok(_one), Some(current)) = (self.changing.try_lock(), current) else { return true };
-        // Somebody changed it since it was judged.
-        if self.current.load().as_ref().is_none_or(|now| !Arc::ptr_eq(now, &current)) {
-            return self.is_watched();
-        }
-        if let Err(error) = self.go_back(runtime, &current, &why).await {
-            // Not tried again: what stands against it (other consent, a runtime that closes) will not go away by itself.
-            shared.complain(Level::Error, &format!("`{}` should go back to the version before ({why}), and cannot: {error}", self.name));
-            if let Some(watched) = self.watched.lock().expect("no panic happens under this lock").take() {
-                shared.retire(watched.before);
-            }
-        }
-        false
-    }
-
-    fn is_watched(&self) -> bool {
-        self.watched.lock().expect("no panic happens under this lock").is_some()
-    }
-
-    /// The version before takes its place again.
-    async fn go_back(self: &Arc<Self>, runtime: &Runtime, current: &Arc<Generation>, why: &Why) -> Result<()> {
-        let shared = runtime.shared();
-        let before = match &*self.watched.lock().expect("no panic happens under this lock") {
-            Some(watched) => watched.before.clone(),
-            None => return Ok(()),
-        };
-        shared.is_open(&self.subject())?;
-        // It was renewed for the version that runs, or for nobody: what is over for the one before stays over.
-        before.account.end_if_expired(shared.clock.now_ms());
-        before.still_has_consent()?;
-        self.advance(Move::Update, Actor::Watch, super::plain)?;
-        let settings = self.settings_of(Some(&current.facts), &before)?;
-        if self.recipe.load().is_recorded() {
-            // Somebody consented to something else meanwhile: that is no business of a watch.
-            let audit = shared.audit.as_ref();
-            let latest = match audit {
-                Some(audit) => audit.records.consent(&self.key).await.map_err(Error::records)?,
-                None => None,
-            };
-            if latest.is_some_and(|latest| latest.sequence != current.account.since()) {
-                return Err(Error::new(ErrorKind::Refused, "somebody decided about its consent meanwhile").of(&self.subject()));
-            }
-            let (subject, reason) = ((*before.subject).clone(), format!("rolled back: {why}"));
-            let events = vec![
-                Event::Granted(before.consent_again("host", &reason)),
-                Event::Enabled { subject: subject.clone(), by: "host".to_owned(), settings: settings.clone() },
-                Event::RolledBack { subject, from: current.subject.digest, why: why.to_string() },
-            ];
-            self.hear(shared.rest_on_new_record(&before, current.stands_since(), events).await?);
-        }
-        let recipe = self.recipe.load().for_version(&before);
-        self.watched.lock().expect("no panic happens under this lock").take();
-        self.settings.store(Arc::new(settings));
-        {
-            let state = self.state.lock().expect("no panic happens under this lock");
-            self.recipe.store(Arc::new(recipe));
-            self.subject.store(before.subject.clone());
-            if state.stage() != Stage::Active {
-                shared.retire(before.clone());
-                return Ok(());
-            }
-            self.current.store(Some(before.clone()));
-        }
-        self.count_generation();
-        self.lasts_until(shared, before.account.expires_ms());
-        shared.keep(self);
-        shared.members.refresh();
-        shared.retire(current.clone());
-        // Where both say the same version, or none, only the digests tell them apart.
-        let told_apart = current.version().is_some() && current.version() != before.version();
-        let version = |generation: &Generation| match generation.version().filter(|_| told_apart) {
-            Some(version) => version.to_string(),
-            None => generation.subject.digest.short().to_string(),
-        };
-        let message = format!("`{}` {} was rolled back to {}: {why}", self.name, version(current), version(&before));
-        *self.rolled_back.lock().expect("no panic happens under this lock") = Some(message.clone());
-        shared.complain(Level::Warn, &message);
-        Ok(())
-    }
 }
 
 fn lifecycle_allows(member: &Member) -> Result<()> {
@@ -446,18 +412,5 @@ impl Generation {
     /// The record that its consent rests on; none where it was ended.
     pub(super) fn stands_since(&self) -> Option<u64> {
         (!self.account.revoked()).then(|| self.account.since())
-    }
-
-    /// The consent that it runs with, to be put on record again.
-    pub(super) fn consent_again(&self, by: &str, reason: &str) -> Consent {
-        Consent {
-            subject: (*self.subject).clone(),
-            version: self.version().cloned(),
-            grants: self.grants.clone(),
-            approver: by.to_owned(),
-            reason: reason.to_owned(),
-            expires_ms: self.account.expires_ms(),
-            limits: self.limits_given,
-        }
     }
 }

@@ -362,6 +362,7 @@ impl Member {
     /// It is another file from here on, which is loaded when it is enabled: what was kept of it is the old one.
     pub(super) fn becomes(&self, subject: Subject) {
         self.ready.lock().expect("no panic happens under this lock").take();
+        let _both = self.state.lock().expect("no panic happens under this lock");
         self.subject.store(Arc::new(subject));
         self.recipe.store(Arc::new(Recipe::Recorded));
     }

@@ -67,7 +67,9 @@ pub(super) fn serve(state: &Path, io: &Handle, give: impl Fn(&Question) -> Value
         }
         Err(error) if error.kind() == ErrorKindOfIo::NotFound => {}
         // A process of this number died here and left it: no other process has this number now.
-        Err(_) => std::fs::remove_file(&path).map_err(failed)?,
+        Err(error) if error.kind() == ErrorKindOfIo::ConnectionRefused => std::fs::remove_file(&path).map_err(failed)?,
+        // Nothing is known of whoever may answer there.
+        Err(error) => return Err(failed(error)),
     }
     let _within = io.enter();
     let listener = UnixListener::bind(&through).map_err(failed)?;
@@ -205,5 +207,16 @@ mod tests {
         drop(first);
         drop(std::os::unix::net::UnixListener::bind(state.path().join(format!("run/{}.sock", std::process::id()))).unwrap());
         serve(state.path(), &Handle::current(), |_| json!(3)).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_socket_of_which_it_cannot_be_told_whether_it_is_answered_is_left_alone() {
+        let state = tempfile::tempdir().unwrap();
+        drop(serve(state.path(), &Handle::current(), |_| json!(1)).unwrap());
+        let path = state.path().join(format!("run/{}.sock", std::process::id()));
+        // Alive, and of another kind: connecting to it fails, but not because nobody is there.
+        let _alive = std::os::unix::net::UnixDatagram::bind(&path).unwrap();
+        assert_eq!(serve(state.path(), &Handle::current(), |_| json!(2)).err().unwrap().kind(), ErrorKind::Io);
+        assert!(path.exists());
     }
 }

@@ -139,6 +139,12 @@ impl Offer {
         self
     }
 
+    /// Until then at the latest, whoever said what.
+    pub(crate) fn no_later_than(mut self, expires_ms: Option<u64>) -> Self {
+        self.approval.expires_ms = self.approval.expires_ms.into_iter().chain(expires_ms).min();
+        self
+    }
+
     /// Whose plugin it would be.
     pub fn subject(&self) -> &Subject {
         &self.subject

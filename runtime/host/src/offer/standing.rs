@@ -16,11 +16,16 @@ use crate::plugin::Plugin;
 impl Offer {
     /// What stands on record for this package in this tenant and instance. `None` also where the runtime keeps no records.
     pub async fn standing(&self) -> Result<Standing> {
+        Ok(self.standing_since().await?.0)
+    }
+
+    /// What stands, and the record that says so.
+    async fn standing_since(&self) -> Result<(Standing, Option<u64>)> {
         let runtime = self.runtime.shared();
-        let Some(audit) = &runtime.audit else { return Ok(Standing::None) };
-        let latest = self.latest(audit).await?;
-        let event = latest.map(|record| record.event()).transpose().map_err(Error::records)?;
-        Ok(Standing::of(event.as_ref(), self.digest(), runtime.clock.now_ms()))
+        let Some(audit) = &runtime.audit else { return Ok((Standing::None, None)) };
+        let Some(latest) = self.latest(audit).await? else { return Ok((Standing::None, None)) };
+        let event = latest.event().map_err(Error::records)?;
+        Ok((Standing::of(Some(&event), self.digest(), runtime.clock.now_ms()), Some(latest.sequence)))
     }
 
     /// The record that decides: the latest of its own, or of every instance of its package where that was taken back later.
@@ -41,7 +46,8 @@ impl Offer {
     /// Accepts it with the grants that are on record for exactly this file, and with no others. An error of kind `Refused` says why there
     /// are none: never given, given to another file, expired, revoked.
     pub async fn resume(mut self) -> Result<Plugin> {
-        let standing = self.standing().await?;
+        // Both of one look: a revocation between two would be the record that this rests on.
+        let (standing, since) = self.standing_since().await?;
         let consent = standing
             .consent(&self.subject.to_string(), self.digest())
             .map_err(|denial| Error::refused(format!("cannot load `{}`:", self.subject), vec![denial]).of(&self.subject))?;
@@ -49,10 +55,8 @@ impl Offer {
         self.approval.expires_ms = consent.expires_ms;
         let grants = consent.grants.clone();
         // The account rests on that record, whatever is appended while this compiles.
-        if let Some(audit) = &self.runtime.shared().audit {
-            self.approval.rests_on = self.latest(audit).await?.map(|record| record.sequence);
-            self.approval.resumes = true;
-        }
+        self.approval.rests_on = since;
+        self.approval.resumes = true;
         self.unrecorded().accept_only(grants).await
     }
 

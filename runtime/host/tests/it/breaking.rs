@@ -177,3 +177,24 @@ async fn a_call_that_finds_no_room_is_no_proof_that_it_works_again() {
     assert_eq!(failing.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Fault);
     assert_eq!(breaker(), "open", "one fault is enough");
 }
+
+#[tokio::test]
+async fn a_call_of_a_session_from_before_it_opened_says_nothing_when_it_ends() {
+    let house = House::new();
+    let runtime = house.builder().breaker(Settings { faults: 1, open_ms: 300, ..Settings::default() }).open().await.unwrap();
+    let run = "(if (i32.eqz (local.get 0)) (then unreachable)) call $hold (i32.const 7)";
+    let installation = house.enabled(&runtime, "", &Life { run, ..Life::default() }).await;
+    let mut session = installation.session::<Number>().await.unwrap();
+    house.stage.holds();
+    let calling = tokio::spawn(async move { session.call_input(&1).await });
+    until("it is in the host", || house.stage.inside() == 1).await;
+    assert_eq!(installation.call::<Number>(&0).await.unwrap_err().kind(), ErrorKind::Fault);
+    assert_eq!(runtime.status()[0].breaker, "open");
+    // Past its time: whoever asks now is the one to try.
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    house.stage.let_go();
+    assert_eq!(calling.await.unwrap().unwrap(), 7);
+    assert_eq!(runtime.status()[0].breaker, "open");
+    assert_eq!(installation.call::<Number>(&1).await.unwrap(), 7);
+    assert_eq!(runtime.status()[0].breaker, "closed", "that one tried");
+}

@@ -11,6 +11,7 @@ use plugwork::{ErrorKind, Fault, Grants, Limits, Runtime};
 use serde_json::json;
 
 use crate::guest::{CALLS, ECHO, Guest};
+use crate::steered::Steered;
 use crate::world::{Calls, Number, fault, grant};
 
 const LOOP: &str = r#"(func (export "run") (param i32) (result i32) (loop $again (br $again)) i32.const 0)"#;
@@ -179,6 +180,19 @@ async fn consent_that_is_over_stops_what_runs() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     hand.0.store(1_000, Ordering::SeqCst);
     assert_eq!(fault(call.await.unwrap()), Fault::Revoked);
+}
+
+#[tokio::test]
+async fn a_revocation_between_two_looks_is_not_what_a_resumed_consent_rests_on() {
+    let steered = Steered::new(records());
+    let records: Arc<dyn Records> = Arc::new(steered.clone());
+    let runtime = runtime(&records).await;
+    runtime.offer(&guest().source()).await.unwrap().accept().await.unwrap();
+    let offer = runtime.offer(&guest().source()).await.unwrap();
+    let subject = offer.subject().clone();
+    // The first look reads two keys.
+    steered.before_look(3, vec![Event::Revoked { subject, by: "grace".to_owned(), reason: "leak".to_owned() }]);
+    assert_eq!(code(&offer.resume().await.unwrap_err()), "E-CONSENT-REVOKED");
 }
 
 #[tokio::test]

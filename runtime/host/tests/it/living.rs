@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 use plugwork::capability::{Capability, Configured, Prepare};
@@ -44,6 +44,15 @@ struct Played {
     most_inside: AtomicUsize,
     elsewhere: AtomicUsize,
     blocks_ms: AtomicU32,
+    loads: Mutex<Loads>,
+    load_goes: Condvar,
+}
+
+/// Whose loads are held, and whether one is.
+#[derive(Default)]
+struct Loads {
+    of: Option<Digest>,
+    is_held: bool,
 }
 
 impl Stage {
@@ -84,6 +93,35 @@ impl Stage {
         self.0.most_inside.load(Ordering::SeqCst)
     }
 
+    /// From here on whoever loads this file waits, on its thread, past its first look at the consent. For tests with several threads.
+    pub(crate) fn holds_loads_of(&self, digest: Digest) {
+        self.0.loads.lock().unwrap().of = Some(digest);
+    }
+
+    pub(crate) fn load_is_held(&self) -> bool {
+        self.0.loads.lock().unwrap().is_held
+    }
+
+    pub(crate) fn lets_load_go(&self) {
+        self.0.loads.lock().unwrap().of = None;
+        self.0.load_goes.notify_all();
+    }
+
+    fn load(&self, digest: Digest) {
+        let is_held = |loads: &mut Loads| loads.of == Some(digest);
+        if !is_held(&mut self.0.loads.lock().unwrap()) {
+            return;
+        }
+        // Others go on meanwhile, on another thread.
+        tokio::task::block_in_place(|| {
+            let mut loads = self.0.loads.lock().unwrap();
+            loads.is_held = true;
+            // A test that failed lets nobody go: its threads have to end all the same.
+            let (mut loads, _) = self.0.load_goes.wait_timeout_while(loads, Duration::from_secs(60), is_held).unwrap();
+            loads.is_held = false;
+        });
+    }
+
     async fn hold(&self) {
         struct Inside<'a>(&'a AtomicUsize);
         impl Drop for Inside<'_> {
@@ -114,7 +152,8 @@ impl Capability for Stage {
         &["test:host/stage"]
     }
 
-    fn configure(&self, _: &Subject, _: &Map<String, Value>) -> Result<Box<dyn Configured>, Issue> {
+    fn configure(&self, subject: &Subject, _: &Map<String, Value>) -> Result<Box<dyn Configured>, Issue> {
+        self.load(subject.digest);
         Ok(Box::new(self.clone()))
     }
 }
@@ -275,8 +314,13 @@ impl House {
 
     /// A runtime of this house. No share of the processor: what is slow here is the machine's doing.
     pub(crate) fn builder(&self) -> Builder {
+        self.builder_without_files().packages(self.files.clone())
+    }
+
+    /// One that knows a file only where somebody gave it.
+    pub(crate) fn builder_without_files(&self) -> Builder {
         let limits = Limits { cpu_percent: None, host_calls_per_second: None, deadline_ms: 60_000, ..Limits::interactive() };
-        world::builder().provide(self.stage.clone()).records(self.records.clone()).packages(self.files.clone()).limits(limits)
+        world::builder().provide(self.stage.clone()).records(self.records.clone()).limits(limits)
     }
 
     pub(crate) async fn open(&self) -> Runtime {

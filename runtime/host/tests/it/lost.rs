@@ -129,6 +129,10 @@ impl Records for Away {
         self.0.append(at_ms, events)
     }
 
+    fn append_after(&self, end: u64, at_ms: u64, events: Vec<Event>) -> Pending<'_, Option<Vec<Record>>> {
+        self.0.append_after(end, at_ms, events)
+    }
+
     fn read(&self, after: u64, limit: u32) -> Pending<'_, Vec<Record>> {
         self.0.read(after, limit)
     }

@@ -6,13 +6,16 @@
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
 mod accounts;
+mod again;
 mod allocation;
 mod breaking;
 mod broken;
 mod cache;
 mod canary;
+mod carrying;
 mod compile;
 mod consent;
+mod crossing;
 mod denials;
 mod density;
 mod dispatch;
@@ -46,6 +49,7 @@ mod scarcity;
 mod sessions;
 mod smith;
 mod starting;
+mod steered;
 mod unrecorded;
 mod updating;
 mod world;

@@ -1,8 +1,9 @@
 //! Instances that serve several calls: only where it was asked for and granted, as often as granted, and never across a tenant, a name, a grant, a
 //! version or a fault.
 
+use plugwork::core::lifecycle::State;
 use plugwork::core::record::Settings;
-use plugwork::{Grants, Installation, Limits, Preload, Resident, Runtime, Start};
+use plugwork::{Allocation, Builder, Grants, Installation, Limits, Preload, Resident, Runtime, Start};
 use serde_json::json;
 
 use crate::living::{COUNTS, House, Life, REUSE, until};
@@ -150,6 +151,75 @@ async fn a_warm_instance_makes_room_for_a_session_of_its_plugin() {
     assert_eq!(counts(&installation, 2).await, [1, 2]);
     let mut session = installation.session::<Number>().await.unwrap();
     assert_eq!(session.call_input(&0).await.unwrap(), 1001);
+}
+
+const HOLDS: &str = "(if (i32.eq (local.get 0) (i32.const 1)) (then call $hold)) (global.set $n (i32.add (global.get $n) (i32.const 1)))
+    (global.get $n)";
+
+/// One instance at most, of one that serves many calls; and a call that is in the middle of it.
+async fn busy(house: &House, builder: Builder) -> (Runtime, Installation, tokio::task::JoinHandle<u32>) {
+    let limits = Limits { instances: 1, deadline_ms: 10_000, cpu_percent: None, ..Limits::interactive() };
+    let runtime = builder.limits(limits).open().await.unwrap();
+    let installation = house.enabled(&runtime, "", &Life { run: HOLDS, ..counting(REUSE) }).await;
+    house.stage.holds();
+    let calling = installation.clone();
+    let call = tokio::spawn(async move { calling.call::<Number>(&1).await.unwrap() });
+    until("it is in the host", || house.stage.inside() == 1).await;
+    (runtime, installation, call)
+}
+
+#[tokio::test]
+async fn a_call_that_waits_for_an_instance_gets_the_one_that_comes_back() {
+    let house = House::new();
+    let (runtime, installation, first) = busy(&house, house.builder()).await;
+    let calls: Vec<_> = (0..5)
+        .map(|_| {
+            let installation = installation.clone();
+            tokio::spawn(async move { installation.call::<Number>(&0).await.unwrap() })
+        })
+        .collect();
+    until("they wait", || runtime.status()[0].waiting == 5).await;
+    house.stage.let_go();
+    let mut counts = vec![first.await.unwrap()];
+    for call in calls {
+        counts.push(call.await.unwrap());
+    }
+    counts.sort_unstable();
+    assert_eq!((counts, runtime.status()[0].waiting), (vec![1, 2, 3, 4, 5, 6], 0), "all in one instance");
+}
+
+#[tokio::test]
+async fn a_session_that_waits_gets_the_place_of_the_instance_that_comes_back() {
+    let house = House::new();
+    let (runtime, installation, first) = busy(&house, house.builder()).await;
+    let waiting = tokio::spawn(async move { installation.session::<Number>().await.unwrap().call_input(&0).await.unwrap() });
+    until("it waits", || runtime.status()[0].waiting == 1).await;
+    house.stage.let_go();
+    assert_eq!((first.await.unwrap(), waiting.await.unwrap()), (1, 1));
+}
+
+#[tokio::test]
+async fn a_call_of_another_plugin_that_waits_gets_the_place_of_the_instance_that_comes_back() {
+    let house = House::new();
+    let (runtime, _installation, first) = busy(&house, house.builder().allocation(Allocation::Pooling { instances: 2 })).await;
+    // The pool's other place is taken by one that is never called.
+    let other = house.install(&runtime, "other", &counting("")).await;
+    let enabling = tokio::spawn(async move { other.enable("ada").await.map(|()| other) });
+    let other = enabling.await.unwrap().unwrap();
+    let holder = other.session::<Number>().await.unwrap();
+    let third = house.install(&runtime, "third", &counting("")).await;
+    let waiting = tokio::spawn(async move {
+        third.enable("ada").await.unwrap();
+        third.call::<Number>(&0).await.unwrap()
+    });
+    until("it waits", || runtime.capacity().0.instances == 2 && runtime.status().iter().any(|status| status.state == State::Enabling))
+        .await;
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    house.stage.let_go();
+    assert_eq!((first.await.unwrap(), waiting.await.unwrap()), (1, 1001));
+    drop(holder);
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! Going back by itself: a version that fails or is slow within its window makes room for the one before, and says why.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use plugwork::core::lifecycle::State;
@@ -9,6 +10,7 @@ use plugwork::{ErrorKind, Installation, Preload, Runtime, Start};
 
 use crate::consent::Hand;
 use crate::living::{House, Life, REUSE, all_asked, until};
+use crate::steered::Steered;
 use crate::world::Number;
 
 /// Traps while the mood is 1.
@@ -148,4 +150,28 @@ async fn a_version_whose_consent_is_over_gets_no_calls_back_where_only_the_new_o
     assert!(!house.story().await.contains(&"rolled back 1.0.0".to_owned()), "{:?}", house.story().await);
     assert_eq!((installation.state(), installation.subject().digest), (State::Active, runtime.status()[0].digest));
     assert_eq!(runtime.status()[0].version.as_deref(), Some("2.0.0"));
+}
+
+#[tokio::test]
+async fn a_version_that_goes_back_while_its_runtime_closes_is_not_attached_again() {
+    let mut house = House::new();
+    let records = Steered::new(house.records.clone());
+    house.records = Arc::new(records.clone());
+    let runtime = house.builder().rollback(watch()).open().await.unwrap();
+    let installation = house.enabled(&runtime, "", &life("1.0.0", FAST)).await;
+    house.replace(&installation, &runtime, &life("2.0.0", "unreachable")).await.unwrap();
+    records.holds_replacements();
+    for _ in 0..4 {
+        installation.call::<Number>(&0).await.unwrap_err();
+    }
+    until("it is on record", || records.is_held()).await;
+    let looking = runtime.clone();
+    runtime.close().await.unwrap();
+    records.let_go();
+    until("it has gone back", || looking.status()[0].digest == life("1.0.0", FAST).guest().source().digest()).await;
+    for _ in 0..1_000 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!looking.status()[0].loaded);
+    until("its instances are gone", || looking.capacity().0.instances == 0).await;
 }

@@ -1,0 +1,284 @@
+//! `plugwork state`: copies of the state folder, the way back, and whether it is whole.
+//!
+//! Easy to get wrong: going back to a copy also brings back what was consented to when it was made, and revoked since. That is told, and what was there is
+//! kept beside it.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use plugwork_core::Digest;
+use plugwork_core::record::Records;
+use plugwork_store::{Backup, BackupSummary, BackupWriter, Store};
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use super::words::{count, size};
+use crate::exit::Failure;
+use crate::host::{self, Place};
+use crate::print;
+use crate::serving;
+
+/// Folders of components, each named by what is in it: nothing in them is ever changed.
+const COMPONENTS: [&str; 2] = ["edge/components", "packages"];
+const BLOBS: &str = "blobs";
+const STORE: &str = "store";
+
+/// Backs up the state folder, restores it, and checks that it is whole.
+///
+/// A backup is one file with records, their key, deployments, tokens, values and
+/// objects of plugins, and components: as secret as the folder itself. Not in it:
+/// compiled code, which is made again, and `secrets.toml`.
+#[derive(clap::Args)]
+#[command(
+    verbatim_doc_comment,
+    after_long_help = "\
+Examples:
+  plugwork state backup /backup/monday.plugwork
+  plugwork state restore /backup/monday.plugwork
+  plugwork state check --json
+
+A backup may be made while a server runs. A restore is refused while one does;
+what it replaces is kept in the state folder, as `before-restore-…`."
+)]
+pub(crate) struct State {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(clap::Subcommand)]
+enum Action {
+    /// Writes everything that cannot be made again into one file.
+    Backup {
+        /// The file; never one that is there already.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// Prints what is in it as JSON: file, made_at_ms, files, bytes.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Puts what a backup holds in the place of what is there.
+    Restore {
+        /// A file that `backup` made. All of it is checked before anything is changed.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Reads everything: databases, the chain of records, components. Exit code 1 where something is wrong.
+    Check {
+        /// Prints what was found as JSON: ok, records, components, findings.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What a check found.
+struct Checked {
+    records: u64,
+    components: u64,
+    findings: Vec<String>,
+}
+
+impl State {
+    pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
+        let state = place.state()?;
+        host::io_runtime()?.block_on(async {
+            match self.action {
+                Action::Backup { file, json } => {
+                    there(&state)?;
+                    let store = host::store(place).await?;
+                    let summary = backup(&state, &store, &file).await;
+                    store.close().await;
+                    let summary = summary?;
+                    if json {
+                        let BackupSummary { made_at_ms, files, bytes, .. } = summary;
+                        print::json(&serde_json::json!({ "file": file, "made_at_ms": made_at_ms, "files": files, "bytes": bytes }));
+                    }
+                    print::narrate(format_args!("{} in `{}`: keep it as you keep a key", held(&summary), file.display()));
+                    Ok(())
+                }
+                Action::Restore { file } => restore(&state, &file).await,
+                Action::Check { json } => {
+                    there(&state)?;
+                    tell(&check(&state).await?, json)
+                }
+            }
+        })
+    }
+}
+
+/// Looking at a folder that is not there must not make one.
+fn there(state: &Path) -> Result<(), Failure> {
+    if state.join(STORE).is_dir() {
+        return Ok(());
+    }
+    Err(Failure::not_found(format_args!("`{}` is no state folder\nhint: name one with `--state FOLDER`", state.display())))
+}
+
+fn held(summary: &BackupSummary) -> String {
+    format!("{}, {}", count(summary.files as usize, "file"), size(summary.bytes))
+}
+
+async fn backup(state: &Path, store: &Store, file: &Path) -> Result<BackupSummary, Failure> {
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+    let mut writer = BackupWriter::create(file, now_ms, concat!("plugwork ", env!("CARGO_PKG_VERSION"))).await.map_err(failed)?;
+    let copied = tempfile::Builder::new().prefix("backup-").tempdir_in(state)?;
+    // The databases first: the components that they name are there by then, and are never removed while they are named.
+    store.copy_into(copied.path()).await.map_err(failed)?;
+    add(&mut writer, STORE, copied.path()).await?;
+    for part in COMPONENTS.into_iter().chain([BLOBS]) {
+        add(&mut writer, part, &state.join(part)).await?;
+    }
+    writer.finish().await.map_err(failed)
+}
+
+/// Every file below a folder, in the order of their names.
+async fn add(writer: &mut BackupWriter, name: &str, folder: &Path) -> Result<(), Failure> {
+    let mut folders = vec![(name.to_owned(), folder.to_owned())];
+    while let Some((name, folder)) = folders.pop() {
+        for (file_name, path) in listed(&folder)? {
+            let name = format!("{name}/{file_name}");
+            let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
+            if metadata.is_dir() {
+                folders.push((name, path));
+            } else if metadata.is_file() {
+                writer.add(&name, &path).await.map_err(failed)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is in a folder, by name; nothing where it is not there.
+fn listed(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other.map_err(|error| Failure::from(error).while_doing(format_args!("cannot read `{}`", folder.display())))?,
+    };
+    let mut listed = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let name = entry
+            .file_name()
+            .into_string()
+            .map_err(|name| Failure::failed(format_args!("`{}`: the name {name:?} is not UTF-8", folder.display())))?;
+        listed.push((name, entry.path()));
+    }
+    listed.sort();
+    Ok(listed)
+}
+
+async fn restore(state: &Path, file: &Path) -> Result<(), Failure> {
+    let mut backup = Backup::open(file).await.map_err(failed)?;
+    fs::create_dir_all(state)?;
+    let _lock = serving::host::lock(state)?;
+    let staged = tempfile::Builder::new().prefix("restore-").tempdir_in(state)?;
+    backup.unpack(staged.path()).await.map_err(failed)?;
+    let checked = match staged.path().join(STORE).is_dir() {
+        true => check(staged.path()).await?,
+        false => return Err(Failure::failed(format_args!("`{}` holds no store", file.display()))),
+    };
+    if !checked.findings.is_empty() {
+        return Err(Failure::failed(format_args!(
+            "`{}` is not whole, and nothing was changed:\n  {}",
+            file.display(),
+            checked.findings.join("\n  ")
+        )));
+    }
+    // Components first, beside those that are there: then both the old store and the new one find theirs, whenever this ends.
+    for part in COMPONENTS {
+        fs::create_dir_all(state.join(part))?;
+        for (name, path) in listed(&staged.path().join(part))? {
+            // The name says what is in it, and that was checked.
+            fs::rename(path, state.join(part).join(name))?;
+        }
+        File::open(state.join(part))?.sync_all()?;
+    }
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+    let before = state.join(format!("before-restore-{now_ms}"));
+    fs::create_dir(&before)?;
+    for part in [BLOBS, STORE] {
+        exchange(&staged.path().join(part), &state.join(part), &before.join(part))?;
+    }
+    File::open(state)?.sync_all()?;
+    print::narrate(format_args!(
+        "restored {} of `{}`; what was there is in `{}`",
+        held(backup.summary()),
+        file.display(),
+        before.display()
+    ));
+    print::narrate("what was consented to when it was made is in force again: revoke once more what was revoked since");
+    Ok(())
+}
+
+/// Puts the new folder in the place of the old one in one step, and keeps the old one. Either may be missing.
+fn exchange(new: &Path, old: &Path, kept: &Path) -> Result<(), Failure> {
+    match (new.is_dir(), old.is_dir()) {
+        (true, true) => {
+            match renameat_with(CWD, new, CWD, old, RenameFlags::EXCHANGE) {
+                Ok(()) => fs::rename(new, kept)?,
+                // A file system that cannot: for a moment there is none, and what was there is kept all the same.
+                Err(Errno::INVAL | Errno::NOSYS) => {
+                    fs::rename(old, kept)?;
+                    fs::rename(new, old)?;
+                }
+                Err(error) => return Err(std::io::Error::from(error).into()),
+            }
+        }
+        (true, false) => fs::rename(new, old)?,
+        (false, true) => fs::rename(old, kept)?,
+        (false, false) => {}
+    }
+    Ok(())
+}
+
+async fn check(state: &Path) -> Result<Checked, Failure> {
+    let mut findings = Vec::new();
+    let mut records = 0;
+    match Store::open(&state.join(STORE)).await {
+        Err(error) => findings.push(error.to_string()),
+        Ok(store) => {
+            match store.verify().await {
+                Ok(verified) => records = verified.records,
+                Err(error) => findings.push(error.to_string()),
+            }
+            findings.extend(store.check().await.err().map(|error| error.to_string()));
+            store.close().await;
+        }
+    }
+    let mut components = 0;
+    for part in COMPONENTS {
+        for (name, path) in listed(&state.join(part))?.into_iter().filter(|(name, _)| !name.starts_with('.')) {
+            components += 1;
+            let named = |bytes: &[u8]| name == format!("sha256-{}.wasm", Digest::of(bytes).hex());
+            match fs::read(&path) {
+                Ok(bytes) if named(&bytes) => {}
+                Ok(_) => findings.push(format!("`{}` is not what its name says", path.display())),
+                Err(error) => findings.push(format!("`{}`: {error}", path.display())),
+            }
+        }
+    }
+    Ok(Checked { records, components, findings })
+}
+
+fn tell(checked: &Checked, json: bool) -> Result<(), Failure> {
+    let Checked { records, components, findings } = checked;
+    if json {
+        let ok = findings.is_empty();
+        print::json(&serde_json::json!({ "ok": ok, "records": records, "components": components, "findings": findings }));
+    }
+    if !findings.is_empty() {
+        return Err(Failure::failed(findings.join("\n")));
+    }
+    if !json {
+        print::data(format_args!("ok: {}, {}", count(*records as usize, "record"), count(*components as usize, "component")));
+    }
+    Ok(())
+}
+
+fn failed(error: plugwork_store::StoreError) -> Failure {
+    match error.kind() {
+        plugwork_store::StoreErrorKind::NotABackup { .. } | plugwork_store::StoreErrorKind::Exists { .. } => Failure::usage(error),
+        plugwork_store::StoreErrorKind::Busy { .. } => Failure::unreachable(error),
+        _ => Failure::failed(error),
+    }
+}
