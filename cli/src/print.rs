@@ -56,8 +56,13 @@ pub(crate) fn narrate(line: impl std::fmt::Display) {
 /// A value as JSON on one line of standard error: a server's log. What cannot be written is lost.
 pub(crate) fn log(value: &impl serde::Serialize) {
     if let Ok(text) = serde_json::to_string(value) {
-        let _ = writeln!(std::io::stderr(), "{}", escape_json(&text));
+        log_line(&text);
     }
+}
+
+/// The same of a line that is JSON already.
+pub(crate) fn log_line(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{}", escape_json(text));
 }
 
 /// A line that replaces the last one, on a terminal only.

@@ -102,9 +102,15 @@ fn limits(entries: toml::Table, findings: &mut Findings) -> Settings {
         }
     };
     number("connections-max", 1_000_000, &mut |number| settings.connections_max = number as usize);
+    number("client-connections-max", 1_000_000, &mut |number| settings.client_connections_max = number as usize);
     number("head-deadline-ms", TIME_MS_MAX, &mut |number| settings.head_deadline_ms = number);
     number("idle-ms", TIME_MS_MAX, &mut |number| settings.idle_ms = number);
     number("stall-ms", TIME_MS_MAX, &mut |number| settings.stall_ms = number);
+    number("send-bytes-per-second-min", 1 << 30, &mut |number| settings.send_bytes_per_second_min = number);
+    number("answer-bytes-total", 1 << 40, &mut |number| settings.answer_bytes_total = number as usize);
+    number("body-bytes-total", 1 << 40, &mut |number| settings.body_bytes_total = number as usize);
+    number("bodies-max", 1_000_000, &mut |number| settings.bodies_max = number as usize);
+    number("client-share-percent", 100, &mut |number| settings.client_share_percent = number as u32);
     number("streams-max", 10_000, &mut |number| settings.streams_max = number as u32);
     number("plugin-requests-max", 1_000_000, &mut |number| settings.plugin_requests_max = number as usize);
     number("rate-clients-max", 100_000_000, &mut |number| settings.rate_clients_max = number as usize);
@@ -264,7 +270,8 @@ mod tests {
     #[test]
     fn every_limit_has_its_key() {
         let text = "[limits]\nconnections-max = 1\nhead-deadline-ms = 2\nidle-ms = 3\nstall-ms = 4\nstreams-max = 5\nplugin-requests-max = 6\n\
-                    plugin-queue-max = 7\nplugin-queue-ms = 8\nrate-clients-max = 9\ndrain-ms = 10\n";
+                    plugin-queue-max = 7\nplugin-queue-ms = 8\nrate-clients-max = 9\ndrain-ms = 10\nsend-bytes-per-second-min = 11\n\
+                    answer-bytes-total = 12\nbody-bytes-total = 13\nbodies-max = 14\nclient-share-percent = 15\nclient-connections-max = 16\n";
         // Without a rest: a limit that is new has to be written here too.
         let Settings {
             connections_max,
@@ -277,8 +284,16 @@ mod tests {
             plugin_queue_ms,
             rate_clients_max,
             drain_ms,
+            send_bytes_per_second_min,
+            answer_bytes_total,
+            body_bytes_total,
+            bodies_max,
+            client_share_percent,
+            client_connections_max,
         } = parse(text).unwrap().limits;
         let sizes = [connections_max, streams_max as usize, plugin_requests_max, plugin_queue_max, rate_clients_max];
+        let held = [answer_bytes_total, body_bytes_total, bodies_max, client_share_percent as usize, client_connections_max];
+        assert_eq!((send_bytes_per_second_min, held), (11, [12, 13, 14, 15, 16]));
         assert_eq!((sizes, [head_deadline_ms, idle_ms, stall_ms, plugin_queue_ms, drain_ms]), ([1, 5, 6, 7, 9], [2, 3, 4, 8, 10]));
     }
 

@@ -89,7 +89,7 @@ impl Serve {
         let checks = config.checks(self.config.as_deref(), &Checks::default())?;
         let flags = Flags { listen: self.listen, drain_ms: self.drain_ms };
         let (listen, settings) = flags.over(&config);
-        descriptors::raise(settings.connections_max);
+        descriptors::raise();
         let store = host::store(place).await?;
         let log = Log::start(!self.no_access_log)?;
         let tracing = tracing::start(&self.tracing)?;
@@ -103,6 +103,7 @@ impl Serve {
             (None, Some(file)) => Failure::failed(config::wrong(file, &issues)),
             _ => Failure::failed(format_args!("{}\nhint: `--listen ADDRESS`", issues[0].what)),
         })?;
+        descriptors::tell(&server, settings.connections_max);
         let parts = AdminParts::new(serving.node.clone(), store.clone(), tail);
         let mut operators = Operators::open(parts, &place.state()?, self.admin.or(config.admin)).await?;
         let stop = told_to_stop()?.shared();

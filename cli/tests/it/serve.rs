@@ -266,7 +266,7 @@ fn a_route_with_auth_is_as_open_as_the_check_of_the_configuration_and_never_more
     served.stop();
     let served = Served::start_as(&place, &["--config", "server.toml"]);
     assert!(served.said.contains("is not served") && served.said.contains("no check `staff`"), "{}", served.said);
-    assert!(served.get_with("/hello/Ada", &bearer).starts_with("HTTP/1.1 404 "));
+    assert!(served.get_with("/hello/Ada", &bearer).starts_with("HTTP/1.1 503 "));
     served.stop();
 }
 

@@ -3,15 +3,11 @@
 //! Easily got wrong: a record holds no query and no header, which may carry what is nobody's business; and its texts are a client's or a guest's,
 //! to be escaped by whoever shows them.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use plugwork_http::{Body, Served};
+use plugwork_http::Served;
 use serde::Serialize;
 
 use crate::gate::Place;
@@ -145,8 +141,8 @@ impl Watching {
         if let Some((_, time)) = self.timeline.wait {
             series.waited(time);
         }
-        if let (Some(entry), Some(_)) = (entry, &self.place) {
-            entry.mount.requests.fetch_add(1, Ordering::Relaxed);
+        if let (Some(behind), Some(_)) = (entry.and_then(|entry| entry.behind.as_ref()), &self.place) {
+            behind.mount.requests.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -172,49 +168,5 @@ impl Drop for Watching {
         self.log.answered(&self.access);
         self.count();
         self.record();
-    }
-}
-
-/// The body of an answer, counted while it is sent.
-pub(crate) struct Watched {
-    body: Body,
-    watching: Watching,
-}
-
-impl Watched {
-    pub(crate) fn new(body: Body, mut watching: Watching) -> Self {
-        // A body that is empty may never be asked for.
-        watching.access.complete = body.is_end_stream();
-        Self { body, watching }
-    }
-}
-
-impl HttpBody for Watched {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let this = &mut *self;
-        let polled = Pin::new(&mut this.body).poll_frame(context);
-        let access = &mut this.watching.access;
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                access.response_bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
-                // Who knows its length is not asked for its end.
-                access.complete = this.body.is_end_stream();
-            }
-            Poll::Ready(None) => access.complete = true,
-            Poll::Ready(Some(Err(_))) => access.complete = false,
-            Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -5,7 +5,7 @@
 use std::convert::Infallible;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -17,10 +17,12 @@ use plugwork_http::Connection;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::access::Watched;
+use crate::crowd::{Busy, Presence};
 use crate::listen::{Accepted, Stream};
 use crate::metrics::Held;
+use crate::pace::Pace;
 use crate::request::{Shared, answer};
+use crate::sending::Watched;
 use crate::settings::Settings;
 use crate::tls;
 use crate::wire::{Speaks, Wire};
@@ -30,44 +32,29 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Watched>, Infallible>> + Send>>;
 
-/// Requests of a connection: how many began, and how many are over.
-#[derive(Default)]
-struct Activity {
-    began: AtomicU64,
-    over: AtomicU64,
-}
-
-struct Busy(Arc<Activity>);
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.over.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// Behind a pointer and in code of this crate: its type, with the engine's in it, is deeper than the compiler of whoever uses this crate goes.
 #[inline(never)]
 fn answering(shared: Arc<Shared>, request: Request<Incoming>, connection: Connection, busy: Busy) -> Answering {
     Box::pin(async move {
         let response = answer(&shared, request, connection).await;
-        drop(busy);
+        response.body().hold(busy);
         Ok(response)
     })
 }
 
 /// The first bytes: TLS where the listener has it, then the protocol. `None`: the client went away before, or spoke neither.
 async fn open(accepted: Accepted, settings: &Settings) -> Option<(Wire<Stream>, Speaks)> {
-    let stall = Duration::from_millis(settings.stall_ms);
-    let Some(config) = accepted.tls else { return Wire::open(accepted.stream, stall).await };
+    let pace = Pace::new(settings.stall_ms, settings.send_bytes_per_second_min);
+    let Some(config) = accepted.tls else { return Wire::open(accepted.stream, pace).await };
     let stream = TlsAcceptor::from(config).accept(accepted.stream).await.ok()?;
     let agreed = tls::agreed(stream.get_ref().1.alpn_protocol());
-    let (wire, speaks) = Wire::open(Box::new(stream) as Stream, stall).await?;
+    let (wire, speaks) = Wire::open(Box::new(stream) as Stream, pace).await?;
     // Whoever agreed on one protocol and speaks the other is no client of ours.
     agreed.is_none_or(|agreed| agreed == speaks).then_some((wire, speaks))
 }
 
 /// Serves a connection until it ends; from `stop` on no further request of it.
-pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut stop: watch::Receiver<bool>) {
+pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, presence: Arc<Presence>, mut stop: watch::Receiver<bool>) {
     let settings = shared.node.settings();
     let metrics = shared.node.metrics();
     metrics.connections.fetch_add(1, Ordering::Relaxed);
@@ -77,22 +64,18 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut stop: wat
     let opened = tokio::select! {
         opened = opening => opened,
         _ = stop.wait_for(|stop| *stop) => return,
+        () = presence.told_to_leave() => return,
     };
     let Ok(Some((wire, speaks))) = opened else { return };
-    let activity = Arc::new(Activity::default());
     let service = service_fn({
-        let (activity, shared) = (activity.clone(), shared.clone());
-        move |request: Request<Incoming>| {
-            let (shared, busy) = (shared.clone(), Busy(activity.clone()));
-            busy.0.began.fetch_add(1, Ordering::Relaxed);
-            answering(shared, request, connection, busy)
-        }
+        let (presence, shared) = (presence.clone(), shared.clone());
+        move |request: Request<Incoming>| answering(shared.clone(), request, connection, presence.begin())
     });
     let builder = builder(&settings, speaks);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(wire), service));
     let mut stopping = pin!(async { drop(stop.wait_for(|stop| *stop).await) });
     let idle = Duration::from_millis(settings.idle_ms);
-    let (mut is_stopping, mut seen) = (false, 0);
+    let (mut is_stopping, mut is_idle, mut seen) = (false, false, 0);
     loop {
         tokio::select! {
             // How it ended is nobody's business but the client's.
@@ -102,13 +85,17 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, mut stop: wat
                 serving.as_mut().graceful_shutdown();
             }
             () = tokio::time::sleep(idle), if speaks == Speaks::Http2 && !is_stopping => {
-                let began = activity.began.load(Ordering::Relaxed);
-                if began == seen && began == activity.over.load(Ordering::Relaxed) {
-                    is_stopping = true;
+                let began = presence.requests();
+                if began == seen && presence.is_idle() {
+                    (is_stopping, is_idle) = (true, true);
                     serving.as_mut().graceful_shutdown();
                 }
                 seen = began;
             }
+            // Without a word: whoever finds a connection closed that it did not use asks again on another one.
+            () = presence.told_to_leave() => return,
+            // Who was told to go, and keeps the rest of an answer from being sent, is not waited for.
+            () = tokio::time::sleep(settings.drain()), if is_idle => return,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! How many requests of one plugin are with it at once, and how many wait: the rest is told so at once.
 //!
-//! Easily got wrong: a request is with its plugin until its answer was sent whole, so a client that reads slowly holds its place. That is why what
-//! is sent has a deadline too (`wire`).
+//! Easily got wrong: a request is with its plugin for as long as that makes its answer. One that streams is at it until the last of it was sent, so a
+//! client that reads slowly holds its place. That is why what is sent has a deadline too (`sending`, `wire`).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -23,7 +23,14 @@ pub(crate) struct Gate {
 
 /// A place, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(#[allow(dead_code, reason = "held for its drop")] OwnedSemaphorePermit);
+pub(crate) struct Place(Option<OwnedSemaphorePermit>);
+
+impl Place {
+    /// The plugin is done with the request, though its answer is still to be sent.
+    pub(crate) fn give_back(&mut self) {
+        self.0 = None;
+    }
+}
 
 /// Counts one that waits, also where it gives up.
 struct Waiting<'a>(&'a AtomicUsize);
@@ -59,7 +66,7 @@ impl Gate {
     /// A place; none where too many wait already, or it waited too long. The second is how long, where there was none at once.
     pub(crate) async fn enter(&self) -> (Option<Place>, Option<Duration>) {
         if let Ok(permit) = self.places.clone().try_acquire_owned() {
-            return (Some(Place(permit)), None);
+            return (Some(Place(Some(permit))), None);
         }
         let began = Instant::now();
         let before = self.waiting.fetch_add(1, Ordering::Relaxed);
@@ -68,7 +75,7 @@ impl Gate {
             return (None, Some(Duration::ZERO));
         }
         let permit = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
-        (permit.ok().and_then(Result::ok).map(Place), Some(began.elapsed()))
+        (permit.ok().and_then(Result::ok).map(|permit| Place(Some(permit))), Some(began.elapsed()))
     }
 }
 

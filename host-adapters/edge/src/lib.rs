@@ -10,19 +10,24 @@
 
 mod access;
 pub mod admin;
+mod budget;
 mod components;
 mod connection;
+mod crowd;
 mod finding;
 mod gate;
 pub mod identity;
+mod intake;
 mod listen;
 mod live;
 pub mod metrics;
 mod mount;
 pub mod node;
+mod pace;
 mod rate;
 mod request;
 mod secrets;
+mod sending;
 pub mod server;
 mod settings;
 mod share;

@@ -6,14 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use plugwork::core::lifecycle::Stage;
 use plugwork::interfaces::http::{Handler, IncomingHandler};
 use plugwork::{Installation, Offer, Point, Runtime};
 use plugwork_core::application::PluginDeclaration;
 use plugwork_core::deployment::ApplicationKey;
-use plugwork_core::{Digest, Hasher, Issue};
+use plugwork_core::{Digest, Hasher, Issue, Standing};
 use plugwork_points::HttpFunction;
 use serde_json::Value;
 
@@ -23,6 +23,12 @@ use crate::gate::Gate;
 use crate::secrets::DeclaredSecrets;
 use crate::settings::Settings;
 use crate::stable::VERSION_BYTES;
+
+/// A tenant and the instance's name.
+pub(crate) type MountKey = (String, String);
+
+/// What runs. Whoever mounts or ends something holds it.
+pub(crate) type Mounts = BTreeMap<MountKey, Arc<Mount>>;
 
 /// A plugin that takes requests.
 #[derive(Debug)]
@@ -37,22 +43,63 @@ pub(crate) struct Mount {
     pub(crate) gate: Gate,
     /// Requests that had a place with it.
     pub(crate) requests: AtomicU64,
+    /// Whether its consent is only this process's: it is put on record when its deployment is.
+    unrecorded: AtomicBool,
+    /// Whether another one of its name took its place, which says nothing to those who still hold this one.
+    closed: AtomicBool,
 }
 
 impl Mount {
+    /// What it is known by among those that run.
+    pub(crate) fn known_as(&self) -> MountKey {
+        (self.key.tenant.clone(), self.label.clone())
+    }
+
     /// Whether it takes calls.
     pub(crate) fn is_active(&self) -> bool {
-        self.installation.state().stage() == Stage::Active
+        self.installation.state().stage() == Stage::Active && !self.is_closed()
+    }
+
+    /// It takes no requests any more, whatever becomes of its installation: that is prepared anew, for a deployment that may come to nothing.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::SeqCst)
+    }
+
+    /// Puts the consent on record that it was prepared with. Whether there was something to put.
+    ///
+    /// # Errors
+    /// It was taken back meanwhile, or the records cannot be written.
+    pub(crate) async fn record(&self, by: &str, reason: &str) -> Result<bool, plugwork::Error> {
+        if !self.unrecorded.load(Ordering::SeqCst) {
+            return Ok(false);
+        }
+        self.installation.consent_on_record(by, reason).await?;
+        self.unrecorded.store(false, Ordering::SeqCst);
+        Ok(true)
     }
 }
 
 /// On whose word plugins run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Consent<'a> {
-    /// Whoever deploys gives it.
+    /// Whoever deploys gives it: for this process, until the deployment is put on record.
     Given { by: &'a str, reason: &'a str },
     /// It stands on record, or it does not.
     OnRecord,
+}
+
+impl<'a> Consent<'a> {
+    /// Why it is given; empty where it stands already.
+    pub(crate) fn reason(&self) -> &'a str {
+        match self {
+            Self::Given { reason, .. } => reason,
+            Self::OnRecord => "",
+        }
+    }
 }
 
 /// What mounting needs of the server.
@@ -78,8 +125,11 @@ impl Workshop<'_> {
     ) -> Result<Arc<Mount>, Vec<Issue>> {
         let at = format!("plugin.{name}");
         let label = label(key, name, declared, digest);
-        let source =
-            self.components.of(&key.tenant).open(digest).map_err(|error| vec![issue(format!("{at}.source"), error.to_string(), "")])?;
+        let wrong = |what: String| vec![issue(format!("{at}.source"), what, "")];
+        // Up to 64 MiB are read and hashed: not on a thread that serves.
+        let components = self.components.of(&key.tenant);
+        let opened = tokio::task::spawn_blocking(move || components.open(digest)).await;
+        let source = opened.map_err(|_| wrong("it could not be read".to_owned()))?.map_err(|error| wrong(error.to_string()))?;
         let offer = self.runtime.offer(&source).await.map_err(|error| of_error(name, &error))?;
         if !answers_http(&offer) {
             let points: Vec<String> = offer.points().map(ToString::to_string).collect();
@@ -88,12 +138,25 @@ impl Workshop<'_> {
                 "a plugin that answers HTTP: `plugwork:points/http-function`, `wasi:http/incoming-handler` 0.2 or `wasi:http/handler` 0.3";
             return Err(vec![issue(format!("{at}.source"), what, expected)]);
         }
+        // Its file is named after its bytes, so what it keeps would be another's with each version.
+        let offer = match format!("local:{name}").parse() {
+            Ok(package) => offer.unless_named(package),
+            Err(_) => offer,
+        };
         let configuration = Value::Object(declared.config.clone());
         let offer = offer.tenant(&key.tenant).instance(&label).configuration(configuration).limits(declared.limits);
-        self.secrets.declare(&label, &declared.secrets);
+        self.secrets.declare(&key.tenant, &label, &declared.secrets);
+        let mut unrecorded = false;
         let made = async {
             let plugin = match consent {
-                Consent::Given { by, reason } => offer.by(by, reason).accept_only(declared.grants.clone()).await?,
+                Consent::Given { by, reason } => {
+                    // What stands for exactly this is not given twice. Anything else is recorded with the deployment, which may come to nothing:
+                    // then what was taken back before stays so.
+                    unrecorded = !matches!(offer.standing().await?, Standing::Given(_));
+                    let offer = offer.by(by, reason);
+                    let offer = if unrecorded { offer.unrecorded() } else { offer };
+                    offer.accept_only(declared.grants.clone()).await?
+                }
                 Consent::OnRecord => offer.resume().await?,
             };
             plugin.enable().await?;
@@ -105,12 +168,18 @@ impl Workshop<'_> {
             installation.ok_or_else(|| vec![issue(&at, "it was removed while it was prepared", "")])
         });
         match installed {
-            Ok(installation) => {
-                let (key, name, gate) = (key.clone(), name.to_owned(), Gate::new(self.settings));
-                Ok(Arc::new(Mount { label, key, name, installation, gate, requests: AtomicU64::new(0) }))
-            }
+            Ok(installation) => Ok(Arc::new(Mount {
+                label,
+                key: key.clone(),
+                name: name.to_owned(),
+                installation,
+                gate: Gate::new(self.settings),
+                requests: AtomicU64::new(0),
+                unrecorded: AtomicBool::new(unrecorded),
+                closed: AtomicBool::new(false),
+            })),
             Err(findings) => {
-                self.secrets.forget(&label);
+                self.secrets.forget(&key.tenant, &label);
                 Err(findings)
             }
         }
@@ -126,7 +195,8 @@ fn answers_http(offer: &Offer) -> bool {
 
 /// The instance's name: words for people, what makes it the application's own plugin, and what it is made of.
 pub(crate) fn label(key: &ApplicationKey, name: &str, declared: &PluginDeclaration, digest: Digest) -> String {
-    let own = hashed(&[key.application.as_bytes(), name.as_bytes()]);
+    // The tenant too: two of them may have an application of one name.
+    let own = hashed(&[key.tenant.as_bytes(), key.application.as_bytes(), name.as_bytes()]);
     let grants: BTreeMap<String, _> = declared.grants.iter().map(|grant| (grant.capability.to_owned(), grant.bounds)).collect();
     let secrets: BTreeMap<&String, String> = declared.secrets.iter().map(|(name, source)| (name, format!("{source:?}"))).collect();
     let json = |value: Result<Vec<u8>, serde_json::Error>| value.unwrap_or_default();

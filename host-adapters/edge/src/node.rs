@@ -8,8 +8,9 @@ mod sharing;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use futures::future::join_all;
@@ -22,11 +23,11 @@ use plugwork_core::{Digest, Issue};
 use tokio::sync::Mutex;
 
 use crate::components::Components;
-use crate::finding::issue;
+use crate::finding::{issue, of_error};
 use crate::identity::Checks;
 use crate::live::{Live, Older, Serving};
 use crate::metrics::Metrics;
-use crate::mount::{Consent, Mount, Workshop, label};
+use crate::mount::{Consent, Mount, MountKey, Mounts, Workshop, label};
 use crate::secrets::DeclaredSecrets;
 use crate::settings::Settings;
 use crate::trace::Tracing;
@@ -52,7 +53,7 @@ pub struct Deploy {
     pub expected: Expected,
 }
 
-/// Why nothing was deployed. What was served before is served on.
+/// Why nothing was deployed. What was served before is served on; whether it is what is on record, [`DeployError::Unknown`] leaves open.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum DeployError {
@@ -60,6 +61,11 @@ pub enum DeployError {
     Findings(Vec<Issue>),
     /// It was not put on record.
     Deployments(DeploymentsError),
+    /// Whether it was put on record cannot be told: putting it there failed, and so did looking. What was served before is served until the server
+    /// starts again; then whatever is on record.
+    Unknown(DeploymentsError),
+    /// The server failed while it worked on it: a fault of the server's own, which its log has.
+    Broken,
     /// The server stops.
     Stopping,
 }
@@ -72,6 +78,10 @@ impl fmt::Display for DeployError {
                 issues.iter().try_for_each(|issue| write!(f, "\n  {issue}"))
             }
             Self::Deployments(error) => error.fmt(f),
+            Self::Unknown(error) => {
+                write!(f, "it is unknown whether this is on record: {error}\nhint: see what is current once the records can be read")
+            }
+            Self::Broken => f.write_str("the server failed while it worked on this\nhint: see what is current, and the server's log"),
             Self::Stopping => f.write_str("the server stops"),
         }
     }
@@ -113,8 +123,8 @@ struct Inner {
     metrics: Metrics,
     books: Books,
     tracing: OnceLock<Tracing>,
-    /// What runs, by the instance's name. Whoever changes anything holds it.
-    mounts: Mutex<BTreeMap<String, Arc<Mount>>>,
+    /// What runs. Whoever changes anything holds it.
+    mounts: Mutex<Mounts>,
 }
 
 /// An application whose plugins are ready.
@@ -202,7 +212,7 @@ impl Node {
     /// The deployments cannot be read.
     pub async fn start(&self) -> Result<Vec<NotServed>, DeployError> {
         let this = self.clone();
-        to_its_end(async move {
+        to_its_end(Box::pin(async move {
             let mut mounts = this.0.mounts.lock().await;
             let deployments = &this.0.deployments;
             let unreadable = deployments.unreadable(None).await?.into_iter();
@@ -212,9 +222,12 @@ impl Node {
             let mut served = Vec::new();
             for current in deployments.currents(None).await? {
                 let (key, number) = (current.deployment.key.clone(), Some(current.deployment.number));
-                match this.bring_up(current, &mut mounts).await {
+                match this.bring_up(current.clone(), &mut mounts).await {
                     Ok(current) => served.push(current),
-                    Err(error) => not_served.push(NotServed { key, number, is_older: false, error }),
+                    Err(error) => {
+                        this.keep_routes(current);
+                        not_served.push(NotServed { key, number, is_older: false, error });
+                    }
                 }
             }
             // After all that are current: an older one must not stand in the way of another application's routes.
@@ -224,18 +237,30 @@ impl Node {
                     not_served.push(NotServed { key, number, is_older: true, error });
                 }
             }
+            // What was brought up for an application of which something else was not.
             this.end_unused(&mut mounts).await;
             Ok(not_served)
-        })
+        }))
         .await
     }
 
-    async fn bring_up(&self, current: Current, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<Arc<Current>, DeployError> {
+    async fn bring_up(&self, current: Current, mounts: &mut Mounts) -> Result<Arc<Current>, DeployError> {
         let prepared = self.prepare_kept(&current.deployment, mounts).await?;
         let (key, current) = (current.deployment.key.clone(), Arc::new(current));
         let live = self.live_with(&key, &prepared, Some(current.clone()))?;
         self.0.live.store(Arc::new(live));
         Ok(current)
+    }
+
+    /// Nobody else's routes answer for those of an application that could not be brought up.
+    fn keep_routes(&self, current: Current) {
+        // Where its text cannot be read nobody knows its routes.
+        let Ok(application) = current.deployment.application() else { return };
+        let prepared = Prepared { application: Arc::new(application), mounts: BTreeMap::new(), older: None };
+        let key = current.deployment.key.clone();
+        if let Ok(live) = self.live_with(&key, &prepared, Some(Arc::new(current))) {
+            self.0.live.store(Arc::new(live));
+        }
     }
 
     /// Deploys an application: prepared, on record and served when it resolves, or nothing was changed.
@@ -244,18 +269,21 @@ impl Node {
     /// What is wrong with it, or who was faster.
     pub async fn deploy(&self, wish: Deploy) -> Result<Current, DeployError> {
         let this = self.clone();
-        to_its_end(async move {
+        to_its_end(Box::pin(async move {
             let mut mounts = this.0.mounts.lock().await;
             let done = this.deploy_now(wish, &mut mounts).await;
             this.sweep(&mut mounts, done.is_err()).await;
             this.0.metrics.changed(done.is_ok());
             done
-        })
+        }))
         .await
     }
 
-    async fn deploy_now(&self, wish: Deploy, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<Current, DeployError> {
-        let application = Application::parse(&wish.text).map_err(|error| DeployError::Findings(error.issues))?;
+    async fn deploy_now(&self, mut wish: Deploy, mounts: &mut Mounts) -> Result<Current, DeployError> {
+        // A megabyte of text takes its time: not on a thread that serves.
+        let text = std::mem::take(&mut wish.text);
+        let parsed = tokio::task::spawn_blocking(move || Application::parse(&text)).await.map_err(|_| DeployError::Broken)?;
+        let application = parsed.map_err(|error| DeployError::Findings(error.issues))?;
         let draft = Draft::new(&wish.tenant, &application, wish.plugins, &wish.by, &wish.note);
         let draft = draft.map_err(|error| DeployError::Findings(error.issues))?;
         let mut findings = draft.issues();
@@ -265,7 +293,8 @@ impl Node {
         }
         // Known early, so that nothing is compiled for what was overtaken; it counts where it is put on record.
         let current = self.0.deployments.current(&draft.key).await?;
-        wish.expected.check(current.as_ref().map(|current| current.deployment.number)).map_err(DeploymentsError::from)?;
+        let number = current.as_ref().map(|current| current.deployment.number);
+        wish.expected.check(number).map_err(DeploymentsError::from)?;
         let reason = format!("deployed as `{}`", draft.key);
         let consent = Consent::Given { by: &wish.by, reason: if wish.note.is_empty() { &reason } else { &wish.note } };
         let mut prepared = self.prepare(&draft.key, application, &draft.plugins, consent, mounts).await?;
@@ -273,10 +302,71 @@ impl Node {
         prepared.older = self.older_for(&key, (&prepared.application, &draft.plugins), current.as_ref(), mounts).await?;
         // What can fail in switching fails here, before anything is on record.
         self.live_with(&key, &prepared, None)?;
-        let recorded = self.0.deployments.deploy(now_ms(), draft, wish.expected).await?;
-        // What is on record counts, also where somebody else wrote in between.
-        prepared.older = prepared.older.filter(|_| recorded.moved.from == current.map(|current| current.deployment.number));
-        self.switch(&key, prepared, recorded)
+        let recorded = self.record(&prepared, &wish.by, consent.reason()).await?;
+        let wanted = (draft.text.clone(), draft.plugins.clone());
+        let is_it = |current: &Current| (&current.deployment.text, &current.deployment.plugins) == (&wanted.0, &wanted.1);
+        let put = self.0.deployments.deploy(now_ms(), draft, wish.expected).await;
+        match self.settled(&key, number, put, is_it).await {
+            Ok(recorded) => {
+                // What is on record counts, also where somebody else wrote in between.
+                prepared.older = prepared.older.filter(|_| recorded.moved.from == number);
+                self.switch(&key, prepared, recorded)
+            }
+            Err(error) => {
+                self.take_back(&recorded).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Puts the consent of every plugin on record that was prepared without. Gives those for which it did; all or none.
+    async fn record(&self, prepared: &Prepared, by: &str, reason: &str) -> Result<Vec<Arc<Mount>>, DeployError> {
+        let mut recorded = Vec::new();
+        let mut findings = Vec::new();
+        for (name, mount) in &prepared.mounts {
+            // What was taken back since it was prepared is not given again by that.
+            let is_active = mount.is_active();
+            match mount.record(by, reason).await {
+                Ok(true) => recorded.push(mount.clone()),
+                Ok(false) if is_active => {}
+                Ok(false) => {
+                    findings.push(issue(format!("plugin.{name}"), "it was stopped while the deployment was prepared", "deploy again"))
+                }
+                Err(error) => findings.extend(of_error(name, &error)),
+            }
+        }
+        if findings.is_empty() {
+            return Ok(recorded);
+        }
+        self.take_back(&recorded).await;
+        Err(DeployError::Findings(findings))
+    }
+
+    /// Takes consent back that was put on record for a deployment that is not.
+    async fn take_back(&self, recorded: &[Arc<Mount>]) {
+        for mount in recorded {
+            // Where that fails the records cannot be written at all, and the deployment said so.
+            drop(self.0.runtime.revoke(&mount.installation.subject(), "plugwork serve", "its deployment came to nothing").await);
+        }
+    }
+
+    /// What is on record after a move from the deployment `before`, also where putting it there failed in a way that leaves that open.
+    async fn settled(
+        &self,
+        key: &ApplicationKey,
+        before: Option<u64>,
+        put: Result<Current, DeploymentsError>,
+        is_it: impl Fn(&Current) -> bool,
+    ) -> Result<Current, DeployError> {
+        let Err(error) = put else { return put.map_err(DeployError::from) };
+        if matches!(error, DeploymentsError::Conflict(_) | DeploymentsError::Invalid(_) | DeploymentsError::Refused(_)) {
+            return Err(error.into());
+        }
+        match self.0.deployments.current(key).await {
+            Ok(Some(current)) if Some(current.deployment.number) != before && is_it(&current) => Ok(current),
+            Ok(_) => Err(error.into()),
+            Err(_) => Err(DeployError::Unknown(error)),
+        }
     }
 
     /// Goes back (or forward) to a deployment by number: prepared, on record and served when it resolves, or nothing was changed.
@@ -285,22 +375,17 @@ impl Node {
     /// Why not.
     pub async fn roll_back(&self, wish: Rollback, expected: Expected) -> Result<Current, DeployError> {
         let this = self.clone();
-        to_its_end(async move {
+        to_its_end(Box::pin(async move {
             let mut mounts = this.0.mounts.lock().await;
             let done = this.roll_back_now(wish, expected, &mut mounts).await;
             this.sweep(&mut mounts, done.is_err()).await;
             this.0.metrics.changed(done.is_ok());
             done
-        })
+        }))
         .await
     }
 
-    async fn roll_back_now(
-        &self,
-        wish: Rollback,
-        expected: Expected,
-        mounts: &mut BTreeMap<String, Arc<Mount>>,
-    ) -> Result<Current, DeployError> {
+    async fn roll_back_now(&self, wish: Rollback, expected: Expected, mounts: &mut Mounts) -> Result<Current, DeployError> {
         let current = self.0.deployments.current(&wish.key).await?.map(|current| current.deployment.number);
         expected.check(current).map_err(DeploymentsError::from)?;
         let target = self.0.deployments.deployment(&wish.key, wish.to).await?;
@@ -311,11 +396,13 @@ impl Node {
         let key = wish.key.clone();
         let prepared = self.prepare_kept(&target, mounts).await?;
         self.live_with(&key, &prepared, None)?;
-        let current = self.0.deployments.roll_back(now_ms(), wish, expected).await?;
+        let to = wish.to;
+        let put = self.0.deployments.roll_back(now_ms(), wish, expected).await;
+        let current = self.settled(&key, current, put, |current| current.deployment.number == to).await?;
         self.switch(&key, prepared, current)
     }
 
-    async fn prepare_kept(&self, deployment: &Deployment, mounts: &mut BTreeMap<String, Arc<Mount>>) -> Result<Prepared, DeployError> {
+    async fn prepare_kept(&self, deployment: &Deployment, mounts: &mut Mounts) -> Result<Prepared, DeployError> {
         let application = deployment.application().map_err(|error| DeployError::Findings(error.issues))?;
         let findings = self.unchecked(&application);
         if !findings.is_empty() {
@@ -331,7 +418,7 @@ impl Node {
         application: Application,
         plugins: &BTreeMap<String, Digest>,
         consent: Consent<'_>,
-        mounts: &mut BTreeMap<String, Arc<Mount>>,
+        mounts: &mut Mounts,
     ) -> Result<Prepared, DeployError> {
         let Inner { runtime, components, secrets, .. } = &*self.0;
         let workshop = Workshop { runtime, components, secrets, settings: &self.settings() };
@@ -343,9 +430,15 @@ impl Node {
                 findings.push(issue(format!("plugin.{name}"), "it has no component", ""));
                 continue;
             };
-            match mounts.get(&label(key, name, declared, *digest)).filter(|mount| mount.is_active()) {
+            match mounts.get(&(key.tenant.clone(), label(key, name, declared, *digest))).filter(|mount| mount.is_active()) {
                 Some(mount) => drop(ready.insert(name.clone(), mount.clone())),
                 None => missing.push((name, declared, *digest)),
+            }
+        }
+        for (name, declared, digest) in &missing {
+            // It was stopped, or its consent taken back. Preparing it anew must not let those be answered who still hold this one.
+            if let Some(stopped) = mounts.get(&(key.tenant.clone(), label(key, name, declared, *digest))) {
+                stopped.close();
             }
         }
         for some in missing.chunks(PREPARED_AT_ONCE) {
@@ -356,7 +449,7 @@ impl Node {
             for (name, mounted) in join_all(mounting).await {
                 match mounted {
                     Ok(mount) => {
-                        mounts.insert(mount.label.clone(), mount.clone());
+                        mounts.insert(mount.known_as(), mount.clone());
                         ready.insert(name.clone(), mount);
                     }
                     Err(wrong) => findings.extend(wrong),
@@ -386,10 +479,13 @@ impl Node {
         Ok(current)
     }
 
-    /// Waits for the requests of what was served before, then ends what nothing uses any more.
+    /// Waits for the requests of what was served before, for as long as they may take, then ends what nothing uses any more.
     async fn retire(&self, before: Arc<Live>) {
-        let mut pause = Duration::from_millis(5);
+        let (mut pause, began) = (Duration::from_millis(5), Instant::now());
         while Arc::strong_count(&before) > 1 {
+            if began.elapsed() >= self.settings().drain() {
+                before.end();
+            }
             tokio::time::sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(200));
         }
@@ -399,30 +495,30 @@ impl Node {
     }
 
     /// Ends at once what was made for a deployment that came to nothing.
-    async fn sweep(&self, mounts: &mut BTreeMap<String, Arc<Mount>>, failed: bool) {
+    async fn sweep(&self, mounts: &mut Mounts, failed: bool) {
         if failed {
             self.end_unused(mounts).await;
         }
     }
 
-    async fn end_unused(&self, mounts: &mut BTreeMap<String, Arc<Mount>>) {
+    async fn end_unused(&self, mounts: &mut Mounts) {
         // Every deployment that is served, or that a request still holds, has its own hold of its plugins.
-        let unused: Vec<String> =
-            mounts.iter().filter(|(_, mount)| Arc::strong_count(mount) == 1).map(|(label, _)| label.clone()).collect();
-        for label in unused {
-            let Some(mount) = mounts.remove(&label) else { continue };
+        let unused: Vec<MountKey> = mounts.iter().filter(|(_, mount)| Arc::strong_count(mount) == 1).map(|(key, _)| key.clone()).collect();
+        for key in unused {
+            let Some(mount) = mounts.remove(&key) else { continue };
             usage::last_look(self, &mount);
             if mount.is_active() {
                 // Where that fails it stays enabled and is called by nobody.
                 drop(mount.installation.disable("plugwork serve", "no deployment uses it").await);
             }
-            self.0.secrets.forget(&label);
+            self.0.secrets.forget(&key.0, &key.1);
         }
     }
 }
 
-async fn to_its_end<T: Send + 'static>(work: impl Future<Output = Result<T, DeployError>> + Send + 'static) -> Result<T, DeployError> {
-    tokio::spawn(work).await.unwrap_or(Err(DeployError::Stopping))
+/// Behind a pointer: the types of what deploys are deeper than the compiler of whoever uses this crate goes.
+async fn to_its_end<T: Send + 'static>(work: Pin<Box<dyn Future<Output = Result<T, DeployError>> + Send>>) -> Result<T, DeployError> {
+    tokio::spawn(work).await.unwrap_or_else(|ended| Err(if ended.is_panic() { DeployError::Broken } else { DeployError::Stopping }))
 }
 
 pub(crate) fn now_ms() -> u64 {

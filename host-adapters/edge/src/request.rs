@@ -7,26 +7,55 @@ use std::time::Instant;
 use http::header::{ALLOW, HeaderName, WWW_AUTHENTICATE};
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use plugwork_core::route::Miss;
-use plugwork_http::{Body, Connection, Principal, Problem, ProblemCode, RequestId, RouteParameters, Served, head};
+use plugwork_http::{Body, Connection, Principal, Problem, ProblemCode, RequestId, RouteParameters, Served, body, head};
 
-use crate::access::{AccessLog, Watched, Watching};
+use crate::access::{AccessLog, Watching};
+use crate::budget::{Budget, Taken};
 use crate::identity::Unidentified;
-use crate::live::shown;
+use crate::intake::Intake;
+use crate::live::{Behind, shown};
 use crate::node::Node;
 use crate::rate::{Decision, Limiter};
+use crate::sending::{Sendings, Watched};
 use crate::trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const RATE: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
+/// What of a method is told.
+const METHOD_BYTES_MAX: usize = 32;
+/// What of a path is told.
+const PATH_BYTES_MAX: usize = 1 << 10;
+
 /// What all connections of a server share.
 pub(crate) struct Shared {
     pub(crate) node: Node,
     pub(crate) log: Arc<dyn AccessLog>,
     pub(crate) began: Instant,
+    pub(crate) sendings: Sendings,
+    /// Of answers that are whole in memory.
+    answers: Arc<Budget>,
+    /// Of bodies that are read before a plugin is asked.
+    bodies: Arc<Budget>,
+}
+
+impl Shared {
+    pub(crate) fn new(node: &Node, log: impl AccessLog) -> Self {
+        let settings = node.settings();
+        let share = settings.client_share_percent;
+        Self {
+            node: node.clone(),
+            log: Arc::new(log),
+            began: Instant::now(),
+            sendings: Sendings::default(),
+            answers: Budget::new(settings.answer_bytes_total, usize::MAX, share),
+            bodies: Budget::new(settings.body_bytes_total, settings.bodies_max, share),
+        }
+    }
 }
 
 /// Answers a request of a connection.
@@ -40,8 +69,8 @@ pub(crate) async fn answer(shared: &Shared, mut request: Request<Incoming>, conn
     request.extensions_mut().insert(place.context.clone());
     watching.traced = Some(place);
     access.client = shown(connection.client);
-    request.method().as_str().clone_into(&mut access.method);
-    request.uri().path().clone_into(&mut access.path);
+    access.method = cut(request.method().as_str(), METHOD_BYTES_MAX);
+    access.path = cut(request.uri().path(), PATH_BYTES_MAX);
     request.extensions_mut().insert(id.clone());
     request.extensions_mut().insert(connection);
     let mut response = match given(shared, request, connection, &mut watching).await {
@@ -61,7 +90,11 @@ pub(crate) async fn answer(shared: &Shared, mut request: Request<Incoming>, conn
     if let Some(code) = response.extensions_mut().remove::<ProblemCode>() {
         shared.node.metrics().rejections.add(code);
     }
-    response.map(|body| Watched::new(body, watching))
+    let memory = response.extensions_mut().remove::<Whole>().map(|Whole(memory)| memory);
+    if let (Some(_), Some(place)) = (&memory, &mut watching.place) {
+        place.give_back();
+    }
+    response.map(|body| shared.sendings.watch(body, watching, memory.and_then(Arc::into_inner), &shared.node.settings()))
 }
 
 /// Why the server refused by itself.
@@ -106,8 +139,8 @@ async fn given(
     entry.plugin.clone_into(&mut access.plugin);
     let mut headers = Vec::new();
     if let Some(limiter) = &entry.limiter {
-        let now_us = u64::try_from(shared.began.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let decision = limiter.decide(connection.client.map(|client| client.ip()), now_us);
+        let now_ns = u64::try_from(shared.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        let decision = limiter.decide(connection.client.map(|client| client.ip()), now_ns);
         headers = rate_headers(limiter, decision);
         if !decision.is_allowed {
             let mut refused =
@@ -126,31 +159,100 @@ async fn given(
         })?;
         parts.extensions.insert(principal);
     }
-    let from = watching.began.elapsed();
-    let (place, waited) = entry.mount.gate.enter().await;
-    if let Some(waited) = waited {
-        watching.waited(from, waited);
-    }
-    let Some(place) = place else {
-        return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-BUSY", "too many requests are with the function").after(1));
+    let Some(Behind { mount, service }) = &entry.behind else {
+        let detail = "what answers here could not be brought up";
+        return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-NOT-SERVED", detail).after(60));
     };
-    watching.place = Some(place);
+    if mount.is_closed() {
+        return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-UNAVAILABLE", "the function takes no calls now").after(1));
+    }
     if !found.parameters.is_empty() {
         let parameters = found.parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         parts.extensions.insert(RouteParameters(parameters));
     }
-    watching.timeline.called(watching.began);
-    let answer = entry.service.answer(Request::from_parts(parts, body));
-    let mut response = match entry.deadline {
-        None => answer.await,
-        // Dropping the answer cancels the call.
-        Some(deadline) => tokio::time::timeout(deadline, answer).await.map_err(|_| {
-            Refused::new(StatusCode::GATEWAY_TIMEOUT, "E-HTTP-DEADLINE", "the function did not answer within the time of this route")
-        })?,
+    let client = connection.client.map(|client| client.ip());
+    let is_whole = service.is_whole();
+    // What has to be read before the plugin is asked is read before it takes a place: a body that does not come holds up nobody else's.
+    let intake = if is_whole && !body.is_end_stream() { Some(shared.bodies.enter(client).ok_or_else(too_many_bodies)?) } else { None };
+    let (body, intake) = Intake::of(body, intake);
+    let began = watching.began;
+    let (mut is_read, mut refused, mut waited) = (!is_whole, None, None);
+    let Watching { place, timeline, .. } = watching;
+    let admitted = async {
+        is_read = true;
+        if intake.is_exhausted() {
+            refused = Some(too_many_bodies());
+        } else {
+            let from = began.elapsed();
+            let (entered, time) = mount.gate.enter().await;
+            *place = entered;
+            waited = time.map(|time| (from, time));
+            if place.is_some() {
+                timeline.called(began);
+                return Ok(());
+            }
+            refused = Some(busy());
+        }
+        Err(Problem::of_unavailable(None))
     };
-    watching.timeline.answered(watching.began);
+    let answer = service.answer_admitted(Request::from_parts(parts, body), admitted);
+    // Dropping the answer cancels the call.
+    let answered = match entry.deadline {
+        None => tokio::select! {
+            biased;
+            response = answer => Ok(response),
+            () = live.ended() => Err(Late::Replaced),
+        },
+        Some(deadline) => tokio::select! {
+            biased;
+            response = answer => Ok(response),
+            () = tokio::time::sleep_until((began + deadline).into()) => Err(Late::Deadline),
+            () = live.ended() => Err(Late::Replaced),
+        },
+    };
+    if let Some((from, time)) = waited {
+        watching.waited(from, time);
+    }
+    if intake.is_exhausted() {
+        return Err(too_many_bodies());
+    }
+    if let Some(refused) = refused {
+        return Err(refused);
+    }
+    let mut response = answered.map_err(|late| match late {
+        Late::Replaced => Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-REPLACED", "the function was replaced meanwhile").after(1),
+        Late::Deadline if !is_read => Box::new(Refused { code: "E-HTTP-BODY-DEADLINE", problem: body::late(), headers: Vec::new() }),
+        Late::Deadline => {
+            let detail = "the function did not answer within the time of this route";
+            Refused::new(StatusCode::GATEWAY_TIMEOUT, "E-HTTP-DEADLINE", detail)
+        }
+    })?;
+    watching.timeline.answered(began);
+    if is_whole {
+        let bytes = response.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
+        let memory = shared.answers.enter(client).and_then(|mut memory| memory.more(bytes?).then_some(memory));
+        memory.map(|memory| response.extensions_mut().insert(Whole(Arc::new(memory))));
+    }
     response.headers_mut().extend(headers);
     Ok(response)
+}
+
+/// Why an answer is not waited for any more.
+enum Late {
+    Deadline,
+    Replaced,
+}
+
+/// The room that an answer takes which is whole in memory. Its plugin is done with it.
+#[derive(Clone)]
+struct Whole(Arc<Taken>);
+
+fn busy() -> Box<Refused> {
+    Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-BUSY", "too many requests are with the function").after(1)
+}
+
+fn too_many_bodies() -> Box<Refused> {
+    Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-BODIES", "too many requests, or too much of them, are still being read").after(1)
 }
 
 /// Who a request is from. No plugin is given what proves it.
@@ -211,4 +313,12 @@ fn rate_headers(limiter: &Limiter, decision: Decision) -> Vec<(HeaderName, Heade
     let now = format!("\"client\";r={};t={}", decision.remaining, decision.reset_s);
     let header = |name, text: String| HeaderValue::from_str(&text).ok().map(|value| (name, value));
     header(RATE_POLICY, policy).into_iter().chain(header(RATE, now)).collect()
+}
+
+/// A client's text for the log, which must not be filled by it. What was cut ends with `…`.
+fn cut(text: &str, bytes_max: usize) -> String {
+    match text.len() <= bytes_max {
+        true => text.to_owned(),
+        false => format!("{}…", &text[..text.floor_char_boundary(bytes_max)]),
+    }
 }

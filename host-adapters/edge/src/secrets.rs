@@ -16,8 +16,8 @@ pub struct DeclaredSecrets(Arc<Inner>);
 struct Inner {
     environment: Box<dyn SecretSource>,
     file: Box<dyn SecretSource>,
-    /// By instance.
-    declared: RwLock<HashMap<String, BTreeMap<String, application::SecretSource>>>,
+    /// By tenant and instance.
+    declared: RwLock<HashMap<(String, String), BTreeMap<String, application::SecretSource>>>,
 }
 
 impl DeclaredSecrets {
@@ -26,23 +26,26 @@ impl DeclaredSecrets {
         Self(Arc::new(Inner { environment: Box::new(environment), file: Box::new(file), declared: RwLock::default() }))
     }
 
-    pub(crate) fn declare(&self, instance: &str, secrets: &BTreeMap<String, application::SecretSource>) {
-        self.0.declared.write().unwrap_or_else(PoisonError::into_inner).insert(instance.to_owned(), secrets.clone());
+    pub(crate) fn declare(&self, tenant: &str, instance: &str, secrets: &BTreeMap<String, application::SecretSource>) {
+        let key = (tenant.to_owned(), instance.to_owned());
+        self.0.declared.write().unwrap_or_else(PoisonError::into_inner).insert(key, secrets.clone());
     }
 
-    pub(crate) fn forget(&self, instance: &str) {
-        self.0.declared.write().unwrap_or_else(PoisonError::into_inner).remove(instance);
+    pub(crate) fn forget(&self, tenant: &str, instance: &str) {
+        let key = (tenant.to_owned(), instance.to_owned());
+        self.0.declared.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
     }
 
-    fn source(&self, instance: &str, name: &str) -> Option<application::SecretSource> {
-        self.0.declared.read().unwrap_or_else(PoisonError::into_inner).get(instance)?.get(name).cloned()
+    fn source(&self, owner: &Owner, name: &str) -> Option<application::SecretSource> {
+        let key = (owner.tenant.clone(), owner.instance.clone());
+        self.0.declared.read().unwrap_or_else(PoisonError::into_inner).get(&key)?.get(name).cloned()
     }
 }
 
 impl SecretSource for DeclaredSecrets {
     fn read<'a>(&'a self, owner: &'a Owner, name: &'a str) -> Pending<'a, Option<Secret>> {
         Box::pin(async move {
-            match self.source(&owner.instance, name) {
+            match self.source(owner, name) {
                 Some(application::SecretSource::Environment(label)) => self.0.environment.read(owner, &label).await,
                 Some(application::SecretSource::File(label)) => self.0.file.read(owner, &label).await,
                 None => Ok(None),

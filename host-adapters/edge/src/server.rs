@@ -6,13 +6,14 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use plugwork_core::Issue;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::access::AccessLog;
 use crate::connection;
+use crate::crowd::{self, Crowd};
 use crate::listen::{Accepted, Address, Listen, Listener};
 use crate::node::Node;
 use crate::request::Shared;
@@ -57,7 +58,7 @@ impl Server {
         if !issues.is_empty() {
             return Err(issues);
         }
-        let shared = Shared { node: node.clone(), log: Arc::new(log), began: Instant::now() };
+        let shared = Shared::new(node, log);
         Ok(Self { listeners, shared: Arc::new(shared) })
     }
 
@@ -83,6 +84,11 @@ impl Server {
         self.listeners.iter().filter_map(|listener| listener.tls.clone()).collect()
     }
 
+    /// How many connections it takes at once: what its settings say, or less where the system has too few descriptors.
+    pub fn connections_max(&self) -> usize {
+        crowd::possible(self.shared.node.settings().connections_max)
+    }
+
     /// Serves until `stop` is there, then takes no more connections and no more requests, and waits for those that began: at most
     /// [`Settings::drain_ms`](crate::Settings::drain_ms).
     pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> Stopped {
@@ -96,26 +102,31 @@ impl Server {
     }
 
     async fn run_until(self, mut stop: Pin<Box<dyn Future<Output = ()> + Send>>) -> Stopped {
-        let places_max = self.shared.node.settings().connections_max.min(Semaphore::MAX_PERMITS);
-        let places = Arc::new(Semaphore::new(places_max));
+        let crowd = Crowd::new(self.connections_max(), self.shared.node.settings().client_connections_max);
+        let shared = self.shared.clone();
+        let looking = tokio::spawn(async move { shared.sendings.look_after(|| shared.node.settings()).await });
         let (tell, told) = watch::channel(false);
         let mut connections = tokio::task::JoinSet::new();
-        let mut turn = 0;
+        let (mut turn, mut next) = (0_usize, None::<Accepted>);
         loop {
-            let taken = tokio::select! {
+            let place = tokio::select! {
                 () = stop.as_mut() => break,
                 // So that what has ended is not kept.
                 Some(_) = connections.join_next() => continue,
-                taken = take(&self.listeners, turn, &places) => taken,
+                accepted = accept(&self.listeners, turn), if next.is_none() => {
+                    turn = turn.wrapping_add(1);
+                    // One too many of a client is closed: waiting, it would hold up the others behind it.
+                    next = accepted.filter(|accepted| crowd.admits(accepted.client.map(|client| client.ip())));
+                    continue;
+                }
+                place = crowd.place(), if next.is_some() => place,
             };
-            turn = turn.wrapping_add(1);
-            let Some((accepted, place)) = taken else { continue };
+            let (Some(accepted), Some(place)) = (next.take(), place) else { continue };
             let (shared, told) = (self.shared.clone(), told.clone());
-            connections.spawn(async move {
-                connection::serve(shared, accepted, told).await;
-                drop(place);
-            });
+            let seat = crowd.seat(accepted.client.map(|client| client.ip()), place);
+            connections.spawn(async move { connection::serve(shared, accepted, seat.presence.clone(), told).await });
         }
+        drop(next);
         drop(self.listeners);
         drop(told);
         tell.send_replace(true);
@@ -123,19 +134,19 @@ impl Server {
             tokio::time::timeout(self.shared.node.settings().drain(), async { while connections.join_next().await.is_some() {} }).await;
         let broken = if ended.is_ok() { 0 } else { connections.len() };
         connections.shutdown().await;
+        looking.abort();
         Stopped { broken }
     }
 }
 
-/// The next connection of any listener, once there is a place for it. Whose turn it is is asked first, so that a busy one starves no other.
-async fn take(listeners: &[Listener], turn: usize, places: &Arc<Semaphore>) -> Option<(Accepted, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
+/// The next connection of any listener. Whose turn it is is asked first, so that a busy one starves no other.
+async fn accept(listeners: &[Listener], turn: usize) -> Option<Accepted> {
     let accepted = poll_fn(|context| {
         let polled = (0..listeners.len()).map(|step| &listeners[(turn.wrapping_add(step)) % listeners.len()]);
         polled.map(|listener| listener.poll_accept(context)).find(Poll::is_ready).unwrap_or(Poll::Pending)
     });
     match accepted.await {
-        Ok(accepted) => Some((accepted, place)),
+        Ok(accepted) => Some(accepted),
         Err(_) => {
             // Mostly: no descriptors are left. Asking again at once would only keep a processor busy until there are.
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -8,8 +8,11 @@ use plugwork_core::Issue;
 /// Limits of one server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// Connections at once; 10,000. Who comes after waits in the kernel's queue until one ends.
+    /// Connections at once; 10,000, or as many as the system leaves descriptors for (see [`Server::connections_max`](crate::Server::connections_max)).
+    /// For who comes after, whoever is idle the longest is let go; where none is idle, they wait until one ends.
     pub connections_max: usize,
+    /// Connections at once of one client; 1,000. More are closed at once. Behind a proxy that is one client: as many as `connections_max`.
+    pub client_connections_max: usize,
     /// How long a client may take for a request's head, and over HTTP/1.1 how long it may keep a connection between two requests. Milliseconds;
     /// 10,000. Past it the connection is closed.
     pub head_deadline_ms: u64,
@@ -17,6 +20,17 @@ pub struct Settings {
     pub idle_ms: u64,
     /// How long a client may take none of what is sent to it. Milliseconds; 30,000. Past it the connection is broken off.
     pub stall_ms: u64,
+    /// What a client has to take of what is sent to it, while it is waited for. Bytes per second; 4,096. Past `stall_ms` behind that it is broken off too.
+    pub send_bytes_per_second_min: u64,
+    /// Answers that are whole in memory, whose plugin is done with them, and that are still to be sent: their bytes together; 256 MiB. An answer that
+    /// finds no room holds its place with the plugin until it is sent.
+    pub answer_bytes_total: usize,
+    /// Bodies of requests that are read before their plugin is asked: their bytes together; 256 MiB. Past it the answer is 503.
+    pub body_bytes_total: usize,
+    /// Such bodies at once; 8,192. Past it the answer is 503.
+    pub bodies_max: usize,
+    /// How much of the three one client may have. Percent, 1 to 100; 25. Behind a proxy that is one client: 100.
+    pub client_share_percent: u32,
     /// Requests at once on one connection of HTTP/2; 100.
     pub streams_max: u32,
     /// Requests of one plugin that are with it at once; 256.
@@ -35,9 +49,15 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             connections_max: 10_000,
+            client_connections_max: 1_000,
             head_deadline_ms: 10_000,
             idle_ms: 60_000,
             stall_ms: 30_000,
+            send_bytes_per_second_min: 4_096,
+            answer_bytes_total: 256 << 20,
+            body_bytes_total: 256 << 20,
+            bodies_max: 8_192,
+            client_share_percent: 25,
             streams_max: 100,
             plugin_requests_max: 256,
             plugin_queue_max: 256,
@@ -53,29 +73,48 @@ impl Settings {
     pub fn issues(&self) -> Vec<Issue> {
         let numbers = [
             ("connections-max", self.connections_max as u64),
+            ("client-connections-max", self.client_connections_max as u64),
             ("head-deadline-ms", self.head_deadline_ms),
             ("idle-ms", self.idle_ms),
             ("stall-ms", self.stall_ms),
+            ("send-bytes-per-second-min", self.send_bytes_per_second_min),
+            ("answer-bytes-total", self.answer_bytes_total as u64),
+            ("body-bytes-total", self.body_bytes_total as u64),
+            ("bodies-max", self.bodies_max as u64),
+            ("client-share-percent", u64::from(self.client_share_percent)),
             ("streams-max", u64::from(self.streams_max)),
             ("plugin-requests-max", self.plugin_requests_max as u64),
             ("rate-clients-max", self.rate_clients_max as u64),
         ];
         let none = numbers.into_iter().filter(|(_, number)| *number == 0);
-        none.map(|(name, _)| Issue { what: "0".to_owned(), at: name.to_owned(), expected: "at least 1".to_owned() }).collect()
+        let none = none.map(|(name, _)| Issue { what: "0".to_owned(), at: name.to_owned(), expected: "at least 1".to_owned() });
+        let share = Some(self.client_share_percent).filter(|share| *share > 100).map(|share| Issue {
+            what: share.to_string(),
+            at: "client-share-percent".to_owned(),
+            expected: "at most 100".to_owned(),
+        });
+        none.chain(share).collect()
     }
 
     /// These limits with all of `wanted` that can change while a server runs, and the names of those that differ and cannot.
     pub(crate) fn changed_to(self, wanted: Self) -> (Self, Vec<&'static str>) {
         let Self { connections_max, plugin_requests_max, plugin_queue_max, plugin_queue_ms, rate_clients_max, .. } = self;
+        let Self { client_connections_max, answer_bytes_total, body_bytes_total, bodies_max, client_share_percent, .. } = self;
         // Counted in places that were made at the start, or when a plugin was.
         let fixed = [
             ("connections-max", connections_max != wanted.connections_max),
+            ("client-connections-max", client_connections_max != wanted.client_connections_max),
             ("plugin-requests-max", plugin_requests_max != wanted.plugin_requests_max),
             ("plugin-queue-max", plugin_queue_max != wanted.plugin_queue_max),
             ("plugin-queue-ms", plugin_queue_ms != wanted.plugin_queue_ms),
             ("rate-clients-max", rate_clients_max != wanted.rate_clients_max),
+            ("answer-bytes-total", answer_bytes_total != wanted.answer_bytes_total),
+            ("body-bytes-total", body_bytes_total != wanted.body_bytes_total),
+            ("bodies-max", bodies_max != wanted.bodies_max),
+            ("client-share-percent", client_share_percent != wanted.client_share_percent),
         ];
         let settings = Self { connections_max, plugin_requests_max, plugin_queue_max, plugin_queue_ms, rate_clients_max, ..wanted };
+        let settings = Self { client_connections_max, answer_bytes_total, body_bytes_total, bodies_max, client_share_percent, ..settings };
         (settings, fixed.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect())
     }
 

@@ -33,7 +33,7 @@ where
 }
 
 /// The answer to a body that did not come.
-pub(crate) const fn late() -> Problem {
+pub const fn late() -> Problem {
     Problem::new(StatusCode::REQUEST_TIMEOUT, "E-HTTP-BODY-DEADLINE", "the body did not arrive in time")
 }
 

@@ -17,7 +17,7 @@ use crate::problem::Problem;
 use crate::served::Served;
 use crate::{Body, body};
 
-/// Answers one request.
+/// Answers one request, once it was read and admitted.
 pub(crate) async fn answer<B: HttpBody>(
     installation: &Installation,
     limits: &HttpLimits,
@@ -25,6 +25,7 @@ pub(crate) async fn answer<B: HttpBody>(
     facts: Facts,
     body: B,
     id: &RequestId,
+    admitted: impl Future<Output = Result<(), Problem>>,
 ) -> Response<Body> {
     let context = match origin::context(&mut head, facts.authority, id).await {
         Ok(context) => context,
@@ -34,6 +35,9 @@ pub(crate) async fn answer<B: HttpBody>(
         Ok(body) => body,
         Err(problem) => return problem.response(id.as_str()),
     };
+    if let Err(problem) = admitted.await {
+        return problem.response(id.as_str());
+    }
     let is_head = head.method == Method::HEAD;
     let cause = Some(Arc::new(origin::cause(&head, id)));
     let exchange = Exchange { request: request(head, body), context, cause };

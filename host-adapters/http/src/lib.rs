@@ -6,6 +6,8 @@
 //! `wasi:http/incoming-handler` 0.2 or `wasi:http/handler` 0.3 reads and writes streams. Nothing here opens a socket, routes, or decides who may ask: that is the server's.
 
 #![forbid(unsafe_code)]
+// The types of the engine are nested deeper than the usual limit once those of a request are around them.
+#![recursion_limit = "256"]
 
 pub mod answer;
 mod arriving;

@@ -59,8 +59,26 @@ impl HttpService {
         Router::new().fallback_service(self.clone())
     }
 
+    /// Whether its plugin is given a request whole, and gives its answer whole: one of `plugwork:points/http-function`.
+    pub fn is_whole(&self) -> bool {
+        self.0.installation.is_attached_to(&worlds()[0])
+    }
+
     /// Answers one request.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
+    where
+        B: HttpBody<Data: Send> + Send + 'static,
+    {
+        self.answer_admitted(request, std::future::ready(Ok(()))).await
+    }
+
+    /// Answers one request, for a server that lets only so many be with a plugin: `admitted` is waited for when nothing more is needed of the client,
+    /// so after the body where [`HttpService::is_whole`], and before it where the plugin reads it as a stream. Its problem is the answer.
+    pub async fn answer_admitted<B>(
+        &self,
+        request: Request<B>,
+        admitted: impl Future<Output = Result<(), Problem>> + Send,
+    ) -> Response<Body>
     where
         B: HttpBody<Data: Send> + Send + 'static,
     {
@@ -70,9 +88,15 @@ impl HttpService {
         let checked = head::check(&mut head, limits).and_then(|facts| facts.with_body(body.size_hint().exact(), limits));
         let ([function, incoming, handler], answers) = (worlds(), |world| installation.is_attached_to(world));
         let mut response = match checked {
-            Ok(facts) if answers(function) => function::answer(installation, limits, head, facts, body, &id).await,
-            Ok(facts) if answers(incoming) => streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &id).await,
-            Ok(facts) if answers(handler) => streamed::answer::<Handler, _>(installation, limits, head, facts, body, &id).await,
+            Ok(facts) if answers(function) => function::answer(installation, limits, head, facts, body, &id, admitted).await,
+            Ok(facts) if answers(incoming) => match admitted.await {
+                Ok(()) => streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &id).await,
+                Err(problem) => problem.response(id.as_str()),
+            },
+            Ok(facts) if answers(handler) => match admitted.await {
+                Ok(()) => streamed::answer::<Handler, _>(installation, limits, head, facts, body, &id).await,
+                Err(problem) => problem.response(id.as_str()),
+            },
             Ok(_) => Problem::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called").response(id.as_str()),
             Err(problem) => problem.response(id.as_str()),
         };

@@ -14,14 +14,17 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
 use super::who::Peer;
+use crate::pace::Pace;
 use crate::wire::{Speaks, Wire};
 
 /// The largest head.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// How long one may take, and a connection be without a request.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// How long a reader may take nothing.
-const STALL: Duration = Duration::from_secs(30);
+/// How long a reader may keep the listener waiting. Milliseconds.
+const STALL_MS: u64 = 30_000;
+/// Taking so many bytes makes good for a second of it.
+const SEND_BYTES_PER_SECOND_MIN: u64 = 4_096;
 
 /// Answers until the connection ends; from `stop` on no further request of it.
 pub(crate) async fn serve<S>(router: Router, stream: S, peer: Peer, mut stop: watch::Receiver<bool>)
@@ -29,7 +32,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let opened = tokio::select! {
-        opened = tokio::time::timeout(HEAD_DEADLINE, Wire::open(stream, STALL)) => opened,
+        opened = tokio::time::timeout(HEAD_DEADLINE, Wire::open(stream, Pace::new(STALL_MS, SEND_BYTES_PER_SECOND_MIN))) => opened,
         _ = stop.wait_for(|stop| *stop) => return,
     };
     let Ok(Some((wire, Speaks::Http1))) = opened else { return };

@@ -131,6 +131,8 @@ impl From<DeployError> for Problem {
         match error {
             DeployError::Findings(findings) => Self::wrong("E-DEPLOY-FINDINGS", "it cannot be served, and nothing was changed", findings),
             DeployError::Deployments(error) => error.into(),
+            error @ DeployError::Unknown(_) => Self::failed("E-DEPLOY-UNCERTAIN", error),
+            error @ DeployError::Broken => Self::failed("E-DEPLOY-BROKEN", error),
             DeployError::Stopping => Self::new(StatusCode::SERVICE_UNAVAILABLE, "E-DEPLOY-STOPPING", "the server stops").after(5),
         }
     }

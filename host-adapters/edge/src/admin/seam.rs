@@ -137,9 +137,9 @@ impl Admin {
         &self.0.wrong
     }
 
-    /// Microseconds since it began, for rates.
-    pub(crate) fn now_us(&self) -> u64 {
-        u64::try_from(self.0.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    /// Nanoseconds since it began, for rates.
+    pub(crate) fn now_ns(&self) -> u64 {
+        u64::try_from(self.0.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
     }
 
     /// Asks whether the caller may do this to that.

@@ -57,7 +57,7 @@ pub(crate) async fn who(admin: &Admin, peer: Peer, headers: &HeaderMap) -> Resul
         Peer::Remote(address) => Some(address),
         Peer::Local(_) => None,
     };
-    if let Some(seconds) = admin.wrong_tokens().spent(client, admin.now_us()) {
+    if let Some(seconds) = admin.wrong_tokens().spent(client, admin.now_ns()) {
         let detail = "too many tokens from here were wrong";
         return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "E-AUTH-RATE", detail).after(seconds));
     }
@@ -76,7 +76,7 @@ pub(crate) async fn who(admin: &Admin, peer: Peer, headers: &HeaderMap) -> Resul
         Ok(principal) => Ok(Caller { principal, token: found.map(|token| token.id) }),
         Err(why) => {
             if why == AuthenticationFailed::Unknown {
-                admin.wrong_tokens().decide(client, admin.now_us());
+                admin.wrong_tokens().decide(client, admin.now_ns());
             }
             Err(Problem::stranger(why))
         }

@@ -10,16 +10,12 @@ use plugwork_core::deployment::{ApplicationKey, Current, Deployment};
 use super::{DeployError, Node, Prepared};
 use crate::finding::issue;
 use crate::live::{Older, Serving};
-use crate::mount::Mount;
+use crate::mount::Mounts;
 use crate::share::{Before, Share, older};
 
 impl Node {
     /// Gives the older side of an application that is served its share again.
-    pub(super) async fn bring_up_older(
-        &self,
-        current: &Arc<Current>,
-        mounts: &mut BTreeMap<String, Arc<Mount>>,
-    ) -> Result<(), (Option<u64>, DeployError)> {
+    pub(super) async fn bring_up_older(&self, current: &Arc<Current>, mounts: &mut Mounts) -> Result<(), (Option<u64>, DeployError)> {
         let key = &current.deployment.key;
         let Some(served) = self.0.live.load().serving.get(key).cloned() else { return Ok(()) };
         let Some(from) = Before::of(current, &served.application) else { return Ok(()) };
@@ -41,7 +37,7 @@ impl Node {
         key: &ApplicationKey,
         own: (&Application, &BTreeMap<String, Digest>),
         before: Option<&Current>,
-        mounts: &mut BTreeMap<String, Arc<Mount>>,
+        mounts: &mut Mounts,
     ) -> Result<Option<Older>, DeployError> {
         let Some(before) = before.filter(|_| own.0.split.is_some()) else { return Ok(None) };
         let Some(found) = older(&*self.0.deployments, key, own, Before::next(before)).await? else { return Ok(None) };
@@ -53,7 +49,7 @@ impl Node {
         &self,
         deployment: &Deployment,
         application: &Application,
-        mounts: &mut BTreeMap<String, Arc<Mount>>,
+        mounts: &mut Mounts,
     ) -> Result<Option<Older>, DeployError> {
         let Some(split) = &application.split else { return Ok(None) };
         let share = Arc::new(Share::new(split, &deployment.key));

@@ -39,7 +39,8 @@ fn raise_descriptors() {
 /// What the child does, until its input ends; by itself, the same for one request.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_for_a_crowd() {
-    let patient = Settings { connections_max: 11_000, head_deadline_ms: 900_000, idle_ms: 900_000, ..settings() };
+    let patient =
+        Settings { connections_max: 11_000, client_connections_max: 11_000, head_deadline_ms: 900_000, idle_ms: 900_000, ..settings() };
     let Some(folder) = env::var_os(SERVES) else {
         let stage = Stage::serving(patient, &[("/e", "")]).await;
         assert_eq!(stage.ask("POST", "/e", "alone").await.body, "alone");

@@ -171,7 +171,7 @@ async fn consent_that_was_taken_back_is_not_given_again_by_starting_or_going_bac
     let second = Stage::over(settings(), first.folder.clone(), first.deployments.clone(), first.records.clone()).await;
     let not_served = second.node.start().await.unwrap();
     assert_eq!(not_served.len(), 1);
-    assert_eq!(second.get("/q").await.status, 404);
+    assert_eq!(second.get("/q").await.code(), "E-HTTP-NOT-SERVED");
     // Whoever deploys again consents again.
     second.deploy(&application(&[("/i", "")]), Expected::Number(2)).await.unwrap();
     assert_eq!(second.get("/i").await.status, 200);

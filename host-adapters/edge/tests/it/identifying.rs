@@ -169,7 +169,7 @@ async fn a_check_that_is_not_there_lets_nobody_in() {
     let not_served = second.node.start().await.unwrap();
     assert_eq!(not_served.len(), 1);
     assert!(not_served[0].error.to_string().contains("no check `staff`"), "{}", not_served[0].error);
-    assert_eq!((with_token(&second, "/p", &token).await.status, second.get("/e").await.status), (404, 404));
+    assert_eq!((with_token(&second, "/p", &token).await.status, second.get("/e").await.status), (503, 503));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -80,14 +80,51 @@ async fn clients_that_are_slow_are_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn past_the_limit_of_connections_the_next_one_waits_for_a_place() {
-    let stage = Stage::serving(Settings { connections_max: 2, ..settings() }, &[("/e", "")]).await;
-    let (first, _second) = (stage.connect().await, stage.connect().await);
+async fn past_the_limit_of_connections_the_next_one_waits_for_those_that_are_busy() {
+    let stage = Stage::serving(Settings { connections_max: 2, ..settings() }, &[("/e", ""), ("/l", "")]).await;
+    let mut busy = vec![stage.connect().await, stage.connect().await];
+    for stream in &mut busy {
+        stream.write_all(b"GET /l HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    }
+    until("both are busy", || stage.instances() == 2).await;
     let mut third = stage.connect().await;
     third.write_all(b"POST /e HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await.unwrap();
     let mut byte = [0];
-    let early = tokio::time::timeout(Duration::from_millis(200), third.read(&mut byte)).await;
+    let early = tokio::time::timeout(Duration::from_millis(300), third.read(&mut byte)).await;
     assert!(early.is_err(), "it is not served yet");
-    drop(first);
+    busy.pop();
     assert_eq!(told(&to_end(&mut third).await).status, 200, "it is served once there is a place");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn past_the_limit_of_connections_whoever_is_idle_the_longest_makes_room() {
+    let stage = Stage::serving(Settings { connections_max: 2, ..settings() }, &[("/e", "")]).await;
+    let mut first = stage.connect().await;
+    first.write_all(b"POST /e HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    until("it was answered", || stage.log.lock().unwrap().len() == 1).await;
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let _second = stage.connect().await;
+    assert_eq!(stage.ask("POST", "/e", "third").await.body, "third");
+    assert!(to_end(&mut first).await.starts_with("HTTP/1.1 200 OK\r\n"), "it was idle and is closed");
+    assert_eq!(stage.ask("POST", "/e", "fourth").await.body, "fourth");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn past_the_limit_of_a_client_its_next_connection_is_closed() {
+    let stage = Stage::serving(Settings { client_connections_max: 2, ..settings() }, &[("/e", ""), ("/l", "")]).await;
+    let mut busy = vec![stage.connect().await, stage.connect().await];
+    for stream in &mut busy {
+        stream.write_all(b"GET /l HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    }
+    until("both are busy", || stage.instances() == 2).await;
+    assert_eq!(to_end(&mut stage.connect().await).await, "");
+    busy.pop();
+    until("its call is over", || stage.instances() == 1).await;
+    let mut answered = 0;
+    while answered != 200 {
+        let mut stream = stage.connect().await;
+        // The server may have closed it already.
+        drop(stream.write_all(b"POST /e HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await);
+        answered = told(&to_end(&mut stream).await).status;
+    }
 }

@@ -19,9 +19,12 @@ mod guest;
 mod identifying;
 mod limiting;
 mod observing;
+mod pressing;
 mod refusing;
 mod serving;
+mod settling;
 mod sharing;
 #[path = "../../src/identity/signing.rs"]
 mod signing;
+mod tenants;
 mod world;

@@ -38,6 +38,17 @@ impl HostRule {
     }
 }
 
+impl HostRule {
+    /// Whether there is a host that both name. Any host is none by name.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Any, _) | (_, Self::Any) => false,
+            (Self::Exact(one), other) | (other, Self::Exact(one)) => other.matches(one),
+            (Self::Below(one), Self::Below(other)) => one == other || self.matches(other) || Self::Below(other.clone()).matches(one),
+        }
+    }
+}
+
 impl FromStr for HostRule {
     type Err = Issue;
 

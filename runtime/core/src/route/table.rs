@@ -54,6 +54,8 @@ struct Node {
     parameter: Option<Box<Node>>,
     rest: Leaf,
     end: Leaf,
+    /// Of the node of a host: whether its requests are not for the routes of any host.
+    is_shut: bool,
 }
 
 /// The routes that end at one place.
@@ -115,6 +117,20 @@ impl RouteTable {
             table.insert(index, route, are_apart, &mut conflicts);
         }
         if conflicts.is_empty() { Ok(table) } else { Err(conflicts) }
+    }
+
+    /// The same, but that requests for the hosts of some routes are answered by routes that name their host, and never by those of any host: `is_shut` says
+    /// so of a place in `routes`, which are those that it was made of. So somebody else's host stays theirs where they have no route.
+    pub fn shut(mut self, routes: &[Route], is_shut: impl Fn(usize) -> bool) -> Self {
+        for (_, route) in routes.iter().enumerate().filter(|(index, _)| is_shut(*index)) {
+            let node = match &route.host {
+                HostRule::Exact(name) => self.exact.get_mut(name),
+                HostRule::Below(parent) => self.below.get_mut(parent),
+                HostRule::Any => None,
+            };
+            node.into_iter().for_each(|node| node.is_shut = true);
+        }
+        self
     }
 
     /// How many routes it was made of.
@@ -205,18 +221,25 @@ impl RouteTable {
 
     /// Goes through the trees in the order of rank, until the walk has what it looks for.
     fn walk<'t>(&'t self, host: &str, parts: &[Part<'_>], walk: &mut Walk<'t, '_>) {
-        if self.exact.get(host).is_some_and(|node| node.walk(parts, 0, walk)) {
+        let mut is_shut = false;
+        let mut enter = |node: &'t Node| {
+            is_shut |= node.is_shut;
+            node.walk(parts, 0, walk)
+        };
+        if self.exact.get(host).is_some_and(&mut enter) {
             return;
         }
         // The nearest parent is the longest wildcard. An address has no parent.
         let mut rest = if self.below.is_empty() || host.starts_with('[') { "" } else { host };
         while let Some((_, parent)) = rest.split_once('.') {
-            if self.below.get(parent).is_some_and(|node| node.walk(parts, 0, walk)) {
+            if self.below.get(parent).is_some_and(&mut enter) {
                 return;
             }
             rest = parent;
         }
-        self.any.walk(parts, 0, walk);
+        if !is_shut {
+            self.any.walk(parts, 0, walk);
+        }
     }
 }
 

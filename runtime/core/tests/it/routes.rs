@@ -248,3 +248,38 @@ fn a_method_that_no_route_takes_is_told_with_all_that_one_does() {
     assert_eq!(table.find("", "get", "/a"), Err(Miss::MethodNotAllowed(["DELETE", "GET", "HEAD", "PUT"].map(str::to_owned).to_vec())));
     assert_eq!(table.find("", "OPTIONS", "/x/y"), Err(Miss::NotFound));
 }
+
+#[test]
+fn a_host_that_is_shut_is_never_answered_by_the_routes_of_any_host() {
+    let written: &[(&str, &[&str], &str)] =
+        &[("a.example", &["GET"], "/login"), ("*.b.example", &[], "/login"), ("*", &[], "/{*rest}"), ("c.example", &[], "/login")];
+    let routes: Vec<Route> = written.iter().map(|(host, methods, path)| route(host, methods, path)).collect();
+    let table = RouteTable::new(&routes).unwrap().shut(&routes, |index| index < 2);
+    assert_eq!((get(&table, "a.example", "/login"), get(&table, "x.b.example", "/login")), (Ok(0), Ok(1)));
+    for host in ["a.example", "x.b.example", "y.x.b.example"] {
+        assert_eq!(get(&table, host, "/other"), Err(Miss::NotFound), "{host}");
+    }
+    assert_eq!(table.find("a.example", "POST", "/login").unwrap_err(), Miss::MethodNotAllowed(vec!["GET".to_owned(), "HEAD".to_owned()]));
+    for host in ["b.example", "c.example", "d.example"] {
+        assert_eq!(get(&table, host, "/other"), Ok(2), "{host}");
+    }
+}
+
+#[test]
+fn two_rules_overlap_where_one_host_is_named_by_both() {
+    let rule = |text: &str| text.parse::<HostRule>().unwrap();
+    for (one, other, overlap) in [
+        ("a.example", "a.example", true),
+        ("a.example", "b.example", false),
+        ("a.example", "*.example", true),
+        ("x.a.example", "*.example", true),
+        ("example", "*.example", false),
+        ("*.example", "*.a.example", true),
+        ("*.b.example", "*.a.example", false),
+        ("*.a.example", "*.aa.example", false),
+        ("*", "a.example", false),
+        ("*", "*", false),
+    ] {
+        assert_eq!((rule(one).overlaps(&rule(other)), rule(other).overlaps(&rule(one))), (overlap, overlap), "{one} {other}");
+    }
+}

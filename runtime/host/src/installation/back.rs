@@ -121,7 +121,7 @@ impl Member {
 
 impl Generation {
     /// The consent that it runs with, to be put on record again.
-    fn consent_again(&self, by: &str, reason: &str) -> Consent {
+    pub(super) fn consent_again(&self, by: &str, reason: &str) -> Consent {
         Consent {
             subject: (*self.subject).clone(),
             version: self.version().cloned(),

@@ -4,6 +4,7 @@
 //! `replace`, `start`. Easily got wrong: an installation that is active need not be loaded; its first call loads it.
 
 mod back;
+mod consented;
 mod direct;
 mod dynamic;
 mod expiry;

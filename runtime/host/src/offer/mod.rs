@@ -87,6 +87,15 @@ impl Offer {
         self
     }
 
+    /// Names the package of a component that carries no manifest, which is otherwise named after its file. What it keeps is kept under that name, so it
+    /// is to be one that stays from version to version. A manifest's own name stands.
+    pub fn unless_named(mut self, package: PackageName) -> Self {
+        if self.manifest.is_none() {
+            self.subject.package = package;
+        }
+        self
+    }
+
     /// The configuration handed to the plugin's `init`: a JSON object of at most 64 KiB, which accepting checks.
     pub fn configuration(mut self, configuration: Value) -> Self {
         self.configuration = configuration;
