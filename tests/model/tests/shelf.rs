@@ -3,6 +3,7 @@
 //! May be misread: `shelf` below is the host's own file. Its bounds in age and uses need no second thread: its own tests check them.
 
 #[path = "../../../runtime/host/src/shelf.rs"]
+#[allow(dead_code, reason = "what only the rooms of the host use is not part of this model")]
 mod shelf;
 
 mod sync {
