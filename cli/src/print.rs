@@ -56,13 +56,21 @@ pub(crate) fn narrate(line: impl std::fmt::Display) {
 /// A value as JSON on one line of standard error: a server's log. What cannot be written is lost.
 pub(crate) fn log(value: &impl serde::Serialize) {
     if let Ok(text) = serde_json::to_string(value) {
-        log_line(&text);
+        let mut line = String::new();
+        push_log_line(&mut line, &text);
+        log_lines(&line);
     }
 }
 
-/// The same of a line that is JSON already.
-pub(crate) fn log_line(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{}", escape_json(text));
+/// Adds a line that is JSON already to those that [`log_lines`] writes.
+pub(crate) fn push_log_line(lines: &mut String, line: &str) {
+    lines.push_str(&escape_json(line));
+    lines.push('\n');
+}
+
+/// Whole lines at once.
+pub(crate) fn log_lines(lines: &str) {
+    let _ = std::io::stderr().write_all(lines.as_bytes());
 }
 
 /// A line that replaces the last one, on a terminal only.

@@ -11,7 +11,8 @@ use plugwork::Cause;
 use plugwork::log::{Level, Sink};
 use plugwork_core::Subject;
 use plugwork_edge::{Access, AccessLog};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use crate::print;
 
@@ -19,6 +20,16 @@ use crate::print;
 const LINES_MAX: usize = 4_096;
 /// Their bytes together.
 const BYTES_MAX: usize = 4 << 20;
+/// Lines that wait are written together, up to so many bytes: a system call for each would be a good part of what a small request costs.
+const WRITE_BYTES: usize = 32 << 10;
+
+/// A line about a request.
+#[derive(Serialize)]
+struct Request<'a> {
+    kind: &'static str,
+    #[serde(flatten)]
+    access: &'a Access,
+}
 
 /// The queue. Clones are one.
 #[derive(Clone)]
@@ -41,8 +52,7 @@ impl Log {
         Ok(Self { lines, bytes, lost, requests })
     }
 
-    fn put(&self, line: &Value) {
-        let line = line.to_string();
+    fn put(&self, line: String) {
         let length = line.len();
         // One at a time may go past it by its own length, which is bounded where the line is made.
         let has_room = self.bytes.fetch_add(length, Ordering::Relaxed) < BYTES_MAX;
@@ -54,9 +64,16 @@ impl Log {
 }
 
 fn write(lines: &Receiver<String>, bytes: &AtomicUsize, lost: &AtomicU64) {
-    while let Ok(line) = lines.recv() {
-        bytes.fetch_sub(line.len(), Ordering::Relaxed);
-        print::log_line(&line);
+    let mut together = String::new();
+    while let Ok(first) = lines.recv() {
+        let mut next = Some(first);
+        while let Some(line) = next {
+            bytes.fetch_sub(line.len(), Ordering::Relaxed);
+            print::push_log_line(&mut together, &line);
+            next = if together.len() < WRITE_BYTES { lines.try_recv().ok() } else { None };
+        }
+        print::log_lines(&together);
+        together.clear();
         let lost = lost.swap(0, Ordering::Relaxed);
         if lost > 0 {
             print::log(&json!({ "kind": "log", "level": "warn", "message": format!("{lost} lines were lost: nobody read fast enough") }));
@@ -69,9 +86,8 @@ impl AccessLog for Log {
         if !self.requests {
             return;
         }
-        if let Ok(Value::Object(fields)) = serde_json::to_value(access) {
-            let kind = [("kind".to_owned(), Value::from("request"))];
-            self.put(&Value::Object(kind.into_iter().chain(fields).collect()));
+        if let Ok(line) = serde_json::to_string(&Request { kind: "request", access }) {
+            self.put(line);
         }
     }
 }
@@ -90,7 +106,7 @@ impl Sink for Log {
             fields.insert("request-id".to_owned(), cause.request_id.as_str().into());
             fields.extend(cause.trace.as_ref().map(|trace| ("trace-id".to_owned(), trace.trace_id_text().into())));
         }
-        self.put(&line);
+        self.put(line.to_string());
     }
 }
 
@@ -102,12 +118,12 @@ mod tests {
     fn lines_that_nobody_writes_take_no_more_memory_than_there_is_for_them() {
         let (lines, written) = sync_channel(LINES_MAX);
         let log = Log { lines, bytes: Arc::default(), lost: Arc::default(), requests: true };
-        let line = Value::from("x".repeat(64 << 10));
+        let line = "x".repeat(64 << 10);
         for _ in 0..1_000 {
-            log.put(&line);
+            log.put(line.clone());
         }
         let waiting: Vec<String> = written.try_iter().collect();
-        assert_eq!(waiting.len(), BYTES_MAX.div_ceil((64 << 10) + 2));
+        assert_eq!(waiting.len(), BYTES_MAX / (64 << 10));
         assert_eq!(log.lost.load(Ordering::Relaxed), 1_000 - waiting.len() as u64);
     }
 }
