@@ -4,6 +4,7 @@
 //! kept beside it.
 
 use std::fs::{self, File};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -148,6 +149,19 @@ async fn add(writer: &mut BackupWriter, name: &str, folder: &Path) -> Result<(),
     Ok(())
 }
 
+/// Every file below a folder, relative to it, in the order of their names. What begins with a dot is on its way and is left out.
+fn below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let (mut files, mut folders) = (Vec::new(), vec![PathBuf::new()]);
+    while let Some(inner) = folders.pop() {
+        for (name, path) in listed(&folder.join(&inner))?.into_iter().filter(|(name, _)| !name.starts_with('.')) {
+            let is_folder = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
+            if is_folder { folders.push(inner.join(name)) } else { files.push(inner.join(name)) }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
 /// What is in a folder, by name; nothing where it is not there.
 fn listed(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
     let entries = match fs::read_dir(folder) {
@@ -186,12 +200,17 @@ async fn restore(state: &Path, file: &Path) -> Result<(), Failure> {
     }
     // Components first, beside those that are there: then both the old store and the new one find theirs, whenever this ends.
     for part in COMPONENTS {
-        fs::create_dir_all(state.join(part))?;
-        for (name, path) in listed(&staged.path().join(part))? {
+        let (from, to) = (staged.path().join(part), state.join(part));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&to)?;
+        for name in below(&from)? {
+            let target = to.join(&name);
+            let folder = target.parent().unwrap_or(&to);
+            fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             // The name says what is in it, and that was checked.
-            fs::rename(path, state.join(part).join(name))?;
+            fs::rename(from.join(&name), &target)?;
+            File::open(folder)?.sync_all()?;
         }
-        File::open(state.join(part))?.sync_all()?;
+        File::open(&to)?.sync_all()?;
     }
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
     let before = state.join(format!("before-restore-{now_ms}"));
@@ -247,9 +266,11 @@ async fn check(state: &Path) -> Result<Checked, Failure> {
     }
     let mut components = 0;
     for part in COMPONENTS {
-        for (name, path) in listed(&state.join(part))?.into_iter().filter(|(name, _)| !name.starts_with('.')) {
+        let folder = state.join(part);
+        // Those of other tenants are in folders of their own.
+        for path in below(&folder)?.into_iter().map(|name| folder.join(name)) {
             components += 1;
-            let named = |bytes: &[u8]| name == format!("sha256-{}.wasm", Digest::of(bytes).hex());
+            let named = |bytes: &[u8]| path.ends_with(format!("sha256-{}.wasm", Digest::of(bytes).hex()));
             match fs::read(&path) {
                 Ok(bytes) if named(&bytes) => {}
                 Ok(_) => findings.push(format!("`{}` is not what its name says", path.display())),

@@ -1,6 +1,7 @@
 //! `plugwork state`: a backup while a server runs, the way back, and what a check finds.
 
 use std::fs;
+use std::path::Path;
 
 use crate::place::{Place, plugin};
 use crate::serve::Served;
@@ -24,10 +25,14 @@ fn kept(place: &Place) -> Vec<String> {
 fn a_backup_of_a_server_that_runs_comes_up_in_another_folder_and_in_its_own() {
     let place = place();
     let served = Served::start(&place, &["shop"]);
+    // As one that another tenant deployed.
+    let own = fs::read_dir(place.path("state/edge/components")).unwrap().next().unwrap().unwrap();
+    let of_acme = Path::new("edge/components/tenants/acme").join(own.file_name());
+    place.write(&format!("state/{}", of_acme.display()), fs::read(own.path()).unwrap());
     let made = place.run(&["state", "backup", "monday.plugwork", "--json"]).exits(0).json();
     assert!(made["files"].as_u64().unwrap() >= 5 && made["bytes"].as_u64().unwrap() > 40_000, "{made}");
     assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
-    place.run(&["state", "check"]).exits(0).says(&["ok: ", "1 component"]);
+    place.run(&["state", "check"]).exits(0).says(&["ok: ", "2 components"]);
     place.run(&["state", "backup", "monday.plugwork"]).exits(2).complains(&["is there already"]);
     place.run(&["state", "restore", "monday.plugwork"]).exits(3).complains(&["another `plugwork serve`"]);
     served.stop();
@@ -35,6 +40,7 @@ fn a_backup_of_a_server_that_runs_comes_up_in_another_folder_and_in_its_own() {
 
     // Elsewhere, without the application's own files.
     place.run(&["--state", "other", "state", "restore", "monday.plugwork"]).exits(0).complains(&["restored", "before-restore-"]);
+    assert!(place.path("other").join(&of_acme).is_file());
     let served = Served::start(&place, &["--state", "other"]);
     assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"), "{}", served.said);
     served.stop();

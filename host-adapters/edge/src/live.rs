@@ -47,6 +47,18 @@ pub(crate) struct Older {
 }
 
 impl Serving {
+    /// Whether its plugins are there: not where only its routes are kept, because it could not be brought up.
+    pub(crate) fn is_up(&self) -> bool {
+        self.mounts.len() == self.application.plugins.len()
+    }
+
+    /// The plugins of the deployments that it serves, each once, by the instance's name: with the name that routes use.
+    pub(crate) fn all_mounts(&self) -> BTreeMap<&str, (&str, &Arc<Mount>)> {
+        let older = self.older.iter().flat_map(|older| &older.mounts);
+        // The name of the current deployment counts.
+        older.chain(&self.mounts).map(|(name, mount)| (mount.label.as_str(), (name.as_str(), mount))).collect()
+    }
+
     /// What it serves, the current deployment first.
     fn sides(&self) -> impl Iterator<Item = Deployed<'_>> {
         let number = self.current.as_ref().map_or(0, |current| current.deployment.number);

@@ -144,7 +144,11 @@ impl Open {
             match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Ok(data) => self.rest = self.counted(data),
-                    Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+                    Err(trailers) => {
+                        // Nobody asks for more after them.
+                        self.watching.access.complete = self.is_end_stream();
+                        return Poll::Ready(Some(Ok(trailers)));
+                    }
                 },
                 other => {
                     self.watching.access.complete = matches!(other, Poll::Ready(None));

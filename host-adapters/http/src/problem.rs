@@ -133,10 +133,11 @@ impl Problem {
     }
 }
 
-/// Whether a plugin's code looks like one, so that it may stand where programs read it.
+/// Whether a plugin's code looks like one, so that it may stand where programs read it; and is none that the host itself says of a request.
 fn is_code(text: &str) -> bool {
     (3..=64).contains(&text.len())
         && text.starts_with("E-")
+        && !["E-FAULT-", "E-HTTP-", "E-REFUSED-"].iter().any(|own| text.starts_with(own))
         && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
@@ -161,6 +162,9 @@ mod tests {
     #[test]
     fn each_refusal_has_a_status_and_a_code() {
         assert_eq!(of(denied("E-SHOP-CLOSED")), (403, "E-SHOP-CLOSED".into()));
+        for ours in ["E-FAULT-TRAP", "E-HTTP-IDENTITY-TOKEN", "E-REFUSED-OTHER"] {
+            assert_eq!(of(denied(ours)), (403, "E-REFUSED-DENIED".into()), "what the host says a plugin cannot");
+        }
         assert_eq!(of(denied("\r\nx: y")), (403, "E-REFUSED-DENIED".into()));
         assert_eq!(of(Refusal::Unavailable { reason: "db.internal:5432".into() }), (503, "E-REFUSED-UNAVAILABLE".into()));
         assert_eq!(of(Refusal::Other(Said { message: "m".into(), stack: "s".into() })), (500, "E-REFUSED-OTHER".into()));

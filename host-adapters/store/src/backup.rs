@@ -10,6 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Connection as _};
+use tempfile::TempDir;
 
 use crate::LOCK_WAIT_MS;
 use crate::database::utf8;
@@ -44,16 +45,9 @@ pub struct BackupWriter {
     summary: BackupSummary,
 }
 
-/// A file that is removed where nobody gave it its name.
+/// A file in a folder of its own, which nobody else can look into or put anything in, and which goes with it.
 #[derive(Debug)]
-struct Staged(PathBuf);
-
-impl Drop for Staged {
-    fn drop(&mut self) {
-        // It may have its name by now.
-        drop(fs::remove_file(&self.0));
-    }
-}
+struct Staged(PathBuf, #[expect(dead_code, reason = "it is there until it is dropped")] TempDir);
 
 impl BackupWriter {
     /// Begins a backup that will be `path`, with mode 0600.
@@ -65,10 +59,9 @@ impl BackupWriter {
         if fs::symlink_metadata(path).is_ok() {
             return Err(StoreError::new(StoreErrorKind::Exists { path: path.to_owned() }));
         }
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(".partial");
-        let staged = Staged(path.with_file_name(name));
-        let file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&staged.0);
+        let folder = tempfile::Builder::new().prefix(".backup-").tempdir_in(parent(path)).map_err(|error| StoreError::io(path, &error))?;
+        let staged = Staged(folder.path().join("backup"), folder);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&staged.0);
         file.map_err(|error| StoreError::io(&staged.0, &error))?;
         // What was begun before a crash is of no use to anybody, so nothing is made to survive one before the end.
         let options = options(&staged.0).journal_mode(SqliteJournalMode::Off).synchronous(SqliteSynchronous::Off).foreign_keys(true);
@@ -137,8 +130,7 @@ impl BackupWriter {
                 std::io::ErrorKind::AlreadyExists => StoreError::new(StoreErrorKind::Exists { path: path.clone() }),
                 _ => failed(error),
             })?;
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            File::open(parent).and_then(|folder| folder.sync_all()).map_err(failed)
+            File::open(parent(&path)).and_then(|folder| folder.sync_all()).map_err(failed)
         })
         .await?;
         Ok(self.summary)
@@ -206,6 +198,11 @@ impl Backup {
     /// There is no room, or a file is there already.
     pub async fn unpack(&mut self, folder: &Path) -> Result<()> {
         for (id, name, _) in self.files().await? {
+            // Looked at once more: the file may have changed since it was opened.
+            if !is_name(&name) {
+                let why = format!("`{name}` in it is no name");
+                return Err(StoreError::new(StoreErrorKind::NotABackup { path: self.path.clone(), why }));
+            }
             let path = folder.join(&name);
             let failed = |error: std::io::Error| StoreError::io(&path, &error);
             let parent = path.parent().unwrap_or(folder);
@@ -242,6 +239,11 @@ impl Backup {
         let why = format!("`{name}` in it is not what it was");
         Err(StoreError::new(StoreErrorKind::NotABackup { path: self.path.clone(), why }))
     }
+}
+
+/// The folder of a file.
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn options(path: &Path) -> SqliteConnectOptions {

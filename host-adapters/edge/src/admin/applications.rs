@@ -63,7 +63,7 @@ fn words(permit: &Permit, current: &Current) -> ApplicationWords {
     let live = permit.node().live();
     let deployment = &current.deployment;
     let is_current = |served: &Current| served.deployment.number == deployment.number;
-    let serving = live.serving.get(&deployment.key);
+    let serving = live.serving.get(&deployment.key).filter(|serving| serving.is_up());
     let not_served = permit.not_served();
     let why = not_served.iter().find(|not| not.key == deployment.key && not.number.is_none_or(|number| number == deployment.number));
     let findings = match why.filter(|_| serving.is_none()).map(|not| &not.error) {

@@ -95,6 +95,7 @@ pub(crate) async fn deploy(
     asked.end()?;
     let permit = admin.permit(&caller, Action::DeploymentsWrite, &Resource::application(&tenant, &application))?;
     let body = json_bytes(&headers, body).await?;
+    permit.still().await?;
     let DeployWords { text, plugins, note, expected } = read(&body)?;
     // Permission was given for the application of the path.
     if let Ok(parsed) = Application::parse(&text)
@@ -136,6 +137,7 @@ pub(crate) async fn roll_back(
     asked.end()?;
     let permit = admin.permit(&caller, Action::DeploymentsWrite, &Resource::application(&tenant, &application))?;
     let body = json_bytes(&headers, body).await?;
+    permit.still().await?;
     let wish: RollbackWords = read(&body)?;
     let by = permit.principal().name.clone();
     let once_key = Key::of(&headers, &by, &[b"rollback", uri.to_string().as_bytes(), tenant.as_bytes(), &body])?;

@@ -52,7 +52,7 @@ pub(crate) async fn server(State(admin): State<Admin>, caller: Caller, asked: As
         state: state.to_owned(),
         since_ms: permit.since_ms(),
         pid: std::process::id(),
-        applications: permit.node().live().serving.len() as u64,
+        applications: permit.node().live().serving.values().filter(|serving| serving.is_up()).count() as u64,
         limits: LimitsWords::of(&permit.node().settings()),
     }))
 }

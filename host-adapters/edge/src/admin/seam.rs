@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::Router;
 use http::StatusCode;
 use plugwork_core::application::ClientRate;
-use plugwork_core::authorize::{Action, Authorize, Principal, Resource, Scopes, TokenId, Tokens};
+use plugwork_core::authorize::{Action, AuthenticationFailed, Authorize, Principal, Resource, Scopes, TokenId, Tokens};
 use tokio::sync::{Semaphore, watch};
 
 use super::once::Once;
@@ -213,7 +213,16 @@ impl Permit {
         self.is_allowed(action, resource) && self.token_holds(self.caller.token.as_ref()).await
     }
 
-    /// The same without looking at the token.
+    /// Looks at the token again, for a change whose body may have come slowly: what was taken back meanwhile opens nothing.
+    ///
+    /// # Errors
+    /// It was taken back, or its time is over.
+    pub(crate) async fn still(&self) -> Result<(), Problem> {
+        let holds = self.token_holds(self.caller.token.as_ref()).await;
+        if holds { Ok(()) } else { Err(Problem::stranger(AuthenticationFailed::Revoked)) }
+    }
+
+    /// Whether it holds without looking at the token.
     pub(crate) fn is_allowed(&self, action: Action, resource: &Resource<'_>) -> bool {
         self.admin.permit(&self.caller, action, resource).is_ok()
     }

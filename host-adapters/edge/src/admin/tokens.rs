@@ -112,6 +112,7 @@ pub(crate) async fn issue_one(
     };
     let resource = Resource { tenant: scope.tenant.as_deref(), application: scope.application.as_deref() };
     let permit = admin.permit(&caller, Action::TokensWrite, &resource)?;
+    permit.still().await?;
     let created_ms = now_ms();
     let expires_ms = created_ms.saturating_add(lifetime_seconds.saturating_mul(1_000));
     if let Some(denied) = Problem::denied(decide_issue(permit.principal(), &scope, expires_ms)) {

@@ -37,7 +37,8 @@ pub(crate) async fn usage(State(admin): State<Admin>, caller: Caller, mut asked:
         if key.tenant != tenant || application.as_ref().is_some_and(|application| *application != key.application) {
             continue;
         }
-        for (name, mount) in &serving.mounts {
+        // Of two sides that share the requests, the current one last: it has the name.
+        for (name, mount) in serving.older.iter().flat_map(|older| &older.mounts).chain(&serving.mounts) {
             if let Some(usage) = used.get(mount.installation.key()) {
                 all.insert(format!("{}/{name}", key.application), UsageWords::of(&key.application, name, usage));
             }

@@ -122,7 +122,7 @@ fn plugins(node: &Node, text: &mut Text) {
     }
     let mut all: Vec<(&str, &str, &str, &Usage)> = Vec::new();
     for serving in live.serving.values() {
-        for (name, mount) in &serving.mounts {
+        for (name, mount) in serving.all_mounts().into_values() {
             if let Some(usage) = usages.get(&(serving.key.tenant.clone(), mount.label.clone())) {
                 all.push((&serving.key.tenant, &serving.key.application, name, usage));
             }

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 
 pub(crate) use books::{Books, Reading};
 
+use crate::live::Serving;
 use crate::mount::Mount;
 use crate::node::Node;
 
@@ -97,8 +98,9 @@ fn look(node: &Node) {
     let usages = node.runtime().usage();
     let usages: HashMap<(&str, &str), &Usage> =
         usages.iter().map(|usage| ((usage.subject.tenant.as_str(), usage.subject.instance.as_str()), usage)).collect();
-    let mounts = live.serving.values().flat_map(|serving| serving.mounts.values());
-    let own = mounts.filter_map(|mount| Some(Reading::new(mount, usages.get(&(mount.key.tenant.as_str(), mount.label.as_str()))?)));
+    let mounts = live.serving.values().flat_map(Serving::all_mounts);
+    let own =
+        mounts.filter_map(|(_, (_, mount))| Some(Reading::new(mount, usages.get(&(mount.key.tenant.as_str(), mount.label.as_str()))?)));
     let readings: Vec<Reading> = own.collect();
     node.books().enter(hour(), Instant::now().into_std(), &readings);
 }

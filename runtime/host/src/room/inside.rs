@@ -21,20 +21,24 @@ use wasmtime::Store;
 use wasmtime::component::Accessor;
 
 use super::present::{Begun, Present};
-use super::{Clock, HELD, Room, Rooms, Serving, Visit};
+use super::{Clock, HELD, Room, Rooms, Serving, Told, Visit};
 use crate::call::{Meter, Outcome, named, panic_message, thread_time};
 use crate::error::{Error, Result};
 use crate::generation::Generation;
 use crate::interfaces::http::handler::{Guest, exchange};
 use crate::interfaces::http::{Handler, REQUEST_HELD_BYTES};
+use crate::ledger::Spend;
 use crate::live::Live;
 use crate::state::State;
 
 /// How a visit came out.
 enum Ended {
     Done,
-    /// Its time is over; whether that was for its client.
-    Late(bool),
+    /// Its time is over; whether that was for its client, and whether it had little of it left when it began.
+    Late {
+        by_client: bool,
+        was_hurried: bool,
+    },
     GivenUp,
     /// It went elsewhere in the moment in which it began.
     NeverCame,
@@ -221,6 +225,13 @@ impl Turns<'_> {
                     self.inside.room.never_came();
                     continue;
                 }
+                if Instant::now() >= visit.deadline {
+                    // Its time was over in line: begun, it would cost this instance for nothing.
+                    let late = deadline(self.inside.generation, limit(self.inside.generation)).hurried();
+                    drop(visit.told.send(Told { answer: Err(late), spend: Spend::default() }));
+                    self.inside.room.never_came();
+                    continue;
+                }
                 *begun += 1;
                 self.begin(u64::from(*begun), visit);
             }
@@ -282,7 +293,7 @@ impl Turns<'_> {
         self.inside.worked();
         let (present, generation) = (self.inside.present, self.inside.generation);
         let spend = self.accessor.with(|mut store| store.data_mut().spend());
-        if matches!(ended, Ended::Late(_) | Ended::GivenUp) {
+        if matches!(ended, Ended::Late { .. } | Ended::GivenUp) {
             self.is_spoiled = true;
             self.inside.room.shut();
         }
@@ -290,10 +301,10 @@ impl Turns<'_> {
         self.inside.generation.rooms().into_iter().for_each(Rooms::has_place);
         match ended {
             Ended::Done => present.end(id, Ok(()), &spend),
-            Ended::Late(by_client) => {
+            Ended::Late { by_client, was_hurried } => {
                 let error = deadline(generation, limit(generation));
                 generation.account.faulted(error.fault().expect("a deadline"));
-                present.end(id, Err(if by_client { error.by_client().hurried() } else { error }), &spend);
+                present.end(id, Err(late(error, by_client, was_hurried)), &spend);
             }
             Ended::GivenUp | Ended::NeverCame => present.forget(id),
             Ended::NoRoom(denial) => {
@@ -313,14 +324,24 @@ impl Turns<'_> {
     }
 }
 
+/// A deadline says nothing against the plugin of a visit that waited for most of its time, in line or for its client.
+fn late(error: Error, by_client: bool, was_hurried: bool) -> Error {
+    let error = if by_client { error.by_client() } else { error };
+    if was_hurried { error.hurried() } else { error }
+}
+
 /// One visit, until it is done, its time is over, or nobody waits for it.
 async fn serve(guest: &Guest, accessor: &Accessor<State>, begun: Begun) -> wasmtime::Result<Ended> {
     let Begun { incoming, given_up, began, deadline, wait } = begun;
     let Some(handed) = incoming.take() else { return Ok(Ended::NeverCame) };
+    let entered = Instant::now();
     tokio::select! {
         biased;
         _ = given_up => Ok(Ended::GivenUp),
         done = exchange(guest, accessor, handed, &wait) => done.map(|()| Ended::Done),
-        () = tokio::time::sleep_until(deadline.into()) => Ok(Ended::Late(wait.total() * 2 >= began.elapsed())),
+        () = tokio::time::sleep_until(deadline.into()) => {
+            let (client, all) = (wait.total(), began.elapsed());
+            Ok(Ended::Late { by_client: client * 2 >= all, was_hurried: (entered.duration_since(began) + client) * 2 >= all })
+        }
     }
 }

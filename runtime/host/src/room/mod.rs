@@ -297,6 +297,8 @@ impl Opened {
             }
         };
         room.has_begun.store(true, Ordering::Relaxed);
+        // Whoever waits for an instance of its own may come in here.
+        generation.rooms().into_iter().for_each(|rooms| (1..rooms.at_once).for_each(|_| rooms.has_place()));
         let taken = birth.as_ref().map_or(0, crate::shelf::Shelved::uses);
         room.has_taken(taken);
         let visits_max = generation.rooms().map_or(0, |rooms| rooms.visits_max.saturating_sub(taken));
