@@ -47,12 +47,13 @@ async fn replaced(watch: Watch, old: &Life, calls_before: u32, new: &Life) -> (H
 async fn a_version_that_faults_goes_back_by_itself_and_says_why() {
     let (house, runtime, installation) = replaced(watch(), &life("1.0.0", FAST), 10, &life("2.0.0", "unreachable")).await;
     for _ in 0..4 {
-        installation.call::<Number>(&0).await.unwrap_err();
+        // One fault of four calls is more than is tolerated, so it may go back after the first.
+        assert!(matches!(installation.call::<Number>(&0).await, Err(_) | Ok(1000)));
     }
     until("it goes back", || runtime.status()[0].rolled_back.is_some()).await;
     let status = runtime.status().remove(0);
     let why = status.rolled_back.unwrap();
-    assert!(why.contains("2.0.0 was rolled back to 1.0.0: 4 of 4 calls failed (100 %)"), "{why}");
+    assert!(why.contains("2.0.0 was rolled back to 1.0.0: ") && why.contains("calls failed (100 %)"), "{why}");
     assert_eq!((status.version.as_deref(), installation.call::<Number>(&0).await.unwrap()), (Some("1.0.0"), 1000));
     let story = house.story().await;
     assert_eq!(story[5..], ["granted 1.0.0", "enabled 1.0.0", "rolled back 1.0.0"]);
@@ -70,7 +71,7 @@ async fn a_version_whose_breaker_opens_goes_back_all_the_same() {
     let installation = house.enabled(&runtime, "", &life("1.0.0", FAST)).await;
     house.replace(&installation, &runtime, &life("2.0.0", "unreachable")).await.unwrap();
     for _ in 0..5 {
-        installation.call::<Number>(&0).await.unwrap_err();
+        assert!(matches!(installation.call::<Number>(&0).await, Err(_) | Ok(1000)));
     }
     until("it goes back", || runtime.status()[0].rolled_back.is_some()).await;
     assert_eq!(installation.call::<Number>(&0).await.unwrap(), 1000);
