@@ -8,7 +8,7 @@ use crate::world::{Stage, Told, application, component, settings};
 impl Stage {
     /// Deploys on behalf of a tenant, with the guest behind the plugin `guest`.
     pub(crate) async fn deploy_as(&self, tenant: &str, text: &str) -> Result<u64, DeployError> {
-        let digest = self.node.components().keep(component()).unwrap();
+        let digest = self.node.components().of(tenant).keep(component()).unwrap();
         let plugins = [("guest".to_owned(), digest)].into();
         let (tenant, by, expected) = (tenant.to_owned(), tenant.to_owned(), Expected::Anything);
         let wish = Deploy { tenant, text: text.to_owned(), plugins, by, note: String::new(), expected };

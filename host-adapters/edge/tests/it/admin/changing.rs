@@ -198,7 +198,7 @@ async fn two_tenants_have_applications_of_one_name_and_see_their_own() {
     let at = upload.windows(4).position(|some| some == b"\r\n\r\n").unwrap() + 2;
     upload.splice(at..at, head.into_bytes());
     assert_eq!(desk.raw(&upload).await.status, 200);
-    let text = wish("shop", &[("/q", "")], json!({}));
+    let text = wish("shop", &[("/q", "host = \"acme.example\"")], json!({}));
     let told = desk.as_bearer(&acme, Method::POST, &format!("{SHOP}/deployments"), Some(text)).await;
     assert_eq!((told.status, &told.json()["deployment"]["tenant"]), (201, &json!("acme")), "{told:?}");
     assert_eq!(told.json()["deployment"]["number"], 1);
