@@ -9,7 +9,7 @@ use std::path::Path;
 use plugwork::core::dispatch::{Dispatching, OnFault};
 use plugwork::core::record::{ConsentKey, Settings};
 use plugwork::core::rollback::Watch;
-use plugwork::{Grants, Observer, Origin, Outcome, Point, Replacement, Runtime, Source, Status, Subject};
+use plugwork::{Grants, Limits, Observer, Origin, Outcome, Point, Replacement, Runtime, Source, Status, Subject};
 use serde::Serialize;
 
 use super::catalogue::Catalogue;
@@ -57,7 +57,10 @@ impl Shop {
     /// Opens it with all its rules. A rule of a lower weight comes first.
     pub(crate) async fn open() -> plugwork::Result<Self> {
         let catalogue = Catalogue::of_the_shop();
+        // A rule in Python takes its time where the machine is busy.
+        let limits = Limits { deadline_ms: 10_000, ..Limits::interactive() };
         let runtime = Runtime::builder(built("pricing-state"))
+            .limits(limits)
             .native::<Pricing>("shop:volume", 30, VolumeDiscount)
             .native::<Pricing>("shop:floor", 40, FloorPrice(catalogue.clone()))
             .dispatching(Pricing::INTERFACE, Dispatching { on_fault: OnFault::Skip, ..Dispatching::default() })
