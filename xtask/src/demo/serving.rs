@@ -160,15 +160,17 @@ mod tests {
 
     #[test]
     fn what_is_asked_is_shown_as_a_line_that_asks_the_same() {
-        assert_eq!(curl("127.0.0.1:1", &ASKED[0]), "curl http://127.0.0.1:1/hello/Ada");
-        assert_eq!(curl("127.0.0.1:1", &ASKED[2]), "curl --data 'Sea, sea and the land' http://127.0.0.1:1/words");
+        let line = |path: &str| curl("127.0.0.1:1", ASKED.iter().find(|asked| asked.path == path).unwrap());
+        assert_eq!(line("/hello/Ada"), "curl http://127.0.0.1:1/hello/Ada");
+        assert_eq!(line("/words"), "curl --data 'Sea, sea and the land' http://127.0.0.1:1/words");
+        assert_eq!(line("/quakes/feed"), format!("curl --upload-file {DATA}/earthquakes.json http://127.0.0.1:1/quakes/feed"));
     }
 
     #[test]
     fn each_path_that_is_asked_is_a_route_of_the_application() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(APPLICATION).join("plugwork.toml");
         let text = std::fs::read_to_string(file).unwrap();
-        for first in ["/hello/", "/echo", "/words"] {
+        for first in ["/hello/", "/wasi/", "/echo", "/words", "/quakes"] {
             assert!(text.contains(&format!("path = \"{first}")) && ASKED.iter().any(|asked| asked.path.starts_with(first)), "{first}");
         }
     }
