@@ -161,14 +161,7 @@ fn armed<'a>(store: &mut Store<State>, ticker: &'a Ticker, account: &'a Account,
     // Before the ticker is touched: see there.
     store.set_epoch_deadline(1);
     let state = store.data_mut();
-    state.ledger.forget_refused();
-    // Words of an earlier call, which did not trap after all, explain nothing.
-    state.last_words = None;
-    state.client_wait = None;
-    if std::mem::take(&mut state.is_caused) {
-        state.log.set_cause(None);
-    }
-    state.host_calls_before = state.ledger.spend.host_calls;
+    state.begins_anew();
     state.waited = waited;
     let before = waited + state.queued;
     let limit_ms = state.ledger.limits().deadline_ms;

@@ -150,6 +150,19 @@ impl State {
         &self.ledger.account
     }
 
+    /// Before a call: what an earlier one was refused, said or was made for is not of this one.
+    #[inline]
+    pub(crate) fn begins_anew(&mut self) {
+        self.ledger.forget_refused();
+        // Words of an earlier call, which did not trap after all, explain nothing.
+        self.last_words = None;
+        self.client_wait = None;
+        if std::mem::take(&mut self.is_caused) {
+            self.log.set_cause(None);
+        }
+        self.host_calls_before = self.ledger.spend.host_calls;
+    }
+
     /// Says what the running call is made for. A point's `call` says it before the guest runs; it is forgotten before the next call.
     pub fn caused_by(&mut self, cause: Arc<Cause>) {
         self.is_caused = true;

@@ -95,14 +95,8 @@ fn enter(store: &mut Store<State>, generation: &Generation, clock: &Arc<Clock>) 
     // Before the ticker is touched: see there.
     store.set_epoch_deadline(1);
     let state = store.data_mut();
-    state.ledger.forget_refused();
-    state.last_words = None;
-    state.client_wait = None;
-    // What they say and send is not known to be of one of them.
-    if std::mem::take(&mut state.is_caused) {
-        state.log.set_cause(None);
-    }
-    state.host_calls_before = state.ledger.spend.host_calls;
+    // Without a cause: what they say and send is not known to be of one of them.
+    state.begins_anew();
     state.waited = Duration::ZERO;
     state.queued = Duration::ZERO;
     state.began = Instant::now();

@@ -83,13 +83,13 @@ pub(crate) fn wasi(method: &str, url: &str, words: &[&str]) -> Result<String, St
     written.and(finished).and(answered)
 }
 
-/// Opens so many requests at once; the codes of those that have no answer yet are `open`.
+/// Opens so many requests at once; the codes of those that have no answer after a second are `open`.
 pub(crate) fn open(count: usize, url: &str) -> Result<String, String> {
     let opened: Vec<_> = (0..count).map(|_| begin(url)).collect::<Result<_, _>>()?;
+    let soon = wasip2::clocks::monotonic_clock::subscribe_duration(1_000_000_000);
     let told = opened.iter().map(|pending| match pending {
         Ok(pending) => {
             let ready = pending.subscribe();
-            let soon = wasip2::clocks::monotonic_clock::subscribe_duration(200_000_000);
             wasip2::io::poll::poll(&[&ready, &soon]);
             match pending.get() {
                 None => "open".to_owned(),
