@@ -21,7 +21,8 @@ pub(super) fn load(address: &str, path: &str, seconds: u32, script: Option<&Path
     if let Some(script) = script {
         command.arg("-s").arg(script);
     }
-    let output = command.arg(format!("http://{address}{path}")).output().context("cannot run `wrk`; `cargo xtask bench edge` installs it")?;
+    let output =
+        command.arg(format!("http://{address}{path}")).output().context("cannot run `wrk`; `cargo xtask bench edge` installs it")?;
     let text = String::from_utf8(output.stdout)?;
     ensure!(output.status.success(), "`wrk` failed:\n{text}{}", String::from_utf8_lossy(&output.stderr));
     ensure!(!text.contains("Non-2xx"), "some answers were no 2xx:\n{text}");
@@ -49,7 +50,8 @@ mod tests {
 
     #[test]
     fn what_wrk_says_is_read() {
-        let text = "  Latency Distribution\n     50%  190.00us\n     99%    2.07ms\n  100 requests in 4.00s, 1MB read\nRequests/sec:  65432.10\n";
+        let text =
+            "  Latency Distribution\n     50%  190.00us\n     99%    2.07ms\n  100 requests in 4.00s, 1MB read\nRequests/sec:  65432.10\n";
         let load = read(text).unwrap();
         assert_eq!((load.per_second, load.p99_us), (65_432.1, 2_070.0));
         assert!(read("nothing").is_none());

@@ -30,7 +30,8 @@ impl Programs {
     /// Where `cargo xtask bench edge` builds them.
     fn find(plugins: &Path) -> Result<Self> {
         let there = |path: PathBuf| {
-            let path = path.canonicalize().with_context(|| format!("there is no `{}`; `cargo xtask bench edge` builds it", path.display()))?;
+            let path =
+                path.canonicalize().with_context(|| format!("there is no `{}`; `cargo xtask bench edge` builds it", path.display()))?;
             Ok::<_, anyhow::Error>(path)
         };
         let own = std::env::current_exe()?;

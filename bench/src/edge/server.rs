@@ -21,7 +21,8 @@ impl Server {
     /// Starts it, and waits for the line that begins with `said` on its standard error.
     pub(super) fn start(command: &mut Command, said: &str) -> Result<Self> {
         let began = Instant::now();
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let mut child =
+            command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
         let mut told = BufReader::new(child.stderr.take().context("it has a pipe")?);
         let mut server = Self { child, address: String::new(), listened: Duration::ZERO };
         let mut lines = String::new();

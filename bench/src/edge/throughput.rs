@@ -53,7 +53,12 @@ pub(super) fn rows(programs: &Programs, quick: bool) -> Result<Vec<Row>> {
     let tuned = ["-O", "pooling-memory-keep-resident=1048576", "-O", "pooling-table-keep-resident=1048576", "-O", "pooling-pagemap-scan=y"];
     let reuse = format!("--max-instance-reuse-count={REUSE}");
     all.push(Contestant::new("serve", "/hello/Ada", wasmtime(programs, &proxy, &["--max-instance-reuse-count=1"])?, None));
-    all.push(Contestant::new("serve-tuned", "/hello/Ada", wasmtime(programs, &proxy, &[&tuned[..], &["--max-instance-reuse-count=1"]].concat())?, None));
+    all.push(Contestant::new(
+        "serve-tuned",
+        "/hello/Ada",
+        wasmtime(programs, &proxy, &[&tuned[..], &["--max-instance-reuse-count=1"]].concat())?,
+        None,
+    ));
     all.push(Contestant::new("serve-warm", "/hello/Ada", wasmtime(programs, &proxy, &[&reuse])?, None));
     for contestant in &all {
         contestant.server.ask(contestant.path)?;
@@ -72,7 +77,8 @@ pub(super) fn rows(programs: &Programs, quick: bool) -> Result<Vec<Row>> {
     let find = |name: &str| all.iter().find(|contestant| contestant.name == name).expect("each of them is there");
     let rate = |name: &str| Summary::of(find(name).per_second.clone());
     let late = |name: &str| Summary::of(find(name).p99_us.clone());
-    let row = |row: &'static str, ours: &str, rival: &'static str| Row::value(row, "/s", rate(ours)).against(rival, rate(rival), Judge::Share);
+    let row =
+        |row: &'static str, ours: &str, rival: &'static str| Row::value(row, "/s", rate(ours)).against(rival, rate(rival), Judge::Share);
     Ok(vec![
         row("edge-function-fresh", "function-fresh", "native").target(0.35),
         row("edge-function-fresh-serve", "function-fresh", "serve").target(4.5),
@@ -83,8 +89,11 @@ pub(super) fn rows(programs: &Programs, quick: bool) -> Result<Vec<Row>> {
         row("edge-unlogged", "function-warm-unlogged", "function-warm"),
         row("edge-native-bare", "native", "native-bare"),
         Row::value("edge-p99", "us", late("function-warm")).against("native", late("native"), Judge::Ratio),
-        Row::value("edge-loaded-memory", "MiB", Summary::of(vec![find("function-warm").server.resident_mib()?]))
-            .against("native", Summary::of(vec![find("native").server.resident_mib()?]), Judge::Ratio),
+        Row::value("edge-loaded-memory", "MiB", Summary::of(vec![find("function-warm").server.resident_mib()?])).against(
+            "native",
+            Summary::of(vec![find("native").server.resident_mib()?]),
+            Judge::Ratio,
+        ),
     ])
 }
 
