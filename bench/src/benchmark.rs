@@ -16,6 +16,8 @@ pub(crate) enum Benchmark {
     Runtime,
     /// Thousands of plugins in one process.
     Density,
+    /// The edge server, beside native code and another component server.
+    Edge,
 }
 
 /// What can be measured on its own.
@@ -51,6 +53,12 @@ pub(crate) enum Part {
     Active,
     /// `density`: 100,000 plugins on record.
     Installed,
+    /// `edge`: requests a second.
+    Throughput,
+    /// `edge`: many plugins, memory, start.
+    Many,
+    /// `edge`: deployments while it serves.
+    Deploys,
 }
 
 const CORE: &[(Part, &str)] = &[
@@ -130,6 +138,25 @@ const DENSITY: &[(Part, &str)] = &[
     (Part::Installed, "installed-100000-memory"),
 ];
 
+const EDGE: &[(Part, &str)] = &[
+    (Part::Throughput, "edge-function-fresh"),
+    (Part::Throughput, "edge-function-fresh-serve"),
+    (Part::Throughput, "edge-function-warm"),
+    (Part::Throughput, "edge-proxy-fresh"),
+    (Part::Throughput, "edge-proxy-fresh-tuned"),
+    (Part::Throughput, "edge-proxy-warm"),
+    (Part::Throughput, "edge-unlogged"),
+    (Part::Throughput, "edge-native-bare"),
+    (Part::Throughput, "edge-p99"),
+    (Part::Throughput, "edge-loaded-memory"),
+    (Part::Many, "edge-1000-p99"),
+    (Part::Many, "edge-idle-memory"),
+    (Part::Many, "edge-start-100"),
+    (Part::Deploys, "edge-deploy"),
+    (Part::Deploys, "edge-rollback"),
+    (Part::Deploys, "edge-deploys-lost"),
+];
+
 impl Benchmark {
     /// As on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -138,6 +165,7 @@ impl Benchmark {
             Self::Containment => "containment",
             Self::Runtime => "runtime",
             Self::Density => "density",
+            Self::Edge => "edge",
         }
     }
 
@@ -148,6 +176,7 @@ impl Benchmark {
             Self::Containment => CONTAINMENT,
             Self::Runtime => RUNTIME,
             Self::Density => DENSITY,
+            Self::Edge => EDGE,
         }
     }
 
@@ -166,7 +195,7 @@ impl Benchmark {
 mod tests {
     use super::*;
 
-    const ALL: [Benchmark; 4] = [Benchmark::Core, Benchmark::Containment, Benchmark::Runtime, Benchmark::Density];
+    const ALL: [Benchmark; 5] = [Benchmark::Core, Benchmark::Containment, Benchmark::Runtime, Benchmark::Density, Benchmark::Edge];
 
     #[test]
     fn no_two_rows_have_one_name() {

@@ -10,6 +10,7 @@ mod benchmark;
 mod calls;
 mod containment;
 mod density;
+mod edge;
 mod guests;
 mod languages;
 mod machine;
@@ -52,6 +53,8 @@ enum Verb {
     Runtime(Run),
     /// Thousands of plugins in one process: a table on stdout. Exits with 1 if a row is missing.
     Density(Run),
+    /// Requests a second, deploying, memory of `plugwork serve`, beside rivals: a table on stdout. Exits with 1 if a row is missing.
+    Edge(Run),
     /// One call in a new process: what `core` starts and times.
     #[command(hide = true)]
     FirstCall { component: PathBuf, state: PathBuf, instances: start::Instances },
@@ -86,6 +89,7 @@ fn main() -> ExitCode {
         Verb::Containment(run) => run.run(Benchmark::Containment),
         Verb::Runtime(run) => run.run(Benchmark::Runtime),
         Verb::Density(run) => run.run(Benchmark::Density),
+        Verb::Edge(run) => run.run(Benchmark::Edge),
         Verb::FirstCall { component, state, instances } => start::first_call(&component, &state, instances, began).map(|line| {
             println!("{line}");
             ExitCode::SUCCESS
@@ -122,6 +126,7 @@ impl Run {
                 Benchmark::Containment => containment::measure(&self.plugins(), self.quick, &parts, &mut report.rows).await,
                 Benchmark::Runtime => runtime::measure(self.quick, &parts, &mut report.rows).await,
                 Benchmark::Density => density::measure(self.keep.as_deref(), self.quick, &parts, &mut report.rows).await,
+                Benchmark::Edge => edge::measure(&self.plugins(), self.quick, &parts, &mut report.rows),
             }
         })?;
         report.sort();

@@ -24,6 +24,8 @@ pub(crate) enum Judge {
     Ratio,
     /// The rival's by ours: how many times as fast. The target is the least that is good.
     Faster,
+    /// Ours by the rival's, of which more is better. The target is the least that is good.
+    Share,
     /// The median itself, of which more is better. The target is the least that is good.
     AtLeast,
 }
@@ -74,13 +76,13 @@ impl Row {
             Judge::Value | Judge::AtLeast => self.ours.median,
             Judge::Faster => rival / self.ours.median,
             Judge::More => self.ours.median - rival,
-            Judge::Ratio => self.ours.median / rival,
+            Judge::Ratio | Judge::Share => self.ours.median / rival,
         }
     }
 
     /// `None` where there is no target.
     pub(crate) fn met(&self) -> Option<bool> {
-        let more_is_better = matches!(self.judge, Judge::Faster | Judge::AtLeast);
+        let more_is_better = matches!(self.judge, Judge::Faster | Judge::AtLeast | Judge::Share);
         self.target.map(|target| if more_is_better { self.judged() >= target } else { self.judged() <= target })
     }
 
@@ -88,7 +90,7 @@ impl Row {
         match self.judge {
             Judge::Value | Judge::AtLeast => format!("{} {}", figures(number), self.unit),
             Judge::More => format!("{}{} {}", if number < 0.0 { "" } else { "+" }, figures(number), self.unit),
-            Judge::Ratio => format!("{number:.3} ×"),
+            Judge::Ratio | Judge::Share => format!("{number:.3} ×"),
             Judge::Faster => format!("{number:.1} × faster"),
         }
     }

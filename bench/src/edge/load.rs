@@ -1,0 +1,60 @@
+//! Load: `wrk` with one thread and 32 connections, and what it says.
+//!
+//! May be misread: answers that are no 2xx are an error of the whole measurement, never a slow row.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+/// What one run of `wrk` came to.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Load {
+    pub(super) per_second: f64,
+    pub(super) p99_us: f64,
+}
+
+/// Loads a server for so many seconds; with a script, the paths are its own.
+pub(super) fn load(address: &str, path: &str, seconds: u32, script: Option<&Path>) -> Result<Load> {
+    let mut command = Command::new("wrk");
+    command.args(["-t1", "-c32", "--latency", "-d", &format!("{seconds}s")]);
+    if let Some(script) = script {
+        command.arg("-s").arg(script);
+    }
+    let output =
+        command.arg(format!("http://{address}{path}")).output().context("cannot run `wrk`; `cargo xtask bench edge` installs it")?;
+    let text = String::from_utf8(output.stdout)?;
+    ensure!(output.status.success(), "`wrk` failed:\n{text}{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(!text.contains("Non-2xx"), "some answers were no 2xx:\n{text}");
+    ensure!(!text.contains("Socket errors"), "some connections failed:\n{text}");
+    read(&text).with_context(|| format!("cannot read what `wrk` says:\n{text}"))
+}
+
+fn read(text: &str) -> Option<Load> {
+    let after = |start: &str| text.lines().find_map(|line| line.trim().strip_prefix(start)).map(str::trim);
+    Some(Load { per_second: after("Requests/sec:")?.parse().ok()?, p99_us: microseconds(after("99%")?)? })
+}
+
+fn microseconds(text: &str) -> Option<f64> {
+    let (number, factor) = match text {
+        text if text.ends_with("us") => (text.strip_suffix("us")?, 1.0),
+        text if text.ends_with("ms") => (text.strip_suffix("ms")?, 1e3),
+        text => (text.strip_suffix('s')?, 1e6),
+    };
+    Some(number.parse::<f64>().ok()? * factor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_wrk_says_is_read() {
+        let text =
+            "  Latency Distribution\n     50%  190.00us\n     99%    2.07ms\n  100 requests in 4.00s, 1MB read\nRequests/sec:  65432.10\n";
+        let load = read(text).unwrap();
+        assert_eq!((load.per_second, load.p99_us), (65_432.1, 2_070.0));
+        assert!(read("nothing").is_none());
+        assert_eq!(microseconds("1.5s"), Some(1_500_000.0));
+    }
+}
