@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use crate::guests;
 use crate::house::{House, RIVALS};
 use crate::program::Program;
-use crate::setup::debian;
+use crate::setup::{debian, node, node_packages};
 
 /// The release of wasmtime that plugwork has, whose `serve` is a rival.
 const WASMTIME: &str = "48.0.8";
@@ -43,6 +43,8 @@ fn rivals(house: &House, package: &str) -> Result<()> {
 /// Everything that `edge` measures, and what loads it; then the benchmark.
 fn edge(house: &House, words: &[&str]) -> Result<()> {
     debian::need(house, &["wrk"], &["wrk"])?;
+    node(house)?;
+    node_packages(house, "bench/rivals/workerd")?;
     guests::build(house, false)?;
     rivals(house, "plugwork-rivals-http").context("without native code there is nothing to be measured against")?;
     let (folder, root) = (house.root.join(RIVALS), house.root.join(RIVALS).join("target/wasmtime"));

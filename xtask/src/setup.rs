@@ -75,7 +75,7 @@ fn rust(house: &House) -> Result<()> {
     Ok(())
 }
 
-fn node(house: &House) -> Result<()> {
+pub(crate) fn node(house: &House) -> Result<()> {
     debian::need(house, &["node", "npm"], &["nodejs", "npm"])?;
     let version = Program::new("node", &house.root).arg("--version").read()?;
     if major(&version).is_none_or(|major| major < NODE_MAJOR_MIN) {

@@ -19,10 +19,40 @@ pub(super) enum Instances {
     Fresh,
     /// One for many requests, one after another.
     Warm,
+    /// One for each request, with the full profile: what WASI 0.3 needs.
+    FullFresh,
+    /// One for many requests, some of them at once, with the full profile.
+    FullWarm,
+}
+
+impl Instances {
+    /// What the plugin may do of the engine.
+    fn grant(self) -> String {
+        match self {
+            Self::Fresh => String::new(),
+            Self::Warm => format!("grants.engine = {{ reuse-calls = {REUSE} }}\n"),
+            Self::FullFresh => "grants.engine = { profile = \"full\" }\n".to_owned(),
+            Self::FullWarm => format!("grants.engine = {{ profile = \"full\", reuse-calls = {REUSE}, calls-at-once = {AT_ONCE} }}\n"),
+        }
+    }
+
+    /// What the plugin asks for.
+    fn asks(self) -> &'static str {
+        match self {
+            Self::Fresh | Self::Warm => "reuse-calls = 1000000\n",
+            Self::FullFresh | Self::FullWarm => "profile = \"full\"\nreuse-calls = 1000000\ncalls-at-once = 1000\n",
+        }
+    }
 }
 
 /// Calls that a warm instance takes, here and in `wasmtime serve`.
 pub(super) const REUSE: u32 = 128;
+
+/// Calls that are in a warm instance of WASI 0.3 at once, here and in `wasmtime serve`.
+pub(super) const AT_ONCE: u32 = 16;
+
+/// A rate of requests that no client reaches here, so that it is counted and refuses nobody.
+const RATE: &str = "limits = { client-rate = { requests = 1000000000, window-seconds = 1 } }\n";
 
 /// A folder with an application and a state folder.
 pub(super) struct Application {
@@ -35,13 +65,25 @@ impl Application {
         Self::many(component, instances, 1)
     }
 
+    /// The same, with a rate for each client on its route.
+    pub(super) fn rated(component: &Path, instances: Instances) -> Result<Self> {
+        let application = Self::of(component, instances)?;
+        let file = application.folder().join("plugwork.toml");
+        let text = std::fs::read_to_string(&file)?;
+        std::fs::write(file, text.replacen("plugin = \"p0\"\n", &format!("plugin = \"p0\"\n{RATE}"), 1))?;
+        Ok(application)
+    }
+
     /// So many plugins of one component, each with a route: `/hello/{name}` is the first one's, `/p7/{name}` another's. Each is a plugin of its own, because their
     /// configuration differs.
     pub(super) fn many(component: &Path, instances: Instances, count: usize) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let bytes = std::fs::read(component).with_context(|| format!("cannot read `{}`; run `cargo xtask guests`", component.display()))?;
-        let manifest = "name = \"bench:hello\"\nversion = \"1.0.0\"\n[permissions.config]\noptional = true\n[permissions.engine]\nreuse-calls = 1000000\n";
-        let bytes = embed(&bytes, &Embedded { manifest: Some(manifest), ..Embedded::default() })?;
+        let manifest = format!(
+            "name = \"bench:hello\"\nversion = \"1.0.0\"\n[permissions.config]\noptional = true\n[permissions.engine]\n{}",
+            instances.asks()
+        );
+        let bytes = embed(&bytes, &Embedded { manifest: Some(&manifest), ..Embedded::default() })?;
         std::fs::write(folder.path().join("hello.wasm"), bytes)?;
         let application = Self { folder };
         application.write(instances, count, "/hello/{name}")?;
@@ -57,9 +99,7 @@ impl Application {
         }
         for number in 0..count {
             write!(text, "[plugin.p{number}]\nsource = \"hello.wasm\"\nconfig = {{ number = {number} }}\n")?;
-            if instances == Instances::Warm {
-                writeln!(text, "grants.engine = {{ reuse-calls = {REUSE} }}")?;
-            }
+            text += &instances.grant();
             text += "limits = { cpu-percent = 800, host-calls-per-second = 10000000 }\n";
         }
         std::fs::write(self.folder.path().join("plugwork.toml"), text)?;

@@ -1,6 +1,7 @@
-//! Load: `wrk` with one thread and 32 connections, and what it says.
+//! Load: `wrk` with one thread, and what it says.
 //!
-//! May be misread: answers that are no 2xx are an error of the whole measurement, never a slow row.
+//! May be misread: answers that are no 2xx are an error of the whole measurement, never a slow row. And wrk has no rate of its own: [`paced`] gives each connection
+//! a pause of some milliseconds after an answer, and takes as many connections as the rate needs. A slow answer therefore delays the next request of its connection.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,10 +15,33 @@ pub(super) struct Load {
     pub(super) p99_us: f64,
 }
 
-/// Loads a server for so many seconds; with a script, the paths are its own.
+/// With no pause between an answer and the next request.
+const CONNECTIONS: u32 = 32;
+
+/// The pauses of [`paced`]: any of these, in milliseconds, as often as another.
+const PAUSES_MS: [u32; 2] = [1, 7];
+
+/// Loads a server for so many seconds with all it can answer; with a script, the paths are its own.
 pub(super) fn load(address: &str, path: &str, seconds: u32, script: Option<&Path>) -> Result<Load> {
+    run(address, path, seconds, CONNECTIONS, script)
+}
+
+/// Loads a server with about so many requests a second.
+pub(super) fn paced(address: &str, path: &str, seconds: u32, per_second: f64) -> Result<Load> {
+    let folder = tempfile::tempdir()?;
+    let script = folder.path().join("pauses.lua");
+    std::fs::write(&script, format!("function delay() return math.random({}, {}) end\n", PAUSES_MS[0], PAUSES_MS[1]))?;
+    let pause_s = f64::from(PAUSES_MS[0] + PAUSES_MS[1]) / 2e3;
+    let connections = (per_second * pause_s).ceil().max(1.0) as u32;
+    let load = run(address, path, seconds, connections, Some(&script))?;
+    let reached = load.per_second / per_second;
+    ensure!((0.75..1.25).contains(&reached), "{:.0} requests a second were sent where {per_second:.0} were to be", load.per_second);
+    Ok(load)
+}
+
+fn run(address: &str, path: &str, seconds: u32, connections: u32, script: Option<&Path>) -> Result<Load> {
     let mut command = Command::new("wrk");
-    command.args(["-t1", "-c32", "--latency", "-d", &format!("{seconds}s")]);
+    command.args(["-t1", &format!("-c{connections}"), "--latency", "-d", &format!("{seconds}s")]);
     if let Some(script) = script {
         command.arg("-s").arg(script);
     }

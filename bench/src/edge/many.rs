@@ -1,6 +1,10 @@
 //! 1,000 plugins behind 1,000 routes beside one; the memory of a server that rests; how soon one answers.
 
-use anyhow::Result;
+use std::hint::black_box;
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use plugwork::core::route::{HostRule, Route, RouteTable};
 
 use super::Programs;
 use super::applications::{Application, Instances};
@@ -9,6 +13,7 @@ use crate::measure::Summary;
 use crate::report::{Judge, Row};
 
 const PLUGINS: usize = 1_000;
+const ROUTE_NS_MAX: f64 = 1_000.0;
 const IDLE_PLUGINS: usize = 10;
 const START_PLUGINS: usize = 100;
 const IDLE_MIB_MAX: f64 = 60.0;
@@ -42,14 +47,36 @@ pub(super) fn rows(programs: &Programs, quick: bool) -> Result<Vec<Row>> {
     drop(hundred.serve(programs, &["."])?);
     let mut started = Vec::new();
     for _ in 0..rounds * 3 {
-        let began = std::time::Instant::now();
+        let began = Instant::now();
         let server = hundred.serve(programs, &[])?;
         server.ask("/hello/Ada")?;
         started.push(began.elapsed().as_secs_f64() * 1e3);
     }
     Ok(vec![
+        Row::value("edge-1000-route", "ns", routing(rounds)?).target(ROUTE_NS_MAX),
         Row::value("edge-1000-p99", "us", Summary::of(of_many)).against("one plugin", Summary::of(of_one), Judge::Ratio).target(1.2),
         Row::value("edge-idle-memory", "MiB", Summary::of(vec![idle_mib])).target(IDLE_MIB_MAX),
         Row::value("edge-start-100", "ms", Summary::of(started)).target(START_MS_MAX),
     ])
+}
+
+/// Finding the route of a request among 1,000, each of them in turn.
+fn routing(rounds: usize) -> Result<Summary> {
+    let route = |number| {
+        let path = format!("/p{number}/{{name}}").parse().ok()?;
+        Some(Route { host: HostRule::Any, methods: Vec::new(), path })
+    };
+    let routes: Vec<_> = (0..PLUGINS).map(route).collect::<Option<_>>().context("the patterns are right")?;
+    let table = RouteTable::new(&routes).map_err(|conflicts| anyhow::anyhow!("{conflicts:?}"))?;
+    let paths: Vec<_> = (0..PLUGINS).map(|number| format!("/p{number}/Ada")).collect();
+    let mut times = Vec::new();
+    for _ in 0..rounds * 20 {
+        let began = Instant::now();
+        for (number, path) in paths.iter().enumerate() {
+            let found = table.find("127.0.0.1:8080", "GET", black_box(path));
+            ensure!(found.is_ok_and(|found| found.route == number), "`{path}` found another route");
+        }
+        times.push(began.elapsed().as_nanos() as f64 / PLUGINS as f64);
+    }
+    Ok(Summary::of(times))
 }

@@ -4,6 +4,7 @@
 //! what loads it share the processors, so all numbers of one run belong together and to no other.
 
 mod applications;
+mod contestants;
 mod deploys;
 mod load;
 mod many;
@@ -18,11 +19,15 @@ use crate::ROOT;
 use crate::benchmark::Part;
 use crate::report::Row;
 
+/// The machine as workerd's packages call it.
+const WORKERD: &str = if cfg!(target_arch = "x86_64") { "64" } else { "arm64" };
+
 /// The programs that are measured.
 pub(crate) struct Programs {
     plugwork: PathBuf,
     native: PathBuf,
     wasmtime: PathBuf,
+    workerd: PathBuf,
     plugins: PathBuf,
 }
 
@@ -40,6 +45,7 @@ impl Programs {
             plugwork: there(beside.join("plugwork"))?,
             native: there(Path::new(ROOT).join("bench/rivals/target/release/native-http"))?,
             wasmtime: there(Path::new(ROOT).join("bench/rivals/target/wasmtime/bin/wasmtime"))?,
+            workerd: there(Path::new(ROOT).join(format!("bench/rivals/workerd/node_modules/@cloudflare/workerd-linux-{WORKERD}/bin/workerd")))?,
             plugins: there(plugins.to_owned())?,
         })
     }

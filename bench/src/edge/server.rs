@@ -9,22 +9,22 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 
+/// How long a server that does not say so may take until it listens.
+const LISTENS_AFTER_MAX: Duration = Duration::from_secs(20);
+
 /// A server that listens.
 pub(super) struct Server {
     child: Child,
     pub(super) address: String,
-    /// From before it was started until it said where it listens.
-    pub(super) listened: Duration,
 }
 
 impl Server {
     /// Starts it, and waits for the line that begins with `said` on its standard error.
     pub(super) fn start(command: &mut Command, said: &str) -> Result<Self> {
-        let began = Instant::now();
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().with_context(|| format!("cannot start {command:?}"))?;
         let mut told = BufReader::new(child.stderr.take().context("it has a pipe")?);
-        let mut server = Self { child, address: String::new(), listened: Duration::ZERO };
+        let mut server = Self { child, address: String::new() };
         let mut lines = String::new();
         while server.address.is_empty() {
             let from = lines.len();
@@ -35,11 +35,25 @@ impl Server {
                 server.address = address.trim().trim_end_matches('/').to_owned();
             }
         }
-        server.listened = began.elapsed();
         std::thread::spawn(move || {
             let mut rest = [0; 64 << 10];
             while told.read(&mut rest).is_ok_and(|read| read > 0) {}
         });
+        Ok(server)
+    }
+
+    /// Starts one that does not say where it listens: it was told to, at `address`.
+    pub(super) fn start_at(command: &mut Command, address: String) -> Result<Self> {
+        let began = Instant::now();
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().with_context(|| format!("cannot start {command:?}"))?;
+        let mut server = Self { child, address };
+        while TcpStream::connect(&server.address).is_err() {
+            if let Some(status) = server.child.try_wait()? {
+                bail!("{command:?} ended before it listened: {status}");
+            }
+            ensure!(began.elapsed() < LISTENS_AFTER_MAX, "{command:?} does not listen at {}", server.address);
+            std::thread::sleep(Duration::from_millis(5));
+        }
         Ok(server)
     }
 

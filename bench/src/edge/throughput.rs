@@ -1,104 +1,130 @@
-//! Requests a second of one small answer: plugwork with a fresh and with a warm instance, through both worlds, beside native axum and `wasmtime serve`.
+//! Requests a second of one small answer: plugwork with fresh and with warm instances, through its three worlds, beside native axum, `wasmtime serve` and workerd;
+//! what the access log, traces and rates cost; how late the latest are at half load.
 //!
-//! May be misread: every server is loaded for some seconds, all of them by turns, round after round; ratios are of medians.
+//! May be misread: every server is loaded for some seconds, all of them by turns, round after round; ratios are of medians. Half load is half of what
+//! `function-warm` reached in this run, for both sides.
 
-use std::path::Path;
-use std::process::Command;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 
 use anyhow::Result;
 
 use super::Programs;
-use super::applications::{Application, Instances, REUSE};
-use super::load::load;
-use super::server::Server;
+use super::contestants::{Contestant, start};
+use super::load::Load;
 use crate::measure::Summary;
 use crate::report::{Judge, Row};
 
-/// One server that takes turns.
-struct Contestant {
-    name: &'static str,
-    path: &'static str,
-    server: Server,
-    /// What it is started from.
-    _application: Option<Application>,
-    per_second: Vec<f64>,
-    p99_us: Vec<f64>,
-}
-
-impl Contestant {
-    fn new(name: &'static str, path: &'static str, server: Server, application: Option<Application>) -> Self {
-        Self { name, path, server, _application: application, per_second: Vec::new(), p99_us: Vec::new() }
-    }
-}
+const LOADED_LATENCY_MAX: f64 = 2.0;
 
 pub(super) fn rows(programs: &Programs, quick: bool) -> Result<Vec<Row>> {
     let (rounds, seconds) = if quick { (1, 1) } else { (3, 4) };
-    let (function, proxy) = (programs.plugins.join("hello-http.wasm"), programs.plugins.join("wasi-hello.wasm"));
-    let mut all = Vec::new();
-    for (name, component, instances, arguments) in [
-        ("function-fresh", &function, Instances::Fresh, &[][..]),
-        ("function-warm", &function, Instances::Warm, &[]),
-        ("function-warm-unlogged", &function, Instances::Warm, &["--no-access-log"]),
-        ("proxy-fresh", &proxy, Instances::Fresh, &[]),
-        ("proxy-warm", &proxy, Instances::Warm, &[]),
-    ] {
-        let application = Application::of(component, instances)?;
-        let server = application.serve(programs, &[&["."][..], arguments].concat())?;
-        all.push(Contestant::new(name, "/hello/Ada", server, Some(application)));
-    }
-    for kind in ["bare", "whole"] {
-        let server = Server::start(Command::new(&programs.native).arg(kind), "serving on http://")?;
-        all.push(Contestant::new(if kind == "bare" { "native-bare" } else { "native" }, "/hello/Ada", server, None));
-    }
-    let tuned = ["-O", "pooling-memory-keep-resident=1048576", "-O", "pooling-table-keep-resident=1048576", "-O", "pooling-pagemap-scan=y"];
-    let reuse = format!("--max-instance-reuse-count={REUSE}");
-    all.push(Contestant::new("serve", "/hello/Ada", wasmtime(programs, &proxy, &["--max-instance-reuse-count=1"])?, None));
-    all.push(Contestant::new(
-        "serve-tuned",
-        "/hello/Ada",
-        wasmtime(programs, &proxy, &[&tuned[..], &["--max-instance-reuse-count=1"]].concat())?,
-        None,
-    ));
-    all.push(Contestant::new("serve-warm", "/hello/Ada", wasmtime(programs, &proxy, &[&reuse])?, None));
-    for contestant in &all {
-        contestant.server.ask(contestant.path)?;
-        load(&contestant.server.address, contestant.path, 1, None)?;
-    }
+    let mut all = start(programs, &collector()?)?;
+    let count = all.len();
     for round in 0..rounds {
-        let count = all.len();
         for turn in 0..count {
             // Another one begins each round.
-            let contestant = &mut all[(turn + round) % count];
-            let measured = load(&contestant.server.address, contestant.path, seconds, None)?;
-            contestant.per_second.push(measured.per_second);
-            contestant.p99_us.push(measured.p99_us);
+            all[(turn + round) % count].turn(seconds)?;
         }
     }
-    let find = |name: &str| all.iter().find(|contestant| contestant.name == name).expect("each of them is there");
-    let rate = |name: &str| Summary::of(find(name).per_second.clone());
-    let late = |name: &str| Summary::of(find(name).p99_us.clone());
-    let row =
-        |row: &'static str, ours: &str, rival: &'static str| Row::value(row, "/s", rate(ours)).against(rival, rate(rival), Judge::Share);
+    let half = rate(&all, "function-warm").median / 2.0;
+    for _ in 0..rounds {
+        for name in ["native", "function-warm", "function-fresh"] {
+            if let Some(contestant) = all.iter_mut().find(|contestant| contestant.name == name) {
+                contestant.paced_turn(seconds, half)?;
+            }
+        }
+    }
+    told(&all)
+}
+
+fn told(all: &[Contestant]) -> Result<Vec<Row>> {
+    let share = |row: &'static str, ours: &str, rival: &'static str| {
+        Row::value(row, "/s", rate(all, ours)).against(rival, rate(all, rival), Judge::Share)
+    };
+    let late = |row: &'static str, of: fn(&Contestant) -> &Vec<Load>, ours: &str| {
+        Row::value(row, "us", latest(all, of, ours)).against("native", latest(all, of, "native"), Judge::Ratio)
+    };
+    let resident = |name: &str| Ok::<_, anyhow::Error>(Summary::of(vec![find(all, name).server.resident_mib()?]));
     Ok(vec![
-        row("edge-function-fresh", "function-fresh", "native").target(0.35),
-        row("edge-function-fresh-serve", "function-fresh", "serve").target(4.5),
-        row("edge-function-warm", "function-warm", "native").target(0.75),
-        row("edge-proxy-fresh", "proxy-fresh", "serve").target(2.0),
-        row("edge-proxy-fresh-tuned", "proxy-fresh", "serve-tuned").target(0.8),
-        row("edge-proxy-warm", "proxy-warm", "serve-warm").target(0.85),
-        row("edge-unlogged", "function-warm-unlogged", "function-warm"),
-        row("edge-native-bare", "native", "native-bare"),
-        Row::value("edge-p99", "us", late("function-warm")).against("native", late("native"), Judge::Ratio),
-        Row::value("edge-loaded-memory", "MiB", Summary::of(vec![find("function-warm").server.resident_mib()?])).against(
-            "native",
-            Summary::of(vec![find("native").server.resident_mib()?]),
-            Judge::Ratio,
-        ),
+        share("edge-function-fresh", "function-fresh", "native").target(0.35),
+        share("edge-function-fresh-serve", "function-fresh", "serve").target(4.5),
+        share("edge-function-warm", "function-warm", "native").target(0.75),
+        share("edge-function-workerd", "function-warm", "workerd"),
+        share("edge-proxy-fresh", "proxy-fresh", "serve").target(2.0),
+        share("edge-proxy-fresh-tuned", "proxy-fresh", "serve-tuned").target(0.8),
+        share("edge-proxy-warm", "proxy-warm", "serve-warm").target(0.85),
+        share("edge-service-fresh", "service-fresh", "serve-0.3-fresh").target(0.9),
+        share("edge-service-warm", "service-warm", "serve-0.3").target(0.9),
+        share("edge-unlogged", "unlogged", "function-warm"),
+        share("edge-traced", "traced", "function-warm"),
+        share("edge-rated", "rated", "function-warm"),
+        share("edge-native-bare", "native", "native-bare"),
+        late("edge-full-p99", |contestant| &contestant.full, "function-warm"),
+        late("edge-half-p99", |contestant| &contestant.paced, "function-warm").target(LOADED_LATENCY_MAX),
+        late("edge-half-fresh-p99", |contestant| &contestant.paced, "function-fresh").target(LOADED_LATENCY_MAX),
+        Row::value("edge-loaded-memory", "MiB", resident("function-warm")?).against("native", resident("native")?, Judge::Ratio),
+        Row::value("edge-loaded-memory-serve", "MiB", resident("proxy-warm")?).against("serve-warm", resident("serve-warm")?, Judge::Ratio),
     ])
 }
 
-fn wasmtime(programs: &Programs, component: &Path, arguments: &[&str]) -> Result<Server> {
-    let mut command = Command::new(&programs.wasmtime);
-    command.args(["serve", "-Scli", "--addr", "127.0.0.1:0"]).args(arguments).arg(component);
-    Server::start(&mut command, "http://")
+fn find<'c>(all: &'c [Contestant], name: &str) -> &'c Contestant {
+    all.iter().find(|contestant| contestant.name == name).expect("each of them is there")
+}
+
+fn rate(all: &[Contestant], name: &str) -> Summary {
+    Summary::of(find(all, name).full.iter().map(|load| load.per_second).collect())
+}
+
+fn latest(all: &[Contestant], of: fn(&Contestant) -> &Vec<Load>, name: &str) -> Summary {
+    Summary::of(of(find(all, name)).iter().map(|load| load.p99_us).collect())
+}
+
+/// A collector that takes every trace and says so, on a thread that ends with the program. Its address.
+fn collector() -> Result<String> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || drop(take(stream)));
+        }
+    });
+    Ok(format!("http://{address}"))
+}
+
+/// Reads requests whole and answers each with an empty 200.
+fn take(mut stream: TcpStream) -> std::io::Result<()> {
+    let (mut seen, mut piece) = (Vec::new(), [0; 64 << 10]);
+    loop {
+        let read = stream.read(&mut piece)?;
+        if read == 0 {
+            return Ok(());
+        }
+        seen.extend_from_slice(&piece[..read]);
+        while let Some(length) = whole(&seen) {
+            seen.drain(..length);
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-type: application/x-protobuf\r\ncontent-length: 0\r\n\r\n")?;
+        }
+    }
+}
+
+/// The length of the first request, once all of it is here.
+fn whole(seen: &[u8]) -> Option<usize> {
+    let head = seen.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&seen[..head]).to_ascii_lowercase();
+    let body = text.lines().find_map(|line| line.strip_prefix("content-length:")?.trim().parse::<usize>().ok()).unwrap_or(0);
+    (seen.len() >= head + body).then_some(head + body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_is_whole_when_its_body_is() {
+        let request = b"POST /v1/traces HTTP/1.1\r\nContent-Length: 3\r\n\r\nabcPOST";
+        assert_eq!(whole(request), Some(request.len() - 4));
+        assert_eq!(whole(&request[..request.len() - 5]), None);
+        assert_eq!(whole(b"GET / HTTP/1.1\r\n"), None);
+    }
 }
