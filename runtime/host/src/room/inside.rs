@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use plugwork_core::{Denial, Fault};
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::Sleep;
 use wasmtime::Store;
 use wasmtime::component::Accessor;
 
+use super::arriving::Arriving;
 use super::present::{Begun, Present};
 use super::{Clock, HELD, Room, Rooms, Serving, Told, Visit};
 use crate::call::{Meter, Outcome, named, panic_message, thread_time};
@@ -61,7 +61,7 @@ pub(super) async fn host(
     live: &mut Live,
     generation: &Arc<Generation>,
     room: &Room,
-    arriving: &mut UnboundedReceiver<Visit>,
+    arriving: &mut Arriving,
     visits_max: u32,
 ) -> u32 {
     let present = Present::default();
@@ -124,7 +124,7 @@ struct Inside<'a> {
 }
 
 impl Inside<'_> {
-    async fn run(&self, store: &mut Store<State>, arriving: &mut UnboundedReceiver<Visit>, begun: &mut u32) -> Result<Left> {
+    async fn run(&self, store: &mut Store<State>, arriving: &mut Arriving, begun: &mut u32) -> Result<Left> {
         let before = store.data().ledger.spend.host_calls;
         let outcome = {
             let running = store.run_concurrent(async |accessor| {
@@ -207,39 +207,26 @@ impl Turns<'_> {
     fn poll(
         &mut self,
         context: &mut Context<'_>,
-        arriving: &mut UnboundedReceiver<Visit>,
+        arriving: &mut Arriving,
         begun: &mut u32,
     ) -> Poll<wasmtime::Result<Left>> {
         loop {
             self.divide();
-            while *begun < self.inside.visits_max && !self.is_spoiled {
-                let Poll::Ready(Some(visit)) = arriving.poll_recv(context) else { break };
-                if visit.told.is_closed() {
-                    // It went before it began: elsewhere, or away.
-                    self.inside.room.never_came();
-                    continue;
+            // Ends before beginnings: whoever comes as it is spoiled is better off elsewhere.
+            while let Poll::Ready(Some(ended)) = self.serving.poll_next_unpin(context) {
+                match ended {
+                    Ok((id, ended)) => self.end(id, ended),
+                    Err(error) => return Poll::Ready(Err(error)),
                 }
-                if Instant::now() >= visit.deadline {
-                    // Its time was over in line: begun, it would cost this instance for nothing.
-                    let late = deadline(self.inside.generation, limit(self.inside.generation)).hurried();
-                    drop(visit.told.send(Told { answer: Err(late), spend: Spend::default() }));
-                    self.inside.room.never_came();
-                    continue;
-                }
-                *begun += 1;
-                self.begin(u64::from(*begun), visit);
             }
-            match self.serving.poll_next_unpin(context) {
-                Poll::Ready(Some(Ok((id, ended)))) => self.end(id, ended),
-                Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                Poll::Ready(None) | Poll::Pending => break,
+            if !self.take(context, arriving, begun) {
+                break;
             }
         }
         self.gave_way();
         if !self.serving.is_empty() {
             return Poll::Pending;
         }
-        // Whoever was on its way to it is turned away by the end of the room.
         if self.is_spoiled {
             return Poll::Ready(Ok(Left::Spoiled));
         }
@@ -256,6 +243,28 @@ impl Turns<'_> {
             return Poll::Ready(Ok(Left::Spoiled));
         }
         if *begun >= self.inside.visits_max || self.inside.room.shut_if_empty() { Poll::Ready(Ok(Left::Clean)) } else { Poll::Pending }
+    }
+
+    /// Begins those who have come, as far as it may; whoever is one too many looks for another instance at once. Whether any has begun.
+    fn take(&mut self, context: &mut Context<'_>, arriving: &mut Arriving, begun: &mut u32) -> bool {
+        let (room, before) = (self.inside.room, *begun);
+        while *begun < self.inside.visits_max && !self.is_spoiled {
+            let Poll::Ready(visit) = arriving.poll_next(context) else { return *begun > before };
+            if visit.told.is_closed() {
+                // It went before it began: elsewhere, or away.
+                room.never_came();
+            } else if Instant::now() >= visit.deadline {
+                // Its time was over in line: begun, it would cost this instance for nothing.
+                let late = deadline(self.inside.generation, limit(self.inside.generation)).hurried();
+                drop(visit.told.send(Told { answer: Err(late), spend: Spend::default() }));
+                room.never_came();
+            } else {
+                *begun += 1;
+                self.begin(u64::from(*begun), visit);
+            }
+        }
+        arriving.turn_away(room);
+        *begun > before
     }
 
     /// What was used since it was last asked is divided among those who are there now.

@@ -4,6 +4,7 @@
 //! wrong: the room is a task of its own, because whoever came first may go first; a visit that was never begun is nobody's failure: it goes to
 //! another room; and one that waits for a room to open, which may wait for a seat, goes to another as soon as that has a place.
 
+mod arriving;
 mod clock;
 mod inside;
 mod present;
@@ -25,6 +26,7 @@ use crate::ledger::Spend;
 use crate::runtime::Shared;
 use crate::threads::GuestThreads;
 
+use self::arriving::Arriving;
 pub(crate) use self::clock::Clock;
 
 /// How much later than its deadline a visit may end that its room could not end: a guest that gives way is told in time, one that does not is cut off.
@@ -113,6 +115,14 @@ impl Rooms {
 }
 
 impl Room {
+    /// One for so many visits, and where they arrive.
+    fn new(visits_max: u32, now_ms: u64) -> (Self, Arriving) {
+        let (visits, arriving) = mpsc::unbounded_channel();
+        let door = Mutex::new(Door { visits, inside: 0, left: visits_max, is_shut: false });
+        let (is_working, has_begun) = (AtomicBool::new(false), AtomicBool::new(false));
+        (Self { door, is_working, has_begun, born_ms: now_ms }, Arriving::new(arriving))
+    }
+
     fn door<T>(&self, act: impl FnOnce(&mut Door) -> T) -> T {
         act(&mut self.door.lock().expect("no panic happens under this lock"))
     }
@@ -164,6 +174,25 @@ impl Room {
     /// Its instance has taken so many already.
     fn has_taken(&self, visits: u32) {
         self.door(|door| door.left = door.left.saturating_sub(visits));
+    }
+}
+
+#[cfg(test)]
+impl Room {
+    fn of_test() -> (Self, Arriving) {
+        Self::new(100, 0)
+    }
+}
+
+#[cfg(test)]
+impl Visit {
+    /// A visit, and how it is told of its end.
+    fn of_test() -> (Self, oneshot::Receiver<Told>) {
+        use http_body_util::BodyExt as _;
+        let body = http_body_util::Empty::<bytes::Bytes>::new().map_err(|never| match never {}).boxed_unsync();
+        let (incoming, _) = Incoming::new(http::Request::new(body), false);
+        let ((told, is_told), (_, given_up)) = (oneshot::channel(), oneshot::channel());
+        (Self { incoming, began: Instant::now(), deadline: Instant::now(), told, given_up }, is_told)
     }
 }
 
@@ -244,10 +273,8 @@ fn late(generation: &Generation, began: Instant) -> Error {
 
 /// Opens a room with its first visit in it.
 fn open(generation: &Arc<Generation>, rooms: &Rooms, runtime: &Arc<Shared>, visit: Visit) -> Arc<Room> {
-    let (visits, arriving) = mpsc::unbounded_channel();
-    let door = Mutex::new(Door { visits, inside: 0, left: rooms.visits_max, is_shut: false });
-    let (is_working, has_begun) = (AtomicBool::new(false), AtomicBool::new(false));
-    let room = Arc::new(Room { door, is_working, has_begun, born_ms: generation.now_ms() });
+    let (room, arriving) = Room::new(rooms.visits_max, generation.now_ms());
+    let room = Arc::new(room);
     // It is open, and nobody else knows it.
     drop(room.let_in(visit));
     rooms.open.lock().expect("no panic happens under this lock").push(room.clone());
@@ -273,10 +300,10 @@ impl Drop for Opened {
 impl Opened {
     /// Tells those who waited for it, all of whom it failed once. Where there was no room for it, whoever came later has waited for less than it did: that one
     /// looks again.
-    fn is_not_to_be(&self, mut error: Error, arriving: &mut mpsc::UnboundedReceiver<Visit>) {
+    fn is_not_to_be(&self, mut error: Error, arriving: &mut Arriving) {
         self.room.shut();
         let was_scarce = error.kind() == ErrorKind::Unavailable;
-        while let Ok(visit) = arriving.try_recv() {
+        while let Some(visit) = arriving.next_there() {
             if was_scarce && visit.began > self.since {
                 continue;
             }
@@ -287,7 +314,7 @@ impl Opened {
         }
     }
 
-    async fn run(self, mut arriving: mpsc::UnboundedReceiver<Visit>) {
+    async fn run(self, mut arriving: Arriving) {
         let (generation, room) = (&self.generation, &self.room);
         let (mut live, birth) = match generation.warm_or_new().await {
             Ok(found) => found,

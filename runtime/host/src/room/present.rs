@@ -150,25 +150,16 @@ impl Visitor {
 mod tests {
     use std::collections::HashMap;
 
-    use bytes::Bytes;
-    use http_body_util::{BodyExt, Empty};
     use plugwork_core::Fault;
 
     use super::*;
-
-    fn visit() -> (Visit, oneshot::Receiver<Told>) {
-        let body = Empty::<Bytes>::new().map_err(|never| match never {}).boxed_unsync();
-        let (incoming, _) = Incoming::new(http::Request::new(body), false);
-        let ((told, is_told), (_, given_up)) = (oneshot::channel(), oneshot::channel());
-        (Visit { incoming, began: Instant::now(), deadline: Instant::now(), told, given_up }, is_told)
-    }
 
     #[test]
     fn what_was_used_is_divided_and_the_sums_are_right() {
         let present = Present::default();
         let mut told = HashMap::new();
         for id in 0..3 {
-            let (visit, is_told) = visit();
+            let (visit, is_told) = Visit::of_test();
             present.begin(id, visit);
             told.insert(id, is_told);
             present.begins_to_work(Duration::from_millis(id));
@@ -189,7 +180,7 @@ mod tests {
         let present = Present::default();
         let mut told = Vec::new();
         for id in 0..3 {
-            let (visit, is_told) = visit();
+            let (visit, is_told) = Visit::of_test();
             present.begin(id, visit);
             told.push(is_told);
         }
