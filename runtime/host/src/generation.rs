@@ -107,6 +107,14 @@ pub(crate) struct Work {
     came_back: Notify,
 }
 
+/// What a call finds to run in.
+pub(crate) enum Found {
+    /// An instance that was used before, and its history.
+    Warm(Box<Live>, Shelved<()>),
+    /// Room for a new one.
+    Seat(Seat),
+}
+
 /// Counts a call that wants an instance, also where it is cancelled.
 struct Wanting<'a>(&'a AtomicU32);
 
@@ -200,45 +208,53 @@ impl Generation {
         answer
     }
 
-    /// An instance for the next call.
+    /// An instance for the next call, with its history where it may serve again.
     #[inline]
     pub(crate) async fn warm_or_new(&self) -> Result<(Box<Live>, Option<Shelved<()>>)> {
-        Ok(match self.work.shelf.as_ref().and_then(|shelf| shelf.take(self.now_ms())) {
+        let found = self.find().await?;
+        self.start(found).await
+    }
+
+    /// A warm instance, or a seat for a new one.
+    #[inline]
+    pub(crate) async fn find(&self) -> Result<Found> {
+        let Some(shelf) = &self.work.shelf else { return self.seat().await.map(Found::Seat) };
+        match shelf.take(self.now_ms()) {
             Some(Ok(shelved)) => {
                 let (live, birth) = shelved.split();
-                (live, Some(birth))
+                return Ok(Found::Warm(live, birth));
             }
             Some(Err(expired)) => {
                 expired.end(self).await;
-                self.instance().await?
             }
-            None => self.instance().await?,
-        })
+            None => {}
+        }
+        // Boxed: a warm call would carry its size.
+        Box::pin(self.seat_or_warm()).await
     }
 
-    /// A new instance, with the history that it begins where it may serve again; or one that came back while this waited for a seat.
-    async fn instance(&self) -> Result<(Box<Live>, Option<Shelved<()>>)> {
-        let (seat, birth) = match self.work.shelf.is_some() {
-            // Boxed: a warm call would carry its size.
-            true => match Box::pin(self.seat_or_warm()).await? {
-                Ok(seat) => (seat, Some(Shelved::new((), self.now_ms()))),
-                Err((live, birth)) => return Ok((live, Some(birth))),
-            },
-            false => (self.seat().await?, None),
-        };
-        Ok((Box::new(Live::start_in(self, seat).await?), birth))
+    /// The instance that was found, or a new one in that seat.
+    #[inline]
+    pub(crate) async fn start(&self, found: Found) -> Result<(Box<Live>, Option<Shelved<()>>)> {
+        match found {
+            Found::Warm(live, birth) => Ok((live, Some(birth))),
+            Found::Seat(seat) => {
+                let birth = self.reuses().then(|| Shelved::new((), self.now_ms()));
+                Ok((Box::new(Live::start_in(self, seat).await?), birth))
+            }
+        }
     }
 
     /// Whichever is there first: a seat for a new instance, or a warm one.
-    async fn seat_or_warm(&self) -> Result<Result<Seat, (Box<Live>, Shelved<()>)>> {
+    async fn seat_or_warm(&self) -> Result<Found> {
         let _wanting = Wanting::one(&self.work.wanting);
         let mut seat = std::pin::pin!(self.seat());
         loop {
             // Listening first, looking second: what comes back between the two is heard of.
             let mut came_back = std::pin::pin!(self.work.came_back.notified());
             came_back.as_mut().enable();
-            if let Some(warm) = self.take_warm() {
-                return Ok(Err(warm));
+            if let Some((live, birth)) = self.take_warm() {
+                return Ok(Found::Warm(live, birth));
             }
             tokio::select! {
                 biased;
@@ -247,7 +263,7 @@ impl Generation {
                     if self.idle() > 0 {
                         self.work.came_back.notify_one();
                     }
-                    return seat.map(Ok);
+                    return seat.map(Found::Seat);
                 }
                 () = came_back => {}
             }

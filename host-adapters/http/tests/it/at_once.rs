@@ -132,6 +132,23 @@ async fn whoever_waits_for_an_instance_takes_a_place_that_becomes_free() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_instance_that_nobody_waits_for_any_more_is_not_made() {
+    let stage = stage_at_once(2, 1_000, Limits { instances: 1, ..limits() }).await;
+    let mut inside = Box::pin(join_all((0..2).map(|_| answered(&stage, "/sleeps"))));
+    assert!(futures::poll!(&mut inside).is_pending());
+    until("both are in the one instance", || stage.runtime.usage()[0].calls == 1 + 2).await;
+    let mut waits = Box::pin(answered(&stage, "/hello"));
+    assert!(futures::poll!(&mut waits).is_pending());
+    turns(&stage).await;
+    drop(waits);
+    turns(&stage).await;
+    drop(inside);
+    until("their instance is gone", || stage.instances() == 0).await;
+    turns(&stage).await;
+    assert_eq!((stage.runtime.usage()[0].calls, stage.instances()), (1 + 2, 0), "and no other came");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_one_is_told_in_time_and_the_others_go_on() {
     let stage = stage_at_once(8, 1_000, Limits { deadline_ms: 1_500, ..limits() }).await;
     let late = answered(&stage, "/sleeps");

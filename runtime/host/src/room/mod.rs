@@ -316,8 +316,14 @@ impl Opened {
 
     async fn run(self, mut arriving: Arriving) {
         let (generation, room) = (&self.generation, &self.room);
-        let (mut live, birth) = match generation.warm_or_new().await {
-            Ok(found) => found,
+        // Only that is given up: what has begun to start is there for whoever comes next.
+        let Some(found) = arriving.unless_deserted(room, generation.find()).await else { return };
+        let started = match found {
+            Ok(found) => generation.start(found).await,
+            Err(error) => Err(error),
+        };
+        let (mut live, birth) = match started {
+            Ok(started) => started,
             Err(error) => {
                 self.is_not_to_be(error, &mut arriving);
                 return;
