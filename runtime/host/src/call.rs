@@ -16,6 +16,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, UpdateDeadline, WasmBackt
 use crate::account::Account;
 use crate::error::{Error, ErrorKind, Result};
 use crate::interfaces::http::client_wait::ClientWait;
+use crate::lateness::Lateness;
 use crate::state::State;
 use crate::ticker::{Armed, TICK, Ticker};
 
@@ -88,7 +89,8 @@ fn overrun(state: &State) -> Fault {
     }
 }
 
-fn milliseconds(time: Duration) -> u64 {
+/// Whole ones, as in the name of a fault.
+pub(crate) fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -235,20 +237,18 @@ pub(crate) fn named(error: &wasmtime::Error, state: &State, meter: &Meter) -> Er
     failed(fault_of(error, state), state, meter)
 }
 
-/// The fault as an error. A deadline says nothing against the plugin of a call that had little of its time left when it began, or that its client kept
-/// waiting.
+/// The fault as an error.
 fn failed(fault: Fault, state: &State, meter: &Meter) -> Error {
     let is_late = matches!(fault, Fault::Deadline { .. });
     let error = Error::from_fault(fault);
     if !is_late {
         return error;
     }
-    let ran = state.began.elapsed();
+    let (ran, queued) = (state.began.elapsed(), state.queued);
     // A guest that works all the time does not wait, whatever its client does.
     let worked = meter.first_stretch + meter.later_cpu;
-    let by_client = state.client_wait.as_ref().map_or(Duration::ZERO, ClientWait::total).min(ran.saturating_sub(worked + state.queued));
-    let error = if by_client * 2 >= ran { error.by_client() } else { error };
-    if (state.queued + by_client) * 2 >= ran { error.hurried() } else { error }
+    let client = state.client_wait.as_ref().map_or(Duration::ZERO, ClientWait::total).min(ran.saturating_sub(worked + queued));
+    Lateness { ran, queued, client }.tell(error)
 }
 
 /// Before a call of a plugin that was revoked or is in debt: says no, or waits until it may run. Gives the time waited.

@@ -32,6 +32,7 @@ mod inspect;
 mod installation;
 pub mod interfaces;
 mod last_use;
+mod lateness;
 mod ledger;
 mod link;
 mod live;

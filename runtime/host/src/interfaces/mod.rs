@@ -15,6 +15,7 @@ pub(crate) mod lifecycle;
 pub(crate) mod log;
 pub(crate) mod random;
 pub mod secrets;
+mod shadow;
 pub(crate) mod stdio;
 pub mod storage;
 pub(crate) mod wasi;

@@ -16,6 +16,7 @@ use wasmtime_wasi::{WasiCtxBuilder, WasiView};
 
 use super::clocks::{CoarseMonotonic, CoarseWall};
 use super::random::HasRandom;
+use super::shadow::shadowing;
 use super::stdio::LogStream;
 use crate::log::{Level, Log};
 use crate::state::State;
@@ -109,22 +110,22 @@ fn link_p3(path: &str, l: &mut Linker<State>) -> wasmtime::Result<bool> {
 
 /// Defines `wait-for` once more: the engine's crate asks nothing of the store for it, so nobody would count it.
 fn link_wait(l: &mut Linker<State>) -> wasmtime::Result<()> {
-    l.allow_shadowing(true);
-    let shadowed = l.instance("wasi:clocks/monotonic-clock@0.3.0").and_then(|mut instance| {
-        instance.func_wrap_concurrent("wait-for", |accessor: &Accessor<State>, (how_long_ns,): (u64,)| {
-            Box::pin(async move {
-                accessor.with(|mut store| {
-                    store.data_mut().counted_as(HostInterface::Clocks);
-                });
-                if how_long_ns > 0 {
-                    tokio::time::sleep(Duration::from_nanos(how_long_ns)).await;
-                }
-                Ok(())
-            })
-        })
-    });
-    l.allow_shadowing(false);
-    shadowed
+    shadowing(l, |l| {
+        l.instance("wasi:clocks/monotonic-clock@0.3.0")?.func_wrap_concurrent(
+            "wait-for",
+            |accessor: &Accessor<State>, (how_long_ns,): (u64,)| {
+                Box::pin(async move {
+                    accessor.with(|mut store| {
+                        store.data_mut().counted_as(HostInterface::Clocks);
+                    });
+                    if how_long_ns > 0 {
+                        tokio::time::sleep(Duration::from_nanos(how_long_ns)).await;
+                    }
+                    Ok(())
+                })
+            },
+        )
+    })
 }
 
 /// A context that reaches nothing: what every instance starts from, before its capabilities add to it.

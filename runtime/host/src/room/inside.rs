@@ -21,12 +21,13 @@ use wasmtime::component::Accessor;
 
 use super::arriving::Arriving;
 use super::present::{Begun, Present};
-use super::{Clock, HELD, Room, Rooms, Serving, Told, Visit};
-use crate::call::{Meter, Outcome, named, panic_message, thread_time};
+use super::{Clock, HELD, Room, Rooms, Serving, Told, Visit, late, limit};
+use crate::call::{Meter, Outcome, milliseconds, named, panic_message, thread_time};
 use crate::error::{Error, Result};
 use crate::generation::Generation;
 use crate::interfaces::http::handler::{Guest, exchange};
 use crate::interfaces::http::{Handler, REQUEST_HELD_BYTES};
+use crate::lateness::Lateness;
 use crate::ledger::Spend;
 use crate::live::Live;
 use crate::state::State;
@@ -34,11 +35,8 @@ use crate::state::State;
 /// How a visit came out.
 enum Ended {
     Done,
-    /// Its time is over; whether that was for its client, and whether it had little of it left when it began.
-    Late {
-        by_client: bool,
-        was_hurried: bool,
-    },
+    /// Its time is over.
+    Late(Lateness),
     GivenUp,
     /// It went elsewhere in the moment in which it began.
     NeverCame,
@@ -81,7 +79,7 @@ pub(super) async fn host(
     let ended = outcome.and_then(|left| match left {
         Left::Clean => Ok(()),
         Left::Spoiled => Err(Error::from_fault(Fault::Cancelled)),
-        Left::Lingered => Err(deadline(generation, limit(generation))),
+        Left::Lingered => Err(late(generation, limit(generation))),
     });
     live.is_out_of_use(generation, ended.as_ref().err());
     if let Err(error) = &ended {
@@ -102,15 +100,6 @@ fn enter(store: &mut Store<State>, generation: &Generation, clock: &Arc<Clock>) 
     state.began = Instant::now();
     state.room = Some(clock.clone());
     generation.ticker.touch();
-}
-
-fn limit(generation: &Generation) -> Duration {
-    Duration::from_millis(generation.account.limits().deadline_ms)
-}
-
-fn deadline(generation: &Generation, ran: Duration) -> Error {
-    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    Error::from_fault(Fault::Deadline { limit_ms: milliseconds(limit(generation)), ran_ms: milliseconds(ran) })
 }
 
 /// What the inside of a room is made of.
@@ -143,7 +132,7 @@ impl Inside<'_> {
             Outcome::Done(Ok(Ok(Ok(left)))) => Ok(left),
             Outcome::Done(Ok(Ok(Err(error)) | Err(error))) => Err(named(&error, store.data(), &Meter::default())),
             Outcome::Done(Err(panic)) => Err(Error::from_fault(Fault::HostPanic { message: panic_message(&*panic) })),
-            Outcome::TimedOut => Err(deadline(self.generation, limit(self.generation) + HELD)),
+            Outcome::TimedOut => Err(late(self.generation, limit(self.generation) + HELD)),
             Outcome::Revoked => Err(Error::from_fault(Fault::Revoked)),
         }
     }
@@ -255,8 +244,8 @@ impl Turns<'_> {
                 room.never_came();
             } else if Instant::now() >= visit.deadline {
                 // Its time was over in line: begun, it would cost this instance for nothing.
-                let late = deadline(self.inside.generation, limit(self.inside.generation)).hurried();
-                drop(visit.told.send(Told { answer: Err(late), spend: Spend::default() }));
+                let error = late(self.inside.generation, limit(self.inside.generation)).hurried();
+                drop(visit.told.send(Told { answer: Err(error), spend: Spend::default() }));
                 room.never_came();
             } else {
                 *begun += 1;
@@ -296,7 +285,7 @@ impl Turns<'_> {
         self.inside.worked();
         let (present, generation) = (self.inside.present, self.inside.generation);
         let spend = self.accessor.with(|mut store| store.data_mut().spend());
-        if matches!(ended, Ended::Late { .. } | Ended::GivenUp) {
+        if matches!(ended, Ended::Late(_) | Ended::GivenUp) {
             self.is_spoiled = true;
             self.inside.room.shut();
         }
@@ -304,10 +293,10 @@ impl Turns<'_> {
         self.inside.generation.rooms().into_iter().for_each(Rooms::has_place);
         match ended {
             Ended::Done => present.end(id, Ok(()), &spend),
-            Ended::Late { by_client, was_hurried } => {
-                let error = deadline(generation, limit(generation));
+            Ended::Late(lateness) => {
+                let error = late(generation, limit(generation));
                 generation.account.faulted(error.fault().expect("a deadline"));
-                present.end(id, Err(late(error, by_client, was_hurried)), &spend);
+                present.end(id, Err(lateness.tell(error)), &spend);
             }
             Ended::GivenUp | Ended::NeverCame => present.forget(id),
             Ended::NoRoom(denial) => {
@@ -322,15 +311,9 @@ impl Turns<'_> {
         // It may be long until its next turn, and calls that began are to be seen.
         self.accessor.with(|mut store| store.data_mut().ledger.hand_over());
         let left = self.inside.present.next_deadline().map(|until| until.saturating_duration_since(Instant::now()));
-        let ticks = left.map_or(u64::MAX, |left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let ticks = left.map_or(u64::MAX, milliseconds);
         self.inside.clock.gave_way(self.inside.generation.ticker.now().saturating_add(ticks).saturating_add(1));
     }
-}
-
-/// A deadline says nothing against the plugin of a visit that waited for most of its time, in line or for its client.
-fn late(error: Error, by_client: bool, was_hurried: bool) -> Error {
-    let error = if by_client { error.by_client() } else { error };
-    if was_hurried { error.hurried() } else { error }
 }
 
 /// One visit, until it is done, its time is over, or nobody waits for it.
@@ -343,8 +326,7 @@ async fn serve(guest: &Guest, accessor: &Accessor<State>, begun: Begun) -> wasmt
         _ = given_up => Ok(Ended::GivenUp),
         done = exchange(guest, accessor, handed, &wait) => done.map(|()| Ended::Done),
         () = tokio::time::sleep_until(deadline.into()) => {
-            let (client, all) = (wait.total(), began.elapsed());
-            Ok(Ended::Late { by_client: client * 2 >= all, was_hurried: (entered.duration_since(began) + client) * 2 >= all })
+            Ok(Ended::Late(Lateness { ran: began.elapsed(), queued: entered.duration_since(began), client: wait.total() }))
         }
     }
 }

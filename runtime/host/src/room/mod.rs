@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use plugwork_core::Fault;
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use crate::call::admit;
+use crate::call::{admit, milliseconds};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
 use crate::interfaces::http::Incoming;
@@ -206,7 +206,7 @@ impl Generation {
     async fn may_run(&self, within: Duration) -> Result<()> {
         if !self.account.may_run_at_once() {
             let _armed = self.ticker.arm();
-            admit(&self.account, u64::try_from(within.as_millis()).unwrap_or(u64::MAX)).await.map_err(|fault| {
+            admit(&self.account, milliseconds(within)).await.map_err(|fault| {
                 self.account.faulted(&fault);
                 Error::from_fault(fault)
             })?;
@@ -224,7 +224,7 @@ pub(crate) async fn visit(
     spend: &mut Spend,
 ) -> Result<()> {
     let waited = GuestThreads::take_waited();
-    let limit = Duration::from_millis(generation.account.limits().deadline_ms);
+    let limit = limit(generation);
     let began = Instant::now().checked_sub(waited).unwrap_or_else(Instant::now);
     let deadline = began + limit;
     generation.may_run(limit.saturating_sub(waited)).await.map_err(|error| error.of(&generation.subject))?;
@@ -251,7 +251,7 @@ pub(crate) async fn visit(
                     (Err(_), Some(handed)) => break handed,
                     (Err(_), None) => return Err(Error::from_fault(Fault::Cancelled).of(&generation.subject)),
                 },
-                () = &mut is_late => return Err(late(generation, began).hurried().of(&generation.subject)),
+                () = &mut is_late => return Err(late(generation, began.elapsed()).hurried().of(&generation.subject)),
                 () = rooms.place.notified(), if waits => {
                     if room.has_begun.load(Ordering::Relaxed) {
                         rooms.place.notify_one();
@@ -266,9 +266,14 @@ pub(crate) async fn visit(
     }
 }
 
-fn late(generation: &Generation, began: Instant) -> Error {
-    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-    Error::from_fault(Fault::Deadline { limit_ms: generation.account.limits().deadline_ms, ran_ms: milliseconds(began.elapsed()) })
+/// How long a visit may take.
+fn limit(generation: &Generation) -> Duration {
+    Duration::from_millis(generation.account.limits().deadline_ms)
+}
+
+/// What a visit is told that took so long.
+fn late(generation: &Generation, ran: Duration) -> Error {
+    Error::from_fault(Fault::Deadline { limit_ms: milliseconds(limit(generation)), ran_ms: milliseconds(ran) })
 }
 
 /// Opens a room with its first visit in it.

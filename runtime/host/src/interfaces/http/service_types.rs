@@ -10,6 +10,7 @@ use wasmtime_wasi_http::p3::Request;
 use wasmtime_wasi_http::p3::bindings::http::types::{self, HostRequest as _, Method, Scheme};
 
 use super::types::{METHOD_BYTES_MAX, is_long};
+use crate::interfaces::shadow::shadowing;
 use crate::state::State;
 
 /// Where the engine's crate defines it; later versions of 0.3 find it there.
@@ -18,10 +19,7 @@ const INSTANCE: &str = "wasi:http/types@0.3.0";
 /// Defines it, and then once more the functions that set a text.
 pub(crate) fn link(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types::add_to_linker::<State, WasiHttp>(linker, State::http_paid)?;
-    linker.allow_shadowing(true);
-    let shadowed = link_setters(linker);
-    linker.allow_shadowing(false);
-    shadowed
+    shadowing(linker, link_setters)
 }
 
 type Set = wasmtime::Result<(Result<(), ()>,)>;

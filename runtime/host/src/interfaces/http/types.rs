@@ -13,6 +13,7 @@ use wasmtime_wasi_http::p2::types::{HostIncomingRequest, HostIncomingResponse, H
 use wasmtime_wasi_http::{FieldMap, WasiHttp, p3};
 
 use super::incoming::link_bodies;
+use crate::interfaces::shadow::shadowing;
 use crate::state::State;
 
 /// Bytes of a method; the longest that is registered has 17.
@@ -29,10 +30,7 @@ pub(super) const INSTANCE: &str = "wasi:http/types@0.2.12";
 /// Defines it, and then once more the functions that set a text and those of a response's body.
 pub(crate) fn link_types(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     types::add_to_linker::<State, WasiHttp>(linker, &(&LinkOptions::default()).into(), State::http_paid)?;
-    linker.allow_shadowing(true);
-    let shadowed = link_setters(linker).and_then(|()| link_bodies(linker));
-    linker.allow_shadowing(false);
-    shadowed
+    shadowing(linker, |linker| link_setters(linker).and_then(|()| link_bodies(linker)))
 }
 
 type Set = wasmtime::Result<(Result<(), ()>,)>;
