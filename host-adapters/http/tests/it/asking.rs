@@ -8,7 +8,8 @@ use http::Request;
 use plugwork_http::{Body, Connection, Principal, RequestId};
 use tower::ServiceExt;
 
-use crate::world::{ask, limits, read, request, stage};
+use crate::world::{Stage, ask, limits, post, read, request, stage};
+use crate::{proxy, service};
 
 #[tokio::test]
 async fn a_client_cannot_say_what_only_the_host_may() {
@@ -74,4 +75,35 @@ async fn the_placeholders_of_a_route_are_told_decoded_and_a_nested_plugin_sees_i
     assert_eq!(told("/w").await, "none");
     let not_text = read(routes.clone().oneshot(request("/w/%ff")).await.unwrap()).await;
     assert_eq!(not_text.problem(), (400, "E-HTTP-PATH".into()), "not the same as no placeholders");
+}
+
+/// A component of WASI is told by headers.
+async fn is_told_by_headers_what_a_client_cannot_say(stage: &Stage) {
+    let mut lying = post("/said", "");
+    for (name, value) in [("x-forwarded-for", "6.6.6.6"), ("x-plugwork-principal", "root"), ("x-request-id", "mine"), ("te", "trailers")] {
+        lying.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let told = ask(&stage.service(), lying).await;
+    assert!(told.text().starts_with("Some(Scheme::Http) localhost\n"), "{}", told.text());
+    assert!(!told.text().contains("6.6.6.6") && !told.text().contains("root") && !told.text().contains("mine"), "{}", told.text());
+    let mut known = request("/said");
+    known.extensions_mut().insert(Connection { tls: true, client: Some("192.0.2.7:1".parse().unwrap()) });
+    known.extensions_mut().insert(Principal { name: "ada".to_owned(), claims: r#"{"a":1}"#.to_owned() });
+    let told = ask(&stage.service(), known).await;
+    let number = format!("x-request-id: {}\n", told.header("x-request-id").unwrap());
+    for line in
+        ["Some(Scheme::Https) ", "x-forwarded-for: 192.0.2.7\n", "x-plugwork-principal: ada\n", "x-plugwork-claims: {\"a\":1}\n", &number]
+    {
+        assert!(told.text().contains(line), "{line} in {}", told.text());
+    }
+}
+
+#[tokio::test]
+async fn a_component_of_wasi_0_2_is_told_what_a_client_cannot_say() {
+    is_told_by_headers_what_a_client_cannot_say(&proxy::stage(limits()).await).await;
+}
+
+#[tokio::test]
+async fn a_component_of_wasi_0_3_is_told_what_a_client_cannot_say() {
+    is_told_by_headers_what_a_client_cannot_say(&service::stage(limits()).await).await;
 }
