@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use plugwork::capability::{Capability, Configured, Prepare};
 use plugwork::core::{InterfaceName, Issue};
 use plugwork::log::{Level, Sink};
-use plugwork::wasmtime::component::{Instance, InstancePre, Linker, Resource, ResourceType, TypedFunc};
+use plugwork::wasmtime::component::{ComponentExportIndex, Instance, InstancePre, Linker, Resource, ResourceType, TypedFunc};
 use plugwork::wasmtime::{self, StoreContextMut, format_err};
 use plugwork::{Call, Point, Refusal, State, Subject};
 use plugwork_capabilities::{Resolve, Resolved};
@@ -216,6 +216,34 @@ impl Point for Again {
             back.0 = Some(run);
         }
         Number::load(indices, store, instance)
+    }
+}
+
+/// `attack:point/later`: a number in, a number out, by an asynchronous function, which only the full profile has.
+pub struct Later;
+
+impl Point for Later {
+    const INTERFACE: &'static str = "attack:point/later@0.1.0";
+    type Indices = ComponentExportIndex;
+    type Guest = TypedFunc<(u32,), (u32,)>;
+
+    fn indices(pre: &InstancePre<State>) -> wasmtime::Result<Self::Indices> {
+        let later = pre.component().get_export_index(None, Self::INTERFACE);
+        pre.component().get_export_index(later.as_ref(), "run").ok_or_else(|| format_err!("no `run`"))
+    }
+
+    fn load(indices: &Self::Indices, mut store: StoreContextMut<'_, State>, instance: &Instance) -> wasmtime::Result<Self::Guest> {
+        instance.get_typed_func(&mut store, indices)
+    }
+}
+
+impl Call for Later {
+    type Input = u32;
+    type Output = u32;
+
+    async fn call(guest: &Self::Guest, mut store: StoreContextMut<'_, State>, input: &u32) -> wasmtime::Result<Result<u32, Refusal>> {
+        let (answer,) = guest.call_async(&mut store, (*input,)).await?;
+        Ok(Ok(answer))
     }
 }
 

@@ -14,6 +14,7 @@ mod secrets;
 mod stores;
 mod structure;
 mod values;
+mod waiting;
 
 pub use self::compiling::{CHILD, compile_for_ever};
 pub use self::secrets::CANARY;
@@ -21,11 +22,12 @@ use crate::row::Row;
 
 /// Every row.
 pub fn all() -> Vec<Row> {
-    let groups: [fn() -> Vec<Row>; 10] = [
+    let groups: [fn() -> Vec<Row>; 11] = [
         processor::rows,
         memory::rows,
         values::rows,
         handles::rows,
+        waiting::rows,
         host_calls::rows,
         files::rows,
         http::rows,

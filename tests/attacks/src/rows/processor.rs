@@ -7,10 +7,9 @@
 use std::fmt::Write as _;
 
 use futures::future::join_all;
-use plugwork::dynamic::Argument;
-use plugwork::{Fault, Profile};
+use plugwork::Fault;
 use plugwork_core::Grants;
-use serde_json::{Map, json};
+use serde_json::Map;
 use wasmtime::AsContextMut as _;
 
 use super::handles::ended_by_reentrance;
@@ -131,22 +130,7 @@ fn endless() -> Vec<Variant> {
             hello(),
             Expected::deadline(),
         ),
-        Variant::new("callback of component async", |arena| {
-            Box::pin(async move {
-                let guest = Guest::whole(CALLBACK);
-                let accepted = arena.accept(&guest, SHORT, Grants::none()).await;
-                let plugin = match (arena.profile(), accepted) {
-                    (Profile::Hardened, Err(error)) if error.to_string().contains("E-ENGINE-PROFILE") => {
-                        return crate::row::refused(&error);
-                    }
-                    (Profile::Full, Ok(plugin)) => plugin,
-                    (profile, other) => return Err(format!("{profile:?}: {other:?}", other = other.map(|_| "accepted"))),
-                };
-                let run = plugin.function("run").map_err(|error| error.to_string())?;
-                let ended = plugin.call_dynamic(&run, &[Argument::Json(json!(1))]).await.map(|_| "an answer".to_owned());
-                Expected::deadline().check(&plugin, ended)
-            })
-        }),
+        super::waiting::called("callback of component async", Guest::whole(CALLBACK), SHORT, 1, Expected::deadline()),
     ]
 }
 
