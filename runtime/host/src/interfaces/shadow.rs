@@ -7,7 +7,10 @@ use wasmtime::component::Linker;
 use crate::state::State;
 
 /// Lets `define` define once more what is defined already, and nobody after it.
-pub(super) fn shadowing(linker: &mut Linker<State>, define: impl FnOnce(&mut Linker<State>) -> wasmtime::Result<()>) -> wasmtime::Result<()> {
+pub(super) fn shadowing(
+    linker: &mut Linker<State>,
+    define: impl FnOnce(&mut Linker<State>) -> wasmtime::Result<()>,
+) -> wasmtime::Result<()> {
     linker.allow_shadowing(true);
     let defined = define(linker);
     linker.allow_shadowing(false);

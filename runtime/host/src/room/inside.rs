@@ -55,13 +55,7 @@ enum Left {
 }
 
 /// Serves visits in an instance until nobody is left in it, at most so many. How many there were; what became of the instance is its own to say.
-pub(super) async fn host(
-    live: &mut Live,
-    generation: &Arc<Generation>,
-    room: &Room,
-    arriving: &mut Arriving,
-    visits_max: u32,
-) -> u32 {
+pub(super) async fn host(live: &mut Live, generation: &Arc<Generation>, room: &Room, arriving: &mut Arriving, visits_max: u32) -> u32 {
     let present = Present::default();
     let mut begun = 0;
     let outcome = match live.guest::<Handler>(generation) {
@@ -193,12 +187,7 @@ struct Turns<'a> {
 }
 
 impl Turns<'_> {
-    fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        arriving: &mut Arriving,
-        begun: &mut u32,
-    ) -> Poll<wasmtime::Result<Left>> {
+    fn poll(&mut self, context: &mut Context<'_>, arriving: &mut Arriving, begun: &mut u32) -> Poll<wasmtime::Result<Left>> {
         loop {
             self.divide();
             // Ends before beginnings: whoever comes as it is spoiled is better off elsewhere.

@@ -183,8 +183,20 @@ fn deserted() -> Vec<Variant> {
             0,
             Expected::answer(7),
         ),
-        called("its reader is dropped", waits(&format!("{writer} (call $drop-reader (call $reader (local.get $both)))")), SHORT, 0, Expected::answer(7)),
-        called("a future is dropped unresolved", once("(call $drop-future (call $writer (call $future)))"), SMALL, 0, Expected::trap("future")),
+        called(
+            "its reader is dropped",
+            waits(&format!("{writer} (call $drop-reader (call $reader (local.get $both)))")),
+            SHORT,
+            0,
+            Expected::answer(7),
+        ),
+        called(
+            "a future is dropped unresolved",
+            once("(call $drop-future (call $writer (call $future)))"),
+            SMALL,
+            0,
+            Expected::trap("future"),
+        ),
     ]
 }
 
@@ -211,7 +223,13 @@ fn backpressure() -> Vec<Variant> {
 
 fn waitables() -> Vec<Variant> {
     let without_end = |name: &str, make: &str| {
-        called(name, once(&format!("(local.set $all (call $set)) (loop $more {make} (br $more))")), SMALL, 0, Expected::trap("handle limit exceeded"))
+        called(
+            name,
+            once(&format!("(local.set $all (call $set)) (loop $more {make} (br $more))")),
+            SMALL,
+            0,
+            Expected::trap("handle limit exceeded"),
+        )
     };
     let stale = |name: &str, deed: &str, words: &'static str| called(name, once(deed), SMALL, 0, Expected::trap(words));
     let joined = "(local.set $all (call $set)) (local.set $end (call $reader (call $new))) (call $join (local.get $end) (local.get $all))";
@@ -221,7 +239,11 @@ fn waitables() -> Vec<Variant> {
         without_end("futures", "(drop (call $future))"),
         without_end("members of one set", "(call $join (call $reader (call $new)) (local.get $all))"),
         stale("a set is dropped with a member in it", &format!("{joined} (call $drop-set (local.get $all))"), ""),
-        stale("a member is dropped and joins", &format!("{joined} (call $drop-reader (local.get $end)) (call $join (local.get $end) (local.get $all))"), ""),
+        stale(
+            "a member is dropped and joins",
+            &format!("{joined} (call $drop-reader (local.get $end)) (call $join (local.get $end) (local.get $all))"),
+            "",
+        ),
         stale("one that never was joins", "(call $join (i32.const 99) (call $set))", ""),
         stale("a set joins itself", "(local.set $all (call $set)) (call $join (local.get $all) (local.get $all))", ""),
     ]
@@ -286,7 +308,9 @@ fn given_up() -> Vec<Variant> {
 fn operations() -> Vec<Variant> {
     let mut variants = Vec::new();
     for (operation, end) in [("read", "reader"), ("write", "writer")] {
-        let at = |at: &str, length: &str| once(&format!("(drop (call ${operation} (call ${end} (call $new)) (i32.const {at}) (i32.const {length})))"));
+        let at = |at: &str, length: &str| {
+            once(&format!("(drop (call ${operation} (call ${end} (call $new)) (i32.const {at}) (i32.const {length})))"))
+        };
         variants.push(called(format!("{operation} nothing, at the end"), at("65536", "0"), SMALL, 0, Expected::answer(7)));
         for (place, length) in [("65535", "2"), ("-1", "1"), ("0", "65537"), ("1", "268435455")] {
             variants.push(called(format!("{operation} {length} at {place}"), at(place, length), SMALL, 0, Expected::trap("")));
@@ -306,7 +330,13 @@ fn operations() -> Vec<Variant> {
         variants.push(called(wrong, once(wrong), SMALL, 0, Expected::trap("")));
     }
     let busy = "(local.set $end (call $reader (call $new))) (drop (call $read (local.get $end) (i32.const 0) (i32.const 1)))";
-    variants.push(called("dropped while it is read", once(&format!("{busy} (call $drop-reader (local.get $end))")), SMALL, 0, Expected::trap("")));
+    variants.push(called(
+        "dropped while it is read",
+        once(&format!("{busy} (call $drop-reader (local.get $end))")),
+        SMALL,
+        0,
+        Expected::trap(""),
+    ));
     variants.push(called(
         "read twice at once",
         once(&format!("{busy} (drop (call $read (local.get $end) (i32.const 0) (i32.const 1)))")),
