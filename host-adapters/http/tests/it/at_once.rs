@@ -73,7 +73,7 @@ async fn held(stage: &Stage) -> std::sync::mpsc::Sender<()> {
     let (hold, is_held) = tokio::sync::oneshot::channel();
     let keeps = stage.runtime.guest_threads().spawn(async move {
         hold.send(()).unwrap();
-        drop(is_released.recv());
+        let _ = is_released.recv();
     });
     keeps.detach();
     is_held.await.unwrap();
@@ -89,9 +89,11 @@ async fn turns(stage: &Stage) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_more_than_a_used_instance_may_still_take_does_not_wait_for_those_in_it() {
-    let stage = stage_at_once(8, 2, Limits { deadline_ms: 10_000, ..limits() }).await;
+    // The first one was used when its plugin was enabled, and is used once more.
+    let stage = stage_at_once(8, 3, Limits { deadline_ms: 10_000, ..limits() }).await;
     assert_eq!(answered(&stage, "/count").await.1, "1");
     turns(&stage).await;
+    assert_eq!(stage.instances(), 1, "it rests");
     let held = held(&stage).await;
     // All three are on the way into one room before that knows that its instance takes one more.
     let mut sleeps = Box::pin(answered(&stage, "/sleeps"));
