@@ -202,7 +202,10 @@ fn a_component_of_the_latest_wasi_answers_while_it_is_asked_where_its_profile_is
     let place = Place::new();
     place.write("shop/hello.wasm", std::fs::read(plugin("wasi-capitals")).unwrap());
     place.write("shop/plugwork.toml", application("/capitals"));
-    place.run(&["serve", "shop", "--listen", "127.0.0.1:0"]).exits(3).complains(&["plugin.hello", "full"]);
+    place
+        .run(&["serve", "shop", "--listen", "127.0.0.1:0"])
+        .exits(3)
+        .complains(&["plugin.hello: E-ENGINE-PROFILE", "grants.engine = { profile = \"full\" }"]);
     let grants = "grants.engine = { profile = \"full\", reuse-calls = 100, calls-at-once = 4 }\nlimits = { deadline-ms = 60_000 }\n";
     place.write("shop/plugwork.toml", application("/capitals") + grants);
     let served = Served::start(&place, &["shop"]);

@@ -22,7 +22,8 @@ const SECRET: [u8; 32] = [7; 32];
 
 fn wanted() -> Wanted {
     let algorithms = vec![Algorithm::Rs256, Algorithm::Es256, Algorithm::EdDsa, Algorithm::Hs256];
-    let [audiences, scopes, claims] = [vec!["shop", "till"], vec!["read"], vec!["email", "sub"]].map(|all| all.into_iter().map(str::to_owned).collect());
+    let [audiences, scopes, claims] =
+        [vec!["shop", "till"], vec!["read"], vec!["email", "sub"]].map(|all| all.into_iter().map(str::to_owned).collect());
     Wanted { issuer: ISSUER.to_owned(), audiences, algorithms, leeway_seconds: LEEWAY_S, scopes, claims }
 }
 
@@ -44,17 +45,19 @@ fn verified(text: &str, keys: &Keys) -> Result<Principal, Unidentified> {
 #[test]
 fn noise_is_nobody() {
     let keys = keys(&signers());
-    bolero::check!().with_iterations(5_000).with_test_time(PATIENCE).with_type::<(String, [Vec<u8>; 3], bool)>().for_each(|(text, parts, is_head)| {
-        assert!(verified(text, &keys).is_err());
-        let [head, payload, signature] = parts.each_ref().map(encoded);
-        assert!(verified(&format!("{head}.{payload}.{signature}"), &keys).is_err());
-        let algorithm = ["EdDSA", "ES256", "RS256", "HS256"][text.len() % 4];
-        let claims = json!({ "iss": ISSUER, "aud": "shop", "sub": "ada", "scope": "read", "exp": NOW_S + 300 });
-        let payload = if *is_head { payload } else { encoded(claims.to_string()) };
-        // A head and claims as they should be, and a signature that nobody made.
-        let head = encoded(json!({ "alg": algorithm }).to_string());
-        assert!(verified(&format!("{head}.{payload}.{signature}"), &keys).is_err());
-    });
+    bolero::check!().with_iterations(5_000).with_test_time(PATIENCE).with_type::<(String, [Vec<u8>; 3], bool)>().for_each(
+        |(text, parts, is_head)| {
+            assert!(verified(text, &keys).is_err());
+            let [head, payload, signature] = parts.each_ref().map(encoded);
+            assert!(verified(&format!("{head}.{payload}.{signature}"), &keys).is_err());
+            let algorithm = ["EdDSA", "ES256", "RS256", "HS256"][text.len() % 4];
+            let claims = json!({ "iss": ISSUER, "aud": "shop", "sub": "ada", "scope": "read", "exp": NOW_S + 300 });
+            let payload = if *is_head { payload } else { encoded(claims.to_string()) };
+            // A head and claims as they should be, and a signature that nobody made.
+            let head = encoded(json!({ "alg": algorithm }).to_string());
+            assert!(verified(&format!("{head}.{payload}.{signature}"), &keys).is_err());
+        },
+    );
 }
 
 #[test]
@@ -66,8 +69,11 @@ fn a_token_that_was_changed_is_nobodys() {
     for token in &tokens {
         assert_eq!(verified(token, &keys).unwrap().name, "ada");
     }
-    bolero::check!().with_iterations(5_000).with_test_time(PATIENCE).with_type::<(u8, Vec<(u16, u8)>, Option<u16>, Option<(u16, u8)>)>().for_each(
-        |(which, changes, cut, more)| {
+    bolero::check!()
+        .with_iterations(5_000)
+        .with_test_time(PATIENCE)
+        .with_type::<(u8, Vec<(u16, u8)>, Option<u16>, Option<(u16, u8)>)>()
+        .for_each(|(which, changes, cut, more)| {
             let good = &tokens[usize::from(*which) % tokens.len()];
             let mut bytes = good.clone().into_bytes();
             for (at, to) in changes {
@@ -83,8 +89,7 @@ fn a_token_that_was_changed_is_nobodys() {
             // A server reads it from a header, which is text.
             let Ok(text) = String::from_utf8(bytes) else { return };
             assert!(text == *good || verified(&text, &keys).is_err(), "{text}");
-        },
-    );
+        });
 }
 
 /// What a claim may be, most often something near what it should be.
@@ -196,7 +201,13 @@ fn what_is_well_signed_is_held_to_every_rule() {
 
 /// The claims that a plugin would be told, each letter past ASCII as it is escaped.
 fn told_claims(claims: &Map<String, Value>) -> String {
-    let told: Map<String, Value> = claims.iter().filter(|(name, _)| matches!(name.as_str(), "email" | "sub")).map(|(name, value)| (name.clone(), value.clone())).collect();
+    let told: Map<String, Value> = claims
+        .iter()
+        .filter(|(name, _)| matches!(name.as_str(), "email" | "sub"))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
     let json = Value::Object(told).to_string();
-    json.chars().map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter.to_string() } else { "\\u0000".repeat(letter.len_utf16()) }).collect()
+    json.chars()
+        .map(|letter| if letter.is_ascii_graphic() || letter == ' ' { letter.to_string() } else { "\\u0000".repeat(letter.len_utf16()) })
+        .collect()
 }
