@@ -1,6 +1,6 @@
 //! `cargo xtask guests`: every example plugin, in all three languages, into `target/plugins`. How one is built is `plugwork-build`'s affair.
 //!
-//! One that is plain WASI is built by Cargo alone. Easily got wrong: both modes write the same files, because pipelines name them; the last one built is what runs. Results are remembered
+//! Those that are plain WASI are built by Cargo alone. Easily got wrong: both modes write the same files, because pipelines name them; the last one built is what runs. Results are remembered
 //! for each mode, so going back costs nothing.
 
 use std::time::Instant;
@@ -11,6 +11,9 @@ use plugwork_build::{BuildOptions, build_all};
 use crate::house::House;
 use crate::program::{Program, seconds};
 use crate::setup;
+
+/// Components of WASI's own worlds: 0.3 and 0.2.
+const PLAIN: [&str; 2] = ["wasi-capitals", "wasi-hello"];
 
 /// Builds what has changed; all failures are told before it ends.
 pub(crate) fn build(house: &House, dev: bool) -> Result<()> {
@@ -57,20 +60,17 @@ pub(crate) fn build(house: &House, dev: bool) -> Result<()> {
     Ok(())
 }
 
-/// The one that knows nothing of plugwork is built by Cargo alone.
+/// Builds those that know nothing of plugwork.
 fn plain(house: &House) -> Result<()> {
-    const NAME: &str = "wasi-hello";
     let target = house.target.join("guests");
-    let folder = house.root.join("examples/plugins");
-    Program::cargo(house)
-        .args(["build", "--quiet", "--locked", "--release", "--target", "wasm32-wasip2", "--package", NAME])
-        .arg("--manifest-path")
-        .arg(folder.join("Cargo.toml"))
-        .arg("--target-dir")
-        .arg(&target)
+    Program::cargo_in(&house.root.join("examples/plugins"), &target)
+        .args(["build", "--quiet", "--locked", "--release", "--target", "wasm32-wasip2"])
+        .args(PLAIN.iter().flat_map(|name| ["--package", name]))
         .run()?;
-    let built = target.join("wasm32-wasip2/release").join(NAME.replace('-', "_")).with_extension("wasm");
-    let out = house.plugins().join(NAME).with_extension("wasm");
-    std::fs::copy(&built, &out).with_context(|| format!("cannot copy `{}` to `{}`", built.display(), out.display()))?;
+    for name in PLAIN {
+        let built = target.join("wasm32-wasip2/release").join(name.replace('-', "_")).with_extension("wasm");
+        let out = house.plugins().join(name).with_extension("wasm");
+        std::fs::copy(&built, &out).with_context(|| format!("cannot copy `{}` to `{}`", built.display(), out.display()))?;
+    }
     Ok(())
 }

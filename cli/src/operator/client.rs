@@ -60,6 +60,12 @@ impl Client {
         if response.status() == StatusCode::NOT_FOUND { Ok(None) } else { answer(response).await.map(Some) }
     }
 
+    /// Whether a path answers that all is well; what it says besides is not read.
+    pub(crate) async fn is_well(&self, path: &str) -> Result<(), Failure> {
+        let response = self.send(Method::GET, path, None).await?;
+        if response.status().is_success() { Ok(()) } else { Err(failure(response).await) }
+    }
+
     /// Everything of a list, page by page. The path may have a query.
     pub(crate) async fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Failure> {
         let join = if path.contains('?') { '&' } else { '?' };

@@ -19,6 +19,7 @@ Examples:
   plugwork status
   plugwork status shop
   plugwork status shop --deployments --json
+  plugwork status --ready
 
 The JSON is a list of: current (deployment, from, moved, since-ms, by, reason),
 served, findings, plugins, routes. With --deployments a list of: tenant,
@@ -32,6 +33,10 @@ pub(crate) struct Status {
     deployments: bool,
     #[command(flatten)]
     reach: Reach,
+    /// Says by its exit code whether the server serves what is current: 0, or 5
+    /// where it starts, stops or does not run. For what watches over it.
+    #[arg(long, conflicts_with_all = ["application", "json"])]
+    ready: bool,
     /// Prints JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -41,6 +46,9 @@ impl Status {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
         host::io_runtime()?.block_on(async {
             let client = self.reach.client(place)?;
+            if self.ready {
+                return client.is_well("/readyz").await;
+            }
             match &self.application {
                 Some(application) if self.deployments => self.tell_deployments(&client, application).await,
                 Some(application) => {

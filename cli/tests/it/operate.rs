@@ -21,6 +21,18 @@ fn without_a_server_each_verb_says_how_to_start_one() {
     std::fs::create_dir_all(place.path("state")).unwrap();
     drop(std::os::unix::net::UnixListener::bind(place.path("state/admin.sock")).unwrap());
     place.run(&["status"]).exits(5).complains(&["no server runs"]);
+    place.run(&["status", "--ready"]).exits(5).complains(&["no server runs"]);
+}
+
+#[test]
+fn what_watches_over_a_server_learns_by_the_exit_code_whether_it_is_ready() {
+    let place = place();
+    let served = Served::start(&place, &[]);
+    let ran = place.run(&["status", "--ready"]).exits(0);
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("", ""));
+    place.run(&["status", "shop", "--ready"]).exits(2);
+    served.stop();
+    place.run(&["status", "--ready"]).exits(5);
 }
 
 #[test]

@@ -198,6 +198,64 @@ fn a_component_that_knows_only_wasi_is_served_as_it_is() {
 }
 
 #[test]
+fn a_component_of_the_latest_wasi_answers_while_it_is_asked_where_its_profile_is_granted() {
+    let place = Place::new();
+    place.write("shop/hello.wasm", std::fs::read(plugin("wasi-capitals")).unwrap());
+    place.write("shop/plugwork.toml", application("/capitals"));
+    place
+        .run(&["serve", "shop", "--listen", "127.0.0.1:0"])
+        .exits(3)
+        .complains(&["plugin.hello: E-ENGINE-PROFILE", "grants.engine = { profile = \"full\" }"]);
+    let grants = "grants.engine = { profile = \"full\", reuse-calls = 100, calls-at-once = 4 }\nlimits = { deadline-ms = 60_000 }\n";
+    place.write("shop/plugwork.toml", application("/capitals") + grants);
+    let served = Served::start(&place, &["shop"]);
+    // Two that are under way at once; neither has said all when its answer begins.
+    let mut talks = ["one", "two"].map(|word| Talk::begin(&served.address, word));
+    for talk in &mut talks {
+        talk.say("and more");
+    }
+    for talk in talks {
+        assert_eq!(talk.end(), "");
+    }
+    served.stop();
+}
+
+/// A request whose body is sent piece by piece, while its answer is read.
+struct Talk(BufReader<TcpStream>);
+
+impl Talk {
+    fn begin(address: &str, word: &str) -> Self {
+        let mut talk = Self(BufReader::new(TcpStream::connect(address).unwrap()));
+        let head = format!("POST /capitals HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n");
+        talk.0.get_mut().write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        while answer != "\r\n" {
+            answer.clear();
+            assert!(talk.0.read_line(&mut answer).unwrap() > 0, "it has no end of a head");
+        }
+        talk.say(word);
+        talk
+    }
+
+    /// Says something, and hears it in capitals before anything else is said.
+    fn say(&mut self, words: &str) {
+        let chunk = format!("{:x}\r\n{words}\r\n", words.len());
+        self.0.get_mut().write_all(chunk.as_bytes()).unwrap();
+        let mut heard = vec![0; chunk.len()];
+        self.0.read_exact(&mut heard).unwrap();
+        assert_eq!(String::from_utf8(heard).unwrap(), format!("{:x}\r\n{}\r\n", words.len(), words.to_uppercase()));
+    }
+
+    /// Says no more, and gives what is left of the answer without the end of its body.
+    fn end(mut self) -> String {
+        self.0.get_mut().write_all(b"0\r\n\r\n").unwrap();
+        let mut rest = String::new();
+        self.0.read_to_string(&mut rest).unwrap();
+        rest.strip_suffix("0\r\n\r\n").unwrap().to_owned()
+    }
+}
+
+#[test]
 fn a_configuration_that_is_wrong_is_told_whole_before_anything_is_listened_on() {
     let place = place();
     place.write("server.toml", "colour = 1\n[[listen]]\naddress = \"localhost\"\n[limits]\nidle-ms = 0\n");

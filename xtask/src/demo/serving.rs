@@ -36,9 +36,10 @@ enum Sends {
     File(&'static str),
 }
 
-const ASKED: [Asked; 7] = [
+const ASKED: [Asked; 8] = [
     Asked { path: "/hello/Ada", sends: Sends::Nothing, expected: "hello, Ada" },
     Asked { path: "/wasi/Ada", sends: Sends::Nothing, expected: "hello from plain WASI" },
+    Asked { path: "/capitals", sends: Sends::Text("said quietly"), expected: "SAID QUIETLY" },
     Asked { path: "/echo?from=here", sends: Sends::Text(r#"{"magnitude":6.1}"#), expected: r#""magnitude":6.1"# },
     Asked { path: "/words", sends: Sends::Text("Sea, sea and the land"), expected: r#""words""# },
     Asked { path: "/quakes/feed", sends: Sends::File("earthquakes.json"), expected: "1707 earthquakes" },
@@ -170,7 +171,7 @@ mod tests {
     fn each_path_that_is_asked_is_a_route_of_the_application() {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(APPLICATION).join("plugwork.toml");
         let text = std::fs::read_to_string(file).unwrap();
-        for first in ["/hello/", "/wasi/", "/echo", "/words", "/quakes"] {
+        for first in ["/hello/", "/wasi/", "/capitals", "/echo", "/words", "/quakes"] {
             assert!(text.contains(&format!("path = \"{first}")) && ASKED.iter().any(|asked| asked.path.starts_with(first)), "{first}");
         }
     }

@@ -177,4 +177,6 @@ fn ascii(json: &str) -> String {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
