@@ -9,8 +9,10 @@ use axum::Router;
 use http::StatusCode;
 use plugwork_core::application::ClientRate;
 use plugwork_core::authorize::{Action, AuthenticationFailed, Authorize, Principal, Resource, Scopes, TokenId, Tokens};
+use plugwork_core::deployment::ApplicationKey;
 use tokio::sync::{Semaphore, watch};
 
+use super::asked::Asked;
 use super::once::Once;
 use super::problem::Problem;
 use super::tail::Tail;
@@ -155,6 +157,23 @@ impl Admin {
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-NOT-READY", detail).after(1));
         }
         Ok(Permit { admin: self.clone(), caller: caller.clone() })
+    }
+
+    /// The same for one application of the tenant that is asked for, and which one that is. Nothing else may be asked.
+    ///
+    /// # Errors
+    /// As [`Admin::permit`]; or something else was asked.
+    pub(crate) fn permit_application(
+        &self,
+        caller: &Caller,
+        action: Action,
+        application: String,
+        mut asked: Asked,
+    ) -> Result<(Permit, ApplicationKey), Problem> {
+        let tenant = asked.tenant(caller)?;
+        asked.end()?;
+        let permit = self.permit(caller, action, &Resource::application(&tenant, &application))?;
+        Ok((permit, ApplicationKey { tenant, application }))
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use plugwork_core::authorize::{Action, Resource};
-use plugwork_core::record::ConsentKey;
 
 use super::answer::Answer;
 use super::asked::Asked;
@@ -12,6 +11,7 @@ use super::problem::{Always, Problem};
 use super::seam::Admin;
 use super::who::Caller;
 use super::words::{Page, UsageWords};
+use crate::node::UsedBy;
 
 /// What each plugin of the applications that are served holds and has spent since its version began to run. `usage:read`
 #[utoipa::path(
@@ -22,27 +22,20 @@ use super::words::{Page, UsageWords};
         ("cursor" = Option<String>, Query, description = "`next` of the page before"),
         ("limit" = Option<u32>, Query, description = "Plugins in a page", minimum = 1, maximum = 100),
     ),
-    responses((status = 200, description = "in the order of `APPLICATION/PLUGIN`", body = Page<UsageWords>), Always)
+    responses((status = 200, description = "in the order of applications, plugins and deployments; of two deployments that share the requests both", body = Page<UsageWords>), Always)
 )]
 pub(crate) async fn usage(State(admin): State<Admin>, caller: Caller, mut asked: Asked) -> Result<Answer, Problem> {
     let (tenant, application, page) = (asked.tenant(&caller)?, asked.label("application")?, asked.page()?);
     asked.end()?;
     let resource = Resource { tenant: Some(&tenant), application: application.as_deref() };
     let permit = admin.permit(&caller, Action::UsageRead, &resource)?;
-    let used: BTreeMap<ConsentKey, _> =
-        permit.node().runtime().usage().into_iter().map(|usage| (ConsentKey::from(&usage.subject), usage)).collect();
-    let live = permit.node().live();
-    let mut all = BTreeMap::new();
-    for (key, serving) in &live.serving {
-        if key.tenant != tenant || application.as_ref().is_some_and(|application| *application != key.application) {
-            continue;
-        }
-        // Of two sides that share the requests, the current one last: it has the name.
-        for (name, mount) in serving.older.iter().flat_map(|older| &older.mounts).chain(&serving.mounts) {
-            if let Some(usage) = used.get(mount.installation.key()) {
-                all.insert(format!("{}/{name}", key.application), UsageWords::of(&key.application, name, usage));
-            }
-        }
-    }
+    let used = permit.node().used();
+    let own = used.each().filter(|used| {
+        let key = used.application;
+        key.tenant == tenant && application.as_ref().is_none_or(|application| *application == key.application)
+    });
+    // Numbers in the order of their size.
+    let place = |used: &UsedBy<'_>| format!("{}/{}/{:020}", used.application.application, used.name, used.deployment);
+    let all: BTreeMap<String, UsageWords> = own.map(|used| (place(&used), UsageWords::of(&used))).collect();
     Ok(Answer::ok(&page.of(all)))
 }

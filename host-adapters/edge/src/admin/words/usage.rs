@@ -1,8 +1,9 @@
 //! What plugins used.
 
-use plugwork::Usage;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::node::UsedBy;
 
 /// What one plugin of an application holds now and has spent since its version began to run in this process.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -13,6 +14,8 @@ pub struct UsageWords {
     pub application: String,
     /// The application's name for the plugin.
     pub plugin: String,
+    /// The deployment that has it; where two that share the requests have the same, the current one.
+    pub deployment: u64,
     /// The package.
     pub package: String,
     /// The instance in the runtime.
@@ -46,10 +49,12 @@ pub struct UsageWords {
 }
 
 impl UsageWords {
-    pub(crate) fn of(application: &str, plugin: &str, usage: &Usage) -> Self {
+    pub(crate) fn of(used: &UsedBy<'_>) -> Self {
+        let usage = used.usage;
         Self {
-            application: application.to_owned(),
-            plugin: plugin.to_owned(),
+            application: used.application.application.clone(),
+            plugin: used.name.to_owned(),
+            deployment: used.deployment,
             package: usage.subject.package.to_string(),
             instance: usage.subject.instance.clone(),
             digest: usage.subject.digest.to_string(),
