@@ -142,6 +142,8 @@ impl From<TokensError> for Problem {
     fn from(error: TokensError) -> Self {
         match error {
             TokensError::Unknown { .. } => Self::not_found("E-ADMIN-TOKEN", error),
+            // Whoever issues one with it is told so too.
+            TokensError::Revoked { .. } => Self::stranger(AuthenticationFailed::Revoked),
             TokensError::Invalid(issues) => Self::wrong("E-ADMIN-TOKEN-TERMS", "it cannot be done", issues),
             TokensError::Records(error) => of_records("E-ADMIN-RECORDS", &error),
             error => Self::failed("E-ADMIN-RECORDS", error),

@@ -20,7 +20,7 @@ use super::who::Caller;
 use crate::node::{Node, NotServed, now_ms};
 use crate::rate::Limiter;
 
-/// Wrong tokens that one peer may present; those that come after are not looked at.
+/// Wrong tokens that one peer may present; after them it is told to wait, and what it presents is looked at in turn.
 pub(crate) const WRONG_TOKENS: ClientRate = ClientRate { requests: 20, window_seconds: 60 };
 /// Peers whose wrong tokens are counted apart.
 const PEERS_MAX: usize = 4_096;
@@ -62,6 +62,8 @@ struct Shared {
     tail: Tail,
     beside: Router,
     wrong: Limiter,
+    /// Held by the one look at a token from where too many were wrong.
+    turn: tokio::sync::Mutex<()>,
     once: Arc<Once>,
     uploads: Semaphore,
     state: watch::Sender<State>,
@@ -90,6 +92,7 @@ impl Admin {
             tail,
             beside,
             wrong: Limiter::new(WRONG_TOKENS, PEERS_MAX),
+            turn: tokio::sync::Mutex::default(),
             once: Arc::default(),
             uploads: Semaphore::new(UPLOADS_MAX),
             state: watch::Sender::new(State::Starting),
@@ -137,6 +140,11 @@ impl Admin {
 
     pub(crate) fn wrong_tokens(&self) -> &Limiter {
         &self.0.wrong
+    }
+
+    /// Waits for the turn of one who presents a token from where too many were wrong: first come, first served.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.turn.lock().await
     }
 
     /// Nanoseconds since it began, for rates.
