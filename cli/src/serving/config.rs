@@ -114,6 +114,7 @@ fn limits(entries: toml::Table, findings: &mut Findings) -> Settings {
     number("streams-max", 10_000, &mut |number| settings.streams_max = number as u32);
     number("plugin-requests-max", 1_000_000, &mut |number| settings.plugin_requests_max = number as usize);
     number("rate-clients-max", 100_000_000, &mut |number| settings.rate_clients_max = number as usize);
+    number("tenant-component-bytes-max", 1 << 50, &mut |number| settings.tenant_component_bytes_max = number);
     // None in a line, no wait and no time to drain are limits too.
     let mut number = |key, max, field: &mut dyn FnMut(u64)| {
         if let Some(number) = section.number(key, 0..=max, findings) {
@@ -271,7 +272,8 @@ mod tests {
     fn every_limit_has_its_key() {
         let text = "[limits]\nconnections-max = 1\nhead-deadline-ms = 2\nidle-ms = 3\nstall-ms = 4\nstreams-max = 5\nplugin-requests-max = 6\n\
                     plugin-queue-max = 7\nplugin-queue-ms = 8\nrate-clients-max = 9\ndrain-ms = 10\nsend-bytes-per-second-min = 11\n\
-                    answer-bytes-total = 12\nbody-bytes-total = 13\nbodies-max = 14\nclient-share-percent = 15\nclient-connections-max = 16\n";
+                    answer-bytes-total = 12\nbody-bytes-total = 13\nbodies-max = 14\nclient-share-percent = 15\nclient-connections-max = 16\n\
+                    tenant-component-bytes-max = 17\n";
         // Without a rest: a limit that is new has to be written here too.
         let Settings {
             connections_max,
@@ -290,10 +292,11 @@ mod tests {
             bodies_max,
             client_share_percent,
             client_connections_max,
+            tenant_component_bytes_max,
         } = parse(text).unwrap().limits;
         let sizes = [connections_max, streams_max as usize, plugin_requests_max, plugin_queue_max, rate_clients_max];
         let held = [answer_bytes_total, body_bytes_total, bodies_max, client_share_percent as usize, client_connections_max];
-        assert_eq!((send_bytes_per_second_min, held), (11, [12, 13, 14, 15, 16]));
+        assert_eq!((send_bytes_per_second_min, held, tenant_component_bytes_max), (11, [12, 13, 14, 15, 16], 17));
         assert_eq!((sizes, [head_deadline_ms, idle_ms, stall_ms, plugin_queue_ms, drain_ms]), ([1, 5, 6, 7, 9], [2, 3, 4, 8, 10]));
     }
 

@@ -5,6 +5,7 @@
 
 mod checking;
 mod ending;
+mod keeping;
 mod preparing;
 mod recording;
 mod sharing;
@@ -32,6 +33,7 @@ use crate::settings::Settings;
 use crate::trace::Tracing;
 use crate::usage::Books;
 
+pub(crate) use keeping::{Naming, NotRemoved};
 use preparing::Prepared;
 pub(crate) use used::UsedBy;
 pub use wish::{Deploy, DeployError, NotServed};
@@ -135,6 +137,8 @@ impl Node {
         let this = self.clone();
         to_its_end(Box::pin(async move {
             let mut mounts = this.0.mounts.lock().await;
+            let components = this.0.components.clone();
+            drop(tokio::task::spawn_blocking(move || components.remove_stale()).await);
             let deployments = &this.0.deployments;
             let unreadable = deployments.unreadable(None).await?.into_iter();
             let not_served =
@@ -290,8 +294,13 @@ impl Node {
     }
 
 /// Behind a pointer: the types of what deploys are deeper than the compiler of whoever uses this crate goes.
-async fn to_its_end<T: Send + 'static>(work: Pin<Box<dyn Future<Output = Result<T, DeployError>> + Send>>) -> Result<T, DeployError> {
-    tokio::spawn(work).await.unwrap_or_else(|ended| Err(if ended.is_panic() { DeployError::Broken } else { DeployError::Stopping }))
+async fn to_its_end<T, E>(work: Pin<Box<dyn Future<Output = Result<T, E>> + Send>>) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<DeployError> + Send + 'static,
+{
+    let ended = tokio::spawn(work).await;
+    ended.unwrap_or_else(|ended| Err(if ended.is_panic() { DeployError::Broken } else { DeployError::Stopping }.into()))
 }
 
 pub(crate) fn now_ms() -> u64 {

@@ -10,10 +10,11 @@ use http::StatusCode;
 use plugwork_core::application::ClientRate;
 use plugwork_core::authorize::{Action, AuthenticationFailed, Authorize, Principal, Resource, Scopes, TokenId, Tokens};
 use plugwork_core::deployment::ApplicationKey;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use super::asked::Asked;
 use super::once::Once;
+use super::places::{NoPlace, Place, Places};
 use super::problem::Problem;
 use super::tail::Tail;
 use super::who::Caller;
@@ -26,6 +27,8 @@ pub(crate) const WRONG_TOKENS: ClientRate = ClientRate { requests: 20, window_se
 const PEERS_MAX: usize = 4_096;
 /// Components that are received at once.
 const UPLOADS_MAX: usize = 4;
+/// Of one tenant.
+const TENANT_UPLOADS_MAX: usize = 2;
 
 /// What an admin API is made of.
 pub struct AdminParts {
@@ -65,7 +68,7 @@ struct Shared {
     /// Held by the one look at a token from where too many were wrong.
     turn: tokio::sync::Mutex<()>,
     once: Arc<Once>,
-    uploads: Semaphore,
+    uploads: Arc<Places>,
     state: watch::Sender<State>,
     not_served: Mutex<Arc<Vec<NotServed>>>,
     began: Instant,
@@ -94,7 +97,7 @@ impl Admin {
             wrong: Limiter::new(WRONG_TOKENS, PEERS_MAX),
             turn: tokio::sync::Mutex::default(),
             once: Arc::default(),
-            uploads: Semaphore::new(UPLOADS_MAX),
+            uploads: Places::new(UPLOADS_MAX, TENANT_UPLOADS_MAX),
             state: watch::Sender::new(State::Starting),
             not_served: Mutex::default(),
             began: Instant::now(),
@@ -226,13 +229,16 @@ impl Permit {
         self.admin.0.not_served.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A place for an upload.
+    /// A place for an upload of this tenant's.
     ///
     /// # Errors
-    /// All are taken.
-    pub(crate) fn upload(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
-        let busy = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-BUSY", "too many components are being uploaded").after(1);
-        self.admin.0.uploads.try_acquire().map_err(busy)
+    /// All are taken, or all that one tenant may have.
+    pub(crate) fn upload(&self, tenant: &str) -> Result<Place, Problem> {
+        let busy = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-BUSY", detail).after(1);
+        self.admin.0.uploads.take(Some(tenant)).map_err(|none| match none {
+            NoPlace::All => busy("too many components are being uploaded"),
+            NoPlace::Tenant => busy("too many components of this tenant are being uploaded"),
+        })
     }
 
     /// Whether it still holds: the seam is asked again, and a token is looked at again. For what lasts.

@@ -10,7 +10,7 @@ mod usage;
 
 pub use application::{ApplicationWords, PluginWords, RouteWords};
 pub use deployment::{CurrentWords, DeployWords, DeploymentTextWords, DeploymentWords, RollbackWords};
-pub use server::{ComponentWords, LimitsWords, ServerWords};
+pub use server::{ComponentWords, KeptComponentWords, LimitsWords, NamingWords, ServerWords};
 pub use token::{IssueWords, IssuedWords, RevocationWords, TokenWords};
 pub use usage::UsageWords;
 
