@@ -104,7 +104,7 @@ impl Serve {
             _ => Failure::failed(format_args!("{}\nhint: `--listen ADDRESS`", issues[0].what)),
         })?;
         descriptors::tell(&server, settings.connections_max);
-        let parts = AdminParts::new(serving.node.clone(), store.clone(), tail);
+        let parts = AdminParts { usage: Some(store.clone()), ..AdminParts::new(serving.node.clone(), store.clone(), tail) };
         let mut operators = Operators::open(parts, &place.state()?, self.admin.or(config.admin)).await?;
         let stop = told_to_stop()?.shared();
         operators.answer(stop.clone());

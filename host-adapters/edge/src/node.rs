@@ -292,6 +292,7 @@ impl Node {
         tokio::spawn(async move { this.retire(before).await });
         Ok(current)
     }
+}
 
 /// Behind a pointer: the types of what deploys are deeper than the compiler of whoever uses this crate goes.
 async fn to_its_end<T, E>(work: Pin<Box<dyn Future<Output = Result<T, E>> + Send>>) -> Result<T, E>

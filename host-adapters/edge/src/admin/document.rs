@@ -48,6 +48,7 @@ fn paths() -> OpenApiRouter<Admin> {
         .routes(routes!(tokens::list, tokens::issue_one))
         .routes(routes!(tokens::one, tokens::revoke))
         .routes(routes!(usage::usage))
+        .routes(routes!(usage::hours))
         .routes(routes!(logs::tail))
 }
 

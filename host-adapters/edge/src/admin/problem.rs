@@ -106,7 +106,7 @@ impl Problem {
     }
 }
 
-fn of_records(code: &'static str, error: &RecordsError) -> Problem {
+pub(crate) fn of_records(code: &'static str, error: &RecordsError) -> Problem {
     match error {
         RecordsError::Busy { .. } => Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, error).after(1),
         _ => Problem::failed(code, error),

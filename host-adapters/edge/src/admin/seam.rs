@@ -10,6 +10,7 @@ use http::StatusCode;
 use plugwork_core::application::ClientRate;
 use plugwork_core::authorize::{Action, AuthenticationFailed, Authorize, Principal, Resource, Scopes, TokenId, Tokens};
 use plugwork_core::deployment::ApplicationKey;
+use plugwork_core::metering::UsageLedger;
 use tokio::sync::watch;
 
 use super::asked::Asked;
@@ -40,6 +41,8 @@ pub struct AdminParts {
     pub authorize: Arc<dyn Authorize>,
     /// What it shows of requests; the public server has to be given the same.
     pub tail: Tail,
+    /// What plugins used hour by hour, where [`Metering`](crate::Metering) keeps it; none: nobody is told.
+    pub usage: Option<Arc<dyn UsageLedger>>,
     /// More paths, such as `/metrics`: for who may do `server:read`.
     pub beside: Router,
     /// The user who needs no token on the socket. The one that the process runs as, unless another program asks on their behalf.
@@ -47,10 +50,11 @@ pub struct AdminParts {
 }
 
 impl AdminParts {
-    /// The usual: who may do what is decided by scopes alone, [metrics](crate::metrics) are beside, and the socket is that of the user who runs this.
+    /// The usual: who may do what is decided by scopes alone, [metrics](crate::metrics) are beside, the socket is that of the user who runs this, and there is no
+    /// record of usage.
     pub fn new(node: Node, tokens: Arc<dyn Tokens>, tail: Tail) -> Self {
         let beside = crate::metrics::router(&node);
-        Self { node, tokens, authorize: Arc::new(Scopes), tail, beside, owner: rustix::process::getuid().as_raw() }
+        Self { node, tokens, authorize: Arc::new(Scopes), tail, usage: None, beside, owner: rustix::process::getuid().as_raw() }
     }
 }
 
@@ -63,6 +67,7 @@ struct Shared {
     tokens: Arc<dyn Tokens>,
     authorize: Arc<dyn Authorize>,
     tail: Tail,
+    usage: Option<Arc<dyn UsageLedger>>,
     beside: Router,
     wrong: Limiter,
     /// Held by the one look at a token from where too many were wrong.
@@ -87,12 +92,13 @@ pub(crate) enum State {
 impl Admin {
     /// An API of a server that is still starting.
     pub fn new(parts: AdminParts) -> Self {
-        let AdminParts { node, tokens, authorize, tail, beside, owner } = parts;
+        let AdminParts { node, tokens, authorize, tail, usage, beside, owner } = parts;
         Self(Arc::new(Shared {
             node,
             tokens,
             authorize,
             tail,
+            usage,
             beside,
             wrong: Limiter::new(WRONG_TOKENS, PEERS_MAX),
             turn: tokio::sync::Mutex::default(),
@@ -209,6 +215,11 @@ impl Permit {
 
     pub(crate) fn tail(&self) -> &Tail {
         &self.admin.0.tail
+    }
+
+    /// The record of what plugins used.
+    pub(crate) fn usage(&self) -> Option<&Arc<dyn UsageLedger>> {
+        self.admin.0.usage.as_ref()
     }
 
     pub(crate) fn once(&self) -> &Arc<Once> {

@@ -15,7 +15,7 @@ use super::desk::{Desk, HOUR_MS, now_ms, request, send, wish};
 const READ: &[Action] = &[Action::DeploymentsRead];
 
 /// Everything that needs somebody to be known.
-const OPERATIONS: [(Method, &str); 13] = [
+const OPERATIONS: [(Method, &str); 15] = [
     (Method::GET, "/v1/server"),
     (Method::GET, "/v1/applications"),
     (Method::GET, "/v1/applications/shop"),
@@ -27,7 +27,9 @@ const OPERATIONS: [(Method, &str); 13] = [
     (Method::POST, "/v1/tokens"),
     (Method::GET, "/v1/tokens/0011223344556677"),
     (Method::DELETE, "/v1/tokens/0011223344556677"),
+    (Method::GET, "/v1/components"),
     (Method::GET, "/v1/usage"),
+    (Method::GET, "/v1/usage/hours"),
     (Method::GET, "/v1/tail"),
 ];
 
@@ -40,7 +42,7 @@ async fn who_has_no_token_gets_nothing_over_the_port() {
         assert_eq!(told.header("www-authenticate"), Some("Bearer"));
     }
     let digest = plugwork_core::Digest::of(b"a");
-    for method in [Method::GET, Method::PUT] {
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
         let told = desk.remote(method, &format!("/v1/components/{digest}"), "", None).await;
         assert_eq!((told.status, told.code().as_str()), (401, "E-AUTH-TOKEN"));
     }
@@ -164,7 +166,7 @@ async fn another_engine_behind_the_seam_decides_alone() {
         let wish = if path == "/v1/tokens" { json!({ "actions": ["usage:read"], "lifetime-seconds": 60 }) } else { json!({}) };
         send(stream, &request(&method, path, "", Some(wish))).await
     };
-    for (method, path) in OPERATIONS.into_iter().filter(|(_, path)| *path != "/v1/usage") {
+    for (method, path) in OPERATIONS.into_iter().filter(|(_, path)| !path.starts_with("/v1/usage")) {
         let told = ask(method.clone(), path).await;
         assert_eq!((told.status, told.code().as_str()), (403, "E-TEST-ONLOOKER"), "{method} {path}");
     }
