@@ -11,6 +11,7 @@ use plugwork_core::Issue;
 use plugwork_core::section::{Findings, Section, place, table};
 use plugwork_edge::{Address, Checks, Listen, Settings, TlsFiles};
 
+use super::tracing::Said;
 use crate::exit::Failure;
 
 /// Larger files are no configuration.
@@ -31,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) auth: BTreeMap<String, toml::Table>,
     /// The port for operators, beside the socket of the state folder.
     pub(crate) admin: Option<SocketAddr>,
+    /// Where spans are sent.
+    pub(crate) tracing: Said,
 }
 
 impl Config {
@@ -71,6 +74,7 @@ impl Config {
         let limits = file.table("limits", &mut findings).map(|entries| limits(entries, &mut findings)).unwrap_or_default();
         let auth = file.table("auth", &mut findings).unwrap_or_default();
         let admin = file.table("admin", &mut findings).and_then(|entries| admin(entries, &mut findings));
+        let tracing = file.table("tracing", &mut findings).map(|entries| Said::read(entries, &mut findings)).unwrap_or_default();
         file.end(&mut findings);
         let listen = listens(written, folder, &mut findings);
         let auth = auth.into_iter().filter_map(|(name, value)| {
@@ -78,7 +82,7 @@ impl Config {
             table(value, &at, &mut findings).map(|entries| (name, entries))
         });
         let auth = auth.collect();
-        if findings.0.is_empty() { Ok(Self { listen, limits, auth, admin }) } else { Err(findings.0) }
+        if findings.0.is_empty() { Ok(Self { listen, limits, auth, admin, tracing }) } else { Err(findings.0) }
     }
 }
 
@@ -252,7 +256,8 @@ mod tests {
         let config = parse(
             "[[listen]]\naddress = \"127.0.0.1:8443\"\ntls = { certificate = \"x.pem\", key = \"/run/x.key\" }\n\
              [[listen]]\nunix = \"edge.sock\"\n[[listen]]\nunix = \"/run/edge.sock\"\nmode = \"0600\"\n\
-             [auth.staff]\nissuer = \"https://id.example\"\n[admin]\naddress = \"127.0.0.1:9000\"\n",
+             [auth.staff]\nissuer = \"https://id.example\"\n[admin]\naddress = \"127.0.0.1:9000\"\n\
+             [tracing]\notlp = \"http://127.0.0.1:4318\"\nratio = 0.25\n",
         )
         .unwrap();
         let tls = TlsFiles { certificate: "/etc/plugwork/x.pem".into(), key: "/run/x.key".into() };
@@ -266,6 +271,16 @@ mod tests {
         );
         assert_eq!(config.auth["staff"]["issuer"].as_str(), Some("https://id.example"));
         assert_eq!(config.admin, Some("127.0.0.1:9000".parse().unwrap()));
+        assert_eq!(config.tracing, Said { otlp: Some("http://127.0.0.1:4318".to_owned()), ratio: Some(0.25) });
+    }
+
+    #[test]
+    fn tracing_is_a_collector_and_a_share_of_traces() {
+        assert_eq!(places("[tracing]\notlp = 1\nratio = 2\ncolour = 1\n"), ["tracing.otlp", "tracing.ratio", "tracing.colour"]);
+        assert_eq!(places("[tracing]\notlp = \"collector\"\nratio = -0.1\n"), ["tracing.ratio", "tracing.otlp"]);
+        for (text, ratio) in [("0", 0.0), ("1", 1.0), ("0.5", 0.5)] {
+            assert_eq!(parse(&format!("[tracing]\nratio = {text}\n")).unwrap().tracing.ratio, Some(ratio));
+        }
     }
 
     #[test]

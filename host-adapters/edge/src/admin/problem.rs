@@ -265,7 +265,10 @@ impl IntoResponses for Sent {
     fn responses() -> Responses {
         responses(&[
             (408, "`E-ADMIN-DEADLINE`: the body came too slowly"),
-            (409, "`E-DEPLOY-CONFLICT`, `E-DEPLOY-CURRENT`: something else is current; `E-ADMIN-UNDER-WAY`: the same is being done; `E-ADMIN-COMPONENT-QUOTA`: the tenant has no room for it"),
+            (
+                409,
+                "`E-DEPLOY-CONFLICT`, `E-DEPLOY-CURRENT`: something else is current; `E-ADMIN-UNDER-WAY`: the same is being done; `E-ADMIN-COMPONENT-QUOTA`: the tenant has no room for it",
+            ),
             (413, "`E-ADMIN-SIZE`: the body is too large"),
             (415, "`E-ADMIN-TYPE`: the body is not `application/json`"),
             (422, "what was sent is wrong: all findings, and nothing was changed"),

@@ -44,7 +44,8 @@ impl Node {
 impl Used {
     /// Each plugin once, application by application.
     pub(crate) fn each(&self) -> impl Iterator<Item = UsedBy<'_>> {
-        let all = self.live.serving.values().flat_map(|serving| serving.all_mounts().into_values().map(move |mounted| (&serving.key, mounted)));
+        let all =
+            self.live.serving.values().flat_map(|serving| serving.all_mounts().into_values().map(move |mounted| (&serving.key, mounted)));
         all.filter_map(|(application, Mounted { deployment, name, mount })| {
             Some(UsedBy { application, deployment, name, mount, usage: self.of(mount)? })
         })

@@ -179,7 +179,12 @@ async fn revoke(rows: &Rows, connection: &mut SqliteConnection, id: &TokenId, re
     Ok(token)
 }
 
-async fn revoke_one(rows: &Rows, connection: &mut SqliteConnection, mut token: Token, revocation: &Revocation) -> Result<Token, TokensError> {
+async fn revoke_one(
+    rows: &Rows,
+    connection: &mut SqliteConnection,
+    mut token: Token,
+    revocation: &Revocation,
+) -> Result<Token, TokensError> {
     if token.revoked.is_none() {
         token.revoked = Some(revocation.clone());
         put(rows, connection, &token).await?;

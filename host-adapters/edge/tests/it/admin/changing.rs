@@ -170,8 +170,8 @@ async fn a_token_is_shown_once_opens_what_it_should_and_is_taken_back() {
 async fn what_was_issued_with_a_token_opens_nothing_once_that_was_taken_back() {
     let desk = Desk::with_shop().await;
     let mut tokens = vec![desk.token(Some("default"), None, &[Action::TokensWrite, Action::DeploymentsRead]).await];
-    for _ in 0..2 {
-        let wish = json!({ "actions": ["tokens:write", "deployments:read"], "lifetime-seconds": 60 });
+    for lifetime in [600, 60] {
+        let wish = json!({ "actions": ["tokens:write", "deployments:read"], "lifetime-seconds": lifetime });
         let told = desk.as_bearer(tokens.last().unwrap(), Method::POST, "/v1/tokens", Some(wish)).await.json();
         tokens.push(told["secret"].as_str().unwrap().to_owned());
     }

@@ -274,13 +274,18 @@ async fn a_token_guessed_a_hundred_thousand_times_is_not_found_and_costs_little(
     // Whoever has a token and shares the address is let in; who has none, or only the id of one, is told to wait, and nothing of which it is.
     let told = desk.as_bearer(&token, Method::GET, "/v1/server", None).await;
     assert_eq!(told.status, 200, "{told:?}");
-    for wrong in [format!("plugwork_{id}_{}", "0".repeat(64)), format!("plugwork_{}_{}", "0".repeat(16), "0".repeat(64)), "none".to_owned()] {
+    for wrong in [format!("plugwork_{id}_{}", "0".repeat(64)), format!("plugwork_{}_{}", "0".repeat(16), "0".repeat(64)), "none".to_owned()]
+    {
         let told = desk.as_bearer(&wrong, Method::GET, "/v1/server", None).await;
         assert_eq!((told.status, told.code().as_str()), (429, "E-AUTH-RATE"));
         assert!(told.header("retry-after").is_some());
     }
     assert_eq!(desk.as_bearer(&token, Method::GET, "/v1/server", None).await.status, 200, "as often as it comes");
     let over = desk.token_until(None, None, READ, now_ms() - 2 * HOUR_MS, HOUR_MS).await;
-    assert_eq!(desk.as_bearer(&over, Method::GET, "/v1/server", None).await.code(), "E-AUTH-EXPIRED", "who has the secret is told what is wrong");
+    assert_eq!(
+        desk.as_bearer(&over, Method::GET, "/v1/server", None).await.code(),
+        "E-AUTH-EXPIRED",
+        "who has the secret is told what is wrong"
+    );
     assert_eq!(desk.get("/v1/server").await.status, 200);
 }

@@ -56,7 +56,10 @@ async fn a_tenant_has_so_much_room_and_another_one_its_own() {
     let refused = upload(&desk, &ours, b"12345").await;
     assert_eq!((refused.status, refused.code().as_str()), (409, "E-ADMIN-COMPONENT-QUOTA"));
     let told = refused.json();
-    assert!(told["detail"].as_str().unwrap().contains("11 bytes") && told["hint"].as_str().unwrap().contains("components remove"), "{told}");
+    assert!(
+        told["detail"].as_str().unwrap().contains("11 bytes") && told["hint"].as_str().unwrap().contains("components remove"),
+        "{told}"
+    );
     assert_eq!(upload(&desk, &ours, b"123456").await.status, 200, "what is there takes its own place");
     assert_eq!(upload(&desk, &theirs, b"1234567890").await.status, 200);
     let removed = desk.as_bearer(&ours, Method::DELETE, &at(Digest::of(b"123456")), None).await;
@@ -77,7 +80,9 @@ async fn what_deployments_name_stays_until_going_back_to_them_is_given_up() {
     let unused = Digest::of(b"unused");
     desk.raw(&put(b"unused", unused)).await;
     let listed = desk.get("/v1/components").await.json();
-    let of = |digest: Digest| listed["items"].as_array().unwrap().iter().find(|item| item["digest"] == json!(digest)).unwrap()["named-by"].clone();
+    let of = |digest: Digest| {
+        listed["items"].as_array().unwrap().iter().find(|item| item["digest"] == json!(digest)).unwrap()["named-by"].clone()
+    };
     assert_eq!(of(unused), json!([]));
     assert_eq!(of(first), json!([{ "application": "shop", "deployments": 1, "latest": 1, "needed": false }]));
     assert_eq!(of(second), json!([{ "application": "shop", "deployments": 1, "latest": 2, "needed": true }]));

@@ -11,7 +11,8 @@ use crate::world::application;
 
 /// The version of the guest that shares the requests where a share is given.
 fn version(number: u32, share: &str) -> String {
-    application(&[("/e", "")]).replace("[plugin.guest.limits]", &format!("config = {{ version = {number} }}\n[plugin.guest.limits]")) + share
+    application(&[("/e", "")]).replace("[plugin.guest.limits]", &format!("config = {{ version = {number} }}\n[plugin.guest.limits]"))
+        + share
 }
 
 fn parts<'a>(page: &'a Value, name: &str) -> Vec<&'a Value> {
@@ -24,7 +25,7 @@ async fn both_sides_that_share_the_requests_are_told_also_where_their_plugins_ha
     desk.stage.deploy(&version(1, ""), Expected::Nothing).await.unwrap();
     desk.stage.deploy(&version(2, "[split]\npercent = 50\n"), Expected::Number(1)).await.unwrap();
     let page = desk.get("/v1/usage").await.json();
-    assert_eq!((parts(&page, "plugin"), parts(&page, "deployment")), (vec!["guest", "guest"], vec![&json!(1), &json!(2)]));
+    assert_eq!((parts(&page, "plugin"), parts(&page, "deployment")), (vec![&json!("guest"), &json!("guest")], vec![&json!(1), &json!(2)]));
     let (first, second) = (&page["items"][0]["instance"], &page["items"][1]["instance"]);
     assert_ne!(first, second);
     // A page at a time they are the same two.
@@ -58,7 +59,10 @@ async fn hours_on_record_are_told_in_pages_each_once_and_to_their_tenant() {
     };
     let seen = |page: &Value| {
         let items = page["items"].as_array().unwrap().clone();
-        items.iter().map(|item| (item["from-ms"].as_u64().unwrap() / HOUR_MS, item["application"].as_str().unwrap().to_owned())).collect::<Vec<_>>()
+        items
+            .iter()
+            .map(|item| (item["from-ms"].as_u64().unwrap() / HOUR_MS, item["application"].as_str().unwrap().to_owned()))
+            .collect::<Vec<_>>()
     };
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
