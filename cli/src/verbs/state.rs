@@ -122,7 +122,7 @@ fn held(summary: &BackupSummary) -> String {
 async fn backup(state: &Path, store: &Store, file: &Path) -> Result<BackupSummary, Failure> {
     let mut writer = BackupWriter::create(file, now_ms(), concat!("plugwork ", env!("CARGO_PKG_VERSION"))).await.map_err(failed)?;
     let copied = tempfile::Builder::new().prefix("backup-").tempdir_in(state)?;
-    // The databases first: the components that they name are there by then, and are never removed while they are named.
+    // The databases first: the components that they name are there by then. What is named is removed only where going back to it was given up.
     store.copy_into(copied.path()).await.map_err(failed)?;
     add(&mut writer, STORE, copied.path()).await?;
     for part in COMPONENTS.into_iter().chain([BLOBS]) {
