@@ -165,7 +165,8 @@ fn components_are_listed_and_removed_and_usage_is_asked_of_a_server_with_a_token
     let served = Served::start(&place, &["--admin", "127.0.0.1:0"]);
     let url = served.said.lines().find_map(|line| line.strip_prefix("operators with a token: ")).unwrap().to_owned();
     issue(&["usage:read"], "usage.token");
-    let ask = |more: &[&str]| place.run(&[&["usage", "--application", "shop", "--server", &url, "--token-file", "usage.token"], more].concat());
+    let ask =
+        |more: &[&str]| place.run(&[&["usage", "--application", "shop", "--server", &url, "--token-file", "usage.token"], more].concat());
     let rows = ask(&["--json"]).exits(0).out;
     let requests = rows.lines().map(|line| line.parse::<serde_json::Value>().unwrap()["requests"].as_u64().unwrap()).sum::<u64>();
     assert_eq!(requests, 1, "{rows}");
