@@ -59,6 +59,7 @@ enum Verb {
     Rollback(verbs::rollback::Rollback),
     Tail(verbs::tail::Tail),
     Token(verbs::token::TokenVerb),
+    Components(verbs::components::Components),
     Cache(verbs::cache::CacheVerb),
 }
 
@@ -94,6 +95,7 @@ fn main() -> std::process::ExitCode {
         Verb::Rollback(verb) => verb.run(&place),
         Verb::Tail(verb) => verb.run(&place),
         Verb::Token(verb) => verb.run(&place),
+        Verb::Components(verb) => verb.run(&place),
         Verb::Cache(verb) => verb.run(&place),
     };
     match outcome {

@@ -66,17 +66,24 @@ impl Client {
         if response.status().is_success() { Ok(()) } else { Err(failure(response).await) }
     }
 
-    /// Everything of a list, page by page. The path may have a query.
+    /// Everything of a list. The path may have a query.
     pub(crate) async fn all<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Failure> {
+        let mut all = Vec::new();
+        self.pages(path, |page| all.extend(page)).await?;
+        Ok(all)
+    }
+
+    /// The same, page by page.
+    pub(crate) async fn pages<T: DeserializeOwned>(&self, path: &str, mut take: impl FnMut(Vec<T>)) -> Result<(), Failure> {
         let join = if path.contains('?') { '&' } else { '?' };
-        let (mut all, mut cursor) = (Vec::new(), String::new());
+        let mut cursor = String::new();
         loop {
             let Page { items, next } = self.get::<Page<T>>(&format!("{path}{join}limit=100{cursor}")).await?;
-            all.extend(items);
+            take(items);
             match next {
                 // Numbers, names and ids, which need no escaping but for `/`.
                 Some(next) => cursor = format!("&cursor={}", next.replace('/', "%2F")),
-                None => return Ok(all),
+                None => return Ok(()),
             }
         }
     }

@@ -38,6 +38,11 @@ impl Reach {
         Ok(Client::new(at, token))
     }
 
+    /// Whether a server is to be asked as somebody who has a token, and not the state folder looked into.
+    pub(crate) fn is_said(&self) -> bool {
+        self.server.is_some() || self.token_file.is_some()
+    }
+
     /// The tenant as a part of a query, `?` in front.
     pub(crate) fn query(&self) -> String {
         self.tenant.as_ref().map(|tenant| format!("?tenant={tenant}")).unwrap_or_default()

@@ -11,6 +11,7 @@ use plugwork_core::Issue;
 use plugwork_core::section::{Findings, Section, place, table};
 use plugwork_edge::{Address, Checks, Listen, Settings, TlsFiles};
 
+use super::tracing::Said;
 use crate::exit::Failure;
 
 /// Larger files are no configuration.
@@ -31,6 +32,8 @@ pub(crate) struct Config {
     pub(crate) auth: BTreeMap<String, toml::Table>,
     /// The port for operators, beside the socket of the state folder.
     pub(crate) admin: Option<SocketAddr>,
+    /// Where spans are sent.
+    pub(crate) tracing: Said,
 }
 
 impl Config {
@@ -71,6 +74,7 @@ impl Config {
         let limits = file.table("limits", &mut findings).map(|entries| limits(entries, &mut findings)).unwrap_or_default();
         let auth = file.table("auth", &mut findings).unwrap_or_default();
         let admin = file.table("admin", &mut findings).and_then(|entries| admin(entries, &mut findings));
+        let tracing = file.table("tracing", &mut findings).map(|entries| Said::read(entries, &mut findings)).unwrap_or_default();
         file.end(&mut findings);
         let listen = listens(written, folder, &mut findings);
         let auth = auth.into_iter().filter_map(|(name, value)| {
@@ -78,7 +82,7 @@ impl Config {
             table(value, &at, &mut findings).map(|entries| (name, entries))
         });
         let auth = auth.collect();
-        if findings.0.is_empty() { Ok(Self { listen, limits, auth, admin }) } else { Err(findings.0) }
+        if findings.0.is_empty() { Ok(Self { listen, limits, auth, admin, tracing }) } else { Err(findings.0) }
     }
 }
 
@@ -114,6 +118,7 @@ fn limits(entries: toml::Table, findings: &mut Findings) -> Settings {
     number("streams-max", 10_000, &mut |number| settings.streams_max = number as u32);
     number("plugin-requests-max", 1_000_000, &mut |number| settings.plugin_requests_max = number as usize);
     number("rate-clients-max", 100_000_000, &mut |number| settings.rate_clients_max = number as usize);
+    number("tenant-component-bytes-max", 1 << 50, &mut |number| settings.tenant_component_bytes_max = number);
     // None in a line, no wait and no time to drain are limits too.
     let mut number = |key, max, field: &mut dyn FnMut(u64)| {
         if let Some(number) = section.number(key, 0..=max, findings) {
@@ -251,7 +256,8 @@ mod tests {
         let config = parse(
             "[[listen]]\naddress = \"127.0.0.1:8443\"\ntls = { certificate = \"x.pem\", key = \"/run/x.key\" }\n\
              [[listen]]\nunix = \"edge.sock\"\n[[listen]]\nunix = \"/run/edge.sock\"\nmode = \"0600\"\n\
-             [auth.staff]\nissuer = \"https://id.example\"\n[admin]\naddress = \"127.0.0.1:9000\"\n",
+             [auth.staff]\nissuer = \"https://id.example\"\n[admin]\naddress = \"127.0.0.1:9000\"\n\
+             [tracing]\notlp = \"http://127.0.0.1:4318\"\nratio = 0.25\n",
         )
         .unwrap();
         let tls = TlsFiles { certificate: "/etc/plugwork/x.pem".into(), key: "/run/x.key".into() };
@@ -265,13 +271,24 @@ mod tests {
         );
         assert_eq!(config.auth["staff"]["issuer"].as_str(), Some("https://id.example"));
         assert_eq!(config.admin, Some("127.0.0.1:9000".parse().unwrap()));
+        assert_eq!(config.tracing, Said { otlp: Some("http://127.0.0.1:4318".to_owned()), ratio: Some(0.25) });
+    }
+
+    #[test]
+    fn tracing_is_a_collector_and_a_share_of_traces() {
+        assert_eq!(places("[tracing]\notlp = 1\nratio = 2\ncolour = 1\n"), ["tracing.otlp", "tracing.ratio", "tracing.colour"]);
+        assert_eq!(places("[tracing]\notlp = \"collector\"\nratio = -0.1\n"), ["tracing.ratio", "tracing.otlp"]);
+        for (text, ratio) in [("0", 0.0), ("1", 1.0), ("0.5", 0.5)] {
+            assert_eq!(parse(&format!("[tracing]\nratio = {text}\n")).unwrap().tracing.ratio, Some(ratio));
+        }
     }
 
     #[test]
     fn every_limit_has_its_key() {
         let text = "[limits]\nconnections-max = 1\nhead-deadline-ms = 2\nidle-ms = 3\nstall-ms = 4\nstreams-max = 5\nplugin-requests-max = 6\n\
                     plugin-queue-max = 7\nplugin-queue-ms = 8\nrate-clients-max = 9\ndrain-ms = 10\nsend-bytes-per-second-min = 11\n\
-                    answer-bytes-total = 12\nbody-bytes-total = 13\nbodies-max = 14\nclient-share-percent = 15\nclient-connections-max = 16\n";
+                    answer-bytes-total = 12\nbody-bytes-total = 13\nbodies-max = 14\nclient-share-percent = 15\nclient-connections-max = 16\n\
+                    tenant-component-bytes-max = 17\n";
         // Without a rest: a limit that is new has to be written here too.
         let Settings {
             connections_max,
@@ -290,10 +307,11 @@ mod tests {
             bodies_max,
             client_share_percent,
             client_connections_max,
+            tenant_component_bytes_max,
         } = parse(text).unwrap().limits;
         let sizes = [connections_max, streams_max as usize, plugin_requests_max, plugin_queue_max, rate_clients_max];
         let held = [answer_bytes_total, body_bytes_total, bodies_max, client_share_percent as usize, client_connections_max];
-        assert_eq!((send_bytes_per_second_min, held), (11, [12, 13, 14, 15, 16]));
+        assert_eq!((send_bytes_per_second_min, held, tenant_component_bytes_max), (11, [12, 13, 14, 15, 16], 17));
         assert_eq!((sizes, [head_deadline_ms, idle_ms, stall_ms, plugin_queue_ms, drain_ms]), ([1, 5, 6, 7, 9], [2, 3, 4, 8, 10]));
     }
 

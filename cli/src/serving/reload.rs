@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::config::{Config, wrong};
 use super::notify;
+use super::tracing::{Arguments, Said};
 use crate::exit::Failure;
 use crate::print;
 
@@ -24,28 +25,53 @@ pub(crate) struct Reload {
     pub(crate) tls: Vec<Tls>,
     /// The configuration file; none where it was started without.
     pub(crate) file: Option<PathBuf>,
-    /// Where it listens, as it was asked to.
-    pub(crate) listen: Vec<Listen>,
+    /// What it was started with.
+    pub(crate) started: Wanted,
     /// What flags of the command line say over the file.
     pub(crate) flags: Flags,
 }
 
 /// What the command line says; it wins over the file, also when that is read again.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct Flags {
     pub(crate) listen: Option<SocketAddr>,
+    pub(crate) admin: Option<SocketAddr>,
     pub(crate) drain_ms: Option<u64>,
+    pub(crate) tracing: Arguments,
+}
+
+/// What is wanted of a server, by the command line and its file together.
+#[derive(Debug, Clone)]
+pub(crate) struct Wanted {
+    pub(crate) listen: Vec<Listen>,
+    pub(crate) settings: Settings,
+    /// The port for operators.
+    pub(crate) admin: Option<SocketAddr>,
+    pub(crate) tracing: Said,
 }
 
 impl Flags {
-    /// Where to listen, and the limits.
-    pub(crate) fn over(&self, config: &Config) -> (Vec<Listen>, Settings) {
+    /// With what the file says where they say nothing.
+    pub(crate) fn over(&self, config: &Config) -> Wanted {
         let listen = match self.listen {
             Some(address) => vec![plain(address)],
             None if config.listen.is_empty() => vec![plain(LISTEN)],
             None => config.listen.clone(),
         };
-        (listen, Settings { drain_ms: self.drain_ms.unwrap_or(config.limits.drain_ms), ..config.limits })
+        let settings = Settings { drain_ms: self.drain_ms.unwrap_or(config.limits.drain_ms), ..config.limits };
+        Wanted { listen, settings, admin: self.admin.or(config.admin), tracing: self.tracing.over(&config.tracing) }
+    }
+}
+
+impl Wanted {
+    /// The parts that differ from what a server was started with and that only a restart changes; limits are told by the server itself.
+    fn differs_from(&self, started: &Self) -> Vec<&'static str> {
+        let parts = [
+            ("listen", self.listen != started.listen),
+            ("admin", self.admin != started.admin),
+            ("tracing", self.tracing != started.tracing),
+        ];
+        parts.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
     }
 }
 
@@ -89,12 +115,9 @@ impl Reload {
     }
 
     fn apply(&self, config: &Config) {
-        let (listen, settings) = self.flags.over(config);
-        let mut fixed: Vec<String> = Vec::new();
-        if listen != self.listen {
-            fixed.push("listen".to_owned());
-        }
-        fixed.extend(self.node.change_settings(settings).into_iter().map(|name| format!("limits.{name}")));
+        let wanted = self.flags.over(config);
+        let mut fixed: Vec<String> = wanted.differs_from(&self.started).into_iter().map(str::to_owned).collect();
+        fixed.extend(self.node.change_settings(wanted.settings).into_iter().map(|name| format!("limits.{name}")));
         print::narrate("the configuration was read again");
         if !fixed.is_empty() {
             print::narrate(format_args!("warning: only a restart changes `{}`", fixed.join("`, `")));
@@ -127,5 +150,25 @@ fn told(files: &TlsFiles, outcome: Result<(), Vec<Issue>>) {
             let wrong = wrong(&files.certificate, &issues);
             print::narrate(format_args!("warning: the certificate that was read before is used on: {wrong}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_only_a_restart_changes_is_named_unless_the_command_line_says_it() {
+        let over = |flags: &Flags, text: &str| flags.over(&Config::parse(text, Path::new("")).unwrap());
+        let nothing = Flags { listen: None, admin: None, drain_ms: None, tracing: Arguments::default() };
+        let started = over(&nothing, "[admin]\naddress = \"127.0.0.1:1\"\n");
+        let changed = "[admin]\naddress = \"127.0.0.1:2\"\n[tracing]\nratio = 0.5\n[[listen]]\naddress = \"127.0.0.1:3\"\n";
+        assert_eq!(over(&nothing, changed).differs_from(&started), ["listen", "admin", "tracing"]);
+        assert_eq!(over(&nothing, "").differs_from(&started), ["admin"]);
+        assert_eq!(over(&nothing, "[admin]\naddress = \"127.0.0.1:1\"\n").differs_from(&started), [""; 0]);
+        let says = Flags { admin: Some("127.0.0.1:9".parse().unwrap()), ..nothing };
+        assert_eq!(over(&says, changed).differs_from(&over(&says, "[tracing]\nratio = 0.5\n")), ["listen"]);
     }
 }

@@ -1,9 +1,11 @@
-//! Where a server sends its spans: an argument, or the environment that OpenTelemetry defines for every program. Off unless one of the two names a collector.
+//! Where a server sends its spans: an argument, its configuration, or the environment that OpenTelemetry defines for every program, in this order. Off unless one
+//! of them names a collector.
 //!
 //! Easy to get wrong: of the two addresses in the environment one is whole (`…TRACES_ENDPOINT`) and one a base, behind which the path of traces is put.
 //! Headers hold keys of the collector's, so no message shows them.
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
+use plugwork_core::section::{Findings, Section};
 use plugwork_edge::{Destination, Tracing};
 
 use crate::exit::Failure;
@@ -11,29 +13,69 @@ use crate::exit::Failure;
 const PATH: &str = "/v1/traces";
 
 /// What of it is said on the command line.
-#[derive(clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct Arguments {
     /// Sends traces to this collector: OTLP over HTTP, such as
     /// http://127.0.0.1:4318. Default: $OTEL_EXPORTER_OTLP_ENDPOINT; else none.
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
-    /// The share of traces that begin here and are recorded, 0 to 1. Of those
-    /// that a client began the client says so.
-    #[arg(long, value_name = "SHARE", default_value_t = 1.0)]
-    trace_ratio: f64,
+    /// The share of traces that begin here and are recorded, 0 to 1; 1 where
+    /// nothing is said. Of those that a client began the client says so.
+    #[arg(long, value_name = "SHARE")]
+    trace_ratio: Option<f64>,
+}
+
+/// What the command line says of it, or the table `[tracing]` of a configuration.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Said {
+    pub(crate) otlp: Option<String>,
+    pub(crate) ratio: Option<f64>,
+}
+
+impl Arguments {
+    /// With what a configuration says where the command line says nothing.
+    pub(crate) fn over(&self, configured: &Said) -> Said {
+        Said { otlp: self.otlp.clone().or_else(|| configured.otlp.clone()), ratio: self.trace_ratio.or(configured.ratio) }
+    }
+}
+
+impl Said {
+    /// Reads the table of a configuration.
+    pub(crate) fn read(entries: toml::Table, findings: &mut Findings) -> Self {
+        let mut section = Section::new("tracing", entries);
+        let otlp = section.text("otlp", findings);
+        let ratio = section.take("ratio").and_then(|value| {
+            let number = match &value {
+                toml::Value::Float(number) => Some(*number),
+                toml::Value::Integer(number @ 0..=1) => Some(*number as f64),
+                _ => None,
+            };
+            let share = number.filter(|number| (0.0..=1.0).contains(number));
+            if share.is_none() {
+                findings.add(&section.place("ratio"), format!("`{value}`"), "a share of 0 to 1, such as `0.1`");
+            }
+            share
+        });
+        if let Some(issue) = otlp.as_ref().filter(|url| !url.starts_with("http://") && !url.starts_with("https://")) {
+            let shown: String = issue.chars().take(80).collect();
+            findings.add(&section.place("otlp"), format!("`{}`", shown.escape_debug()), "a collector, such as `http://127.0.0.1:4318`");
+        }
+        section.end(findings);
+        Self { otlp, ratio }
+    }
 }
 
 /// Begins to send, where there is a collector.
-pub(crate) fn start(arguments: &Arguments) -> Result<Option<Tracing>, Failure> {
+pub(crate) fn start(said: &Said) -> Result<Option<Tracing>, Failure> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let Some(destination) = destination(arguments, variable).map_err(Failure::usage)? else { return Ok(None) };
+    let Some(destination) = destination(said, variable).map_err(Failure::usage)? else { return Ok(None) };
     Tracing::start(destination).map(Some).map_err(Failure::usage)
 }
 
-fn destination(arguments: &Arguments, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Destination>, String> {
+fn destination(said: &Said, variable: impl Fn(&str) -> Option<String>) -> Result<Option<Destination>, String> {
     let is_off = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
         || variable("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
-    let named = arguments.otlp.as_deref().map(whole).or_else(|| {
+    let named = said.otlp.as_deref().map(whole).or_else(|| {
         let base = || variable("OTEL_EXPORTER_OTLP_ENDPOINT").map(|base| format!("{}{PATH}", base.trim_end_matches('/')));
         variable("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(base).filter(|_| !is_off)
     });
@@ -45,7 +87,7 @@ fn destination(arguments: &Arguments, variable: impl Fn(&str) -> Option<String>)
     }
     let headers = either("HEADERS").map_or(Ok(HeaderMap::new()), |text| headers(&text))?;
     let service = variable("OTEL_SERVICE_NAME").unwrap_or_else(|| "plugwork".to_owned());
-    Ok(Some(Destination { url, headers, ratio: arguments.trace_ratio, service }))
+    Ok(Some(Destination { url, headers, ratio: said.ratio.unwrap_or(1.0), service }))
 }
 
 /// An address without a path is a base; one with a path is whole.
@@ -94,9 +136,9 @@ mod tests {
     use super::*;
 
     fn url(otlp: Option<&str>, variables: &[(&str, &str)]) -> Result<Option<String>, String> {
-        let arguments = Arguments { otlp: otlp.map(str::to_owned), trace_ratio: 1.0 };
+        let said = Said { otlp: otlp.map(str::to_owned), ratio: None };
         let variable = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-        Ok(destination(&arguments, variable)?.map(|destination| destination.url))
+        Ok(destination(&said, variable)?.map(|destination| destination.url))
     }
 
     #[test]
@@ -112,6 +154,15 @@ mod tests {
         assert_eq!(url(Some("http://a:1/"), &[]), told("http://a:1/v1/traces"));
         assert_eq!(url(Some("http://a:1/own"), &[]), told("http://a:1/own"));
         assert!(url(None, &[base, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]).unwrap_err().contains("http/protobuf"));
+    }
+
+    #[test]
+    fn the_command_line_wins_over_the_configuration() {
+        let configured = Said { otlp: Some("http://a:1".to_owned()), ratio: Some(0.5) };
+        let nothing = Arguments { otlp: None, trace_ratio: None };
+        assert_eq!(nothing.over(&configured), configured);
+        let all = Arguments { otlp: Some("http://b:1".to_owned()), trace_ratio: Some(0.0) };
+        assert_eq!(all.over(&configured), Said { otlp: Some("http://b:1".to_owned()), ratio: Some(0.0) });
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub(crate) mod cache;
 pub(crate) mod call;
 pub(crate) mod check;
 mod component;
+pub(crate) mod components;
 pub(crate) mod deploy;
 pub(crate) mod dev;
 pub(crate) mod disable;

@@ -87,25 +87,27 @@ impl Serve {
     async fn serve(self, place: &Place) -> Result<(), Failure> {
         let config = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         let checks = config.checks(self.config.as_deref(), &Checks::default())?;
-        let flags = Flags { listen: self.listen, drain_ms: self.drain_ms };
-        let (listen, settings) = flags.over(&config);
+        let flags = Flags { listen: self.listen, admin: self.admin, drain_ms: self.drain_ms, tracing: self.tracing.clone() };
+        let started = flags.over(&config);
+        let settings = started.settings;
         descriptors::raise();
         let store = host::store(place).await?;
         let log = Log::start(!self.no_access_log)?;
-        let tracing = tracing::start(&self.tracing)?;
+        let tracing = tracing::start(&started.tracing)?;
         let serving = crate::serving::host::open(place, &store, &log, settings).await?;
         if let Some(tracing) = &tracing {
             serving.node.trace_with(tracing);
         }
         // Before anything is deployed: an address that is taken is no reason for a new number.
         let tail = Tail::default();
-        let server = Server::listen(&serving.node, &listen, tail.over(log)).await.map_err(|issues| match (&self.listen, &self.config) {
-            (None, Some(file)) => Failure::failed(config::wrong(file, &issues)),
-            _ => Failure::failed(format_args!("{}\nhint: `--listen ADDRESS`", issues[0].what)),
-        })?;
+        let server =
+            Server::listen(&serving.node, &started.listen, tail.over(log)).await.map_err(|issues| match (&self.listen, &self.config) {
+                (None, Some(file)) => Failure::failed(config::wrong(file, &issues)),
+                _ => Failure::failed(format_args!("{}\nhint: `--listen ADDRESS`", issues[0].what)),
+            })?;
         descriptors::tell(&server, settings.connections_max);
-        let parts = AdminParts::new(serving.node.clone(), store.clone(), tail);
-        let mut operators = Operators::open(parts, &place.state()?, self.admin.or(config.admin)).await?;
+        let parts = AdminParts { usage: Some(store.clone()), ..AdminParts::new(serving.node.clone(), store.clone(), tail) };
+        let mut operators = Operators::open(parts, &place.state()?, started.admin).await?;
         let stop = told_to_stop()?.shared();
         operators.answer(stop.clone());
         // Before anything is brought up: without its checks no route is served that names one.
@@ -132,7 +134,7 @@ impl Serve {
         }
         operators.ready(not_served);
         let observer = host::serve(place, &serving.runtime, "serve");
-        let reload = Reload { node: serving.node.clone(), tls: server.tls(), file: self.config.clone(), listen, flags };
+        let reload = Reload { node: serving.node.clone(), tls: server.tls(), file: self.config.clone(), started, flags };
         let reloading = reload.start()?;
         for listen in server.listens() {
             print::narrate(format_args!("serving on {}", listen.url()));

@@ -6,7 +6,6 @@
 use std::fs::{self, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use plugwork_core::Digest;
 use plugwork_core::record::Records;
@@ -17,6 +16,7 @@ use rustix::io::Errno;
 use super::words::{count, size};
 use crate::exit::Failure;
 use crate::host::{self, Place};
+use crate::installed::now_ms;
 use crate::print;
 use crate::serving;
 
@@ -120,10 +120,9 @@ fn held(summary: &BackupSummary) -> String {
 }
 
 async fn backup(state: &Path, store: &Store, file: &Path) -> Result<BackupSummary, Failure> {
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
-    let mut writer = BackupWriter::create(file, now_ms, concat!("plugwork ", env!("CARGO_PKG_VERSION"))).await.map_err(failed)?;
+    let mut writer = BackupWriter::create(file, now_ms(), concat!("plugwork ", env!("CARGO_PKG_VERSION"))).await.map_err(failed)?;
     let copied = tempfile::Builder::new().prefix("backup-").tempdir_in(state)?;
-    // The databases first: the components that they name are there by then, and are never removed while they are named.
+    // The databases first: the components that they name are there by then. What is named is removed only where going back to it was given up.
     store.copy_into(copied.path()).await.map_err(failed)?;
     add(&mut writer, STORE, copied.path()).await?;
     for part in COMPONENTS.into_iter().chain([BLOBS]) {
@@ -132,30 +131,29 @@ async fn backup(state: &Path, store: &Store, file: &Path) -> Result<BackupSummar
     writer.finish().await.map_err(failed)
 }
 
-/// Every file below a folder, in the order of their names.
+/// Every file below a folder, into the backup under that name.
 async fn add(writer: &mut BackupWriter, name: &str, folder: &Path) -> Result<(), Failure> {
-    let mut folders = vec![(name.to_owned(), folder.to_owned())];
-    while let Some((name, folder)) = folders.pop() {
-        for (file_name, path) in listed(&folder)? {
-            let name = format!("{name}/{file_name}");
-            let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
-            if metadata.is_dir() {
-                folders.push((name, path));
-            } else if metadata.is_file() {
-                writer.add(&name, &path).await.map_err(failed)?;
-            }
+    for (inner, path) in below(folder)? {
+        if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
+            writer.add(&format!("{name}/{inner}"), &path).await.map_err(failed)?;
         }
     }
     Ok(())
 }
 
-/// Every file below a folder, relative to it, in the order of their names. What begins with a dot is on its way and is left out.
-fn below(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let (mut files, mut folders) = (Vec::new(), vec![PathBuf::new()]);
-    while let Some(inner) = folders.pop() {
-        for (name, path) in listed(&folder.join(&inner))?.into_iter().filter(|(name, _)| !name.starts_with('.')) {
-            let is_folder = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_dir());
-            if is_folder { folders.push(inner.join(name)) } else { files.push(inner.join(name)) }
+/// Every file below a folder, in the order of their names: the name below it, with `/` between its parts, and where it is. What begins with a dot is on its
+/// way and is left out.
+fn below(folder: &Path) -> Result<Vec<(String, PathBuf)>, Failure> {
+    let (mut files, mut folders) = (Vec::new(), vec![(String::new(), folder.to_owned())]);
+    while let Some((prefix, folder)) = folders.pop() {
+        for (name, path) in listed(&folder)?.into_iter().filter(|(name, _)| !name.starts_with('.')) {
+            let inner = format!("{prefix}{name}");
+            match fs::symlink_metadata(&path) {
+                Ok(metadata) if metadata.is_dir() => folders.push((format!("{inner}/"), path)),
+                Ok(_) => files.push((inner, path)),
+                // It was removed meanwhile.
+                Err(_) => {}
+            }
         }
     }
     files.sort();
@@ -202,18 +200,17 @@ async fn restore(state: &Path, file: &Path) -> Result<(), Failure> {
     for part in COMPONENTS {
         let (from, to) = (staged.path().join(part), state.join(part));
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&to)?;
-        for name in below(&from)? {
+        for (name, path) in below(&from)? {
             let target = to.join(&name);
             let folder = target.parent().unwrap_or(&to);
             fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
             // The name says what is in it, and that was checked.
-            fs::rename(from.join(&name), &target)?;
+            fs::rename(path, &target)?;
             File::open(folder)?.sync_all()?;
         }
         File::open(&to)?.sync_all()?;
     }
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
-    let before = state.join(format!("before-restore-{now_ms}"));
+    let before = state.join(format!("before-restore-{}", now_ms()));
     fs::create_dir(&before)?;
     for part in [BLOBS, STORE] {
         exchange(&staged.path().join(part), &state.join(part), &before.join(part))?;
@@ -268,7 +265,7 @@ async fn check(state: &Path) -> Result<Checked, Failure> {
     for part in COMPONENTS {
         let folder = state.join(part);
         // Those of other tenants are in folders of their own.
-        for path in below(&folder)?.into_iter().map(|name| folder.join(name)) {
+        for (_, path) in below(&folder)? {
             components += 1;
             let named = |bytes: &[u8]| path.ends_with(format!("sha256-{}.wasm", Digest::of(bytes).hex()));
             match fs::read(&path) {

@@ -45,7 +45,7 @@ enum What {
         #[arg(long)]
         json: bool,
     },
-    /// Takes a token back, for ever.
+    /// Takes a token back, for ever, with all that were issued with it.
     Revoke {
         /// Its id, as `plugwork token list` shows it.
         #[arg(value_name = "ID", value_parser = token_id)]
@@ -105,7 +105,7 @@ impl TokenVerb {
                     if json {
                         print::json(&revoked);
                     } else {
-                        print::narrate(format_args!("the token `{id}` opens nothing any more"));
+                        print::narrate(format_args!("the token `{id}` opens nothing any more, nor does any that was issued with it"));
                     }
                     Ok(())
                 }

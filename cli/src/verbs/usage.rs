@@ -1,8 +1,9 @@
-//! `plugwork usage`: what the plugins of a server used, from the record in the state folder; the server need not run.
+//! `plugwork usage`: what the plugins of a server used, from the record in the state folder; the server need not run. Or from a server elsewhere, by a token.
 //!
 //! Easy to get wrong: a server keeps its record every minute, so the last one may be missing here; and an hour is one of UTC.
 
 use plugwork_core::metering::{HOUR_MS, UsageHour, UsageLedger, UsageQuery, UsageSum};
+use plugwork_edge::admin::words::UsageHourWords;
 use serde::Serialize;
 
 use super::words::{grouped, instant, size};
@@ -10,6 +11,7 @@ use crate::consent::given::duration_ms;
 use crate::exit::Failure;
 use crate::host::{self, Place};
 use crate::installed::now_ms;
+use crate::operator::reach::{Reach, label};
 use crate::print;
 
 /// Shows what the plugins of `plugwork serve` used, by the hour.
@@ -24,6 +26,7 @@ use crate::print;
 Examples:
   plugwork usage
   plugwork usage --since 30d --application shop --json
+  plugwork usage --server http://127.0.0.1:9090 --token-file usage.token
 
 Memory is bytes times time: a plugin that holds 64 MiB for an hour has 64 MiB·h.
 The JSON is one object a line for each hour, oldest first: hour (since 1970, UTC),
@@ -34,15 +37,17 @@ pub(crate) struct Usage {
     /// From so long ago on, in whole hours: such as 90m, 24h or 30d.
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration_ms)]
     since: u64,
+    /// Up to so long ago: such as 24h. Default: now.
+    #[arg(long, value_name = "TIME", value_parser = duration_ms)]
+    until: Option<u64>,
     /// Only of this application.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = label)]
     application: Option<String>,
     /// Only of the plugin that its application calls so.
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = label)]
     plugin: Option<String>,
-    /// Only of this tenant.
-    #[arg(long, value_name = "NAME")]
-    tenant: Option<String>,
+    #[command(flatten)]
+    reach: Reach,
     /// A row for each hour, not for each plugin.
     #[arg(long)]
     hourly: bool,
@@ -61,22 +66,8 @@ struct Line<'a> {
 impl Usage {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
         host::io_runtime()?.block_on(async {
-            let store = host::store(place).await?;
             let mut rows: Vec<UsageHour> = Vec::new();
-            // A clock that went back left hours that are still to come: they are shown too.
-            let from_hour = now_ms().saturating_sub(self.since) / HOUR_MS;
-            let Self { application, plugin, tenant, .. } = &self;
-            let mut query = UsageQuery {
-                tenant: tenant.clone(),
-                application: application.clone(),
-                plugin: plugin.clone(),
-                from_hour,
-                ..UsageQuery::default()
-            };
-            loop {
-                let page = store.usage(query.clone()).await?;
-                let Some(last) = page.last() else { break };
-                query.after = Some(last.key.clone());
+            let take = |page: Vec<UsageHour>| {
                 if self.json {
                     page.iter().for_each(|row| print::json_line(&Line { from: instant(row.key.hour.saturating_mul(HOUR_MS)), row }));
                 } else if self.hourly {
@@ -85,12 +76,54 @@ impl Usage {
                     // One row for each plugin, so that a long time takes no more memory than a short one.
                     page.into_iter().for_each(|row| merge(&mut rows, row));
                 }
-            }
+            };
+            if self.reach.is_said() { self.ask(place, take).await } else { self.look(place, take).await }?;
             if !self.json {
                 self.show(&rows);
             }
             Ok(())
         })
+    }
+
+    /// From when on, and up to when. A clock that went back left hours that are still to come: where nobody says until when they are shown too.
+    fn times(&self) -> (u64, Option<u64>) {
+        let now_ms = now_ms();
+        (now_ms.saturating_sub(self.since), self.until.map(|ago_ms| now_ms.saturating_sub(ago_ms)))
+    }
+
+    /// What is on record in the state folder.
+    async fn look(&self, place: &Place, mut take: impl FnMut(Vec<UsageHour>)) -> Result<(), Failure> {
+        let store = host::store(place).await?;
+        let Self { application, plugin, reach, .. } = self;
+        let (since_ms, until_ms) = self.times();
+        let mut query = UsageQuery {
+            tenant: reach.tenant.clone(),
+            application: application.clone(),
+            plugin: plugin.clone(),
+            from_hour: since_ms / HOUR_MS,
+            until_hour: until_ms.map_or(u64::MAX, |until_ms| until_ms.div_ceil(HOUR_MS)),
+            ..UsageQuery::default()
+        };
+        loop {
+            let page = store.usage(query.clone()).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            query.after = Some(last.key.clone());
+            take(page);
+        }
+    }
+
+    /// What a server has on record.
+    async fn ask(&self, place: &Place, mut take: impl FnMut(Vec<UsageHour>)) -> Result<(), Failure> {
+        let (since_ms, until_ms) = self.times();
+        let named = [("tenant", &self.reach.tenant), ("application", &self.application), ("plugin", &self.plugin)];
+        let mut path = format!("/v1/usage/hours?since={since_ms}");
+        // Names have no letter that needs escaping.
+        for (name, value) in named.into_iter().filter_map(|(name, value)| Some((name, value.as_ref()?))) {
+            path += &format!("&{name}={value}");
+        }
+        path += &until_ms.map(|until_ms| format!("&until={until_ms}")).unwrap_or_default();
+        let client = self.reach.client(place)?;
+        client.pages(&path, |page: Vec<UsageHourWords>| take(page.into_iter().map(UsageHourWords::row).collect())).await
     }
 
     fn show(&self, rows: &[UsageHour]) {

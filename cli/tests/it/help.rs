@@ -2,9 +2,34 @@
 
 use crate::place::Place;
 
-const VERBS: [&str; 26] = [
-    "add", "update", "remove", "grants", "revoke", "audit", "explain", "enable", "disable", "ps", "logs", "top", "inspect", "check",
-    "build", "dev", "call", "run", "serve", "usage", "deploy", "status", "rollback", "tail", "token", "cache",
+const VERBS: [&str; 27] = [
+    "add",
+    "update",
+    "remove",
+    "grants",
+    "revoke",
+    "audit",
+    "explain",
+    "enable",
+    "disable",
+    "ps",
+    "logs",
+    "top",
+    "inspect",
+    "check",
+    "build",
+    "dev",
+    "call",
+    "run",
+    "serve",
+    "usage",
+    "deploy",
+    "status",
+    "rollback",
+    "tail",
+    "token",
+    "components",
+    "cache",
 ];
 
 #[test]

@@ -145,3 +145,45 @@ fn a_token_opens_the_port_for_what_it_is_for_until_it_is_revoked() {
     let said = place.run(&["status", "--server", &url, "--token-file", "reader.token"]).exits(5);
     said.complains(&["no server answers"]);
 }
+
+#[test]
+fn components_are_listed_and_removed_and_usage_is_asked_of_a_server_with_a_token() {
+    let place = place();
+    let served = Served::start(&place, &["--admin", "127.0.0.1:0"]);
+    let url = served.said.lines().find_map(|line| line.strip_prefix("operators with a token: ")).unwrap().to_owned();
+    place.run(&["components", "list"]).exits(0).complains(&["there is no component", "hint: `plugwork deploy`"]);
+    place.write("shop/plugwork.toml", application("/hello/{name}"));
+    // For one application: what it deploys it may give, and no more.
+    let issue = |actions: &[&str], file: &str| {
+        place.run(&[&["token", "issue"], actions, &["-o", file]].concat()).exits(0);
+    };
+    issue(&["deployments:write", "deployments:read", "--application", "shop"], "shop.token");
+    let with = |verb: &[&str], file: &str| place.run(&[verb, &["--server", &url, "--token-file", file]].concat());
+    with(&["deploy", "shop"], "shop.token").exits(0).complains(&["deployed `shop` as number 1"]);
+    with(&["components", "list"], "shop.token").exits(3).complains(&["E-AUTH-APPLICATION"]);
+    let listed = place.run(&["components", "list", "--json"]).exits(0).json();
+    assert_eq!(listed[0]["named-by"], json!([{ "application": "shop", "deployments": 1, "latest": 1, "needed": true }]));
+    let digest = listed[0]["digest"].as_str().unwrap();
+    place.run(&["components", "list"]).exits(0).says(&[digest, "shop (1 deployment, the latest is 1)"]);
+    for old in [&[][..], &["--old"]] {
+        let ran = place.run(&[&["components", "remove", digest], old].concat()).exits(1);
+        ran.complains(&["E-ADMIN-COMPONENT-USED", "shop: 1 of its deployments name it"]);
+    }
+    place.run(&["components", "remove", "sha256:12"]).exits(2);
+    place.run(&["components", "remove", &format!("sha256:{}", "0".repeat(64))]).exits(4).complains(&["E-ADMIN-COMPONENT"]);
+
+    assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
+    served.stop();
+    let served = Served::start(&place, &["--admin", "127.0.0.1:0"]);
+    let url = served.said.lines().find_map(|line| line.strip_prefix("operators with a token: ")).unwrap().to_owned();
+    issue(&["usage:read"], "usage.token");
+    let ask =
+        |more: &[&str]| place.run(&[&["usage", "--application", "shop", "--server", &url, "--token-file", "usage.token"], more].concat());
+    let rows = ask(&["--json"]).exits(0).out;
+    let requests = rows.lines().map(|line| line.parse::<serde_json::Value>().unwrap()["requests"].as_u64().unwrap()).sum::<u64>();
+    assert_eq!(requests, 1, "{rows}");
+    ask(&[]).exits(0).says(&["shop", "hello"]);
+    ask(&["--since", "30d", "--until", "20d"]).exits(0).complains(&["nothing was used"]);
+    place.run(&["usage", "--server", &url, "--token-file", "shop.token"]).exits(3).complains(&["E-AUTH-APPLICATION"]);
+    served.stop();
+}

@@ -135,6 +135,8 @@ fn what_was_used_is_on_record_when_it_has_stopped_and_traces_are_sent_where_it_w
     place.write("shop/plugwork.toml", application("/hello/{name}"));
     place.run(&["usage"]).exits(0).complains(&["nothing was used"]);
     place.run(&["serve", "shop", "--otlp", "http://user:secret@a/"]).exits(2).complains(&["collector"]);
+    place.write("wrong.toml", "[tracing]\notlp = \"collector\"\nratio = 2\n");
+    place.run(&["serve", "shop", "--config", "wrong.toml"]).exits(2).complains(&["tracing.otlp", "tracing.ratio"]);
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let collecting = std::thread::spawn(move || {
@@ -150,7 +152,8 @@ fn what_was_used_is_on_record_when_it_has_stopped_and_traces_are_sent_where_it_w
         write!(stream, "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").unwrap();
         (head, body)
     });
-    let served = Served::start(&place, &["shop", "--otlp", &url]);
+    place.write("server.toml", format!("[tracing]\notlp = \"{url}\"\n"));
+    let served = Served::start(&place, &["shop", "--config", "server.toml"]);
     assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
     let said = served.stop();
     assert!(!said.contains("warning"), "{said}");
@@ -284,9 +287,10 @@ fn a_configuration_is_followed_and_read_again_on_sighup() {
     place.write("etc/server.toml", "[limits]\nstreams-max = \"7\"\n");
     let said = served.signal("-HUP", "expected 1 to");
     assert!(said.contains("nothing was changed") && said.contains("limits.streams-max"), "{said}");
-    place.write("etc/server.toml", "[[listen]]\nunix = \"other.sock\"\n[limits]\nconnections-max = 1\nidle-ms = 1000\n");
+    let changed = "[[listen]]\nunix = \"other.sock\"\n[admin]\naddress = \"127.0.0.1:0\"\n[tracing]\nratio = 0.5\n[limits]\nconnections-max = 1\nidle-ms = 1000\n";
+    place.write("etc/server.toml", changed);
     let said = served.signal("-HUP", "only a restart");
-    assert!(said.contains("`listen`, `limits.connections-max`") && !said.contains("idle-ms"), "{said}");
+    assert!(said.contains("`listen`, `admin`, `tracing`, `limits.connections-max`") && !said.contains("idle-ms"), "{said}");
     assert!(served.get("/hello/Ada").ends_with("hello, Ada\n"));
     served.stop();
     assert!(!place.path("etc/edge.sock").exists(), "its socket goes with it");

@@ -62,6 +62,9 @@ pub struct Access {
     /// Why the plugin gave no answer, or none that was passed on; or why it is not known who asks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+    /// More of that, for the operator of the server alone: it may name what is the server's own, such as where it fetches keys. Tenants are not told.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// Where there is one tenant, nobody wants to hear of tenants.

@@ -1,12 +1,16 @@
 //! The component files of deployments, each named by what is in it, in a folder of the server's own.
 //!
-//! Easily got wrong: nothing is believed because of its name. What is opened is hashed again, and what is not what its name says is an error.
+//! Each tenant has so much room. Easily got wrong: nothing is believed because of its name. What is opened is hashed again, and what is not what its name says
+//! is an error.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use plugwork::Source;
 use plugwork_core::{Digest, Hasher};
@@ -15,9 +19,18 @@ use tempfile::NamedTempFile;
 /// The largest component, in bytes.
 pub(crate) const COMPONENT_BYTES_MAX: usize = 64 << 20;
 
-/// The folder.
+/// What the name of one ends with that is on its way.
+const PARTIAL: &str = ".partial";
+/// None takes longer to come.
+const PARTIAL_AGE_MAX: Duration = Duration::from_secs(3_600);
+
+/// The folder. Clones are one.
 #[derive(Debug, Clone)]
-pub struct Components(PathBuf);
+pub struct Components {
+    folder: PathBuf,
+    /// Held by whoever keeps one within a quota: of two that come at once, the second one counts the first.
+    keeping: Arc<Mutex<()>>,
+}
 
 /// Why a component could not be kept or opened.
 #[derive(Debug)]
@@ -27,6 +40,13 @@ pub enum ComponentsError {
     TooLarge,
     /// It is not here.
     Unknown(Digest),
+    /// The tenant has no room for it.
+    Quota {
+        /// How much it has, with what is there already and with this one. Bytes.
+        bytes: u64,
+        /// How much it may have. Bytes.
+        bytes_max: u64,
+    },
     /// What lies under its name is something else.
     Changed(PathBuf),
     /// The folder.
@@ -38,6 +58,11 @@ impl fmt::Display for ComponentsError {
         match self {
             Self::TooLarge => write!(f, "the component has more than {COMPONENT_BYTES_MAX} bytes"),
             Self::Unknown(digest) => write!(f, "the component `{digest}` is not here\nhint: upload it first"),
+            Self::Quota { bytes, bytes_max } => write!(
+                f,
+                "the tenant's components would have {bytes} bytes, and may have {bytes_max}\nhint: `plugwork components list` shows which are used, \
+                 `plugwork components remove DIGEST` makes room; or `tenant-component-bytes-max` in the server's `[limits]`"
+            ),
             Self::Changed(path) => write!(f, "`{}` is not what its name says\nhint: upload the component again", path.display()),
             Self::Folder(path, error) => write!(f, "`{}`: {error}", path.display()),
         }
@@ -49,12 +74,63 @@ impl std::error::Error for ComponentsError {}
 impl Components {
     /// In this folder, which is made when something is kept.
     pub fn at(folder: impl Into<PathBuf>) -> Self {
-        Self(folder.into())
+        Self { folder: folder.into(), keeping: Arc::default() }
     }
 
     /// Those of a tenant. Two tenants share none, also where theirs are the same.
     pub fn of(&self, tenant: &str) -> Self {
-        if tenant == "default" { self.clone() } else { Self(self.0.join("tenants").join(tenant)) }
+        let Self { folder, keeping } = self;
+        let folder = if tenant == "default" { folder.clone() } else { folder.join("tenants").join(tenant) };
+        Self { folder, keeping: keeping.clone() }
+    }
+
+    /// All that are here, by the names of their files, with their sizes in bytes.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub(crate) fn all(&self) -> Result<BTreeMap<Digest, u64>, ComponentsError> {
+        let failed = |error| ComponentsError::Folder(self.folder.clone(), error);
+        let entries = match fs::read_dir(&self.folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+            other => other.map_err(failed)?,
+        };
+        let mut all = BTreeMap::new();
+        for entry in entries {
+            let entry = entry.map_err(failed)?;
+            let named = entry.file_name();
+            let hex = named.to_str().and_then(|name| name.strip_prefix("sha256-")?.strip_suffix(".wasm"));
+            let Some(digest) = hex.and_then(|hex| format!("sha256:{hex}").parse::<Digest>().ok()) else { continue };
+            match entry.metadata() {
+                Ok(metadata) => drop(all.insert(digest, metadata.len())),
+                // It was removed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        Ok(all)
+    }
+
+    /// Removes one for ever, whatever its file is now. Who needs it is for others to know. Gives its bytes.
+    ///
+    /// # Errors
+    /// It is not here, or the folder cannot be written.
+    pub(crate) fn remove(&self, digest: Digest) -> Result<u64, ComponentsError> {
+        let path = self.path(digest);
+        let failed = |error| ComponentsError::Folder(path.clone(), error);
+        let bytes = match fs::metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ComponentsError::Unknown(digest)),
+            other => other.map_err(failed)?.len(),
+        };
+        fs::remove_file(&path).map_err(failed)?;
+        File::open(&self.folder).and_then(|folder| folder.sync_all()).map_err(failed)?;
+        Ok(bytes)
+    }
+
+    /// An error where this one would be too much: what is there under its name is not counted, since it takes that one's place.
+    pub(crate) fn has_room(&self, digest: Digest, bytes: u64, bytes_max: u64) -> Result<(), ComponentsError> {
+        let others: u64 = self.all()?.iter().filter(|(other, _)| **other != digest).map(|(_, bytes)| bytes).sum();
+        let bytes = others.saturating_add(bytes);
+        if bytes > bytes_max { Err(ComponentsError::Quota { bytes, bytes_max }) } else { Ok(()) }
     }
 
     /// The size of a component that is here, whole. Bytes.
@@ -81,7 +157,7 @@ impl Components {
         let made = self.make_folder().and_then(|()| self.partial());
         match made {
             Ok(file) => Ok(Receiving { components: self, file, hasher: Hasher::default() }),
-            Err(error) => Err(ComponentsError::Folder(self.0, error)),
+            Err(error) => Err(ComponentsError::Folder(self.folder, error)),
         }
     }
 
@@ -100,7 +176,7 @@ impl Components {
         }
         let digest = Digest::of(bytes);
         if !self.has(digest) {
-            self.write(&self.path(digest), bytes).map_err(|error| ComponentsError::Folder(self.0.clone(), error))?;
+            self.write(&self.path(digest), bytes).map_err(|error| ComponentsError::Folder(self.folder.clone(), error))?;
         }
         Ok(digest)
     }
@@ -118,16 +194,30 @@ impl Components {
         if source.digest() == digest { Ok(source) } else { Err(ComponentsError::Changed(path)) }
     }
 
+    /// Removes what uploads left that a process was killed in, of every tenant. What cannot be removed now is tried again at the next start.
+    pub(crate) fn remove_stale(&self) {
+        let tenants = fs::read_dir(self.folder.join("tenants")).into_iter().flatten().flatten().map(|entry| entry.path());
+        for folder in std::iter::once(self.folder.clone()).chain(tenants) {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let is_partial = entry.file_name().to_str().is_some_and(|name| name.starts_with('.') && name.ends_with(PARTIAL));
+                let age = entry.metadata().and_then(|metadata| metadata.modified()).map(|at| at.elapsed().unwrap_or_default());
+                if is_partial && age.is_ok_and(|age| age > PARTIAL_AGE_MAX) {
+                    drop(fs::remove_file(entry.path()));
+                }
+            }
+        }
+    }
+
     fn path(&self, digest: Digest) -> PathBuf {
-        self.0.join(format!("sha256-{}.wasm", digest.hex()))
+        self.folder.join(format!("sha256-{}.wasm", digest.hex()))
     }
 
     fn make_folder(&self) -> io::Result<()> {
-        DirBuilder::new().recursive(true).mode(0o700).create(&self.0)
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)
     }
 
     fn partial(&self) -> io::Result<NamedTempFile> {
-        tempfile::Builder::new().prefix(".").suffix(".partial").tempfile_in(&self.0)
+        tempfile::Builder::new().prefix(".").suffix(PARTIAL).tempfile_in(&self.folder)
     }
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -142,7 +232,7 @@ impl Components {
         file.as_file().sync_all()?;
         // Renamed, not written in place: a crash leaves no file under this name, or the whole one.
         file.persist(path)?;
-        File::open(&self.0)?.sync_all()
+        File::open(&self.folder)?.sync_all()
     }
 }
 
@@ -160,7 +250,7 @@ impl Receiving {
     /// It cannot be written.
     pub(crate) fn write(&mut self, part: &[u8]) -> Result<(), ComponentsError> {
         self.hasher.update(part);
-        self.file.write_all(part).map_err(|error| ComponentsError::Folder(self.components.0.clone(), error))
+        self.file.write_all(part).map_err(|error| ComponentsError::Folder(self.components.folder.clone(), error))
     }
 
     /// The digest of what came so far.
@@ -168,14 +258,21 @@ impl Receiving {
         self.hasher.clone().finish()
     }
 
-    /// Keeps it under that digest, durable when it returns.
+    /// Keeps it under that digest, durable when it returns, where those that are here have not more than so many bytes with it.
     ///
     /// # Errors
-    /// The folder cannot be written.
-    pub(crate) fn keep(self) -> Result<(), ComponentsError> {
-        let path = self.components.path(self.digest());
+    /// They would have more, or the folder cannot be written.
+    pub(crate) fn keep(self, bytes_max: u64) -> Result<(), ComponentsError> {
+        let digest = self.digest();
         let Self { components, file, .. } = self;
-        components.put(file, &path).map_err(|error| ComponentsError::Folder(components.0, error))
+        let failed = |error| ComponentsError::Folder(components.folder.clone(), error);
+        let bytes = file.as_file().metadata().map_err(failed)?.len();
+        // The slow part of keeping it, while others keep theirs.
+        file.as_file().sync_all().map_err(failed)?;
+        // A panic elsewhere leaves nothing half behind this lock.
+        let _keeping = components.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        components.has_room(digest, bytes, bytes_max)?;
+        components.put(file, &components.path(digest)).map_err(failed)
     }
 }
 
@@ -195,5 +292,30 @@ mod tests {
         components.keep(b"one").unwrap();
         assert!(components.open(digest).is_ok());
         assert!(matches!(components.open(Digest::of(b"other")), Err(ComponentsError::Unknown(_))));
+    }
+
+    fn received(components: &Components, bytes: &[u8]) -> Receiving {
+        let mut receiving = components.clone().receive().unwrap();
+        receiving.write(bytes).unwrap();
+        receiving
+    }
+
+    #[test]
+    fn a_tenant_keeps_as_much_as_it_may_and_not_one_byte_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = Components::at(folder.path());
+        let (ada, ben) = (all.of("ada"), all.of("ben"));
+        received(&ada, b"1234").keep(10).unwrap();
+        received(&ada, b"123456").keep(10).unwrap();
+        received(&ada, b"1234").keep(10).unwrap();
+        let refused = received(&ada, b"1").keep(10).unwrap_err();
+        assert!(matches!(refused, ComponentsError::Quota { bytes: 11, bytes_max: 10 }), "{refused}");
+        assert!(refused.to_string().contains("components remove"), "{refused}");
+        received(&ben, b"1234567890").keep(10).unwrap();
+        assert_eq!(ada.remove(Digest::of(b"1234")).unwrap(), 4);
+        assert!(matches!(ada.remove(Digest::of(b"1234")), Err(ComponentsError::Unknown(_))));
+        received(&ada, b"1").keep(10).unwrap();
+        assert_eq!(ada.all().unwrap(), [(Digest::of(b"1"), 1), (Digest::of(b"123456"), 6)].into());
+        assert_eq!(all.all().unwrap().len(), 0, "those of tenants are theirs");
     }
 }

@@ -31,6 +31,7 @@ mod sending;
 pub mod server;
 mod settings;
 mod share;
+mod socket;
 mod stable;
 mod tls;
 mod trace;

@@ -1,13 +1,11 @@
 //! Where a server listens: addresses and Unix sockets, each with TLS or without.
 //!
-//! Easily got wrong: a Unix socket is a file that outlives its server. One that nobody answers behind is replaced; one with a server behind it is never.
-//! It appears under its name only with its mode, so there is no moment in which others may use it.
+//! Not here: the file of a socket ([`crate::socket`]). Easily got wrong: the address that is kept is the one that was bound, with the port that the system chose
+//! where none was named.
 
 use std::fmt;
-use std::fs::{self, Permissions};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -18,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 
 use crate::finding::issue;
+use crate::socket::{self, SocketFile};
 use crate::tls::{Tls, TlsFiles};
 
 /// The bytes of a connection, whatever carries them: behind a pointer, so that there is one server for all of them.
@@ -126,57 +125,8 @@ async fn tcp(address: SocketAddr) -> io::Result<(Bound, Address)> {
 }
 
 fn unix(path: &Path, mode: u32) -> io::Result<Bound> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    // Made in a folder that nobody else may enter, and given its name once it has its mode.
-    let made = tempfile::Builder::new().prefix(".").rand_bytes(4).tempdir_in(parent)?;
-    let staged = made.path().join("s");
-    let listener = UnixListener::bind(&staged)?;
-    fs::set_permissions(&staged, Permissions::from_mode(mode))?;
-    let file = SocketFile::of(&staged, path)?;
-    // A link is made only where there is nothing: two servers that start at once cannot both have it.
-    match fs::hard_link(&staged, path) {
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            remove_stale(path)?;
-            fs::hard_link(&staged, path)?;
-        }
-        other => other?,
-    }
-    Ok(Bound::Unix(listener, file))
-}
-
-/// Removes a socket that nobody answers behind.
-fn remove_stale(path: &Path) -> io::Result<()> {
-    if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Err(io::Error::new(ErrorKind::AlreadyExists, "there is a file of that name which is no socket; move it away"));
-    }
-    match std::os::unix::net::UnixStream::connect(path) {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => fs::remove_file(path),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-        Err(error) => Err(error),
-        Ok(_) => Err(io::Error::new(ErrorKind::AddrInUse, "another server answers there")),
-    }
-}
-
-/// The file of a socket, removed with it: unless by then it is another server's.
-struct SocketFile {
-    path: PathBuf,
-    identity: (u64, u64),
-}
-
-impl SocketFile {
-    fn of(staged: &Path, path: &Path) -> io::Result<Self> {
-        let metadata = fs::symlink_metadata(staged)?;
-        Ok(Self { path: path.to_owned(), identity: (metadata.dev(), metadata.ino()) })
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| (metadata.dev(), metadata.ino()) == self.identity) {
-            // Where that fails the next server finds it stale.
-            drop(fs::remove_file(&self.path));
-        }
-    }
+    let (listener, file) = socket::bind(path, mode)?;
+    Ok(Bound::Unix(UnixListener::from_std(listener)?, file))
 }
 
 fn under(at: &str, issues: Vec<Issue>) -> Vec<Issue> {
@@ -186,6 +136,8 @@ fn under(at: &str, issues: Vec<Issue>) -> Vec<Issue> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::MetadataExt;
     use std::os::unix::net::UnixStream;
 
     async fn bind(path: &Path) -> Result<Listener, Vec<Issue>> {

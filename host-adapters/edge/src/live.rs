@@ -52,11 +52,16 @@ impl Serving {
         self.mounts.len() == self.application.plugins.len()
     }
 
-    /// The plugins of the deployments that it serves, each once, by the instance's name: with the name that routes use.
-    pub(crate) fn all_mounts(&self) -> BTreeMap<&str, (&str, &Arc<Mount>)> {
-        let older = self.older.iter().flat_map(|older| &older.mounts);
-        // The name of the current deployment counts.
-        older.chain(&self.mounts).map(|(name, mount)| (mount.label.as_str(), (name.as_str(), mount))).collect()
+    /// The plugins of the deployments that it serves, each once, by the instance's name.
+    pub(crate) fn all_mounts(&self) -> BTreeMap<&str, Mounted<'_>> {
+        let mut all = BTreeMap::new();
+        // The name of the current deployment counts, which is the first.
+        for Deployed { number, mounts, .. } in self.sides() {
+            for (name, mount) in mounts {
+                all.entry(mount.label.as_str()).or_insert(Mounted { deployment: number, name, mount });
+            }
+        }
+        all
     }
 
     /// What it serves, the current deployment first.
@@ -71,6 +76,15 @@ impl Serving {
         });
         std::iter::once(current).chain(older)
     }
+}
+
+/// A plugin of an application that is served.
+#[derive(Clone, Copy)]
+pub(crate) struct Mounted<'a> {
+    pub(crate) deployment: u64,
+    /// The name that routes use.
+    pub(crate) name: &'a str,
+    pub(crate) mount: &'a Arc<Mount>,
 }
 
 /// One deployment that is served.

@@ -41,8 +41,8 @@ pub(crate) struct Mount {
     pub(crate) name: String,
     pub(crate) installation: Installation,
     pub(crate) gate: Gate,
-    /// Requests that had a place with it.
-    pub(crate) requests: AtomicU64,
+    /// Requests that had a place with it, or with the one whose place it takes: they are entered under one name.
+    pub(crate) requests: Arc<AtomicU64>,
     /// Whether its consent is only this process's: it is put on record when its deployment is.
     unrecorded: AtomicBool,
     /// Whether another one of its name took its place, which says nothing to those who still hold this one.
@@ -65,6 +65,18 @@ impl Mount {
         self.closed.store(true, Ordering::SeqCst);
     }
 
+    /// What was prepared in its place came to nothing. Where the plugin could not be stopped again it stays closed, so that it answers as little as before.
+    pub(crate) fn open_again(&self) {
+        if self.installation.state().stage() != Stage::Active {
+            self.closed.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Whether its consent is this process's alone.
+    pub(crate) fn is_unrecorded(&self) -> bool {
+        self.unrecorded.load(Ordering::SeqCst)
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::SeqCst)
     }
@@ -74,7 +86,7 @@ impl Mount {
     /// # Errors
     /// It was taken back meanwhile, or the records cannot be written.
     pub(crate) async fn record(&self, by: &str, reason: &str) -> Result<bool, plugwork::Error> {
-        if !self.unrecorded.load(Ordering::SeqCst) {
+        if !self.is_unrecorded() {
             return Ok(false);
         }
         self.installation.consent_on_record(by, reason).await?;
@@ -111,7 +123,8 @@ pub(crate) struct Workshop<'a> {
 }
 
 impl Workshop<'_> {
-    /// Reads, grants, compiles, starts and asks a plugin, beside whatever runs.
+    /// Reads, grants, compiles, starts and asks a plugin, beside whatever runs. Its requests are counted with those of `requests`. Where it fails its secrets
+    /// stay declared: who knows whether another of its name needs them forgets them.
     ///
     /// # Errors
     /// Everything that is wrong with it.
@@ -122,6 +135,7 @@ impl Workshop<'_> {
         declared: &PluginDeclaration,
         digest: Digest,
         consent: Consent<'_>,
+        requests: Arc<AtomicU64>,
     ) -> Result<Arc<Mount>, Vec<Issue>> {
         let at = format!("plugin.{name}");
         let label = label(key, name, declared, digest);
@@ -167,22 +181,16 @@ impl Workshop<'_> {
             let installation = self.runtime.installation(&plugin.subject().into());
             installation.ok_or_else(|| vec![issue(&at, "it was removed while it was prepared", "")])
         });
-        match installed {
-            Ok(installation) => Ok(Arc::new(Mount {
-                label,
-                key: key.clone(),
-                name: name.to_owned(),
-                installation,
-                gate: Gate::new(self.settings),
-                requests: AtomicU64::new(0),
-                unrecorded: AtomicBool::new(unrecorded),
-                closed: AtomicBool::new(false),
-            })),
-            Err(findings) => {
-                self.secrets.forget(&key.tenant, &label);
-                Err(findings)
-            }
-        }
+        Ok(Arc::new(Mount {
+            label,
+            key: key.clone(),
+            name: name.to_owned(),
+            installation: installed?,
+            gate: Gate::new(self.settings),
+            requests,
+            unrecorded: AtomicBool::new(unrecorded),
+            closed: AtomicBool::new(false),
+        }))
     }
 }
 

@@ -4,109 +4,39 @@
 //! then the record, then what is served. Easily got wrong: a request holds the deployment that it began with, so what it uses is ended only after it.
 
 mod checking;
+mod ending;
+mod keeping;
+mod preparing;
+mod recording;
 mod sharing;
+mod used;
+mod wish;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
-use futures::future::join_all;
 use plugwork::Runtime;
 use plugwork_core::application::Application;
-use plugwork_core::deployment::{
-    ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Rollback, Unreadable,
-};
-use plugwork_core::{Digest, Issue};
+use plugwork_core::deployment::{ApplicationKey, Current, Deployments, DeploymentsError, Draft, Expected, Rollback, Unreadable};
 use tokio::sync::Mutex;
 
 use crate::components::Components;
-use crate::finding::{issue, of_error};
 use crate::identity::Checks;
-use crate::live::{Live, Older, Serving};
+use crate::live::{Live, Serving};
 use crate::metrics::Metrics;
-use crate::mount::{Consent, Mount, MountKey, Mounts, Workshop, label};
+use crate::mount::{Consent, Mounts};
 use crate::secrets::DeclaredSecrets;
 use crate::settings::Settings;
 use crate::trace::Tracing;
-use crate::usage::{self, Books};
+use crate::usage::Books;
 
-/// How many plugins are prepared at once.
-const PREPARED_AT_ONCE: usize = 4;
-
-/// A wish to deploy.
-#[derive(Debug, Clone)]
-pub struct Deploy {
-    /// On whose behalf.
-    pub tenant: String,
-    /// The text of `plugwork.toml`.
-    pub text: String,
-    /// The component of each plugin, by the name that routes use; each was kept before.
-    pub plugins: BTreeMap<String, Digest>,
-    /// Who deploys, and so consents to what the application grants.
-    pub by: String,
-    /// Why; may be empty.
-    pub note: String,
-    /// What is believed to be current.
-    pub expected: Expected,
-}
-
-/// Why nothing was deployed. What was served before is served on; whether it is what is on record, [`DeployError::Unknown`] leaves open.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum DeployError {
-    /// Everything that is wrong with it.
-    Findings(Vec<Issue>),
-    /// It was not put on record.
-    Deployments(DeploymentsError),
-    /// Whether it was put on record cannot be told: putting it there failed, and so did looking. What was served before is served until the server
-    /// starts again; then whatever is on record.
-    Unknown(DeploymentsError),
-    /// The server failed while it worked on it: a fault of the server's own, which its log has.
-    Broken,
-    /// The server stops.
-    Stopping,
-}
-
-impl fmt::Display for DeployError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Findings(issues) => {
-                f.write_str("it cannot be served, and nothing was changed:")?;
-                issues.iter().try_for_each(|issue| write!(f, "\n  {issue}"))
-            }
-            Self::Deployments(error) => error.fmt(f),
-            Self::Unknown(error) => {
-                write!(f, "it is unknown whether this is on record: {error}\nhint: see what is current once the records can be read")
-            }
-            Self::Broken => f.write_str("the server failed while it worked on this\nhint: see what is current, and the server's log"),
-            Self::Stopping => f.write_str("the server stops"),
-        }
-    }
-}
-
-impl std::error::Error for DeployError {}
-
-impl From<DeploymentsError> for DeployError {
-    fn from(error: DeploymentsError) -> Self {
-        Self::Deployments(error)
-    }
-}
-
-/// A deployment that should be served and could not be brought up.
-#[derive(Debug)]
-pub struct NotServed {
-    /// Of which application.
-    pub key: ApplicationKey,
-    /// Its number; none where that cannot be read.
-    pub number: Option<u64>,
-    /// Whether it is the older one of two that share the requests. Then the current one is served, and has all of them.
-    pub is_older: bool,
-    /// Why.
-    pub error: DeployError,
-}
+pub(crate) use keeping::{Naming, NotRemoved};
+use preparing::Prepared;
+pub(crate) use used::UsedBy;
+pub use wish::{Deploy, DeployError, NotServed};
 
 /// What deploys and knows what is served. Cheap to clone; its clones are one.
 #[derive(Clone)]
@@ -125,13 +55,6 @@ struct Inner {
     tracing: OnceLock<Tracing>,
     /// What runs. Whoever changes anything holds it.
     mounts: Mutex<Mounts>,
-}
-
-/// An application whose plugins are ready.
-struct Prepared {
-    application: Arc<Application>,
-    mounts: BTreeMap<String, Arc<Mount>>,
-    older: Option<Older>,
 }
 
 impl Node {
@@ -214,6 +137,8 @@ impl Node {
         let this = self.clone();
         to_its_end(Box::pin(async move {
             let mut mounts = this.0.mounts.lock().await;
+            let components = this.0.components.clone();
+            drop(tokio::task::spawn_blocking(move || components.remove_stale()).await);
             let deployments = &this.0.deployments;
             let unreadable = deployments.unreadable(None).await?.into_iter();
             let not_served =
@@ -319,56 +244,6 @@ impl Node {
         }
     }
 
-    /// Puts the consent of every plugin on record that was prepared without. Gives those for which it did; all or none.
-    async fn record(&self, prepared: &Prepared, by: &str, reason: &str) -> Result<Vec<Arc<Mount>>, DeployError> {
-        let mut recorded = Vec::new();
-        let mut findings = Vec::new();
-        for (name, mount) in &prepared.mounts {
-            // What was taken back since it was prepared is not given again by that.
-            let is_active = mount.is_active();
-            match mount.record(by, reason).await {
-                Ok(true) => recorded.push(mount.clone()),
-                Ok(false) if is_active => {}
-                Ok(false) => {
-                    findings.push(issue(format!("plugin.{name}"), "it was stopped while the deployment was prepared", "deploy again"))
-                }
-                Err(error) => findings.extend(of_error(name, &error)),
-            }
-        }
-        if findings.is_empty() {
-            return Ok(recorded);
-        }
-        self.take_back(&recorded).await;
-        Err(DeployError::Findings(findings))
-    }
-
-    /// Takes consent back that was put on record for a deployment that is not.
-    async fn take_back(&self, recorded: &[Arc<Mount>]) {
-        for mount in recorded {
-            // Where that fails the records cannot be written at all, and the deployment said so.
-            drop(self.0.runtime.revoke(&mount.installation.subject(), "plugwork serve", "its deployment came to nothing").await);
-        }
-    }
-
-    /// What is on record after a move from the deployment `before`, also where putting it there failed in a way that leaves that open.
-    async fn settled(
-        &self,
-        key: &ApplicationKey,
-        before: Option<u64>,
-        put: Result<Current, DeploymentsError>,
-        is_it: impl Fn(&Current) -> bool,
-    ) -> Result<Current, DeployError> {
-        let Err(error) = put else { return put.map_err(DeployError::from) };
-        if matches!(error, DeploymentsError::Conflict(_) | DeploymentsError::Invalid(_) | DeploymentsError::Refused(_)) {
-            return Err(error.into());
-        }
-        match self.0.deployments.current(key).await {
-            Ok(Some(current)) if Some(current.deployment.number) != before && is_it(&current) => Ok(current),
-            Ok(_) => Err(error.into()),
-            Err(_) => Err(DeployError::Unknown(error)),
-        }
-    }
-
     /// Goes back (or forward) to a deployment by number: prepared, on record and served when it resolves, or nothing was changed.
     ///
     /// # Errors
@@ -402,67 +277,6 @@ impl Node {
         self.switch(&key, prepared, current)
     }
 
-    async fn prepare_kept(&self, deployment: &Deployment, mounts: &mut Mounts) -> Result<Prepared, DeployError> {
-        let application = deployment.application().map_err(|error| DeployError::Findings(error.issues))?;
-        let findings = self.unchecked(&application);
-        if !findings.is_empty() {
-            return Err(DeployError::Findings(findings));
-        }
-        self.prepare(&deployment.key, application, &deployment.plugins, Consent::OnRecord, mounts).await
-    }
-
-    /// Every plugin of an application, running: those that run as they are, the others beside them.
-    async fn prepare(
-        &self,
-        key: &ApplicationKey,
-        application: Application,
-        plugins: &BTreeMap<String, Digest>,
-        consent: Consent<'_>,
-        mounts: &mut Mounts,
-    ) -> Result<Prepared, DeployError> {
-        let Inner { runtime, components, secrets, .. } = &*self.0;
-        let workshop = Workshop { runtime, components, secrets, settings: &self.settings() };
-        let mut ready = BTreeMap::new();
-        let mut findings = Vec::new();
-        let mut missing = Vec::new();
-        for (name, declared) in &application.plugins {
-            let Some(digest) = plugins.get(name) else {
-                findings.push(issue(format!("plugin.{name}"), "it has no component", ""));
-                continue;
-            };
-            match mounts.get(&(key.tenant.clone(), label(key, name, declared, *digest))).filter(|mount| mount.is_active()) {
-                Some(mount) => drop(ready.insert(name.clone(), mount.clone())),
-                None => missing.push((name, declared, *digest)),
-            }
-        }
-        for (name, declared, digest) in &missing {
-            // It was stopped, or its consent taken back. Preparing it anew must not let those be answered who still hold this one.
-            if let Some(stopped) = mounts.get(&(key.tenant.clone(), label(key, name, declared, *digest))) {
-                stopped.close();
-            }
-        }
-        for some in missing.chunks(PREPARED_AT_ONCE) {
-            let workshop = &workshop;
-            let mounting = some
-                .iter()
-                .map(|(name, declared, digest)| async move { (*name, workshop.mount(key, name, declared, *digest, consent).await) });
-            for (name, mounted) in join_all(mounting).await {
-                match mounted {
-                    Ok(mount) => {
-                        mounts.insert(mount.known_as(), mount.clone());
-                        ready.insert(name.clone(), mount);
-                    }
-                    Err(wrong) => findings.extend(wrong),
-                }
-            }
-        }
-        if findings.is_empty() {
-            Ok(Prepared { application: Arc::new(application), mounts: ready, older: None })
-        } else {
-            Err(DeployError::Findings(findings))
-        }
-    }
-
     /// What would be served with it; an error where it cannot be served beside the other applications.
     fn live_with(&self, key: &ApplicationKey, prepared: &Prepared, current: Option<Arc<Current>>) -> Result<Live, DeployError> {
         let Prepared { application, mounts, older } = prepared;
@@ -478,47 +292,16 @@ impl Node {
         tokio::spawn(async move { this.retire(before).await });
         Ok(current)
     }
-
-    /// Waits for the requests of what was served before, for as long as they may take, then ends what nothing uses any more.
-    async fn retire(&self, before: Arc<Live>) {
-        let (mut pause, began) = (Duration::from_millis(5), Instant::now());
-        while Arc::strong_count(&before) > 1 {
-            if began.elapsed() >= self.settings().drain() {
-                before.end();
-            }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(200));
-        }
-        drop(before);
-        let mut mounts = self.0.mounts.lock().await;
-        self.end_unused(&mut mounts).await;
-    }
-
-    /// Ends at once what was made for a deployment that came to nothing.
-    async fn sweep(&self, mounts: &mut Mounts, failed: bool) {
-        if failed {
-            self.end_unused(mounts).await;
-        }
-    }
-
-    async fn end_unused(&self, mounts: &mut Mounts) {
-        // Every deployment that is served, or that a request still holds, has its own hold of its plugins.
-        let unused: Vec<MountKey> = mounts.iter().filter(|(_, mount)| Arc::strong_count(mount) == 1).map(|(key, _)| key.clone()).collect();
-        for key in unused {
-            let Some(mount) = mounts.remove(&key) else { continue };
-            usage::last_look(self, &mount);
-            if mount.is_active() {
-                // Where that fails it stays enabled and is called by nobody.
-                drop(mount.installation.disable("plugwork serve", "no deployment uses it").await);
-            }
-            self.0.secrets.forget(&key.0, &key.1);
-        }
-    }
 }
 
 /// Behind a pointer: the types of what deploys are deeper than the compiler of whoever uses this crate goes.
-async fn to_its_end<T: Send + 'static>(work: Pin<Box<dyn Future<Output = Result<T, DeployError>> + Send>>) -> Result<T, DeployError> {
-    tokio::spawn(work).await.unwrap_or_else(|ended| Err(if ended.is_panic() { DeployError::Broken } else { DeployError::Stopping }))
+async fn to_its_end<T, E>(work: Pin<Box<dyn Future<Output = Result<T, E>> + Send>>) -> Result<T, E>
+where
+    T: Send + 'static,
+    E: From<DeployError> + Send + 'static,
+{
+    let ended = tokio::spawn(work).await;
+    ended.unwrap_or_else(|ended| Err(if ended.is_panic() { DeployError::Broken } else { DeployError::Stopping }.into()))
 }
 
 pub(crate) fn now_ms() -> u64 {

@@ -153,6 +153,9 @@ async fn given(
         let identified = identify(shared, name, &mut parts).await;
         let principal = identified.map_err(|why| {
             watching.refused = Some(why.to_string());
+            if let Unidentified::Unavailable(reason) = &why {
+                watching.access.reason = Some(reason.clone());
+            }
             let mut refused = unidentified(&why);
             refused.headers.append(&mut headers);
             refused

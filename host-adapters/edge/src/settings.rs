@@ -41,6 +41,8 @@ pub struct Settings {
     pub plugin_queue_ms: u64,
     /// Clients whose rates are known at once, for each route that has one; 65,536. Past it those that are known go on, and new ones share one.
     pub rate_clients_max: usize,
+    /// Components of one tenant, their bytes together; 8 GiB. An upload past it is refused. What the process deploys by itself is not, and counts.
+    pub tenant_component_bytes_max: u64,
     /// How long requests that have begun may take when the server stops or a deployment is replaced. Milliseconds; 30,000.
     pub drain_ms: u64,
 }
@@ -63,6 +65,7 @@ impl Default for Settings {
             plugin_queue_max: 256,
             plugin_queue_ms: 1_000,
             rate_clients_max: 65_536,
+            tenant_component_bytes_max: 8 << 30,
             drain_ms: 30_000,
         }
     }
@@ -85,6 +88,7 @@ impl Settings {
             ("streams-max", u64::from(self.streams_max)),
             ("plugin-requests-max", self.plugin_requests_max as u64),
             ("rate-clients-max", self.rate_clients_max as u64),
+            ("tenant-component-bytes-max", self.tenant_component_bytes_max),
         ];
         let none = numbers.into_iter().filter(|(_, number)| *number == 0);
         let none = none.map(|(name, _)| Issue { what: "0".to_owned(), at: name.to_owned(), expected: "at least 1".to_owned() });

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use plugwork_core::authorize::{Action, Resource};
-use plugwork_core::deployment::{ApplicationKey, Current};
+use plugwork_core::deployment::Current;
 
 use super::answer::Answer;
 use super::asked::{Asked, Named};
@@ -48,12 +48,9 @@ pub(crate) async fn one(
     State(admin): State<Admin>,
     caller: Caller,
     Named(application): Named<String>,
-    mut asked: Asked,
+    asked: Asked,
 ) -> Result<Answer, Problem> {
-    let tenant = asked.tenant(&caller)?;
-    asked.end()?;
-    let permit = admin.permit(&caller, Action::DeploymentsRead, &Resource::application(&tenant, &application))?;
-    let key = ApplicationKey { tenant, application };
+    let (permit, key) = admin.permit_application(&caller, Action::DeploymentsRead, application, asked)?;
     let current = permit.node().deployments().current(&key).await?;
     let current = current.ok_or_else(|| Problem::not_found("E-DEPLOY-UNKNOWN", "nothing was deployed under this name"))?;
     Ok(Answer::ok(&words(&permit, &current)))

@@ -85,6 +85,12 @@ impl Asked {
         }
     }
 
+    /// A number of 64 bits.
+    pub(crate) fn number(&mut self, name: &str) -> Result<Option<u64>, Problem> {
+        let wrong = |_| Problem::unreadable(format_args!("`{name}` is no number"));
+        self.text(name).map(|text| text.parse().map_err(wrong)).transpose()
+    }
+
     /// Whose: as asked, else the caller's own, else the one tenant that there is.
     pub(crate) fn tenant(&mut self, caller: &Caller) -> Result<String, Problem> {
         Ok(self.tenant_or_all(caller)?.unwrap_or_else(|| TENANT.to_owned()))

@@ -1,13 +1,16 @@
 //! Components that are to be deployed: received in pieces, hashed as they come, kept under their own name or not at all.
 //!
-//! Easily got wrong: each tenant has its own, also where two upload the same. Whether a component is here tells nothing of anybody else.
+//! Easily got wrong: each tenant has its own, also where two upload the same. Whether a component is here tells nothing of anybody else. Whoever may deploy one
+//! application may upload for it, and so for the tenant; what is kept of a tenant is listed and removed by who may deploy all of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::State;
 use bytes::Bytes;
 use http::StatusCode;
+use http_body::Body as _;
 use http_body_util::BodyExt;
 use plugwork_core::Digest;
 use plugwork_core::authorize::{Action, Resource};
@@ -16,10 +19,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::answer::Answer;
 use super::asked::{Asked, Named, too_large, too_slow};
-use super::problem::{Always, Problem, Sent, Sought};
+use super::problem::{Always, Problem, Removed, Sent, Sought};
 use super::seam::Admin;
 use super::who::Caller;
-use super::words::ComponentWords;
+use super::words::{ComponentWords, KeptComponentWords, NamingWords, Page};
 use crate::components::{COMPONENT_BYTES_MAX, Components, ComponentsError, Receiving};
 
 /// How long a component may take to come.
@@ -44,7 +47,7 @@ pub(crate) async fn component(
 ) -> Result<Answer, Problem> {
     let (digest, tenant) = (parsed(&digest)?, asked.tenant(&caller)?);
     asked.end()?;
-    let permit = admin.permit(&caller, Action::DeploymentsWrite, &Resource::tenant(&tenant))?;
+    let permit = admin.permit(&caller, Action::DeploymentsWrite, &for_own(&caller, &tenant))?;
     let components = permit.node().components().of(&tenant);
     let bytes = blocking(move || Ok(components.size(digest))).await?;
     let bytes = bytes.ok_or_else(|| Problem::from(ComponentsError::Unknown(digest)))?;
@@ -70,14 +73,77 @@ pub(crate) async fn upload(
 ) -> Result<Answer, Problem> {
     let (digest, tenant) = (parsed(&digest)?, asked.tenant(&caller)?);
     asked.end()?;
-    let permit = admin.permit(&caller, Action::DeploymentsWrite, &Resource::tenant(&tenant))?;
-    let _place = permit.upload()?;
+    let permit = admin.permit(&caller, Action::DeploymentsWrite, &for_own(&caller, &tenant))?;
+    let _place = permit.upload(&tenant)?;
     let components = permit.node().components().of(&tenant);
-    let bytes = receive(components, digest, body).await?;
+    let bytes_max = permit.node().settings().tenant_component_bytes_max;
+    let bytes = receive(components, digest, bytes_max, body).await?;
     Ok(Answer::ok(&ComponentWords { digest: digest.to_string(), bytes }))
 }
 
-async fn receive(components: Components, digest: Digest, mut body: Body) -> Result<u64, Problem> {
+/// What a component is needed for: the one application that the caller is bound to, else whatever the tenant has.
+fn for_own<'a>(caller: &'a Caller, tenant: &'a str) -> Resource<'a> {
+    Resource { tenant: Some(tenant), application: caller.principal.scope.application.as_deref() }
+}
+
+/// The components of a tenant, with who names them. `deployments:read`
+#[utoipa::path(
+    get, path = "/v1/components", operation_id = "list-components", tag = "components", security(("token" = [])),
+    params(
+        ("tenant" = Option<String>, Query, description = "Whose; the token's own, or `default`"),
+        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
+        ("limit" = Option<u32>, Query, description = "Components in a page", minimum = 1, maximum = 100),
+    ),
+    responses((status = 200, description = "in the order of digests", body = Page<KeptComponentWords>), Always)
+)]
+pub(crate) async fn list(State(admin): State<Admin>, caller: Caller, mut asked: Asked) -> Result<Answer, Problem> {
+    let (tenant, page) = (asked.tenant(&caller)?, asked.page()?);
+    asked.end()?;
+    let permit = admin.permit(&caller, Action::DeploymentsRead, &Resource::tenant(&tenant))?;
+    let components = permit.node().components().of(&tenant);
+    let kept = blocking(move || components.all()).await?;
+    let mut namings = permit.node().namings(&tenant).await?;
+    let words = |(digest, bytes): (Digest, u64)| {
+        let naming = namings.remove(&digest).unwrap_or_default();
+        let named_by = naming.iter().map(|(application, naming)| NamingWords::of(application, naming)).collect();
+        (digest.to_string(), KeptComponentWords { digest: digest.to_string(), bytes, named_by })
+    };
+    let all: BTreeMap<String, KeptComponentWords> = kept.into_iter().map(words).collect();
+    Ok(Answer::ok(&page.of(all)))
+}
+
+/// Removes a component that no deployment names. `deployments:write`
+#[utoipa::path(
+    delete, path = "/v1/components/{digest}", operation_id = "remove-component", tag = "components", security(("token" = [])),
+    params(
+        ("digest" = String, Path, description = "`sha256:` and 64 digits"),
+        ("tenant" = Option<String>, Query, description = "Whose; the token's own, or `default`"),
+        ("old" = Option<bool>, Query, description = "`true`: also where deployments name it that are neither current nor share requests; going back to them takes uploading it again"),
+    ),
+    responses((status = 200, description = "it is removed; what it had", body = ComponentWords), Always, Sought, Removed)
+)]
+pub(crate) async fn remove(
+    State(admin): State<Admin>,
+    caller: Caller,
+    Named(digest): Named<String>,
+    mut asked: Asked,
+) -> Result<Answer, Problem> {
+    let (digest, tenant) = (parsed(&digest)?, asked.tenant(&caller)?);
+    let old = match asked.text("old").as_deref() {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => return Err(Problem::unreadable("`old` is neither `true` nor `false`")),
+    };
+    asked.end()?;
+    let permit = admin.permit(&caller, Action::DeploymentsWrite, &Resource::tenant(&tenant))?;
+    let bytes = permit.node().remove_component(&tenant, digest, old).await?;
+    Ok(Answer::ok(&ComponentWords { digest: digest.to_string(), bytes }))
+}
+
+async fn receive(components: Components, digest: Digest, bytes_max: u64, mut body: Body) -> Result<u64, Problem> {
+    // As far as it is known: who has no room need not send it first.
+    let (kept, expected) = (components.clone(), body.size_hint().lower());
+    blocking(move || kept.has_room(digest, expected, bytes_max)).await?;
     let (pieces, written) = mpsc::channel::<Bytes>(4);
     let writing = tokio::task::spawn_blocking(move || write(components.receive()?, written));
     let deadline = Instant::now() + DEADLINE;
@@ -101,7 +167,7 @@ async fn receive(components: Components, digest: Digest, mut body: Body) -> Resu
     if receiving.digest() != digest {
         return Err(Problem::wrong("E-ADMIN-DIGEST", "what was sent is not what the path names", Vec::new()));
     }
-    blocking(move || receiving.keep()).await?;
+    blocking(move || receiving.keep(bytes_max)).await?;
     Ok(bytes as u64)
 }
 

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::extract::State;
 use http::{HeaderMap, StatusCode, Uri};
 use plugwork_core::application::Application;
-use plugwork_core::authorize::{Action, Resource};
+use plugwork_core::authorize::Action;
 use plugwork_core::deployment::{ApplicationKey, Expected, Rollback};
 
 use super::answer::Answer;
@@ -34,10 +34,8 @@ pub(crate) async fn list(
     Named(application): Named<String>,
     mut asked: Asked,
 ) -> Result<Answer, Problem> {
-    let (tenant, page) = (asked.tenant(&caller)?, asked.page()?);
-    asked.end()?;
-    let permit = admin.permit(&caller, Action::DeploymentsRead, &Resource::application(&tenant, &application))?;
-    let key = ApplicationKey { tenant, application };
+    let page = asked.page()?;
+    let (permit, key) = admin.permit_application(&caller, Action::DeploymentsRead, application, asked)?;
     let found = permit.node().deployments().deployments(&key, page.after()?, page.limit).await?;
     // The first one has the number 1: after it there is none.
     let last = found.last().filter(|last| found.len() == page.limit as usize && last.number > 1);
@@ -59,12 +57,9 @@ pub(crate) async fn one(
     State(admin): State<Admin>,
     caller: Caller,
     Named((application, number)): Named<(String, u64)>,
-    mut asked: Asked,
+    asked: Asked,
 ) -> Result<Answer, Problem> {
-    let tenant = asked.tenant(&caller)?;
-    asked.end()?;
-    let permit = admin.permit(&caller, Action::DeploymentsRead, &Resource::application(&tenant, &application))?;
-    let key = ApplicationKey { tenant, application };
+    let (permit, key) = admin.permit_application(&caller, Action::DeploymentsRead, application, asked)?;
     let found = permit.node().deployments().deployment(&key, number).await?;
     let found = found.ok_or_else(|| Problem::not_found("E-DEPLOY-UNKNOWN", format_args!("there is no deployment {number}")))?;
     Ok(Answer::ok(&DeploymentTextWords { deployment: DeploymentWords::of(&found), text: found.text }))
@@ -86,30 +81,28 @@ pub(crate) async fn deploy(
     State(admin): State<Admin>,
     caller: Caller,
     Named(application): Named<String>,
-    mut asked: Asked,
+    asked: Asked,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, Problem> {
-    let tenant = asked.tenant(&caller)?;
-    asked.end()?;
-    let permit = admin.permit(&caller, Action::DeploymentsWrite, &Resource::application(&tenant, &application))?;
+    let (permit, key) = admin.permit_application(&caller, Action::DeploymentsWrite, application, asked)?;
     let body = json_bytes(&headers, body).await?;
     permit.still().await?;
     let DeployWords { text, plugins, note, expected } = read(&body)?;
     // Permission was given for the application of the path.
     if let Ok(parsed) = Application::parse(&text)
-        && parsed.name != application
+        && parsed.name != key.application
     {
-        let finding = issue("name", format!("`{}`", parsed.name), format!("`{application}`, as in the path"));
+        let finding = issue("name", format!("`{}`", parsed.name), format!("`{}`, as in the path", key.application));
         return Err(Problem::wrong("E-DEPLOY-FINDINGS", "it cannot be served, and nothing was changed", vec![finding]));
     }
     let by = permit.principal().name.clone();
-    let key = Key::of(&headers, &by, &[b"deploy", uri.to_string().as_bytes(), tenant.as_bytes(), &body])?;
-    let wish = Deploy { tenant, text, plugins, by, note, expected: expectation(expected) };
+    let once_key = Key::of(&headers, &by, &[b"deploy", uri.to_string().as_bytes(), key.tenant.as_bytes(), &body])?;
+    let wish = Deploy { tenant: key.tenant, text, plugins, by, note, expected: expectation(expected) };
     let node = permit.node().clone();
     let change = async move { Ok(Answer::new(StatusCode::CREATED, &CurrentWords::of(&node.deploy(wish).await?))) };
-    once(permit.once(), key, change).await
+    once(permit.once(), once_key, change).await
 }
 
 /// Goes back (or forward) to a deployment: prepared, on record and served when it is answered, or nothing was changed. It gives no consent anew.
@@ -128,20 +121,17 @@ pub(crate) async fn roll_back(
     State(admin): State<Admin>,
     caller: Caller,
     Named(application): Named<String>,
-    mut asked: Asked,
+    asked: Asked,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Answer, Problem> {
-    let tenant = asked.tenant(&caller)?;
-    asked.end()?;
-    let permit = admin.permit(&caller, Action::DeploymentsWrite, &Resource::application(&tenant, &application))?;
+    let (permit, key) = admin.permit_application(&caller, Action::DeploymentsWrite, application, asked)?;
     let body = json_bytes(&headers, body).await?;
     permit.still().await?;
     let wish: RollbackWords = read(&body)?;
     let by = permit.principal().name.clone();
-    let once_key = Key::of(&headers, &by, &[b"rollback", uri.to_string().as_bytes(), tenant.as_bytes(), &body])?;
-    let key = ApplicationKey { tenant, application };
+    let once_key = Key::of(&headers, &by, &[b"rollback", uri.to_string().as_bytes(), key.tenant.as_bytes(), &body])?;
     let node = permit.node().clone();
     once(permit.once(), once_key, async move { go_back(&node, key, by, wish).await }).await
 }

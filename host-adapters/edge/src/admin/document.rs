@@ -43,10 +43,12 @@ fn paths() -> OpenApiRouter<Admin> {
         .routes(routes!(deployments::list, deployments::deploy))
         .routes(routes!(deployments::one))
         .routes(routes!(deployments::roll_back))
-        .routes(routes!(components::component, components::upload))
+        .routes(routes!(components::list))
+        .routes(routes!(components::component, components::upload, components::remove))
         .routes(routes!(tokens::list, tokens::issue_one))
         .routes(routes!(tokens::one, tokens::revoke))
         .routes(routes!(usage::usage))
+        .routes(routes!(usage::hours))
         .routes(routes!(logs::tail))
 }
 

@@ -1,20 +1,15 @@
 //! Where operators connect: a socket in the state folder, and a port where one is wanted.
 //!
-//! Easily got wrong: between binding a socket and giving it its mode there is a moment. It is bound in a folder that only its owner enters, and then moved to
-//! its place.
+//! Easily got wrong: when it stops nobody comes any more before those who are here are told, so that who asks again finds nobody.
 
-use std::fs::{self, File, Permissions};
 use std::future::Future;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use plugwork::observer::through;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -23,10 +18,13 @@ use super::connection;
 use super::document::router;
 use super::seam::Admin;
 use super::who::Peer;
+use crate::socket::{self, SocketFile};
 
 /// The socket's name in the state folder.
 pub const SOCKET: &str = "admin.sock";
 
+/// Who may connect: its owner.
+const MODE: u32 = 0o600;
 /// Connections at once; who comes after waits.
 const CONNECTIONS_MAX: usize = 128;
 
@@ -37,34 +35,18 @@ pub struct AdminServer {
 }
 
 enum Listener {
-    Socket(UnixListener, #[allow(dead_code, reason = "held for its drop")] Bound),
+    Socket(UnixListener, #[allow(dead_code, reason = "held for its drop")] SocketFile),
     Port(TcpListener),
-}
-
-/// A socket's file, removed when it is dropped, unless another one is in its place.
-struct Bound {
-    path: PathBuf,
-    inode: u64,
-}
-
-impl Drop for Bound {
-    fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|metadata| metadata.ino() == self.inode) {
-            // A file that stays is replaced by the next server.
-            let _ = fs::remove_file(&self.path);
-        }
-    }
 }
 
 impl AdminServer {
     /// Listens on [`SOCKET`] in this folder, for its owner. What a server that is gone left there is replaced.
     ///
     /// # Errors
-    /// [`ErrorKind::AddrInUse`]: a server answers there. Or the folder cannot be written.
+    /// [`io::ErrorKind::AddrInUse`]: a server answers there. Or the folder cannot be written.
     pub fn on_socket(admin: &Admin, folder: &Path) -> io::Result<Self> {
-        let (socket, bound) = bind(folder)?;
-        socket.set_nonblocking(true)?;
-        Ok(Self { admin: admin.clone(), listener: Listener::Socket(UnixListener::from_std(socket)?, bound) })
+        let (socket, file) = socket::bind(&folder.join(SOCKET), MODE)?;
+        Ok(Self { admin: admin.clone(), listener: Listener::Socket(UnixListener::from_std(socket)?, file) })
     }
 
     /// Listens on a port, where everybody needs a token.
@@ -153,30 +135,4 @@ async fn take(listener: &Listener, places: &Arc<Semaphore>) -> Option<(Stream, P
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     taken.ok()
-}
-
-fn bind(folder: &Path) -> io::Result<(StdUnixListener, Bound)> {
-    let path = folder.join(SOCKET);
-    // Through the folder: a socket's path may have 108 bytes only.
-    let opened = File::open(folder)?;
-    match fs::symlink_metadata(&path) {
-        Ok(metadata) if !metadata.file_type().is_socket() => {
-            return Err(io::Error::new(ErrorKind::AlreadyExists, format!("`{}` is no socket", path.display())));
-        }
-        Ok(_) => match StdUnixStream::connect(through(&opened, SOCKET)) {
-            Ok(_) => return Err(io::Error::new(ErrorKind::AddrInUse, format!("a server answers on `{}`", path.display()))),
-            Err(error) if matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound) => {}
-            Err(error) => return Err(error),
-        },
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    // Nobody else enters it: temporary folders are made with mode 0700.
-    let private = tempfile::Builder::new().prefix(".admin-").tempdir_in(folder)?;
-    let made = private.path().join("socket");
-    let socket = StdUnixListener::bind(through(&File::open(private.path())?, "socket"))?;
-    fs::set_permissions(&made, Permissions::from_mode(0o600))?;
-    let inode = fs::symlink_metadata(&made)?.ino();
-    fs::rename(&made, &path)?;
-    Ok((socket, Bound { path, inode }))
 }

@@ -15,37 +15,18 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::asked::Asked;
+use super::places::NoPlace;
 use super::problem::{Always, Problem};
 use super::seam::{Admin, Permit, State as Stage};
-use super::tail::{Following, Next};
+use super::tail::{Filter, Following, Next};
 use super::who::Caller;
 use crate::access::Access;
 
 /// How often a reader that is told nothing gets an empty line, and its token is looked at again.
 const EVERY: Duration = Duration::from_secs(5);
 
-/// Which requests are told.
-struct Filter {
-    tenant: Option<String>,
-    application: Option<String>,
-    plugin: Option<String>,
-    /// 404, or 4 for `4xx`.
-    status: Option<u16>,
-}
-
-impl Filter {
-    fn takes(&self, access: &Access) -> bool {
-        let same = |wanted: &Option<String>, it: &str| wanted.as_deref().is_none_or(|wanted| wanted == it);
-        same(&self.tenant, &access.tenant)
-            && same(&self.application, &access.application)
-            && same(&self.plugin, &access.plugin)
-            && self.status.is_none_or(|status| status == access.status || status == access.status / 100)
-    }
-}
-
 struct Told {
     following: Following,
-    filter: Filter,
     permit: Permit,
     states: watch::Receiver<Stage>,
     looked: tokio::time::Interval,
@@ -71,12 +52,17 @@ pub(crate) async fn tail(State(admin): State<Admin>, caller: Caller, mut asked: 
     asked.end()?;
     let filter = Filter { tenant, application, plugin, status };
     let permit = admin.permit(&caller, Action::LogsRead, &filter.resource())?;
-    let busy = || Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-BUSY", "too many follow the log already").after(5);
-    let following = permit.tail().follow().ok_or_else(busy)?;
+    let following = permit.tail().follow(filter).map_err(|none| {
+        let detail = match none {
+            NoPlace::All => "too many follow the log already",
+            NoPlace::Tenant => "too many of this tenant follow the log already",
+        };
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-BUSY", detail).after(5)
+    })?;
     let mut looked = tokio::time::interval(EVERY);
     looked.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     looked.reset();
-    let told = Told { following, filter, states: permit.states(), permit, looked };
+    let told = Told { following, states: permit.states(), permit, looked };
     let lines = stream::unfold(told, async |mut told| {
         let line = told.line().await?;
         Some((Ok::<Bytes, Infallible>(line), told))
@@ -97,26 +83,24 @@ impl Filter {
 impl Told {
     /// The next line; none: the server stops, or the reader may not any more.
     async fn line(&mut self) -> Option<Bytes> {
-        loop {
-            let states = &mut self.states;
-            let next = tokio::select! {
-                () = async { drop(states.wait_for(|state| *state == Stage::Stopping).await) } => return None,
-                _ = self.looked.tick() => None,
-                next = self.following.next() => Some(next?),
-            };
-            let Some(next) = next else {
-                let holds = self.permit.holds(Action::LogsRead, &self.filter.resource()).await;
-                return holds.then(|| Bytes::from_static(b"\n"));
-            };
-            let line = match next {
-                Next::Lost(lines) => json!({ "kind": "lost", "lines": lines }),
-                Next::Request(access) if !self.filter.takes(&access) => continue,
-                // A token may be over between two looks at it.
-                Next::Request(_) if !self.permit.is_allowed(Action::LogsRead, &self.filter.resource()) => return None,
-                Next::Request(access) => request(&access),
-            };
-            return Some(format!("{line}\n").into());
-        }
+        let states = &mut self.states;
+        let next = tokio::select! {
+            () = async { drop(states.wait_for(|state| *state == Stage::Stopping).await) } => return None,
+            _ = self.looked.tick() => None,
+            next = self.following.next() => Some(next),
+        };
+        let resource = self.following.filter().resource();
+        let Some(next) = next else {
+            let holds = self.permit.holds(Action::LogsRead, &resource).await;
+            return holds.then(|| Bytes::from_static(b"\n"));
+        };
+        let line = match next {
+            Next::Lost(lines) => json!({ "kind": "lost", "lines": lines }),
+            // A token may be over between two looks at it.
+            Next::Request(_) if !self.permit.is_allowed(Action::LogsRead, &resource) => return None,
+            Next::Request(access) => request(&access),
+        };
+        Some(format!("{line}\n").into())
     }
 }
 

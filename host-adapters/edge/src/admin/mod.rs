@@ -16,6 +16,7 @@ mod health;
 mod listener;
 mod logs;
 mod once;
+mod places;
 mod problem;
 mod seam;
 mod tail;

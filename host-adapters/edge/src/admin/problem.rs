@@ -16,7 +16,8 @@ use utoipa::openapi::{ContentBuilder, Ref, RefOr, ResponseBuilder};
 
 use super::words::{FindingWords, ProblemWords};
 use crate::components::ComponentsError;
-use crate::node::DeployError;
+use crate::finding::issue;
+use crate::node::{DeployError, NotRemoved};
 
 /// One failure.
 #[derive(Debug)]
@@ -105,7 +106,7 @@ impl Problem {
     }
 }
 
-fn of_records(code: &'static str, error: &RecordsError) -> Problem {
+pub(crate) fn of_records(code: &'static str, error: &RecordsError) -> Problem {
     match error {
         RecordsError::Busy { .. } => Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, error).after(1),
         _ => Problem::failed(code, error),
@@ -142,6 +143,8 @@ impl From<TokensError> for Problem {
     fn from(error: TokensError) -> Self {
         match error {
             TokensError::Unknown { .. } => Self::not_found("E-ADMIN-TOKEN", error),
+            // Whoever issues one with it is told so too.
+            TokensError::Revoked { .. } => Self::stranger(AuthenticationFailed::Revoked),
             TokensError::Invalid(issues) => Self::wrong("E-ADMIN-TOKEN-TERMS", "it cannot be done", issues),
             TokensError::Records(error) => of_records("E-ADMIN-RECORDS", &error),
             error => Self::failed("E-ADMIN-RECORDS", error),
@@ -154,7 +157,33 @@ impl From<ComponentsError> for Problem {
         match error {
             ComponentsError::TooLarge => Self::new(StatusCode::PAYLOAD_TOO_LARGE, "E-ADMIN-SIZE", error),
             ComponentsError::Unknown(_) => Self::not_found("E-ADMIN-COMPONENT", error),
+            ComponentsError::Quota { .. } => Self::new(StatusCode::CONFLICT, "E-ADMIN-COMPONENT-QUOTA", error),
             error => Self::failed("E-ADMIN-COMPONENTS", error),
+        }
+    }
+}
+
+impl From<NotRemoved> for Problem {
+    fn from(error: NotRemoved) -> Self {
+        match error {
+            NotRemoved::Named(naming) => {
+                let old = naming.values().all(|naming| naming.needed.is_empty());
+                let findings = naming.iter().map(|(application, naming)| {
+                    let (count, latest) = (naming.numbers.len(), naming.numbers.last().copied().unwrap_or_default());
+                    let needed = if naming.needed.is_empty() { "" } else { ", one of them current or sharing its requests" };
+                    issue(application, format!("{count} of its deployments name it{needed}; the latest is number {latest}"), "")
+                });
+                let mut problem = Self::new(StatusCode::CONFLICT, "E-ADMIN-COMPONENT-USED", "deployments name this component");
+                problem.0.findings = findings.collect();
+                let hint = "`plugwork components remove --old` removes it; going back to those deployments takes uploading it again";
+                if old { problem.hint(hint) } else { problem.hint("deploy those applications without it first") }
+            }
+            NotRemoved::Running => {
+                let detail = "it still runs, for what was replaced a moment ago";
+                Self::new(StatusCode::CONFLICT, "E-ADMIN-COMPONENT-USED", detail).after(5)
+            }
+            NotRemoved::Components(error) => error.into(),
+            NotRemoved::Deploy(error) => error.into(),
         }
     }
 }
@@ -190,6 +219,8 @@ pub(crate) async fn unknown_method() -> Problem {
 pub(crate) struct Always;
 /// Problems of one that looks for something by name.
 pub(crate) struct Sought;
+/// Problems of one that removes something.
+pub(crate) struct Removed;
 /// Problems of one that is sent something.
 pub(crate) struct Sent;
 
@@ -224,11 +255,20 @@ impl IntoResponses for Sought {
     }
 }
 
+impl IntoResponses for Removed {
+    fn responses() -> Responses {
+        responses(&[(409, "`E-ADMIN-COMPONENT-USED`: deployments name it; which applications is among the findings")])
+    }
+}
+
 impl IntoResponses for Sent {
     fn responses() -> Responses {
         responses(&[
             (408, "`E-ADMIN-DEADLINE`: the body came too slowly"),
-            (409, "`E-DEPLOY-CONFLICT`, `E-DEPLOY-CURRENT`: something else is current; `E-ADMIN-UNDER-WAY`: the same is being done"),
+            (
+                409,
+                "`E-DEPLOY-CONFLICT`, `E-DEPLOY-CURRENT`: something else is current; `E-ADMIN-UNDER-WAY`: the same is being done; `E-ADMIN-COMPONENT-QUOTA`: the tenant has no room for it",
+            ),
             (413, "`E-ADMIN-SIZE`: the body is too large"),
             (415, "`E-ADMIN-TYPE`: the body is not `application/json`"),
             (422, "what was sent is wrong: all findings, and nothing was changed"),

@@ -9,21 +9,27 @@ use axum::Router;
 use http::StatusCode;
 use plugwork_core::application::ClientRate;
 use plugwork_core::authorize::{Action, AuthenticationFailed, Authorize, Principal, Resource, Scopes, TokenId, Tokens};
-use tokio::sync::{Semaphore, watch};
+use plugwork_core::deployment::ApplicationKey;
+use plugwork_core::metering::UsageLedger;
+use tokio::sync::watch;
 
+use super::asked::Asked;
 use super::once::Once;
+use super::places::{NoPlace, Place, Places};
 use super::problem::Problem;
 use super::tail::Tail;
 use super::who::Caller;
 use crate::node::{Node, NotServed, now_ms};
 use crate::rate::Limiter;
 
-/// Wrong tokens that one peer may present; those that come after are not looked at.
+/// Wrong tokens that one peer may present; after them it is told to wait, and what it presents is looked at in turn.
 pub(crate) const WRONG_TOKENS: ClientRate = ClientRate { requests: 20, window_seconds: 60 };
 /// Peers whose wrong tokens are counted apart.
 const PEERS_MAX: usize = 4_096;
 /// Components that are received at once.
 const UPLOADS_MAX: usize = 4;
+/// Of one tenant.
+const TENANT_UPLOADS_MAX: usize = 2;
 
 /// What an admin API is made of.
 pub struct AdminParts {
@@ -35,6 +41,8 @@ pub struct AdminParts {
     pub authorize: Arc<dyn Authorize>,
     /// What it shows of requests; the public server has to be given the same.
     pub tail: Tail,
+    /// What plugins used hour by hour, where [`Metering`](crate::Metering) keeps it; none: nobody is told.
+    pub usage: Option<Arc<dyn UsageLedger>>,
     /// More paths, such as `/metrics`: for who may do `server:read`.
     pub beside: Router,
     /// The user who needs no token on the socket. The one that the process runs as, unless another program asks on their behalf.
@@ -42,10 +50,11 @@ pub struct AdminParts {
 }
 
 impl AdminParts {
-    /// The usual: who may do what is decided by scopes alone, [metrics](crate::metrics) are beside, and the socket is that of the user who runs this.
+    /// The usual: who may do what is decided by scopes alone, [metrics](crate::metrics) are beside, the socket is that of the user who runs this, and there is no
+    /// record of usage.
     pub fn new(node: Node, tokens: Arc<dyn Tokens>, tail: Tail) -> Self {
         let beside = crate::metrics::router(&node);
-        Self { node, tokens, authorize: Arc::new(Scopes), tail, beside, owner: rustix::process::getuid().as_raw() }
+        Self { node, tokens, authorize: Arc::new(Scopes), tail, usage: None, beside, owner: rustix::process::getuid().as_raw() }
     }
 }
 
@@ -58,10 +67,13 @@ struct Shared {
     tokens: Arc<dyn Tokens>,
     authorize: Arc<dyn Authorize>,
     tail: Tail,
+    usage: Option<Arc<dyn UsageLedger>>,
     beside: Router,
     wrong: Limiter,
+    /// Held by the one look at a token from where too many were wrong.
+    turn: tokio::sync::Mutex<()>,
     once: Arc<Once>,
-    uploads: Semaphore,
+    uploads: Arc<Places>,
     state: watch::Sender<State>,
     not_served: Mutex<Arc<Vec<NotServed>>>,
     began: Instant,
@@ -80,16 +92,18 @@ pub(crate) enum State {
 impl Admin {
     /// An API of a server that is still starting.
     pub fn new(parts: AdminParts) -> Self {
-        let AdminParts { node, tokens, authorize, tail, beside, owner } = parts;
+        let AdminParts { node, tokens, authorize, tail, usage, beside, owner } = parts;
         Self(Arc::new(Shared {
             node,
             tokens,
             authorize,
             tail,
+            usage,
             beside,
             wrong: Limiter::new(WRONG_TOKENS, PEERS_MAX),
+            turn: tokio::sync::Mutex::default(),
             once: Arc::default(),
-            uploads: Semaphore::new(UPLOADS_MAX),
+            uploads: Places::new(UPLOADS_MAX, TENANT_UPLOADS_MAX),
             state: watch::Sender::new(State::Starting),
             not_served: Mutex::default(),
             began: Instant::now(),
@@ -137,6 +151,11 @@ impl Admin {
         &self.0.wrong
     }
 
+    /// Waits for the turn of one who presents a token from where too many were wrong: first come, first served.
+    pub(crate) async fn turn(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.0.turn.lock().await
+    }
+
     /// Nanoseconds since it began, for rates.
     pub(crate) fn now_ns(&self) -> u64 {
         u64::try_from(self.0.began.elapsed().as_nanos()).unwrap_or(u64::MAX)
@@ -155,6 +174,23 @@ impl Admin {
             return Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-NOT-READY", detail).after(1));
         }
         Ok(Permit { admin: self.clone(), caller: caller.clone() })
+    }
+
+    /// The same for one application of the tenant that is asked for, and which one that is. Nothing else may be asked.
+    ///
+    /// # Errors
+    /// As [`Admin::permit`]; or something else was asked.
+    pub(crate) fn permit_application(
+        &self,
+        caller: &Caller,
+        action: Action,
+        application: String,
+        mut asked: Asked,
+    ) -> Result<(Permit, ApplicationKey), Problem> {
+        let tenant = asked.tenant(caller)?;
+        asked.end()?;
+        let permit = self.permit(caller, action, &Resource::application(&tenant, &application))?;
+        Ok((permit, ApplicationKey { tenant, application }))
     }
 }
 
@@ -181,6 +217,11 @@ impl Permit {
         &self.admin.0.tail
     }
 
+    /// The record of what plugins used.
+    pub(crate) fn usage(&self) -> Option<&Arc<dyn UsageLedger>> {
+        self.admin.0.usage.as_ref()
+    }
+
     pub(crate) fn once(&self) -> &Arc<Once> {
         &self.admin.0.once
     }
@@ -199,13 +240,16 @@ impl Permit {
         self.admin.0.not_served.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A place for an upload.
+    /// A place for an upload of this tenant's.
     ///
     /// # Errors
-    /// All are taken.
-    pub(crate) fn upload(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {
-        let busy = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-BUSY", "too many components are being uploaded").after(1);
-        self.admin.0.uploads.try_acquire().map_err(busy)
+    /// All are taken, or all that one tenant may have.
+    pub(crate) fn upload(&self, tenant: &str) -> Result<Place, Problem> {
+        let busy = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-BUSY", detail).after(1);
+        self.admin.0.uploads.take(Some(tenant)).map_err(|none| match none {
+            NoPlace::All => busy("too many components are being uploaded"),
+            NoPlace::Tenant => busy("too many components of this tenant are being uploaded"),
+        })
     }
 
     /// Whether it still holds: the seam is asked again, and a token is looked at again. For what lasts.

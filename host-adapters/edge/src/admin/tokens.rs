@@ -134,7 +134,7 @@ pub(crate) async fn issue_one(
     .await
 }
 
-/// Takes a token back, for ever. The first time counts. `tokens:write`
+/// Takes a token back, for ever, with all that were issued with it and with those. The first time counts. `tokens:write`
 #[utoipa::path(
     delete, path = "/v1/tokens/{id}", operation_id = "revoke-token", tag = "tokens", security(("token" = [])),
     params(

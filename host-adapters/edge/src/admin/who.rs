@@ -1,7 +1,8 @@
 //! Who asks: the user whose socket it is, or the bearer of a token.
 //!
-//! Easily got wrong: a token that is presented counts, also on the socket where none is needed, so that what it is good for can be tried out. And a peer
-//! that presented too many wrong ones is not looked at for a while, whatever it presents: that costs nothing, so guessing costs us nothing.
+//! Easily got wrong: a token that is presented counts, also on the socket where none is needed, so that what it is good for can be tried out. And whoever shares
+//! an address with one who guesses is let in all the same: what comes from where too many were wrong is looked at one after the other, so that guessing takes
+//! at most one look at a time from the rest, and only what is wrong is told to wait.
 
 use std::net::IpAddr;
 
@@ -44,7 +45,7 @@ impl FromRequestParts<Admin> for Caller {
 /// Finds out.
 ///
 /// # Errors
-/// Nobody that is known, or too many wrong tokens from there.
+/// Nobody that is known; after too many wrong tokens from there that is told in other words.
 pub(crate) async fn who(admin: &Admin, peer: Peer, headers: &HeaderMap) -> Result<Caller, Problem> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
     let Some(first) = values.next() else {
@@ -57,29 +58,35 @@ pub(crate) async fn who(admin: &Admin, peer: Peer, headers: &HeaderMap) -> Resul
         Peer::Remote(address) => Some(address),
         Peer::Local(_) => None,
     };
-    if let Some(seconds) = admin.wrong_tokens().spent(client, admin.now_ns()) {
-        let detail = "too many tokens from here were wrong";
-        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "E-AUTH-RATE", detail).after(seconds));
-    }
     let text = first.to_str().ok().filter(|_| values.next().is_none()).and_then(bearer);
     let presented = text.and_then(Presented::parse);
     let found = match &presented {
         None => None,
-        Some(presented) => match admin.tokens_to_know_by().token(presented.id()).await {
-            Ok(found) => found,
-            // A row that somebody else wrote is no token.
-            Err(TokensError::Changed { .. }) => None,
-            Err(error) => return Err(error.into()),
-        },
+        Some(presented) => {
+            let _turn = match admin.wrong_tokens().spent(client, admin.now_ns()) {
+                Some(_) => Some(admin.turn().await),
+                None => None,
+            };
+            match admin.tokens_to_know_by().token(presented.id()).await {
+                Ok(found) => found,
+                // A row that somebody else wrote is no token.
+                Err(TokensError::Changed { .. }) => None,
+                Err(error) => return Err(error.into()),
+            }
+        }
     };
     match authenticate(presented.as_ref(), found.as_ref(), now_ms()) {
         Ok(principal) => Ok(Caller { principal, token: found.map(|token| token.id) }),
-        Err(why) => {
-            if why == AuthenticationFailed::Unknown {
-                admin.wrong_tokens().decide(client, admin.now_ns());
+        // The same for an id that nobody has and for one with another secret.
+        Err(AuthenticationFailed::Unknown) => {
+            let wrong = admin.wrong_tokens().decide(client, admin.now_ns());
+            if wrong.is_allowed {
+                return Err(Problem::stranger(AuthenticationFailed::Unknown));
             }
-            Err(Problem::stranger(why))
+            let detail = "too many tokens from here were wrong, as this one is";
+            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "E-AUTH-RATE", detail).after(wrong.reset_s))
         }
+        Err(why) => Err(Problem::stranger(why)),
     }
 }
 

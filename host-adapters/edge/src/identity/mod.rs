@@ -60,7 +60,7 @@ pub enum Unidentified {
     Expired,
     /// It is known who asks, and that these scopes are needed of which one is missing. Joined by blanks.
     Scope(String),
-    /// It cannot be decided now, and why: for the operator.
+    /// It cannot be decided now, and why: for the operator of the server, and for none of its tenants.
     Unavailable(String),
 }
 
@@ -77,7 +77,7 @@ impl Unidentified {
     }
 }
 
-/// For the operator.
+/// For whoever operates the application. Why it cannot be decided is not in it: that may name what is the server's own.
 impl fmt::Display for Unidentified {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -85,7 +85,7 @@ impl fmt::Display for Unidentified {
             Self::Invalid(why) => write!(f, "the token is not taken: {why}"),
             Self::Expired => f.write_str("the token has expired"),
             Self::Scope(needed) => write!(f, "the token lacks one of the scopes `{needed}`"),
-            Self::Unavailable(why) => write!(f, "it cannot be decided who asks: {why}"),
+            Self::Unavailable(_) => f.write_str("it cannot be decided who asks"),
         }
     }
 }

@@ -115,30 +115,27 @@ const NUMBERS: [Number; 13] = [
 ];
 
 fn plugins(node: &Node, text: &mut Text) {
-    let live = node.live();
-    let mut usages: BTreeMap<(String, String), Usage> = BTreeMap::new();
-    for usage in node.runtime().usage() {
-        usages.insert((usage.subject.tenant.clone(), usage.subject.instance.clone()), usage);
-    }
-    let mut all: Vec<(&str, &str, &str, &Usage)> = Vec::new();
-    for serving in live.serving.values() {
-        for (name, mount) in serving.all_mounts().into_values() {
-            if let Some(usage) = usages.get(&(serving.key.tenant.clone(), mount.label.clone())) {
-                all.push((&serving.key.tenant, &serving.key.application, name, usage));
-            }
-        }
+    let used = node.used();
+    // Two deployments that share the requests may each have a plugin of one name: a series is told once.
+    let mut all: BTreeMap<(&str, &str, &str), Vec<&Usage>> = BTreeMap::new();
+    for one in used.each() {
+        all.entry((&one.application.tenant, &one.application.application, one.name)).or_default().push(one.usage);
     }
     let untold = all.len().saturating_sub(SERIES_MAX);
-    all.truncate(SERIES_MAX);
     for (name, kind, help, value) in NUMBERS {
         text.family(name, kind, help);
-        for (tenant, application, plugin, usage) in &all {
-            text.sample(name, &[("tenant", tenant), ("application", application), ("plugin", plugin)], value(usage));
+        for ((tenant, application, plugin), usages) in all.iter().take(SERIES_MAX) {
+            let sum: u64 = usages.iter().map(|usage| value(usage)).sum();
+            text.sample(name, &[("tenant", tenant), ("application", application), ("plugin", plugin)], sum);
         }
     }
     text.family("plugwork_plugin_host_calls_total", "counter", "Calls into the host, by family of interfaces.");
-    for (tenant, application, plugin, usage) in &all {
-        for (interface, calls) in &usage.host_calls_by_interface {
+    for ((tenant, application, plugin), usages) in all.iter().take(SERIES_MAX) {
+        let mut by_interface: BTreeMap<&str, u64> = BTreeMap::new();
+        for (interface, calls) in usages.iter().flat_map(|usage| &usage.host_calls_by_interface) {
+            *by_interface.entry(interface).or_default() += calls;
+        }
+        for (interface, calls) in by_interface {
             let labels = [("tenant", *tenant), ("application", application), ("plugin", plugin), ("interface", interface)];
             text.sample("plugwork_plugin_host_calls_total", &labels, calls);
         }

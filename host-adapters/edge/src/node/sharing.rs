@@ -7,7 +7,8 @@ use plugwork_core::Digest;
 use plugwork_core::application::Application;
 use plugwork_core::deployment::{ApplicationKey, Current, Deployment};
 
-use super::{DeployError, Node, Prepared};
+use super::preparing::Prepared;
+use super::{DeployError, Node};
 use crate::finding::issue;
 use crate::live::{Older, Serving};
 use crate::mount::Mounts;

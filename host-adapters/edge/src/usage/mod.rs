@@ -5,11 +5,9 @@
 
 mod books;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use plugwork::Usage;
 use plugwork_core::metering::{HOUR_MS, UsageLedger};
 use plugwork_core::record::RecordsError;
 use tokio::sync::oneshot;
@@ -18,7 +16,6 @@ use tokio::time::Instant;
 
 pub(crate) use books::{Books, Reading};
 
-use crate::live::Serving;
 use crate::mount::Mount;
 use crate::node::Node;
 
@@ -94,24 +91,17 @@ async fn keep(node: &Node, ledger: &dyn UsageLedger) -> Result<(), RecordsError>
 
 /// Reads every plugin that is served.
 fn look(node: &Node) {
-    let live = node.live();
-    let usages = node.runtime().usage();
-    let usages: HashMap<(&str, &str), &Usage> =
-        usages.iter().map(|usage| ((usage.subject.tenant.as_str(), usage.subject.instance.as_str()), usage)).collect();
-    let mounts = live.serving.values().flat_map(Serving::all_mounts);
-    let own =
-        mounts.filter_map(|(_, (_, mount))| Some(Reading::new(mount, usages.get(&(mount.key.tenant.as_str(), mount.label.as_str()))?)));
-    let readings: Vec<Reading> = own.collect();
+    let readings: Vec<Reading> = node.used().each().map(|used| Reading::new(used.mount, used.usage)).collect();
     node.books().enter(hour(), Instant::now().into_std(), &readings);
 }
 
-/// Reads a plugin that ends now.
-pub(crate) fn last_look(node: &Node, mount: &Mount) {
-    let usages = node.runtime().usage();
-    let own = usages.iter().find(|usage| usage.subject.instance == mount.label && usage.subject.tenant == mount.key.tenant);
-    let reading: Vec<Reading> = own.map(|usage| Reading::new(mount, usage)).into_iter().collect();
+/// Reads a plugin that ends now. `goes_on`: another one is served under its name, whose amounts are entered with those of this one.
+pub(crate) fn last_look(node: &Node, mount: &Mount, goes_on: bool) {
+    let reading: Vec<Reading> = node.used().of(mount).map(|usage| Reading::new(mount, usage)).into_iter().collect();
     node.books().enter(hour(), Instant::now().into_std(), &reading);
-    node.books().close(&mount.key.tenant, &mount.label);
+    if !goes_on {
+        node.books().close(&mount.key.tenant, &mount.label);
+    }
 }
 
 fn hour() -> u64 {

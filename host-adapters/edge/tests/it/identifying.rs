@@ -199,6 +199,11 @@ async fn keys_are_fetched_from_where_the_issuer_publishes_them() {
     let told = with_token(&stage, "/p", &token).await;
     assert_eq!((told.status, told.code().as_str()), (503, "E-HTTP-IDENTITY-UNAVAILABLE"));
     assert!(!told.body.contains("127.0.0.1"), "{told:?}");
+    // Where keys are fetched is the server's business: its own log has it, and no tenant's tail.
+    until("it is in the log", || !stage.log.lock().unwrap().is_empty()).await;
+    let access = stage.log.lock().unwrap()[0].clone();
+    assert!(access.error.as_ref().is_some_and(|error| !error.contains("127.0.0.1")), "{access:?}");
+    assert!(access.reason.as_ref().is_some_and(|reason| reason.contains("127.0.0.1")), "{access:?}");
     // Answers that are none: a redirect, an error, too many bytes, no set.
     let set = json!({ "keys": [signer.jwk()] }).to_string();
     let long = format!("{{\"keys\":[],\"x\":\"{}\"}}", "a".repeat(300_000));

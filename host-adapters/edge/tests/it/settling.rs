@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use plugwork_core::deployment::{
     ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Memory, Move, Pending, Rollback, Unreadable,
 };
+use plugwork_core::metering::{UsageLedger, UsageQuery};
 use plugwork_core::record::RecordsError;
 use plugwork_edge::DeployError;
 
@@ -165,4 +166,46 @@ async fn what_is_served_is_what_is_on_record_also_where_the_record_was_told_as_l
     assert_eq!(stage.ask("POST", "/e", "a").await.status, 200, "until then the old one is served");
     let ended = || stage.runtime.installations().iter().filter(|one| one.state().to_string().contains("active")).count() == 1;
     until("what came to nothing is ended", ended).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployment_that_came_to_nothing_leaves_what_was_stopped_as_it_was() {
+    let stage = Stage::serving(settings(), &[("/q", "")]).await;
+    let ledger = Arc::new(plugwork_core::metering::Memory::default());
+    let metering = plugwork_edge::Metering::start(&stage.node, ledger.clone());
+    let requests = async || {
+        metering.keep().await.unwrap();
+        ledger.usage(UsageQuery::default()).await.unwrap().iter().map(|row| row.sum.requests).sum::<u64>()
+    };
+    assert_eq!(stage.get("/q").await.status, 200);
+    let guest = stage.runtime.installations().remove(0);
+    guest.disable("test", "for a while").await.unwrap();
+    assert_eq!(stage.get("/q").await.status, 503);
+    assert!(matches!(deploy_with_garbage(&stage, &with_garbage()).await, DeployError::Findings(_)));
+    assert_eq!((stage.get("/q").await.status, stage.active()), (503, 0), "it is stopped");
+    assert!(guest.state().to_string().contains("installed"), "{}", guest.state());
+    guest.enable("test").await.unwrap();
+    for _ in 0..3 {
+        assert_eq!(stage.get("/q").await.status, 200, "and whoever starts it again has it again");
+    }
+    until("the last answer is over", || stage.log.lock().unwrap().len() == 6).await;
+    assert_eq!(requests().await, 6, "each request is counted, and none twice");
+    // It is known by its name again: deployed with success it is what is served, and ended with that.
+    stage.deploy(&application(&[("/q", ""), ("/e", "")]), Expected::Number(1)).await.unwrap();
+    assert_eq!((stage.ask("POST", "/e", "a").await.status, stage.active()), (200, 1));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployment_that_came_to_nothing_leaves_no_consent_to_what_was_revoked() {
+    let stage = Stage::serving(settings(), &[("/q", "")]).await;
+    revoke_the_guest(&stage).await;
+    let guest = stage.runtime.installations().remove(0);
+    let before = guest.state().to_string();
+    assert!(matches!(deploy_with_garbage(&stage, &with_garbage()).await, DeployError::Findings(_)));
+    assert_eq!((stage.get("/q").await.status, stage.active()), (503, 0));
+    assert_eq!(guest.state().to_string(), before);
+    assert!(guest.enable("test").await.is_err(), "nobody consented to it");
+    assert_eq!((stage.get("/q").await.status, stage.active()), (503, 0));
+    stage.deploy(&application(&[("/q", ""), ("/e", "")]), Expected::Number(1)).await.unwrap();
+    assert_eq!(stage.get("/q").await.status, 200, "whoever deploys it does");
 }

@@ -1,6 +1,7 @@
 //! One change inside a transaction: what it decides, it decides on what it reads there, so that of two that race one sees the other.
 
-use plugwork_core::authorize::{Revocation, Token, TokenId, TokensError};
+use futures::TryStreamExt as _;
+use plugwork_core::authorize::{Revocation, Token, TokenId, TokensError, issued_with};
 use plugwork_core::deployment::{Current, Deployment, DeploymentsError, Draft, Expected, Move, Moved, Rollback, next_number};
 use plugwork_core::metering::UsageHour;
 use plugwork_core::record::RecordsError;
@@ -158,17 +159,47 @@ async fn add(rows: &Rows, connection: &mut SqliteConnection, token: Token) -> Re
     if found(rows, connection, &token.id).await?.is_some() {
         return Err(TokensError::Exists { id: token.id });
     }
+    // Looked at where nothing comes between: a token that is taken back must not leave one behind that was just being issued with it.
+    if let Some(issuer) = token.issuer() {
+        TokensError::unless_it_stands(&issuer, found(rows, connection, &issuer).await?.as_ref())?;
+    }
     put(rows, connection, &token).await?;
     Ok(token)
 }
 
 async fn revoke(rows: &Rows, connection: &mut SqliteConnection, id: &TokenId, revocation: Revocation) -> Result<Token, TokensError> {
-    let mut token = found(rows, connection, id).await?.ok_or_else(|| TokensError::Unknown { id: id.clone() })?;
+    let token = found(rows, connection, id).await?.ok_or_else(|| TokensError::Unknown { id: id.clone() })?;
+    let issued = issued_with(id, issuers(rows, connection).await?);
+    let token = revoke_one(rows, connection, token, &revocation).await?;
+    for id in issued {
+        if let Some(token) = found(rows, connection, &id).await? {
+            revoke_one(rows, connection, token, &revocation).await?;
+        }
+    }
+    Ok(token)
+}
+
+async fn revoke_one(
+    rows: &Rows,
+    connection: &mut SqliteConnection,
+    mut token: Token,
+    revocation: &Revocation,
+) -> Result<Token, TokensError> {
     if token.revoked.is_none() {
-        token.revoked = Some(revocation);
+        token.revoked = Some(revocation.clone());
         put(rows, connection, &token).await?;
     }
     Ok(token)
+}
+
+/// Every token that was issued with another one, and that one. What cannot be read opens nothing, and must not stand in the way.
+async fn issuers(rows: &Rows, connection: &mut SqliteConnection) -> Result<Vec<(TokenId, TokenId)>, TokensError> {
+    let mut all = sqlx::query("SELECT * FROM token").fetch(connection);
+    let mut issuers = Vec::new();
+    while let Some(row) = all.try_next().await.map_err(|error| failed(rows, &error))? {
+        issuers.extend(rows.token(&row).ok().and_then(|token| Some((token.id.clone(), token.issuer()?))));
+    }
+    Ok(issuers)
 }
 
 async fn put(rows: &Rows, connection: &mut SqliteConnection, token: &Token) -> Result<(), TokensError> {

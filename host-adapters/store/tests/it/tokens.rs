@@ -29,6 +29,8 @@ where
     an_id_is_used_once(&*make().await).await;
     a_revocation_is_for_ever_and_the_first_one_stays(&*make().await).await;
     pages_go_by_id_and_show_one_tenant_only(&*make().await).await;
+    what_was_issued_with_a_token_goes_with_it(&*make().await).await;
+    nothing_is_issued_with_a_token_that_was_taken_back(&*make().await).await;
 }
 
 #[tokio::test]
@@ -75,6 +77,46 @@ async fn a_revocation_is_for_ever_and_the_first_one_stays(tokens: &impl Tokens) 
     assert_eq!(found, Some(Token { revoked: Some(revocation("bob")), ..kept.clone() }));
     assert_eq!(authenticate(Presented::parse(text.reveal()).as_ref(), found.as_ref(), AT_MS), Err(AuthenticationFailed::Revoked));
     assert_eq!(tokens.add_token(kept.clone()).await, Err(TokensError::Exists { id: kept.id }));
+}
+
+/// A token that was issued with another one.
+fn issued(id: u16, issuer: u16) -> Token {
+    let issuer = token(issuer, None).0.id;
+    Token { created_by: format!("token:{issuer}"), ..token(id, Some("a")).0 }
+}
+
+async fn what_was_issued_with_a_token_goes_with_it(tokens: &impl Tokens) {
+    tokens.add_token(token(1, Some("a")).0).await.unwrap();
+    for (id, issuer) in [(2, 1), (3, 2), (4, 2), (5, 1)] {
+        tokens.add_token(issued(id, issuer)).await.unwrap();
+    }
+    tokens.add_token(token(6, Some("a")).0).await.unwrap();
+    let by = async || {
+        let all = tokens.tokens(None, None, 9).await.unwrap();
+        all.iter().map(|one| one.revoked.as_ref().map(|revoked| revoked.by.clone()).unwrap_or_default()).collect::<Vec<_>>()
+    };
+    tokens.revoke_token(&issued(4, 2).id, revocation("bob")).await.unwrap();
+    assert_eq!(by().await, ["", "", "", "bob", "", ""]);
+    let revoked = tokens.revoke_token(&issued(2, 1).id, revocation("eve")).await.unwrap();
+    assert_eq!((revoked.id, revoked.revoked), (issued(2, 1).id, Some(revocation("eve"))));
+    assert_eq!(by().await, ["", "eve", "eve", "bob", "", ""], "the first revocation of each stays");
+    tokens.revoke_token(&token(1, None).0.id, revocation("ana")).await.unwrap();
+    assert_eq!(by().await, ["ana", "eve", "eve", "bob", "ana", ""], "and what nobody issued with it");
+}
+
+async fn nothing_is_issued_with_a_token_that_was_taken_back(tokens: &impl Tokens) {
+    let (kept, _) = token(1, Some("a"));
+    tokens.add_token(kept.clone()).await.unwrap();
+    // At once: whichever is first, nothing is left that opens anything.
+    let adds = futures::future::join_all((2..34).map(|id| tokens.add_token(issued(id, 1))));
+    let (added, revoked) = futures::future::join(adds, tokens.revoke_token(&kept.id, revocation("bob"))).await;
+    revoked.unwrap();
+    for refused in added.into_iter().filter_map(Result::err) {
+        assert_eq!(refused, TokensError::Revoked { id: kept.id.clone() });
+    }
+    assert!(tokens.tokens(None, None, 99).await.unwrap().iter().all(|one| one.revoked.is_some()));
+    assert_eq!(tokens.add_token(issued(40, 1)).await, Err(TokensError::Revoked { id: kept.id }));
+    assert_eq!(tokens.add_token(issued(41, 50)).await, Err(TokensError::Unknown { id: token(50, None).0.id }));
 }
 
 async fn pages_go_by_id_and_show_one_tenant_only(tokens: &impl Tokens) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{PAGE_TOKENS_MAX, Pending, Revocation, Token, TokenId, Tokens, TokensError};
+use super::{PAGE_TOKENS_MAX, Pending, Revocation, Token, TokenId, Tokens, TokensError, issued_with};
 
 /// The same contract as the durable one, without the durability.
 #[derive(Default)]
@@ -15,7 +15,7 @@ impl MemoryTokens {
         Self::default()
     }
 
-    /// A panic elsewhere leaves it whole: each change is one assignment.
+    /// A panic elsewhere leaves it whole: nothing that a change does can panic between its assignments.
     fn kept(&self) -> MutexGuard<'_, BTreeMap<TokenId, Token>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -24,6 +24,9 @@ impl MemoryTokens {
         let mut kept = self.kept();
         if kept.contains_key(&token.id) {
             return Err(TokensError::Exists { id: token.id });
+        }
+        if let Some(issuer) = token.issuer() {
+            TokensError::unless_it_stands(&issuer, kept.get(&issuer))?;
         }
         kept.insert(token.id.clone(), token);
         Ok(())
@@ -36,8 +39,15 @@ impl MemoryTokens {
         }
         let mut kept = self.kept();
         let token = kept.get_mut(id).ok_or_else(|| TokensError::Unknown { id: id.clone() })?;
-        token.revoked.get_or_insert(revocation);
-        Ok(token.clone())
+        token.revoked.get_or_insert_with(|| revocation.clone());
+        let revoked = token.clone();
+        let issued = issued_with(id, kept.values().filter_map(|token| Some((token.id.clone(), token.issuer()?))));
+        for id in issued {
+            if let Some(token) = kept.get_mut(&id) {
+                token.revoked.get_or_insert_with(|| revocation.clone());
+            }
+        }
+        Ok(revoked)
     }
 }
 

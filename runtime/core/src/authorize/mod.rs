@@ -7,6 +7,8 @@
 mod action;
 mod engine;
 #[cfg(feature = "records")]
+mod issued;
+#[cfg(feature = "records")]
 mod memory;
 #[cfg(feature = "records")]
 mod token;
@@ -15,6 +17,8 @@ mod tokens;
 
 pub use action::{Action, NotAnAction};
 pub use engine::{Scopes, decide_issue};
+#[cfg(feature = "records")]
+pub use issued::issued_with;
 #[cfg(feature = "records")]
 pub use memory::MemoryTokens;
 #[cfg(feature = "records")]

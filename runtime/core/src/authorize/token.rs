@@ -280,7 +280,7 @@ pub fn authenticate(presented: Option<&Presented>, found: Option<&Token>, at_ms:
     if at_ms >= token.expires_ms {
         return Err(AuthenticationFailed::Expired);
     }
-    Ok(Principal { name: format!("token:{}", token.id), scope: token.scope.clone(), expires_ms: Some(token.expires_ms) })
+    Ok(Principal { name: Principal::bearer_of(&token.id), scope: token.scope.clone(), expires_ms: Some(token.expires_ms) })
 }
 
 fn hash(secret: &[u8; 32]) -> Digest {

@@ -18,7 +18,8 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, TokensError>> + 
 ///
 /// Every implementation passes the contract suite in `host-adapters/store/tests/it/tokens.rs`.
 pub trait Tokens: Send + Sync + 'static {
-    /// Keeps a new token; durable when it resolves. One with the id of another is [`TokensError::Exists`].
+    /// Keeps a new token; durable when it resolves. One with the id of another is [`TokensError::Exists`]; one whose issuer was taken back meanwhile is
+    /// [`TokensError::Revoked`], and one whose issuer is not there [`TokensError::Unknown`].
     fn add_token(&self, token: Token) -> Pending<'_, ()>;
 
     /// One token, also where it expired or was revoked.
@@ -31,7 +32,8 @@ pub trait Tokens: Send + Sync + 'static {
     /// Why a token could not be read, of those that [`Tokens::tokens`] leaves out; at most [`PAGE_TOKENS_MAX`]. They open nothing.
     fn unreadable_tokens(&self, tenant: Option<&str>) -> Pending<'_, Vec<TokensError>>;
 
-    /// Takes a token back for ever and gives it as it is then. The first revocation stays.
+    /// Takes a token back for ever, with all that were issued with it and with those, in one write; gives it as it is then. The first revocation of each
+    /// stays.
     fn revoke_token(&self, id: &TokenId, revocation: Revocation) -> Pending<'_, Token>;
 }
 
@@ -49,6 +51,11 @@ pub enum TokensError {
         /// The id.
         id: TokenId,
     },
+    /// The token that a new one was issued with was taken back; nothing was kept.
+    Revoked {
+        /// The id of the issuing one.
+        id: TokenId,
+    },
     /// The words of a revocation are wrong; nothing was changed.
     Invalid(Vec<Issue>),
     /// A row is not what this node wrote.
@@ -60,11 +67,26 @@ pub enum TokensError {
     Records(RecordsError),
 }
 
+impl TokensError {
+    /// Whether a token that issues another one may still: `found` is its record.
+    ///
+    /// # Errors
+    /// It is not there, or was taken back.
+    pub fn unless_it_stands(id: &TokenId, found: Option<&Token>) -> Result<(), Self> {
+        match found {
+            None => Err(Self::Unknown { id: id.clone() }),
+            Some(token) if token.revoked.is_some() => Err(Self::Revoked { id: id.clone() }),
+            Some(_) => Ok(()),
+        }
+    }
+}
+
 impl fmt::Display for TokensError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exists { id } => write!(f, "there is a token `{id}` already"),
             Self::Unknown { id } => write!(f, "there is no token `{id}`"),
+            Self::Revoked { id } => write!(f, "the token `{id}` was revoked, and issues none"),
             Self::Invalid(issues) => {
                 f.write_str("the token cannot be revoked:")?;
                 issues.iter().try_for_each(|issue| write!(f, "\n  {issue}"))

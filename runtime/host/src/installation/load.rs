@@ -237,7 +237,9 @@ impl Member {
         };
         let settings = self.settings.load_full();
         let configuration = serde_json::Value::Object(settings.configuration.clone());
-        let offer = runtime.offer(&source).await?.tenant(&subject.tenant).instance(&subject.instance).configuration(configuration);
+        // What has no manifest is called as it was when it was accepted: which file it is its digest says.
+        let offer = runtime.offer(&source).await?.unless_named(subject.package.clone());
+        let offer = offer.tenant(&subject.tenant).instance(&subject.instance).configuration(configuration);
         if offer.subject() != &**subject {
             let message = format!("the file of `{}` says that it is `{}`", self.name, offer.subject());
             return Err(Error::new(ErrorKind::Manifest, message).of(subject));

@@ -10,9 +10,9 @@ mod usage;
 
 pub use application::{ApplicationWords, PluginWords, RouteWords};
 pub use deployment::{CurrentWords, DeployWords, DeploymentTextWords, DeploymentWords, RollbackWords};
-pub use server::{ComponentWords, LimitsWords, ServerWords};
+pub use server::{ComponentWords, KeptComponentWords, LimitsWords, NamingWords, ServerWords};
 pub use token::{IssueWords, IssuedWords, RevocationWords, TokenWords};
-pub use usage::UsageWords;
+pub use usage::{UsageHourWords, UsageWords};
 
 use plugwork_core::Issue;
 use serde::{Deserialize, Serialize};

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::node::Naming;
 use crate::settings::Settings;
 
 /// The server.
@@ -45,6 +46,9 @@ pub struct LimitsWords {
     pub plugin_queue_max: u64,
     /// How long one of them waits. Milliseconds.
     pub plugin_queue_ms: u64,
+    /// Components of one tenant, together. Bytes.
+    #[serde(default)]
+    pub tenant_component_bytes_max: u64,
     /// How long requests that began may take when the server stops. Milliseconds.
     pub drain_ms: u64,
 }
@@ -60,7 +64,47 @@ impl LimitsWords {
             plugin_requests_max: settings.plugin_requests_max as u64,
             plugin_queue_max: settings.plugin_queue_max as u64,
             plugin_queue_ms: settings.plugin_queue_ms,
+            tenant_component_bytes_max: settings.tenant_component_bytes_max,
             drain_ms: settings.drain_ms,
+        }
+    }
+}
+
+/// A component that is kept, with who names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(as = KeptComponent)]
+pub struct KeptComponentWords {
+    /// `sha256:` and 64 digits.
+    pub digest: String,
+    /// How many.
+    pub bytes: u64,
+    /// The applications that name it; none: it can be removed.
+    pub named_by: Vec<NamingWords>,
+}
+
+/// How an application names a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(as = Naming)]
+pub struct NamingWords {
+    /// Which.
+    pub application: String,
+    /// So many of its deployments do.
+    pub deployments: u64,
+    /// The latest of them.
+    pub latest: u64,
+    /// Whether one of them is current, or shares the requests with what is; where none is it can be removed as `old`.
+    pub needed: bool,
+}
+
+impl NamingWords {
+    pub(crate) fn of(application: &str, naming: &Naming) -> Self {
+        Self {
+            application: application.to_owned(),
+            deployments: naming.numbers.len() as u64,
+            latest: naming.numbers.last().copied().unwrap_or_default(),
+            needed: !naming.needed.is_empty(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use http::Method;
 use plugwork_core::Digest;
-use plugwork_core::authorize::Action;
+use plugwork_core::authorize::{Action, Presented};
 use serde_json::{Value, json};
 
 use super::desk::{Desk, put, request, send, wish};
@@ -164,6 +164,25 @@ async fn a_token_is_shown_once_opens_what_it_should_and_is_taken_back() {
         assert_eq!((told.status, told.code().as_str()), (422, "E-ADMIN-TOKEN-TERMS"), "{wish}");
     }
     assert_eq!(desk.post("/v1/tokens", json!({ "actions": ["everything"], "lifetime-seconds": 60 })).await.code(), "E-ADMIN-REQUEST");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_issued_with_a_token_opens_nothing_once_that_was_taken_back() {
+    let desk = Desk::with_shop().await;
+    let mut tokens = vec![desk.token(Some("default"), None, &[Action::TokensWrite, Action::DeploymentsRead]).await];
+    for lifetime in [600, 60] {
+        let wish = json!({ "actions": ["tokens:write", "deployments:read"], "lifetime-seconds": lifetime });
+        let told = desk.as_bearer(tokens.last().unwrap(), Method::POST, "/v1/tokens", Some(wish)).await.json();
+        tokens.push(told["secret"].as_str().unwrap().to_owned());
+    }
+    let other = desk.token(Some("default"), None, &[Action::DeploymentsRead]).await;
+    let first = Presented::parse(&tokens[0]).unwrap().id().clone();
+    assert_eq!(desk.as_bearer(&tokens[2], Method::GET, SHOP, None).await.status, 200);
+    assert_eq!(desk.ask(Method::DELETE, &format!("/v1/tokens/{first}"), None).await.status, 200);
+    for token in &tokens {
+        assert_eq!(desk.as_bearer(token, Method::GET, SHOP, None).await.code(), "E-AUTH-REVOKED");
+    }
+    assert_eq!(desk.as_bearer(&other, Method::GET, SHOP, None).await.status, 200);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

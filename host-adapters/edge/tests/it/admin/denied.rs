@@ -15,7 +15,7 @@ use super::desk::{Desk, HOUR_MS, now_ms, request, send, wish};
 const READ: &[Action] = &[Action::DeploymentsRead];
 
 /// Everything that needs somebody to be known.
-const OPERATIONS: [(Method, &str); 13] = [
+const OPERATIONS: [(Method, &str); 15] = [
     (Method::GET, "/v1/server"),
     (Method::GET, "/v1/applications"),
     (Method::GET, "/v1/applications/shop"),
@@ -27,7 +27,9 @@ const OPERATIONS: [(Method, &str); 13] = [
     (Method::POST, "/v1/tokens"),
     (Method::GET, "/v1/tokens/0011223344556677"),
     (Method::DELETE, "/v1/tokens/0011223344556677"),
+    (Method::GET, "/v1/components"),
     (Method::GET, "/v1/usage"),
+    (Method::GET, "/v1/usage/hours"),
     (Method::GET, "/v1/tail"),
 ];
 
@@ -40,7 +42,7 @@ async fn who_has_no_token_gets_nothing_over_the_port() {
         assert_eq!(told.header("www-authenticate"), Some("Bearer"));
     }
     let digest = plugwork_core::Digest::of(b"a");
-    for method in [Method::GET, Method::PUT] {
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
         let told = desk.remote(method, &format!("/v1/components/{digest}"), "", None).await;
         assert_eq!((told.status, told.code().as_str()), (401, "E-AUTH-TOKEN"));
     }
@@ -164,7 +166,7 @@ async fn another_engine_behind_the_seam_decides_alone() {
         let wish = if path == "/v1/tokens" { json!({ "actions": ["usage:read"], "lifetime-seconds": 60 }) } else { json!({}) };
         send(stream, &request(&method, path, "", Some(wish))).await
     };
-    for (method, path) in OPERATIONS.into_iter().filter(|(_, path)| *path != "/v1/usage") {
+    for (method, path) in OPERATIONS.into_iter().filter(|(_, path)| !path.starts_with("/v1/usage")) {
         let told = ask(method.clone(), path).await;
         assert_eq!((told.status, told.code().as_str()), (403, "E-TEST-ONLOOKER"), "{method} {path}");
     }
@@ -267,11 +269,23 @@ async fn a_token_guessed_a_hundred_thousand_times_is_not_found_and_costs_little(
     }
     assert_eq!(counts.keys().collect::<Vec<_>>(), ["401", "429"], "{counts:?}");
     assert_eq!(counts.values().sum::<u32>(), GUESSES);
-    assert!(counts["401"] <= 20 + began.elapsed().as_secs() as u32, "only some are looked at: {counts:?}");
+    assert!(counts["401"] <= 20 + began.elapsed().as_secs() as u32, "only so many in a minute: {counts:?}");
     assert!(began.elapsed() < Duration::from_secs(300), "{:?}", began.elapsed());
-    // Whoever shares the address waits too; the owner's socket does not.
+    // Whoever has a token and shares the address is let in; who has none, or only the id of one, is told to wait, and nothing of which it is.
     let told = desk.as_bearer(&token, Method::GET, "/v1/server", None).await;
-    assert_eq!((told.status, told.code().as_str()), (429, "E-AUTH-RATE"));
-    assert!(told.header("retry-after").is_some());
+    assert_eq!(told.status, 200, "{told:?}");
+    for wrong in [format!("plugwork_{id}_{}", "0".repeat(64)), format!("plugwork_{}_{}", "0".repeat(16), "0".repeat(64)), "none".to_owned()]
+    {
+        let told = desk.as_bearer(&wrong, Method::GET, "/v1/server", None).await;
+        assert_eq!((told.status, told.code().as_str()), (429, "E-AUTH-RATE"));
+        assert!(told.header("retry-after").is_some());
+    }
+    assert_eq!(desk.as_bearer(&token, Method::GET, "/v1/server", None).await.status, 200, "as often as it comes");
+    let over = desk.token_until(None, None, READ, now_ms() - 2 * HOUR_MS, HOUR_MS).await;
+    assert_eq!(
+        desk.as_bearer(&over, Method::GET, "/v1/server", None).await.code(),
+        "E-AUTH-EXPIRED",
+        "who has the secret is told what is wrong"
+    );
     assert_eq!(desk.get("/v1/server").await.status, 200);
 }

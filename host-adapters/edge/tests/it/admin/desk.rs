@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::Method;
 use plugwork_core::Digest;
 use plugwork_core::authorize::{Action, MemoryTokens, Scope, Terms, Token, Tokens};
+use plugwork_core::metering;
 use plugwork_edge::admin::{Admin, AdminParts, AdminServer, SOCKET};
 use serde_json::{Value, json};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -29,6 +30,7 @@ pub(crate) struct Desk {
     pub(crate) stage: Stage,
     pub(crate) admin: Admin,
     pub(crate) tokens: Arc<MemoryTokens>,
+    pub(crate) ledger: Arc<metering::Memory>,
     pub(crate) port: SocketAddr,
     stop: watch::Sender<bool>,
     running: Vec<JoinHandle<()>>,
@@ -47,7 +49,8 @@ impl Desk {
         let stage = Stage::new(settings()).await;
         let tokens = Arc::new(MemoryTokens::new());
         let parts = AdminParts::new(stage.node.clone(), tokens.clone(), stage.tail.clone());
-        let parts = AdminParts { owner: parts.owner + stranger, ..parts };
+        let ledger = Arc::new(metering::Memory::default());
+        let parts = AdminParts { owner: parts.owner + stranger, usage: Some(ledger.clone()), ..parts };
         let admin = Admin::new(parts);
         let socket = AdminServer::on_socket(&admin, stage.folder.path()).unwrap();
         let port = AdminServer::on_port(&admin, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
@@ -57,7 +60,7 @@ impl Desk {
             let mut stopped = stop.subscribe();
             tokio::spawn(server.run(async move { drop(stopped.wait_for(|stopped| *stopped).await) }))
         });
-        Self { stage, admin, tokens, port: address, stop, running: running.into() }
+        Self { stage, admin, tokens, ledger, port: address, stop, running: running.into() }
     }
 
     /// With an application `shop` at `/e`, as deployment 1.

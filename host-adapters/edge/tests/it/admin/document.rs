@@ -217,7 +217,10 @@ impl Words {
             ("plugin", texts(&["guest", "other", "/"])),
             ("status", texts(&["404", "5xx", "9xx", "1"])),
             ("limit", texts(&["1", "100", "101", "x"])),
-            ("cursor", vec!["1".to_owned(), "shop".to_owned(), id, "%00".to_owned()]),
+            ("cursor", vec!["1".to_owned(), "shop".to_owned(), id, "%00".to_owned(), "1/shop/guest".to_owned()]),
+            ("since", texts(&["0", "3600000", "x"])),
+            ("until", texts(&["1", "18446744073709551615", "-1"])),
+            ("old", texts(&["true", "false", "yes"])),
         ]);
         let good = wish("shop", &[("/e", "")], json!({}));
         let bodies = BTreeMap::from([

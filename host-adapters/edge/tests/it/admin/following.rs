@@ -64,6 +64,28 @@ async fn a_tenant_sees_no_request_of_another_and_none_that_met_no_route() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_tenant_has_not_all_places_to_follow_from() {
+    let desk = Desk::with_shop().await;
+    let own = desk.token(Some("default"), None, &[Action::LogsRead]).await;
+    let headers = format!("authorization: Bearer {own}\r\n");
+    let mut readers = Vec::new();
+    for _ in 0..4 {
+        readers.push(Reader::new(&desk, "/v1/tail", &headers).await);
+    }
+    let told = desk.as_bearer(&own, Method::GET, "/v1/tail", None).await;
+    assert_eq!((told.status, told.code().as_str()), (503, "E-ADMIN-BUSY"));
+    assert!(told.body.contains("of this tenant"), "{told:?}");
+    let stranger = desk.token(Some("acme"), None, &[Action::LogsRead]).await;
+    let mut theirs = Reader::new(&desk, "/v1/tail", &format!("authorization: Bearer {stranger}\r\n")).await;
+    desk.stage.ask("POST", "/e", "a").await;
+    for reader in &mut readers {
+        assert_eq!(reader.next().await.unwrap()["path"], "/e");
+    }
+    desk.stop().await;
+    assert_eq!(theirs.next().await, None);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_follows_is_cut_off_soon_after_their_token_was_revoked() {
     let desk = Desk::with_shop().await;
     let token = desk.token(Some("default"), None, &[Action::LogsRead]).await;

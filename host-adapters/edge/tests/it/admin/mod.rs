@@ -5,4 +5,6 @@ mod denied;
 mod desk;
 mod document;
 mod following;
+mod keeping;
 mod listening;
+mod using;
