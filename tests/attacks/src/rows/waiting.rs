@@ -167,7 +167,7 @@ fn tasks() -> Vec<Variant> {
         called("of another component", Guest::whole(SPAWNS), SMALL, 0, limit()),
         called("of the host", once(sleeps), SMALL, 0, limit()),
         called("gives way for ever", later(&gives_way), SHORT, 0, Expected::deadline()),
-        called("gives way for ever after its answer", later(&gives_way_after), SHORT, 0, Expected::answer(7)),
+        called("gives way for ever after its answer", later(&gives_way_after), SMALL, 0, Expected::answer(7)),
         called("loops after its answer", later(&format!("{} {NEVER}", after("(loop $again (br $again))"))), SHORT, 0, Expected::deadline()),
     ]
 }
@@ -181,21 +181,21 @@ fn deserted() -> Vec<Variant> {
     let future = "(local.set $both (call $future)) (drop (call $read-future (call $reader (local.get $both)) (i32.const 0)))
         (call $join (call $reader (local.get $both)) (local.get $all))";
     vec![
-        called("a stream that nobody writes", waits(reader), SHORT, 0, for_ever()),
-        called("a stream that nobody reads", waits(writer), SHORT, 0, for_ever()),
-        called("a future that nobody resolves", waits(future), SHORT, 0, for_ever()),
-        called("nothing at all", waits(""), SHORT, 0, for_ever()),
+        called("a stream that nobody writes", waits(reader), SMALL, 0, for_ever()),
+        called("a stream that nobody reads", waits(writer), SMALL, 0, for_ever()),
+        called("a future that nobody resolves", waits(future), SMALL, 0, for_ever()),
+        called("nothing at all", waits(""), SMALL, 0, for_ever()),
         called(
             "its writer is dropped",
             waits(&format!("{reader} (call $drop-writer (call $writer (local.get $both)))")),
-            SHORT,
+            SMALL,
             0,
             Expected::answer(7),
         ),
         called(
             "its reader is dropped",
             waits(&format!("{writer} (call $drop-reader (call $reader (local.get $both)))")),
-            SHORT,
+            SMALL,
             0,
             Expected::answer(7),
         ),
@@ -214,7 +214,7 @@ fn backpressure() -> Vec<Variant> {
         called("raised without end", once("(loop $raise (call $more) (br $raise))"), SMALL, 0, Expected::trap("backpressure")),
         Variant::new("an instance that takes nothing more is called again", |arena| {
             Box::pin(async move {
-                let plugin = match accepted(arena, &once("(call $more)"), SHORT).await {
+                let plugin = match accepted(arena, &once("(call $more)"), SMALL).await {
                     Ok(plugin) => plugin,
                     Err(ended) => return ended,
                 };
