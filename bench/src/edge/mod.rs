@@ -45,7 +45,9 @@ impl Programs {
             plugwork: there(beside.join("plugwork"))?,
             native: there(Path::new(ROOT).join("bench/rivals/target/release/native-http"))?,
             wasmtime: there(Path::new(ROOT).join("bench/rivals/target/wasmtime/bin/wasmtime"))?,
-            workerd: there(Path::new(ROOT).join(format!("bench/rivals/workerd/node_modules/@cloudflare/workerd-linux-{WORKERD}/bin/workerd")))?,
+            workerd: there(
+                Path::new(ROOT).join(format!("bench/rivals/workerd/node_modules/@cloudflare/workerd-linux-{WORKERD}/bin/workerd")),
+            )?,
             plugins: there(plugins.to_owned())?,
         })
     }
