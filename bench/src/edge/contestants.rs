@@ -23,8 +23,7 @@ pub(super) struct Contestant {
     pub(super) server: Server,
     /// What it is started from.
     _folder: Option<Folder>,
-    pub(super) full: Vec<Load>,
-    pub(super) paced: Vec<Load>,
+    pub(super) turns: Vec<Load>,
 }
 
 /// What has to be there as long as the server is.
@@ -37,7 +36,7 @@ impl Contestant {
     fn new(name: &'static str, server: Server, folder: Option<Folder>) -> Result<Self> {
         server.ask(PATH)?;
         load(&server.address, PATH, 1, None)?;
-        Ok(Self { name, server, _folder: folder, full: Vec::new(), paced: Vec::new() })
+        Ok(Self { name, server, _folder: folder, turns: Vec::new() })
     }
 
     fn ours(name: &'static str, programs: &Programs, application: Application, arguments: &[&str]) -> Result<Self> {
@@ -47,14 +46,13 @@ impl Contestant {
 
     /// One turn with all it can answer.
     pub(super) fn turn(&mut self, seconds: u32) -> Result<()> {
-        self.full.push(load(&self.server.address, PATH, seconds, None)?);
+        self.turns.push(load(&self.server.address, PATH, seconds, None)?);
         Ok(())
     }
 
-    /// One turn with so many requests a second.
-    pub(super) fn paced_turn(&mut self, seconds: u32, per_second: f64) -> Result<()> {
-        self.paced.push(paced(&self.server.address, PATH, seconds, per_second)?);
-        Ok(())
+    /// With so many requests a second.
+    pub(super) fn paced(&self, seconds: u32, per_second: f64) -> Result<Load> {
+        paced(&self.server.address, PATH, seconds, per_second)
     }
 }
 

@@ -17,6 +17,7 @@ use anyhow::{Context, Result};
 
 use crate::ROOT;
 use crate::benchmark::Part;
+use crate::machine::Machine;
 use crate::report::Row;
 
 /// The machine as workerd's packages call it.
@@ -44,7 +45,7 @@ impl Programs {
         Ok(Self {
             plugwork: there(beside.join("plugwork"))?,
             native: there(Path::new(ROOT).join("bench/rivals/target/release/native-http"))?,
-            wasmtime: there(Path::new(ROOT).join("bench/rivals/target/wasmtime/bin/wasmtime"))?,
+            wasmtime: there(Path::new(ROOT).join(format!("bench/rivals/target/wasmtime-{}/bin/wasmtime", Machine::here().wasmtime)))?,
             workerd: there(
                 Path::new(ROOT).join(format!("bench/rivals/workerd/node_modules/@cloudflare/workerd-linux-{WORKERD}/bin/workerd")),
             )?,
