@@ -248,7 +248,7 @@ fn parent(path: &Path) -> &Path {
 
 fn options(path: &Path) -> SqliteConnectOptions {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);
-    options.pragma("trusted_schema", "OFF").pragma("cell_size_check", "ON").disable_statement_logging()
+    options.pragma("trusted_schema", "OFF").pragma("cell_size_check", "ON").pragma("temp_store", "MEMORY").disable_statement_logging()
 }
 
 /// Whether a name leads to one place below a folder and nowhere else.

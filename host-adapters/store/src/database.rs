@@ -82,6 +82,8 @@ impl Database {
             .pragma("cell_size_check", "ON")
             // A log that once grew is cut again after a checkpoint.
             .pragma("journal_size_limit", "16777216")
+            // Otherwise what a statement needs to be undone goes to a file in `/tmp`, which a container may not have, and which is no place for values.
+            .pragma("temp_store", "MEMORY")
             .disable_statement_logging()
     }
 
@@ -134,6 +136,17 @@ pub(crate) fn utf8(path: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::records::SCHEMA;
+
+    #[tokio::test]
+    async fn nothing_is_kept_outside_of_the_folder() {
+        const MEMORY: i64 = 2;
+        let place = tempfile::tempdir().unwrap();
+        let database = Database::open(&Folder::open(place.path()).unwrap(), &SCHEMA).await.unwrap();
+        let mut writer = database.connect().await.unwrap();
+        assert_eq!(sqlx::query_scalar::<_, i64>("PRAGMA temp_store").fetch_one(&mut writer).await.unwrap(), MEMORY);
+        assert_eq!(sqlx::query_scalar::<_, i64>("PRAGMA temp_store").fetch_one(&database.readers()).await.unwrap(), MEMORY);
+    }
 
     #[test]
     fn the_floor_of_sqlite_is_enforced() {
