@@ -13,6 +13,7 @@ pub mod clock;
 pub mod compile_limits;
 #[cfg(feature = "records")]
 pub mod consent;
+pub mod dependency;
 pub mod deployment;
 pub mod difference;
 pub mod digest;
@@ -32,6 +33,8 @@ pub mod reach;
 #[cfg(feature = "records")]
 pub mod record;
 pub mod refusal;
+#[cfg(feature = "resolve")]
+pub mod resolve;
 pub mod rollback;
 pub mod route;
 pub mod section;
@@ -45,6 +48,7 @@ pub use clock::Clock;
 pub use compile_limits::{CompileFailure, CompileLimits};
 #[cfg(feature = "records")]
 pub use consent::Standing;
+pub use dependency::{Dependency, Target};
 pub use difference::Difference;
 pub use digest::{Digest, Hasher};
 pub use fault::Fault;
