@@ -21,7 +21,7 @@ pub(super) struct World<'a> {
     pub(super) peers: Vec<Edge<'a>>,
     /// Imports that the host has.
     pub(super) hosted: Vec<&'a InterfaceName>,
-    /// Imports of which nobody is brought in: their dependency is optional and not taken.
+    /// Imports that only a plugin would have of which the dependency is optional and not taken.
     pub(super) left: Vec<&'a Interface>,
     /// Why the release is no candidate.
     pub(super) refused: Option<Refused>,
@@ -140,12 +140,11 @@ fn interface<'a>(
 ) {
     let names_it = |dependency: &&Dependency| matches!(&dependency.target, Target::Interface(name) if name.path() == import.name.path());
     if let Some(dependency) = dependencies.iter().find(names_it) {
+        // Where that is optional and not taken the import stays without, whoever else is there: the dependency says where it comes from.
         if is_taken(space, dependency) {
             let path = space.path(import.name.path());
             let set = candidates(space, owner, path, Some(import), Some(dependency), &[]);
             world.wants.push(Want { path, import: Some(import), dependency: Some(dependency), set, beside: Vec::new() });
-        } else {
-            world.left.push(import);
         }
         return;
     }

@@ -207,7 +207,8 @@ impl<'a> Rules<'a> {
         for member in &answer.members {
             let release = self.release(&member.id).unwrap();
             let wanted = |import: &&Interface| {
-                import.resources && self.is_want(release, import) && member.imports.contains_key(&import.name)
+                let provider = member.imports.get(&import.name);
+                import.resources && self.is_want(release, import) && provider.is_some_and(|provider| !self.is_by_chance(release, provider))
             };
             for of in release.imports.iter().filter(wanted) {
                 let own = &member.imports[&of.name];
@@ -216,7 +217,7 @@ impl<'a> Rules<'a> {
                 let mut is_shared = passes_on;
                 let speaks = |import: &&Interface| import.name != of.name && import.uses.iter().any(|path| path == of.name.path());
                 for import in release.imports.iter().filter(|import| self.is_want(release, import)).filter(speaks) {
-                    let Some(provider) = member.imports.get(&import.name) else { continue };
+                    let Some(provider) = member.imports.get(&import.name).filter(|provider| !self.is_by_chance(release, provider)) else { continue };
                     let exports = match provider {
                         Provider::Host => &self.options.host,
                         Provider::Plugin(id) => &self.release(id).unwrap().exports,
@@ -243,6 +244,13 @@ impl<'a> Rules<'a> {
         let by_path = |dependency: &&Dependency| matches!(&dependency.target, Target::Interface(path) if path.path() == import.name.path());
         let named = release.dependencies.iter().find(by_path);
         named.map_or_else(|| !self.has(&Provider::Host, None, Some(import)), |dependency| self.is_taken(dependency))
+    }
+
+    /// Whether it came only by being there: who provides it is a peer that may be absent, and no dependency that was taken.
+    fn is_by_chance(&self, release: &Release, provider: &Provider) -> bool {
+        let of = |dependency: &&Dependency| matches!((&dependency.target, provider.plugin()), (Target::Plugin(name), Some(id)) if *name == id.name);
+        let mut dependencies = release.dependencies.iter().filter(of).peekable();
+        dependencies.peek().is_some() && dependencies.all(|dependency| dependency.peer && dependency.optional)
     }
 
     fn version_given(&self, provider: &Provider, import: &Interface) -> Option<Version> {

@@ -96,8 +96,10 @@ impl Dice {
 }
 
 const VERSIONS: [&str; 7] = ["0.1.0", "0.2.0", "1.0.0", "1.1.0", "1.2.0", "2.0.0", "2.1.0"];
-const RANGES: [&str; 12] = ["*", "^1", "^1", "^2", "=1.1.0", ">=1.1", "<2", "~1.0", "^0.1", ">=1, <3", "^1.1", ">=0.2, <=1.0.0"];
-const INTERFACES: [&str; 7] = ["1.0.0", "1.0.0", "1.1.0", "2.0.0", "0.1.0", "1.2.0", "1.0.0"];
+const RANGES: [&str; 20] = [
+    "*", "*", "*", ">=1", ">=1", ">=0.1", "^1", "^1", "^2", "=1.1.0", ">=1.1", "<2", "<2", "<=2", "~1.0", "^0.1", ">=1, <3", "^1.1", "<1.2", ">=0.2, <=1.0.0",
+];
+const INTERFACES: [&str; 9] = ["1.0.0", "1.0.0", "1.0.0", "1.0.0", "1.1.0", "2.0.0", "0.1.0", "1.2.0", "1.2.0"];
 
 /// How a random graph is made.
 pub(crate) struct Sort {
@@ -117,11 +119,11 @@ pub(crate) fn random(dice: &mut Dice, sort: &Sort) -> (String, Vec<String>) {
         versions.dedup();
         for version in versions {
             lines += &format!("a:p{name} {version}");
-            let mut targets: Vec<usize> = (0..dice.below(4)).map(|_| dice.below(names + 1)).filter(|other| *other != name).collect();
+            let mut targets: Vec<usize> = (0..dice.below(4)).map(|_| if dice.once_in(60) { names } else { dice.below(names) }).filter(|other| *other != name).collect();
             targets.sort_unstable();
             targets.dedup();
             for other in targets {
-                let verb = *dice.pick(&["needs", "needs", "needs", "needs", "needs", "maybe", "peer", "maybe-peer"]);
+                let verb = *dice.pick(&["needs", "needs", "needs", "needs", "needs", "needs", "needs", "maybe", "maybe", "peer", "maybe-peer", "maybe-peer"]);
                 lines += &format!("; {verb} a:p{other}@{}", dice.pick(&RANGES));
             }
             for path in 0..sort.paths {
@@ -129,11 +131,12 @@ pub(crate) fn random(dice: &mut Dice, sort: &Sort) -> (String, Vec<String>) {
                     true => format!(" resources uses a:i/i{}", path - 1),
                     false => if sort.resources { " resources" } else { "" }.to_owned(),
                 };
-                if dice.once_in(4) {
+                let is_named = dice.once_in(4);
+                if is_named {
                     let verb = *dice.pick(&["needs", "needs", "maybe"]);
                     lines += &format!("; {verb} a:i/i{path}@{}", dice.pick(&RANGES));
                 }
-                if dice.once_in(3) {
+                if dice.once_in(if is_named { 2 } else { 8 }) {
                     lines += &format!("; imports a:i/i{path}@{}{}", dice.pick(&INTERFACES), uses(dice, path));
                 }
                 if dice.once_in(2) {
@@ -141,7 +144,7 @@ pub(crate) fn random(dice: &mut Dice, sort: &Sort) -> (String, Vec<String>) {
                 }
             }
             for clause in ["; yanked because", "; advisory A-1 bad", "; unapproved"] {
-                if dice.once_in(16) {
+                if dice.once_in(20) {
                     lines += clause;
                 }
             }

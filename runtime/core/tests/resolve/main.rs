@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
 mod checker;
+mod everything;
 mod graphs;
 mod oracle;
 mod rules;

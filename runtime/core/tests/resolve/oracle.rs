@@ -244,7 +244,7 @@ impl Clauses<'_> {
         let mut asked = Release::new(semver::Version::new(0, 0, 0), plugwork_core::Digest::of(b""));
         asked.dependencies = self.rules.roots.to_vec();
         let needed = self.needs("root", None, &asked).unwrap().requirements;
-        match Solver::new(self.oracle).solve(Problem::<SolvableId, std::iter::Empty<SolvableId>>::default().requirements(needed)) {
+        match Solver::new(self.oracle).solve(Problem::new().requirements(needed)) {
             Ok(_) => true,
             Err(UnsolvableOrCancelled::Unsolvable(_)) => false,
             Err(UnsolvableOrCancelled::Cancelled(_)) => unreachable!("nobody cancels"),
