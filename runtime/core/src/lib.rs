@@ -23,6 +23,8 @@ pub mod grant;
 pub mod interface;
 pub mod lifecycle;
 pub mod limits;
+#[cfg(feature = "resolve")]
+pub mod lock;
 pub mod manifest;
 #[cfg(feature = "records")]
 pub mod metering;
@@ -39,10 +41,14 @@ pub mod rollback;
 pub mod route;
 pub mod section;
 pub mod sources;
+#[cfg(feature = "resolve")]
+pub mod startup;
 pub mod subject;
 pub mod table;
 pub mod text;
 pub mod trace;
+#[cfg(feature = "resolve")]
+pub mod why;
 
 pub use clock::Clock;
 pub use compile_limits::{CompileFailure, CompileLimits};

@@ -144,7 +144,7 @@ pub(super) fn of<'a>(space: &mut Space<'a>, selected: &SelectedDependencies<Part
     let mut roots = links(space, None, &world, selected, &mut open);
     roots.sort_by(|one, other| one.dependency.target.cmp(&other.dependency.target));
     while let Some(at) = open.pop() {
-        let id = id(space, at);
+        let id = space.id(at);
         if members.contains_key(&id) {
             continue;
         }
@@ -164,10 +164,6 @@ pub(super) fn of<'a>(space: &mut Space<'a>, selected: &SelectedDependencies<Part
     Resolution { roots, members: members.into_values().map(|(member, _)| member).collect(), concerns, held_back }
 }
 
-fn id(space: &Space<'_>, at: (u32, u32)) -> PluginId {
-    PluginId { name: space.plugins[at.0 as usize].name.clone(), version: space.release(at).version.clone() }
-}
-
 fn links<'a>(
     space: &mut Space<'a>,
     owner: Owner,
@@ -179,7 +175,7 @@ fn links<'a>(
     for edge in &world.edges {
         let Some(&place) = selected.get(&edge.part) else { continue };
         open.push((edge.name, place));
-        links.push(Link { dependency: edge.dependency.clone(), provider: Provider::Plugin(id(space, (edge.name, place))) });
+        links.push(Link { dependency: edge.dependency.clone(), provider: Provider::Plugin(space.id((edge.name, place))) });
     }
     for (at, want) in world.wants.iter().enumerate() {
         let (Some(dependency), Some(provider)) = (want.dependency, chosen(space, owner, world, at, selected, open)) else { continue };
@@ -203,7 +199,7 @@ fn chosen(
     let exporter = space.paths[world.wants[at].path as usize].1[candidate as usize / 2];
     Some(exporter.provider.map_or(Provider::Host, |provider| {
         open.push(provider);
-        Provider::Plugin(id(space, provider))
+        Provider::Plugin(space.id(provider))
     }))
 }
 
@@ -235,7 +231,7 @@ fn imports<'a>(
             };
             if let Some(&place) = places.filter(fits).max() {
                 open.push((peer.name, place));
-                imports.entry(import.name.clone()).or_insert_with(|| Provider::Plugin(id(space, (peer.name, place))));
+                imports.entry(import.name.clone()).or_insert_with(|| Provider::Plugin(space.id((peer.name, place))));
             }
         }
     }

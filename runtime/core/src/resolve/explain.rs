@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use pubgrub::{DerivationTree, External, VersionSet};
 
-use super::Conflict;
+use super::prune;
 use super::sentence;
 use super::set::Set;
-use super::solver::Leaf;
+use super::solver::{Leaf, Proof};
 use super::space::{Out, Part, Space};
 use super::world::Refused;
+use super::Conflict;
 use crate::text::is_unseen;
 use crate::{Dependency, PackageName, Target};
 
@@ -43,7 +44,7 @@ pub(super) enum Fact {
 }
 
 /// Takes a proof apart into what it rests on. Each piece is let go of by its last owner, here.
-pub(super) fn leaves(tree: DerivationTree<Part, Set, Refused>) -> Vec<Leaf> {
+pub(super) fn leaves(tree: Proof) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     let mut open = vec![Arc::new(tree)];
     while let Some(node) = open.pop() {
@@ -72,7 +73,15 @@ pub(super) fn conflict<'a>(space: &mut Space<'a>, leaves: Vec<Leaf>) -> (Conflic
 }
 
 /// The leaves, joined where they say the same of several candidates, nearest to the roots first.
-fn facts(space: &mut Space<'_>, leaves: Vec<Leaf>) -> Vec<Fact> {
+fn facts(space: &mut Space<'_>, mut leaves: Vec<Leaf>) -> Vec<Fact> {
+    // What a sweep had taken out stands in the proof as if it had never been there.
+    let mut hopeless = Vec::new();
+    for leaf in &leaves {
+        if let External::NoVersions(part, set) = leaf {
+            hopeless.extend(prune::behind(space, *part, set).into_iter().map(Some).filter(|owner| space.hopeless.contains_key(owner)));
+        }
+    }
+    leaves.extend(prune::reasons(space, hopeless));
     let mut needs: Vec<(Part, Set, Part, Set)> = Vec::new();
     let mut known: HashMap<(Part, Part, Set), usize> = HashMap::new();
     let mut refused: BTreeMap<Part, Vec<(Set, Refused)>> = BTreeMap::new();

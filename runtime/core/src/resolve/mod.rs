@@ -5,13 +5,14 @@
 //! whether they can be started is asked of [`crate::startup`].
 //!
 //! - `index`: what is known of plugins; `compatible`: whether an export fits an import
-//! - `space`, `world`: the question as the solver sees it; `set`: its sets; `solver`: what it is told and in which order it decides
+//! - `space`, `world`: the question as the solver sees it; `set`: its sets; `solver`: what it is told and in which order it decides; `prune`: what it need not try
 //! - `answer`: its answer; `explain`, `sentence`, `ways`: its refusal, in words, and what would help
 
 mod answer;
 mod compatible;
 mod explain;
 mod index;
+mod prune;
 mod sentence;
 mod set;
 mod solver;
@@ -30,9 +31,10 @@ pub use compatible::{ByVersion, Compatibility};
 pub use index::{Advisory, Index, Interface, MemoryIndex, Release};
 
 use crate::dependency::DEPENDENCIES_MAX;
-use crate::{Dependency, Issue, PackageName, Target};
+use crate::{Dependency, InterfaceName, Issue, PackageName, Target};
 
-/// Steps of one resolution: decisions and what is taken back. Ten thousand plugins that fit take about as many.
+/// Steps of one resolution: decisions, and going back from them, which costs more the more was decided. Ten thousand plugins that fit take about as
+/// many.
 pub const STEPS_MAX: u64 = 200_000;
 
 /// Which of several versions that fit is taken.
@@ -83,6 +85,8 @@ pub struct Options<'a> {
     pub host: Vec<Interface>,
     /// Versions that are taken first where they fit, as a lock has them.
     pub kept: BTreeMap<PackageName, BTreeSet<Version>>,
+    /// Who provides an import first where that fits, as a lock has it.
+    pub wired: BTreeMap<PluginId, BTreeMap<InterfaceName, Provider>>,
     /// Whether an export fits an import.
     pub compatibility: &'a dyn Compatibility,
     /// Past it, [`ResolveError::GaveUp`].
@@ -98,6 +102,7 @@ impl Default for Options<'_> {
             with: BTreeSet::new(),
             host: Vec::new(),
             kept: BTreeMap::new(),
+            wired: BTreeMap::new(),
             compatibility: &ByVersion,
             steps_max: STEPS_MAX,
         }

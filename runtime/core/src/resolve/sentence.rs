@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use pubgrub::VersionSet;
 
 use super::explain::{Fact, why_out};
+use super::prune::behind;
 use super::set::Set;
 use super::space::{Owner, Part, Space};
 use super::world::{Edge, Refused, Want};
@@ -104,7 +105,7 @@ fn which(space: &Space<'_>, name: u32, wanted: &Set) -> String {
         return format!(": there is no plugin `{}`", plugin.name);
     }
     match wanted.count_within(all) {
-        0 => format!(": there is no such version, only {}", versions(space, name, &Set::full())),
+        0 => format!(": there is no such version, only {}", some(plugin.releases.iter().rev().map(|release| release.version.to_string()))),
         _ => format!(" ({})", versions(space, name, wanted)),
     }
 }
@@ -190,18 +191,7 @@ fn refused(space: &Space<'_>, part: Part, set: &Set, why: &Refused) -> String {
 
 /// Candidates that were left out, each with why.
 pub(super) fn gone(space: &mut Space<'_>, part: Part, set: &Set) -> Vec<String> {
-    let length = space.length(part);
-    let mut places: Vec<(u32, u32)> = match part {
-        Part::Plugin { name, .. } | Part::Choice { name, .. } => set.within(length).map(|place| (name, place)).collect(),
-        Part::Need { of, at } => {
-            let path = space.world(of).wants[at as usize].path;
-            let exporters = &space.paths[path as usize].1;
-            set.within(length).filter_map(|candidate| exporters[candidate as usize / 2].provider).collect()
-        }
-        Part::Root | Part::Present { .. } | Part::Share { .. } => Vec::new(),
-    };
-    places.sort_unstable();
-    places.dedup();
+    let places = behind(space, part, set);
     let mut found: Vec<String> = Vec::new();
     for (name, place) in places {
         if let Some(out) = space.plugins[name as usize].out[place as usize] {

@@ -5,22 +5,25 @@
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use pubgrub::{
-    Dependencies, DependencyProvider, External, PackageResolutionStatistics, PubGrubError, SelectedDependencies, VersionSet,
+    Dependencies, DependencyProvider, DerivationTree, External, PackageResolutionStatistics, PubGrubError, SelectedDependencies, VersionSet,
 };
 use semver::Version;
 
 use super::explain::leaves;
+use super::prune;
 use super::set::Set;
-use super::space::{Owner, Part, Space, against};
+use super::space::{Exporter, Owner, Part, Space, against};
 use super::world::{Refused, shared};
 use super::{Security, Strategy};
 
 /// One fact on which a refusal rests.
 pub(super) type Leaf = External<Part, Set, Refused>;
+/// What the solver says where there is no answer.
+pub(super) type Proof = DerivationTree<Part, Set, Refused>;
 
 /// One resolution under way.
 pub(super) struct Solver<'a> {
@@ -29,7 +32,24 @@ pub(super) struct Solver<'a> {
     steps_max: u64,
     /// The release last chosen for a plugin on a track.
     chosen: RefCell<HashMap<Part, u32>>,
+    decided: RefCell<Decided>,
 }
+
+/// What was decided before.
+#[derive(Default)]
+struct Decided {
+    parts: HashSet<Part>,
+    /// How often something was decided again.
+    again: usize,
+    /// Whether the last decision was one of those.
+    is_again: bool,
+    is_swept: bool,
+}
+
+/// Decisions that are made again before what is hopeless is swept out.
+const AGAIN_MAX: usize = 16;
+/// Going back costs the solver a look at everything that was decided: a step for so many parts.
+const BACK_PARTS: usize = 64;
 
 /// Why there was no answer.
 pub(super) enum Unsolved {
@@ -37,21 +57,26 @@ pub(super) enum Unsolved {
     Conflict(Vec<Leaf>),
 }
 
-/// The steps are used up.
+/// Why the solver is stopped.
 #[derive(Debug)]
-pub(super) struct OutOfSteps;
+pub(super) enum Stop {
+    /// The steps are used up.
+    OutOfSteps,
+    /// It decides the same again and again.
+    Sweep,
+}
 
-impl fmt::Display for OutOfSteps {
+impl fmt::Display for Stop {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("out of steps")
+        fmt::Debug::fmt(self, f)
     }
 }
 
-impl std::error::Error for OutOfSteps {}
+impl std::error::Error for Stop {}
 
 impl<'a> Solver<'a> {
     pub(super) fn new(space: Space<'a>, steps_max: u64) -> Self {
-        Self { space: RefCell::new(space), steps: Cell::new(0), steps_max, chosen: RefCell::default() }
+        Self { space: RefCell::new(space), steps: Cell::new(0), steps_max, chosen: RefCell::default(), decided: RefCell::default() }
     }
 
     pub(super) fn steps(&self) -> u64 {
@@ -59,12 +84,42 @@ impl<'a> Solver<'a> {
     }
 
     pub(super) fn solve(&self) -> Result<SelectedDependencies<Part, u32>, Unsolved> {
-        pubgrub::resolve(self, Part::Root, 0_u32).map_err(|error| match error {
-            PubGrubError::NoSolution(tree) => Unsolved::Conflict(leaves(tree)),
-            PubGrubError::ErrorRetrievingDependencies { .. }
-            | PubGrubError::ErrorChoosingVersion { .. }
-            | PubGrubError::ErrorInShouldCancel(OutOfSteps) => Unsolved::GaveUp,
-        })
+        match self.attempt() {
+            Err(Stop::Sweep) => {
+                *self.decided.borrow_mut() = Decided { is_swept: true, ..Decided::default() };
+                let mut space = self.space.borrow_mut();
+                if prune::sweep(&mut space) {
+                    return Err(Unsolved::Conflict(prune::reasons(&mut space, [None])));
+                }
+                drop(space);
+                self.attempt().map_err(|_| Unsolved::GaveUp)?
+            }
+            Err(_) => return Err(Unsolved::GaveUp),
+            Ok(answer) => answer,
+        }
+        .map_err(|tree| Unsolved::Conflict(leaves(tree)))
+    }
+
+    /// The answer or the proof that there is none, unless it was stopped.
+    fn attempt(&self) -> Result<Result<SelectedDependencies<Part, u32>, Proof>, Stop> {
+        match pubgrub::resolve(self, Part::Root, 0_u32) {
+            Ok(selected) => Ok(Ok(selected)),
+            Err(PubGrubError::NoSolution(tree)) => Ok(Err(tree)),
+            Err(PubGrubError::ErrorInShouldCancel(stop)) => Err(stop),
+            Err(PubGrubError::ErrorRetrievingDependencies { source, .. } | PubGrubError::ErrorChoosingVersion { source, .. }) => Err(source),
+        }
+    }
+
+    /// Notes a decision, and what going back to it cost. Whether it is time to sweep.
+    fn is_time_to_sweep(&self, part: Part) -> bool {
+        let mut decided = self.decided.borrow_mut();
+        let is_again = !decided.parts.insert(part);
+        if is_again && !decided.is_again {
+            self.steps.set(self.steps.get() + (decided.parts.len() / BACK_PARTS) as u64);
+        }
+        decided.is_again = is_again;
+        decided.again += usize::from(is_again);
+        !decided.is_swept && decided.again > AGAIN_MAX
     }
 
     /// Everything that a release, or the roots, needs.
@@ -124,7 +179,7 @@ impl<'a> Solver<'a> {
     fn best_release(&self, space: &Space<'_>, name: u32, set: &Set) -> Option<u32> {
         let plugin = &space.plugins[name as usize];
         let options = space.options;
-        let usable = set.within(plugin.releases.len()).filter(|&place| plugin.out[place as usize].is_none());
+        let usable = set.within(plugin.releases.len()).filter(|&place| space.is_usable((name, place)));
         let rank = |place: u32| {
             let release = &plugin.releases[place as usize];
             let clean = options.security != Security::Audit || against(release).next().is_none();
@@ -136,26 +191,33 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// The exporter to try first: the host, then plugins that are there already, then as a release is chosen. Sharing comes last.
+    /// The exporter to try first: who it was before, the host, then plugins that are there already, then as a release is chosen. Sharing comes last.
     fn best_exporter(&self, space: &mut Space<'_>, of: Owner, at: u32, set: &Set) -> Option<u32> {
         let world = space.world(of);
-        let exporters = space.paths[world.wants[at as usize].path as usize].1.clone();
+        let want = &world.wants[at as usize];
+        let exporters = space.paths[want.path as usize].1.clone();
+        let before = of.filter(|_| !space.options.wired.is_empty()).map(|at| space.id(at));
+        let before = before.and_then(|id| space.options.wired.get(&id)?.get(&want.import?.name));
+        let before = before.map(|provider| {
+            let is_it = |exporter: &Exporter<'_>| exporter.provider.map(|at| space.id(at)).as_ref() == provider.plugin();
+            exporters.iter().map(is_it).collect::<Vec<bool>>()
+        });
         let chosen = self.chosen.borrow();
         let lowest = space.options.strategy == Strategy::Lowest;
         let none = Version::new(0, 0, 0);
         let usable = set.within(exporters.len() * 2).filter(|&candidate| {
-            let provider = exporters[candidate as usize / 2].provider;
-            provider.is_none_or(|(name, place)| space.plugins[name as usize].out[place as usize].is_none())
+            exporters[candidate as usize / 2].provider.is_none_or(|at| space.is_usable(at))
         });
         usable.max_by(|&one, &other| {
             let rank = |candidate: u32| {
                 let exporter = &exporters[candidate as usize / 2];
-                let before = exporter.provider.map_or((true, true, true), |at| {
+                let there = exporter.provider.map_or((true, true, true), |at| {
                     let plugin = &space.plugins[at.0 as usize];
                     let last = chosen.get(&space.part(at));
                     (plugin.kept[at.1 as usize], last == Some(&at.1), last.is_some())
                 });
-                (Reverse(candidate % 2), exporter.provider.is_none(), before)
+                let is_wired = before.as_ref().is_some_and(|before| before[candidate as usize / 2]);
+                (is_wired, Reverse(candidate % 2), exporter.provider.is_none(), there)
             };
             let version = |candidate: u32| exporters[candidate as usize / 2].export.name.version().unwrap_or(&none);
             let by_strategy = |order: std::cmp::Ordering| if lowest { order.reverse() } else { order };
@@ -177,7 +239,7 @@ impl DependencyProvider for Solver<'_> {
     type VS = Set;
     type Priority = (u8, u32, Reverse<usize>);
     type M = Refused;
-    type Err = OutOfSteps;
+    type Err = Stop;
 
     /// Plugins before those who only might be needed, so that a need is met by what is there; of each, the most contested and narrowest first.
     fn prioritize(&self, part: &Part, set: &Set, statistics: &PackageResolutionStatistics) -> Self::Priority {
@@ -193,7 +255,10 @@ impl DependencyProvider for Solver<'_> {
         (rank, statistics.conflict_count(), Reverse(set.count_within(length)))
     }
 
-    fn choose_version(&self, part: &Part, set: &Set) -> Result<Option<u32>, OutOfSteps> {
+    fn choose_version(&self, part: &Part, set: &Set) -> Result<Option<u32>, Stop> {
+        if self.is_time_to_sweep(*part) {
+            return Err(Stop::Sweep);
+        }
         let mut space = self.space.borrow_mut();
         let length = space.length(*part);
         Ok(match *part {
@@ -210,7 +275,7 @@ impl DependencyProvider for Solver<'_> {
         })
     }
 
-    fn get_dependencies(&self, part: &Part, place: &u32) -> Result<Dependencies<Part, Set, Refused>, OutOfSteps> {
+    fn get_dependencies(&self, part: &Part, place: &u32) -> Result<Dependencies<Part, Set, Refused>, Stop> {
         let needed = match *part {
             Part::Root => self.of_owner(None, *part),
             Part::Plugin { name, .. } => self.of_owner(Some((name, *place)), *part),
@@ -224,8 +289,8 @@ impl DependencyProvider for Solver<'_> {
         })
     }
 
-    fn should_cancel(&self) -> Result<(), OutOfSteps> {
+    fn should_cancel(&self) -> Result<(), Stop> {
         self.steps.set(self.steps.get() + 1);
-        if self.steps.get() > self.steps_max { Err(OutOfSteps) } else { Ok(()) }
+        if self.steps.get() > self.steps_max { Err(Stop::OutOfSteps) } else { Ok(()) }
     }
 }

@@ -11,7 +11,7 @@ use semver::Version;
 
 use super::set::Set;
 use super::world::{self, World};
-use super::{Advisory, Duplicates, Index, Interface, Options, Release, Security, Strategy, track};
+use super::{Advisory, Duplicates, Index, Interface, Options, PluginId, Release, Security, Strategy, track};
 use crate::{Dependency, PackageName, Target};
 
 /// Whose dependency: a release, as a place among the releases of a name, or the roots.
@@ -75,6 +75,8 @@ pub(super) struct Space<'a> {
     pub(super) options: &'a Options<'a>,
     pub(super) plugins: Vec<Plugin<'a>>,
     pub(super) paths: Vec<(&'a str, Rc<[Exporter<'a>]>)>,
+    /// Releases that can be in no answer, each with the need that cannot be met.
+    pub(super) hopeless: HashMap<Owner, (Part, Set)>,
     named: BTreeSet<&'a Target>,
     names: HashMap<&'a PackageName, u32>,
     path_ids: HashMap<&'a str, u32>,
@@ -90,6 +92,7 @@ impl<'a> Space<'a> {
             options,
             plugins: Vec::new(),
             paths: Vec::new(),
+            hopeless: HashMap::new(),
             named: roots.iter().map(|root| &root.target).collect(),
             names: HashMap::new(),
             path_ids: HashMap::new(),
@@ -159,6 +162,15 @@ impl<'a> Space<'a> {
 
     pub(super) fn release(&self, (name, place): (u32, u32)) -> &'a Release {
         &self.plugins[name as usize].releases[place as usize]
+    }
+
+    pub(super) fn id(&self, at: (u32, u32)) -> PluginId {
+        PluginId { name: self.plugins[at.0 as usize].name.clone(), version: self.release(at).version.clone() }
+    }
+
+    /// Whether a release may be taken.
+    pub(super) fn is_usable(&self, at: (u32, u32)) -> bool {
+        self.plugins[at.0 as usize].out[at.1 as usize].is_none() && (self.hopeless.is_empty() || !self.hopeless.contains_key(&Some(at)))
     }
 
     /// The part that stands for a plugin at one of its releases.

@@ -84,6 +84,7 @@ fn with<'a>(options: &Options<'a>, change: impl FnOnce(&mut Options<'a>)) -> Opt
         with: options.with.clone(),
         host: options.host.clone(),
         kept: options.kept.clone(),
+        wired: options.wired.clone(),
         compatibility: options.compatibility,
         steps_max: options.steps_max,
     };

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use plugwork_core::resolve::{
-    Duplicates, Index, Link, Member, MemoryIndex, Options, PluginId, Provider, Resolution, ResolveError, Security, Strategy, resolve,
+    Duplicates, Link, Member, MemoryIndex, Options, PluginId, Provider, Resolution, ResolveError, Security, Strategy, resolve,
 };
 use plugwork_core::{Dependency, Target};
 
@@ -122,7 +122,7 @@ impl Search<'_> {
 fn there_is_an_answer_exactly_where_trying_everything_finds_one() {
     let sort = Sort { names: 4, versions: 2, paths: 2, resources: true };
     let (mut yes, mut no, mut given_up, mut shared) = (0, 0, 0, 0);
-    for seed in 0..3_000 {
+    for seed in 0..2_000 {
         let mut dice = Dice::new(seed + 1_000_000);
         let (lines, roots) = random(&mut dice, &sort);
         let index: MemoryIndex = index(&lines);
@@ -154,5 +154,5 @@ fn there_is_an_answer_exactly_where_trying_everything_finds_one() {
             (Err(error), found) => panic!("{error}, and there is an answer ({}): {}\n{answer:#?}", matches!(found, Found::Yes), what()),
         }
     }
-    assert!(yes > 300 && no > 300 && shared > 50 && given_up < 100, "{yes} yes, {no} no, {given_up} too long, {shared} with imports");
+    assert!(yes > 200 && no > 200 && shared > 50 && given_up < 100, "{yes} yes, {no} no, {given_up} too long, {shared} with imports");
 }

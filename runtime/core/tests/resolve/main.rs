@@ -6,6 +6,10 @@
 
 mod checker;
 mod everything;
+mod explained;
 mod graphs;
+mod large;
+mod locks;
 mod oracle;
 mod rules;
+mod starting;
