@@ -132,6 +132,9 @@ pub(crate) fn read(own: &PackageName, table: toml::Table) -> Result<Vec<Dependen
             findings.add(&at, "the plugin itself", "another plugin");
         }
         let entry = entry(&at, value, &mut findings);
+        if matches!((&target, &entry), (Some(Target::Interface(_)), Some((_, _, true)))) {
+            findings.add(&at, "an interface as a peer", "a plugin: only that can be the very one that the application has");
+        }
         if let (Some((versions, optional, peer)), Some(target)) = (entry, target) {
             dependencies.push(Dependency { target, versions, optional, peer });
         }
@@ -206,10 +209,10 @@ mod tests {
     fn says_everything_that_is_wrong_with_them() {
         let found = manifest(
             "'acme:maps' = '^1'\n'acme:a' = '^x'\n'acme:b@1' = '*'\n'acme:c' = 3\n'acme:d' = { optional = 1, versoin = '1' }\n\
-             'acme:e' = '1.0.0+x'\n'ACME' = '1'",
+             'acme:e' = '1.0.0+x'\n'ACME' = '1'\n'acme:f/g' = { version = '1', peer = true }",
         );
         let found = found.unwrap_err();
-        for part in ["the plugin itself", "`^x`", "`acme:b@1`", "neither text", "not a truth value", "\"versoin\"", "build metadata", "`ACME`"] {
+        for part in ["the plugin itself", "`^x`", "`acme:b@1`", "neither text", "not a truth value", "\"versoin\"", "build metadata", "`ACME`", "as a peer"] {
             let part = part.replace('"', "");
             assert_eq!(found.iter().filter(|line| line.contains(&part)).count(), 1, "{part}: {found:#?}");
         }

@@ -89,7 +89,7 @@ fn order_and_circles_hold_on_random_graphs() {
             }
         }
     }
-    assert!(ordered > 200 && circles > 50, "{ordered} ordered, {circles} circles");
+    assert!(ordered > 200 && circles > 25, "{ordered} ordered, {circles} circles");
 }
 
 const SHOP: &str = "
