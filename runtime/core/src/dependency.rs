@@ -212,7 +212,17 @@ mod tests {
              'acme:e' = '1.0.0+x'\n'ACME' = '1'\n'acme:f/g' = { version = '1', peer = true }",
         );
         let found = found.unwrap_err();
-        for part in ["the plugin itself", "`^x`", "`acme:b@1`", "neither text", "not a truth value", "\"versoin\"", "build metadata", "`ACME`", "as a peer"] {
+        for part in [
+            "the plugin itself",
+            "`^x`",
+            "`acme:b@1`",
+            "neither text",
+            "not a truth value",
+            "\"versoin\"",
+            "build metadata",
+            "`ACME`",
+            "as a peer",
+        ] {
             let part = part.replace('"', "");
             assert_eq!(found.iter().filter(|line| line.contains(&part)).count(), 1, "{part}: {found:#?}");
         }

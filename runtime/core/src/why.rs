@@ -63,7 +63,8 @@ pub fn why(resolution: &Resolution, name: &PackageName) -> Vec<Way> {
 pub fn tree(resolution: &Resolution, depth_max: usize) -> Vec<Branch> {
     let mut told: BTreeSet<&PluginId> = BTreeSet::new();
     let mut lines = Vec::new();
-    let below = |links: &'_ [Link]| links.iter().rev().map(|link| (Some(link.dependency.clone()), link.provider.clone())).collect::<Vec<_>>();
+    let below =
+        |links: &'_ [Link]| links.iter().rev().map(|link| (Some(link.dependency.clone()), link.provider.clone())).collect::<Vec<_>>();
     let mut open: Vec<(usize, Option<Dependency>, Provider)> =
         below(&resolution.roots).into_iter().map(|(dependency, provider)| (0, dependency, provider)).collect();
     while let Some((depth, dependency, provider)) = open.pop() {
@@ -72,7 +73,8 @@ pub fn tree(resolution: &Resolution, depth_max: usize) -> Vec<Branch> {
         if let Some(member) = member.filter(|_| !is_repeated && depth < depth_max) {
             // Those that only an import needs: peers that may be absent and are there.
             let linked: BTreeSet<&Provider> = member.links.iter().map(|link| &link.provider).collect();
-            let others: BTreeSet<&Provider> = member.imports.values().filter(|provider| provider.plugin().is_some() && !linked.contains(provider)).collect();
+            let others: BTreeSet<&Provider> =
+                member.imports.values().filter(|provider| provider.plugin().is_some() && !linked.contains(provider)).collect();
             open.extend(others.into_iter().rev().map(|provider| (depth + 1, None, provider.clone())));
             open.extend(below(&member.links).into_iter().map(|(dependency, provider)| (depth + 1, dependency, provider)));
         }

@@ -45,7 +45,11 @@ impl Lock {
                 Some(_) => {
                     let now = grants(id);
                     if locked.granted.is_some() && now != locked.granted {
-                        found.push(issue(at, "it was granted something else when this was locked".to_owned(), "to be locked anew".to_owned()));
+                        found.push(issue(
+                            at,
+                            "it was granted something else when this was locked".to_owned(),
+                            "to be locked anew".to_owned(),
+                        ));
                     }
                 }
             }
@@ -77,7 +81,10 @@ impl Lock {
                     for (import, provider) in &member.imports {
                         if locked.imports.get(import) != Some(provider) {
                             let was = locked.imports.get(import).map_or_else(|| "nobody".to_owned(), Provider::to_string);
-                            found.push(issue(format!("plugin.{}", member.id), format!("`{import}` comes from {provider} now, and came from {was}")));
+                            found.push(issue(
+                                format!("plugin.{}", member.id),
+                                format!("`{import}` comes from {provider} now, and came from {was}"),
+                            ));
                         }
                     }
                 }
@@ -94,9 +101,9 @@ impl Lock {
         let is_asked = |id: &PluginId| {
             roots.iter().any(|root| match &root.target {
                 Target::Plugin(name) => *name == id.name && root.versions.matches(&id.version),
-                Target::Interface(path) => release(index, id).is_some_and(|release| {
-                    release.exports.iter().any(|export| export.name.path() == path.path())
-                }),
+                Target::Interface(path) => {
+                    release(index, id).is_some_and(|release| release.exports.iter().any(|export| export.name.path() == path.path()))
+                }
             })
         };
         let mut open: Vec<&PluginId> = self.plugins.keys().filter(|id| is_asked(id)).collect();

@@ -211,8 +211,7 @@ fn imports<'a>(
     there: &HashMap<u32, Vec<u32>>,
     open: &mut Vec<(u32, u32)>,
 ) -> BTreeMap<InterfaceName, Provider> {
-    let mut imports: BTreeMap<InterfaceName, Provider> =
-        world.hosted.iter().map(|name| ((*name).clone(), Provider::Host)).collect();
+    let mut imports: BTreeMap<InterfaceName, Provider> = world.hosted.iter().map(|name| ((*name).clone(), Provider::Host)).collect();
     for (index, want) in world.wants.iter().enumerate() {
         let Some(import) = want.import else { continue };
         if let Some(provider) = chosen(space, Some(at), world, index, selected, open) {
@@ -223,12 +222,13 @@ fn imports<'a>(
     for import in &world.left {
         for peer in &world.peers {
             let places = there.get(&peer.name).into_iter().flatten();
-            let fits = |place: &&u32| {
-                pubgrub::VersionSet::contains(&peer.set, *place)
-                    && space.release((peer.name, **place)).exports.iter().any(|export| {
-                        export.name.path() == import.name.path() && space.options.compatibility.judge(import, export).is_ok()
-                    })
-            };
+            let fits =
+                |place: &&u32| {
+                    pubgrub::VersionSet::contains(&peer.set, *place)
+                        && space.release((peer.name, **place)).exports.iter().any(|export| {
+                            export.name.path() == import.name.path() && space.options.compatibility.judge(import, export).is_ok()
+                        })
+                };
             if let Some(&place) = places.filter(fits).max() {
                 open.push((peer.name, place));
                 imports.entry(import.name.clone()).or_insert_with(|| Provider::Plugin(space.id((peer.name, place))));

@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use pubgrub::{DerivationTree, External, VersionSet};
 
+use super::Conflict;
 use super::prune;
 use super::sentence;
 use super::set::Set;
 use super::solver::{Leaf, Proof};
 use super::space::{Out, Part, Space};
 use super::world::Refused;
-use super::Conflict;
 use crate::text::is_unseen;
 use crate::{Dependency, PackageName, Target};
 
@@ -167,9 +167,12 @@ fn note(space: &mut Space<'_>, fact: &Fact, hints: &mut Hints) {
             let plugin = &space.plugins[*name as usize];
             let dependencies = set.within(plugin.releases.len()).flat_map(|place| &plugin.releases[place as usize].dependencies);
             let is_it = |dependency: &&Dependency| is_plugin(&dependency.target, peer);
-            hints.peers.extend(dependencies.filter(is_it).max_by_key(|dependency| dependency.versions.to_string()).map(|dependency| {
-                Dependency::new(dependency.target.clone(), dependency.versions.clone())
-            }));
+            hints.peers.extend(
+                dependencies
+                    .filter(is_it)
+                    .max_by_key(|dependency| dependency.versions.to_string())
+                    .map(|dependency| Dependency::new(dependency.target.clone(), dependency.versions.clone())),
+            );
         }
         Fact::Refused { .. } => {}
         Fact::Gone { part, set } => hints.left_out |= !sentence::gone(space, *part, set).is_empty(),

@@ -181,7 +181,17 @@ impl fmt::Display for Conflict {
         f.write_str("cannot resolve ")?;
         for (index, root) in self.roots.iter().enumerate() {
             let last = index + 1 == self.roots.len();
-            write!(f, "{}`{root}`", if index == 0 { "" } else if last { " and " } else { ", " })?;
+            write!(
+                f,
+                "{}`{root}`",
+                if index == 0 {
+                    ""
+                } else if last {
+                    " and "
+                } else {
+                    ", "
+                }
+            )?;
         }
         f.write_str(":")?;
         self.reasons.iter().try_for_each(|reason| write!(f, "\n  {reason}"))?;
@@ -245,11 +255,8 @@ enum Failure {
 }
 
 fn wrong(roots: &[Dependency]) -> Vec<Issue> {
-    let issue = |at: &Dependency, what: &str, expected: &str| Issue {
-        what: what.to_owned(),
-        at: at.to_string(),
-        expected: expected.to_owned(),
-    };
+    let issue =
+        |at: &Dependency, what: &str, expected: &str| Issue { what: what.to_owned(), at: at.to_string(), expected: expected.to_owned() };
     let mut issues = Vec::new();
     if roots.len() > DEPENDENCIES_MAX {
         let expected = format!("at most {DEPENDENCIES_MAX}");

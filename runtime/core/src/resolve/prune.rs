@@ -11,8 +11,8 @@ use super::set::Set;
 use super::solver::Leaf;
 use super::space::{Owner, Part, Space};
 
-/// Needs of all releases in reach that are looked at; with more, nothing is left out here.
-const NEEDS_MAX: usize = 1_000_000;
+/// Releases that would do for one need or another, counted for each; with more of them in reach, nothing is left out here.
+const ALTERNATIVES_MAX: usize = 10_000_000;
 
 /// One thing that somebody needs.
 struct Need {
@@ -31,8 +31,9 @@ pub(super) fn sweep(space: &mut Space<'_>) -> bool {
     let mut by_name: HashMap<u32, Vec<usize>> = HashMap::new();
     let mut seen: HashSet<Owner> = HashSet::from([None]);
     let mut open: Vec<Owner> = vec![None];
-    // Needs of which nothing is left, and of releases that are no candidates from the start.
+    // Releases that are no candidates from the start, and then those of which a need has nothing left.
     let mut gone: Vec<(u32, u32)> = Vec::new();
+    let mut alternatives = 0;
     while let Some(of) = open.pop() {
         if let Some((name, place)) = of
             && (space.plugins[name as usize].out[place as usize].is_some() || space.world(of).refused.is_some())
@@ -46,9 +47,10 @@ pub(super) fn sweep(space: &mut Space<'_>) -> bool {
                 let length = space.plugins[*name as usize].releases.len();
                 open.extend(set.within(length).map(|place| Some((*name, place))).filter(|owner| seen.insert(*owner)));
             }
+            alternatives += need.left + 1;
             needs.push(need);
         }
-        if needs.len() > NEEDS_MAX {
+        if alternatives > ALTERNATIVES_MAX {
             return false;
         }
     }

@@ -83,7 +83,11 @@ impl VersionSet for Set {
             if start < end {
                 runs.push((start, end));
             }
-            if to <= other_to { one.next() } else { two.next() };
+            if to <= other_to {
+                one.next()
+            } else {
+                two.next()
+            };
         }
         Self(runs)
     }

@@ -106,7 +106,9 @@ impl<'a> Solver<'a> {
             Ok(selected) => Ok(Ok(selected)),
             Err(PubGrubError::NoSolution(tree)) => Ok(Err(tree)),
             Err(PubGrubError::ErrorInShouldCancel(stop)) => Err(stop),
-            Err(PubGrubError::ErrorRetrievingDependencies { source, .. } | PubGrubError::ErrorChoosingVersion { source, .. }) => Err(source),
+            Err(PubGrubError::ErrorRetrievingDependencies { source, .. } | PubGrubError::ErrorChoosingVersion { source, .. }) => {
+                Err(source)
+            }
         }
     }
 
@@ -205,9 +207,9 @@ impl<'a> Solver<'a> {
         let chosen = self.chosen.borrow();
         let lowest = space.options.strategy == Strategy::Lowest;
         let none = Version::new(0, 0, 0);
-        let usable = set.within(exporters.len() * 2).filter(|&candidate| {
-            exporters[candidate as usize / 2].provider.is_none_or(|at| space.is_usable(at))
-        });
+        let usable = set
+            .within(exporters.len() * 2)
+            .filter(|&candidate| exporters[candidate as usize / 2].provider.is_none_or(|at| space.is_usable(at)));
         usable.max_by(|&one, &other| {
             let rank = |candidate: u32| {
                 let exporter = &exporters[candidate as usize / 2];

@@ -15,9 +15,8 @@ const WAYS_MAX: usize = 3;
 
 pub(super) fn out(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, hints: &Hints, steps: u64) -> Vec<String> {
     let steps_max = steps.saturating_mul(2).saturating_add(1_000).min(options.steps_max);
-    let attempt = |roots: &[Dependency], options: &Options<'_>| {
-        attempt(index, roots, options, steps_max).ok().map(|(resolution, _)| resolution)
-    };
+    let attempt =
+        |roots: &[Dependency], options: &Options<'_>| attempt(index, roots, options, steps_max).ok().map(|(resolution, _)| resolution);
     let mut ways = Vec::new();
     if !hints.peers.is_empty() {
         let more: Vec<Dependency> = roots.iter().chain(&hints.peers).cloned().collect();
@@ -32,17 +31,15 @@ pub(super) fn out(index: &dyn Index, roots: &[Dependency], options: &Options<'_>
     if hints.left_out && options.security != Security::Permissive && options.strategy != Strategy::Locked {
         let resolution = attempt(roots, &with(options, |options| options.security = Security::Permissive));
         let concern = resolution.as_ref().and_then(|resolution| resolution.concerns.first());
-        ways.extend(concern.map(|concern| {
-            format!("with security `permissive` it would be `{}`, although {}", concern.plugin, concern.what)
-        }));
+        ways.extend(
+            concern.map(|concern| format!("with security `permissive` it would be `{}`, although {}", concern.plugin, concern.what)),
+        );
     }
     if hints.clash && options.duplicates == Duplicates::Dedupe {
         let resolution = attempt(roots, &with(options, |options| options.duplicates = Duplicates::Isolate));
         ways.extend(resolution.as_ref().and_then(side_by_side));
     }
-    if options.strategy == Strategy::Locked
-        && attempt(roots, &with(options, |options| options.strategy = Strategy::Highest)).is_some()
-    {
+    if options.strategy == Strategy::Locked && attempt(roots, &with(options, |options| options.strategy = Strategy::Highest)).is_some() {
         ways.push("resolve anew instead of from the lock: with other versions it fits".to_owned());
     }
     ways.truncate(WAYS_MAX);
@@ -50,11 +47,7 @@ pub(super) fn out(index: &dyn Index, roots: &[Dependency], options: &Options<'_>
 }
 
 /// Another version of what a root asks for, or without it.
-fn otherwise(
-    roots: &[Dependency],
-    root: &Dependency,
-    attempt: &dyn Fn(&[Dependency]) -> Option<Resolution>,
-) -> Option<String> {
+fn otherwise(roots: &[Dependency], root: &Dependency, attempt: &dyn Fn(&[Dependency]) -> Option<Resolution>) -> Option<String> {
     let any: Vec<Dependency> = roots
         .iter()
         .map(|other| if other == root { Dependency::new(root.target.clone(), VersionReq::STAR) } else { other.clone() })

@@ -68,8 +68,7 @@ impl std::fmt::Display for Refused {
 }
 
 pub(super) fn of<'a>(space: &mut Space<'a>, owner: Owner) -> World<'a> {
-    let mut world =
-        World { edges: Vec::new(), wants: Vec::new(), peers: Vec::new(), hosted: Vec::new(), left: Vec::new(), refused: None };
+    let mut world = World { edges: Vec::new(), wants: Vec::new(), peers: Vec::new(), hosted: Vec::new(), left: Vec::new(), refused: None };
     let release = owner.map(|at| space.release(at));
     let dependencies: &'a [Dependency] = release.map_or(space.roots, |release| &release.dependencies);
     // Plugins that are not taken but would have had an import, so that it may be left without.
@@ -97,7 +96,9 @@ pub(super) fn of<'a>(space: &mut Space<'a>, owner: Owner) -> World<'a> {
     }
     for dependency in dependencies {
         let Target::Interface(target) = &dependency.target else { continue };
-        if is_taken(space, dependency) && !world.wants.iter().any(|want| want.dependency.is_some_and(|named| named.target == dependency.target)) {
+        if is_taken(space, dependency)
+            && !world.wants.iter().any(|want| want.dependency.is_some_and(|named| named.target == dependency.target))
+        {
             let path = space.path(target.path());
             let set = candidates(space, owner, path, None, Some(dependency), &[]);
             world.wants.push(Want { path, import: None, dependency: Some(dependency), set, beside: Vec::new() });
@@ -200,7 +201,8 @@ fn resources(space: &Space<'_>, exports: &[Interface], world: &mut World<'_>) {
     for at in 0..world.wants.len() {
         let Some(import) = world.wants[at].import else { continue };
         let beside = (0..paths.len()).filter(|&other| other != at && import.uses.iter().any(|path| path == paths[other]));
-        let beside: Vec<u32> = beside.filter(|&other| world.wants[other].import.is_some_and(|import| import.resources)).map(|at| at as u32).collect();
+        let beside: Vec<u32> =
+            beside.filter(|&other| world.wants[other].import.is_some_and(|import| import.resources)).map(|at| at as u32).collect();
         world.wants[at].beside = beside;
         let passes_on = exports.iter().any(|export| export.uses.iter().any(|path| path == paths[at]));
         let is_own = exports.iter().any(|export| export.name.path() == paths[at]);

@@ -64,8 +64,7 @@ impl<'a> Rules<'a> {
         exports.iter().any(|export| {
             let in_range = dependency.is_none_or(|dependency| match &dependency.target {
                 Target::Interface(path) => {
-                    path.path() == export.name.path()
-                        && export.name.version().is_none_or(|version| dependency.versions.matches(version))
+                    path.path() == export.name.path() && export.name.version().is_none_or(|version| dependency.versions.matches(version))
                 }
                 Target::Plugin(_) => true,
             });
@@ -180,10 +179,15 @@ impl<'a> Rules<'a> {
         match provider {
             Some(provider @ Provider::Plugin(id)) => {
                 let linked = member.links.iter().any(|link| link.provider == *provider && plugin_of(&link.dependency).is_some());
-                let is_peer = release.dependencies.iter().any(|dependency| {
-                    dependency.peer && dependency.optional && plugin_of(dependency).as_ref() == Some(&id.name)
-                });
-                if (linked || is_peer) && self.has(provider, None, Some(import)) { Ok(()) } else { Err(format!("{provider} gives no {}", import.name)) }
+                let is_peer = release
+                    .dependencies
+                    .iter()
+                    .any(|dependency| dependency.peer && dependency.optional && plugin_of(dependency).as_ref() == Some(&id.name));
+                if (linked || is_peer) && self.has(provider, None, Some(import)) {
+                    Ok(())
+                } else {
+                    Err(format!("{provider} gives no {}", import.name))
+                }
             }
             Some(Provider::Host) => Err(format!("the host has no {}", import.name)),
             None => {
@@ -217,13 +221,17 @@ impl<'a> Rules<'a> {
                 let mut is_shared = passes_on;
                 let speaks = |import: &&Interface| import.name != of.name && import.uses.iter().any(|path| path == of.name.path());
                 for import in release.imports.iter().filter(|import| self.is_want(release, import)).filter(speaks) {
-                    let Some(provider) = member.imports.get(&import.name).filter(|provider| !self.is_by_chance(release, provider)) else { continue };
+                    let Some(provider) = member.imports.get(&import.name).filter(|provider| !self.is_by_chance(release, provider)) else {
+                        continue;
+                    };
                     let exports = match provider {
                         Provider::Host => &self.options.host,
                         Provider::Plugin(id) => &self.release(id).unwrap().exports,
                     };
                     match exports.iter().any(|export| export.name.path() == of.name.path()) {
-                        true if provider != own => return Err(format!("{}: {} from {own}, {} from {provider}", member.id, of.name, import.name)),
+                        true if provider != own => {
+                            return Err(format!("{}: {} from {own}, {} from {provider}", member.id, of.name, import.name));
+                        }
                         true => {}
                         false => is_shared = true,
                     }

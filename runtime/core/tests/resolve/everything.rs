@@ -27,7 +27,12 @@ enum Found {
 
 impl Search<'_> {
     /// Who could stand behind a dependency or an import, by what it says alone.
-    fn providers(&self, dependency: Option<&Dependency>, import: Option<&plugwork_core::resolve::Interface>, own: Option<&PluginId>) -> Vec<Provider> {
+    fn providers(
+        &self,
+        dependency: Option<&Dependency>,
+        import: Option<&plugwork_core::resolve::Interface>,
+        own: Option<&PluginId>,
+    ) -> Vec<Provider> {
         let all = std::iter::once(Provider::Host).chain(self.ids.iter().cloned().map(Provider::Plugin));
         let fits = |provider: &Provider| match dependency.map(|dependency| &dependency.target) {
             Some(Target::Plugin(name)) => provider
@@ -35,8 +40,12 @@ impl Search<'_> {
                 .is_some_and(|id| id.name == *name && dependency.is_some_and(|dependency| dependency.versions.matches(&id.version))),
             _ => self.rules.has(provider, dependency, import),
         };
-        let is_usable = |provider: &Provider| provider.plugin().is_none_or(|id| !self.rules.is_left_out(id, self.rules.release(id).unwrap()));
-        all.filter(|provider| fits(provider) && is_usable(provider) && provider.plugin().is_none_or(|id| own.is_none_or(|own| own.name != id.name))).collect()
+        let is_usable =
+            |provider: &Provider| provider.plugin().is_none_or(|id| !self.rules.is_left_out(id, self.rules.release(id).unwrap()));
+        all.filter(|provider| {
+            fits(provider) && is_usable(provider) && provider.plugin().is_none_or(|id| own.is_none_or(|own| own.name != id.name))
+        })
+        .collect()
     }
 
     /// Adds members until nobody is missing, in every way.
@@ -53,7 +62,8 @@ impl Search<'_> {
         };
         let clashes = |member: &Member| {
             member.id.name == id.name
-                && (self.rules.options.duplicates == Duplicates::Dedupe || crate::checker::track(&member.id.version) == crate::checker::track(&id.version))
+                && (self.rules.options.duplicates == Duplicates::Dedupe
+                    || crate::checker::track(&member.id.version) == crate::checker::track(&id.version))
         };
         if answer.members.iter().any(clashes) {
             return Found::No;
@@ -90,7 +100,9 @@ impl Search<'_> {
         for provider in providers.iter().map(Some).chain(import.map(|_| None)) {
             let mut member = member.clone();
             match (dependency, import, provider) {
-                (Some(dependency), _, Some(provider)) => member.links.push(Link { dependency: (*dependency).clone(), provider: provider.clone() }),
+                (Some(dependency), _, Some(provider)) => {
+                    member.links.push(Link { dependency: (*dependency).clone(), provider: provider.clone() })
+                }
                 (None, Some(import), Some(provider)) => {
                     member.imports.insert(import.name.clone(), provider.clone());
                 }

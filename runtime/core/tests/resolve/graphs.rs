@@ -3,7 +3,7 @@
 //! A line is `name version`, then clauses after `;`: `needs`, `maybe`, `peer`, `maybe-peer` with a dependency, `imports` and `exports` with an interface and
 //! perhaps `resources` and `uses PATH`, `yanked WHY`, `advisory ID TITLE`, `unapproved`.
 
-use plugwork_core::resolve::{Advisory, Interface, MemoryIndex, Release, ResolveError, Resolution};
+use plugwork_core::resolve::{Advisory, Interface, MemoryIndex, Release, Resolution, ResolveError};
 use plugwork_core::{Dependency, Digest};
 
 pub(crate) fn index(lines: &str) -> MemoryIndex {
@@ -97,7 +97,26 @@ impl Dice {
 
 const VERSIONS: [&str; 7] = ["0.1.0", "0.2.0", "1.0.0", "1.1.0", "1.2.0", "2.0.0", "2.1.0"];
 const RANGES: [&str; 20] = [
-    "*", "*", "*", ">=1", ">=1", ">=0.1", "^1", "^1", "^2", "=1.1.0", ">=1.1", "<2", "<2", "<=2", "~1.0", "^0.1", ">=1, <3", "^1.1", "<1.2", ">=0.2, <=1.0.0",
+    "*",
+    "*",
+    "*",
+    ">=1",
+    ">=1",
+    ">=0.1",
+    "^1",
+    "^1",
+    "^2",
+    "=1.1.0",
+    ">=1.1",
+    "<2",
+    "<2",
+    "<=2",
+    "~1.0",
+    "^0.1",
+    ">=1, <3",
+    "^1.1",
+    "<1.2",
+    ">=0.2, <=1.0.0",
 ];
 const INTERFACES: [&str; 9] = ["1.0.0", "1.0.0", "1.0.0", "1.0.0", "1.1.0", "2.0.0", "0.1.0", "1.2.0", "1.2.0"];
 
@@ -119,11 +138,27 @@ pub(crate) fn random(dice: &mut Dice, sort: &Sort) -> (String, Vec<String>) {
         versions.dedup();
         for version in versions {
             lines += &format!("a:p{name} {version}");
-            let mut targets: Vec<usize> = (0..dice.below(4)).map(|_| if dice.once_in(60) { names } else { dice.below(names) }).filter(|other| *other != name).collect();
+            let mut targets: Vec<usize> = (0..dice.below(4))
+                .map(|_| if dice.once_in(60) { names } else { dice.below(names) })
+                .filter(|other| *other != name)
+                .collect();
             targets.sort_unstable();
             targets.dedup();
             for other in targets {
-                let verb = *dice.pick(&["needs", "needs", "needs", "needs", "needs", "needs", "needs", "maybe", "maybe", "peer", "maybe-peer", "maybe-peer"]);
+                let verb = *dice.pick(&[
+                    "needs",
+                    "needs",
+                    "needs",
+                    "needs",
+                    "needs",
+                    "needs",
+                    "needs",
+                    "maybe",
+                    "maybe",
+                    "peer",
+                    "maybe-peer",
+                    "maybe-peer",
+                ]);
                 lines += &format!("; {verb} a:p{other}@{}", dice.pick(&RANGES));
             }
             for path in 0..sort.paths {
@@ -153,7 +188,11 @@ pub(crate) fn random(dice: &mut Dice, sort: &Sort) -> (String, Vec<String>) {
     }
     let mut roots: Vec<String> = Vec::new();
     for _ in 0..1 + dice.below(3) {
-        let target = if sort.paths > 0 && dice.once_in(5) { format!("a:i/i{}", dice.below(sort.paths)) } else { format!("a:p{}", dice.below(names)) };
+        let target = if sort.paths > 0 && dice.once_in(5) {
+            format!("a:i/i{}", dice.below(sort.paths))
+        } else {
+            format!("a:p{}", dice.below(names))
+        };
         if !roots.iter().any(|root| root.starts_with(&format!("{target}@"))) {
             roots.push(format!("{target}@{}", dice.pick(&RANGES)));
         }

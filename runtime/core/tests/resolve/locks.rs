@@ -91,7 +91,8 @@ fn a_lock_says_everything_for_which_it_does_not_fit() {
     let found = misfits(&lock, &before, &["a:maps@^2", "a:geo"]);
     assert_eq!(found, ["roots.a:maps: the lock was made for `^1`; expected `^2`", "roots.a:geo: it is not in the lock; expected `*`"]);
     assert_eq!(misfits(&lock, &before, &[])[0], "roots.a:maps: it is not asked for any more");
-    let gone = misfits(&lock, &index("a:maps 1.0.0; needs a:geo@^1; imports a:geo/lookup@1.0.0; imports wasi:http/types@0.2.0"), &["a:maps@^1"]);
+    let gone =
+        misfits(&lock, &index("a:maps 1.0.0; needs a:geo@^1; imports a:geo/lookup@1.0.0; imports wasi:http/types@0.2.0"), &["a:maps@^1"]);
     assert_eq!(gone, ["plugin.a:geo@1.2.0: nobody has it any more; expected another version"]);
     let changed = misfits(&lock, &index(&LINES.replace("lookup@1.1.0", "lookup@1.1.0; needs a:new@*")), &["a:maps@^1"]);
     assert!(changed[0].contains("a version never changes, so do not trust this one"), "{changed:?}");
@@ -127,7 +128,9 @@ fn other_grants_are_found_and_another_spelling_of_the_same_is_not() {
 #[test]
 fn text_that_is_no_lock_is_refused_with_everything_that_is_wrong() {
     let digest = Digest::of(b"").to_string();
-    let plugin = |name: &str, rest: &str| format!("[[plugin]]\nname = '{name}'\nversion = '1.0.0'\ndigest = '{digest}'\ninterfaces = '{digest}'\n{rest}\n");
+    let plugin = |name: &str, rest: &str| {
+        format!("[[plugin]]\nname = '{name}'\nversion = '1.0.0'\ndigest = '{digest}'\ninterfaces = '{digest}'\n{rest}\n")
+    };
     let found = |text: String| Lock::parse(&text).unwrap_err().issues.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert!(Lock::parse(&format!("version = 1\n{}", plugin("a:b", ""))).is_ok());
     assert_eq!(found("version = 2".to_owned()).len(), 1);

@@ -11,8 +11,8 @@ use plugwork_core::resolve::{
 use plugwork_core::{Dependency, PackageName, Target};
 use resolvo::utils::{Pool, VersionSet};
 use resolvo::{
-    Candidates, Condition, ConditionId, ConditionalRequirement, Dependencies, DependencyProvider, Interner, KnownDependencies, NameId, Problem,
-    Requirement, SolvableId, Solver, SolverCache, StringId, UnsolvableOrCancelled, VersionSetId, VersionSetUnionId,
+    Candidates, Condition, ConditionId, ConditionalRequirement, Dependencies, DependencyProvider, Interner, KnownDependencies, NameId,
+    Problem, Requirement, SolvableId, Solver, SolverCache, StringId, UnsolvableOrCancelled, VersionSetId, VersionSetUnionId,
 };
 
 use crate::checker::{Rules, track};
@@ -180,7 +180,8 @@ impl Clauses<'_> {
             }
         }
         for import in &release.imports {
-            let by_path = |dependency: &&Dependency| matches!(&dependency.target, Target::Interface(path) if path.path() == import.name.path());
+            let by_path =
+                |dependency: &&Dependency| matches!(&dependency.target, Target::Interface(path) if path.path() == import.name.path());
             if let Some(dependency) = release.dependencies.iter().find(by_path) {
                 if self.rules.is_taken(dependency) {
                     all.push(self.exporters(own, dependency, Some(import)));

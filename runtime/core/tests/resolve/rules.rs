@@ -27,10 +27,7 @@ fn the_strategy_takes_the_newest_the_oldest_or_what_is_kept() {
     assert_eq!(resolved(GEO, &["a:geo"], &with(Strategy::Lowest, &BTreeMap::new())), "a:geo@1.0.0");
     assert_eq!(resolved(GEO, &["a:geo"], &with(Strategy::Highest, &kept)), "a:geo@1.0.0");
     assert_eq!(resolved(GEO, &["a:geo"], &with(Strategy::Locked, &kept)), "a:geo@1.0.0");
-    assert!(matches!(
-        resolve(&index(GEO), &roots(&["a:maps"]), &with(Strategy::Locked, &kept)),
-        Err(ResolveError::Conflict(_))
-    ));
+    assert!(matches!(resolve(&index(GEO), &roots(&["a:maps"]), &with(Strategy::Locked, &kept)), Err(ResolveError::Conflict(_))));
 }
 
 #[test]

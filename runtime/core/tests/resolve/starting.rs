@@ -103,7 +103,8 @@ const SHOP: &str = "
 #[test]
 fn why_tells_the_shortest_way_of_each_root() {
     let resolution = resolved(SHOP, &["a:shop", "a:geo"]);
-    let ways: Vec<String> = why(&resolution, &"a:round".parse().unwrap()).iter().map(|way| format!("{}: {}", way.root, names(&way.steps))).collect();
+    let ways: Vec<String> =
+        why(&resolution, &"a:round".parse().unwrap()).iter().map(|way| format!("{}: {}", way.root, names(&way.steps))).collect();
     assert_eq!(ways, ["a:geo@*: geo round", "a:shop@*: shop tax round"]);
     assert!(why(&resolution, &"a:nobody".parse().unwrap()).is_empty());
 }
@@ -112,9 +113,12 @@ fn why_tells_the_shortest_way_of_each_root() {
 fn a_tree_tells_each_plugin_in_full_once() {
     let lines = |depth| {
         let told = tree(&resolved(SHOP, &["a:shop"]), depth);
-        told.iter().map(|line| format!("{}{}{}", " ".repeat(line.depth), line.provider, if line.is_repeated { " (above)" } else { "" })).collect::<Vec<_>>()
+        told.iter()
+            .map(|line| format!("{}{}{}", " ".repeat(line.depth), line.provider, if line.is_repeated { " (above)" } else { "" }))
+            .collect::<Vec<_>>()
     };
-    let expected = ["a:shop@1.0.0", " a:maps@1.0.0", "  a:geo@1.0.0", "   a:round@1.0.0", " a:tax@1.0.0", "  a:geo@1.0.0 (above)", "  a:round@1.0.0"];
+    let expected =
+        ["a:shop@1.0.0", " a:maps@1.0.0", "  a:geo@1.0.0", "   a:round@1.0.0", " a:tax@1.0.0", "  a:geo@1.0.0 (above)", "  a:round@1.0.0"];
     assert_eq!(lines(9), expected);
     assert_eq!(lines(1), ["a:shop@1.0.0", " a:maps@1.0.0", " a:tax@1.0.0"]);
 }
