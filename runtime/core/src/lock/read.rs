@@ -85,7 +85,7 @@ fn plugin(at: &str, entries: toml::Table, findings: &mut Findings) -> Option<(Pl
     let is_granted = granted.is_some();
     let granted = parsed(granted, findings);
     let digests = parsed(digest, findings).zip(parsed(interfaces, findings));
-    let needs = texts(at, "needs", needs, findings, |text| id_of(text), ID);
+    let needs = texts(at, "needs", needs, findings, id_of, ID);
     let imports = texts(at, "imports", imports, findings, import, IMPORT);
     let counts = (needs.len(), imports.len());
     let (needs, imports): (BTreeSet<_>, BTreeMap<_, _>) = (needs.into_iter().collect(), imports.into_iter().collect());

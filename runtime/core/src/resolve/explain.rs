@@ -219,7 +219,7 @@ fn told(space: &mut Space<'_>, facts: &[Fact]) -> Vec<String> {
 /// Why a version is left out.
 pub(super) fn why_out(out: Out<'_>) -> String {
     match out {
-        Out::Yanked(why) if why.is_empty() => "it was taken back".to_owned(),
+        Out::Yanked("") => "it was taken back".to_owned(),
         Out::Yanked(why) => format!("it was taken back: {}", words(why)),
         Out::Advised(advisory) => format!("advisory `{}`: {}", words(&advisory.id), words(&advisory.title)),
         Out::Unapproved => "nobody has approved it".to_owned(),

@@ -228,7 +228,8 @@ pub fn resolve(index: &dyn Index, roots: &[Dependency], options: &Options<'_>) -
     match attempt(index, roots, options, options.steps_max) {
         Ok((resolution, _)) => Ok(resolution),
         Err(Failure::GaveUp) => Err(ResolveError::GaveUp { steps_max: options.steps_max }),
-        Err(Failure::Conflict { mut conflict, hints, steps }) => {
+        Err(Failure::Conflict(found)) => {
+            let (mut conflict, hints, steps) = *found;
             conflict.ways_out = ways::out(index, roots, options, &hints, steps);
             Err(ResolveError::Conflict(conflict))
         }
@@ -243,7 +244,7 @@ fn attempt(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, steps
         Err(solver::Unsolved::GaveUp) => Err(Failure::GaveUp),
         Err(solver::Unsolved::Conflict(leaves)) => {
             let (conflict, hints) = explain::conflict(&mut solver.space.borrow_mut(), leaves);
-            Err(Failure::Conflict { conflict, hints, steps: solver.steps() })
+            Err(Failure::Conflict(Box::new((conflict, hints, solver.steps()))))
         }
     }
 }
@@ -251,7 +252,7 @@ fn attempt(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, steps
 /// Why one try found nothing.
 enum Failure {
     GaveUp,
-    Conflict { conflict: Conflict, hints: explain::Hints, steps: u64 },
+    Conflict(Box<(Conflict, explain::Hints, u64)>),
 }
 
 fn wrong(roots: &[Dependency]) -> Vec<Issue> {

@@ -3,6 +3,7 @@
 //! The solver finds this out as well, one version at a time, and starts over after each: ten thousand plugins in a row would cost it the square of that.
 //! What a reader may get wrong: what is left here may still not go together. Only the solver knows.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
 use pubgrub::{External, VersionSet};
@@ -76,8 +77,8 @@ pub(super) fn sweep(space: &mut Space<'_>) -> bool {
                 return true;
             }
             Some(release) => {
-                if !space.hopeless.contains_key(&Some(release)) {
-                    space.hopeless.insert(Some(release), reason);
+                if let Entry::Vacant(entry) = space.hopeless.entry(Some(release)) {
+                    entry.insert(reason);
                     gone.push(release);
                 }
             }

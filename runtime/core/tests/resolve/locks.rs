@@ -64,7 +64,7 @@ fn what_was_locked_comes_again_from_any_graph() {
         let options = |strategy| Options { strategy, duplicates, security: Security::Audit, ..Options::default() };
         let Ok(resolution) = resolve(&index, &asked, &options(*dice.pick(&[Strategy::Highest, Strategy::Lowest]))) else { continue };
         locked += 1;
-        let grants = |id: &PluginId| (id.name.as_str().len() % 2 == 0).then(|| Digest::of(id.to_string().as_bytes()));
+        let grants = |id: &PluginId| (id.name.as_str().len().is_multiple_of(2)).then(|| Digest::of(id.to_string().as_bytes()));
         let lock = Lock::of(&resolution, grants);
         let text = lock.to_string();
         assert_eq!(Lock::parse(&text).unwrap_or_else(|error| panic!("{error}\n{text}")), lock, "{text}");

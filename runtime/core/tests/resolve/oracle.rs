@@ -229,7 +229,7 @@ impl Clauses<'_> {
         found
     }
 
-    fn is_satisfiable(mut self) -> bool {
+    fn verdict(mut self) -> bool {
         let index = self.rules.index;
         for (name, releases) in index.iter() {
             for (at, release) in releases.iter().enumerate() {
@@ -272,7 +272,7 @@ fn compare(seed: u64, sort: &Sort) -> (bool, usize) {
     let rules = || Rules { index: &index, roots: &roots, options: &options };
     let pool = Pool::new();
     let oracle = Oracle { pool, candidates: HashMap::new(), dependencies: HashMap::new() };
-    let satisfiable = Clauses { rules: rules(), oracle }.is_satisfiable();
+    let satisfiable = Clauses { rules: rules(), oracle }.verdict();
     let what = || format!("seed {seed}, {options:?}, roots {roots:?}\n{lines}");
     let members = match resolve(&index, &roots, &options) {
         Ok(resolution) => {
