@@ -211,11 +211,10 @@ impl std::error::Error for ResolveError {}
 ///
 /// let mut index = MemoryIndex::default();
 /// for version in ["1.0.0", "1.2.0", "2.0.0"] {
-///     index.insert(&"acme:geo".parse()?, Release::new(version.parse()?, Digest::of(version.as_bytes())))?;
+///     index.insert(&"acme:geo".parse().unwrap(), Release::new(version.parse().unwrap(), Digest::of(version.as_bytes()))).unwrap();
 /// }
-/// let resolution = resolve(&index, &["acme:geo@^1".parse()?], &Options::default())?;
+/// let resolution = resolve(&index, &["acme:geo@^1".parse().unwrap()], &Options::default()).unwrap();
 /// assert_eq!(resolution.members[0].id.to_string(), "acme:geo@1.2.0");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// # Errors
