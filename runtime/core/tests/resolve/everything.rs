@@ -132,9 +132,9 @@ impl Search<'_> {
 
 #[test]
 fn there_is_an_answer_exactly_where_trying_everything_finds_one() {
-    let sort = Sort { names: 4, versions: 2, paths: 2, resources: true };
+    let sort = Sort { names: 5, versions: 2, paths: 2, resources: true };
     let (mut yes, mut no, mut given_up, mut shared) = (0, 0, 0, 0);
-    for seed in 0..2_000 {
+    for seed in 0..1_200 {
         let mut dice = Dice::new(seed + 1_000_000);
         let (lines, roots) = random(&mut dice, &sort);
         let index: MemoryIndex = index(&lines);
@@ -150,7 +150,7 @@ fn there_is_an_answer_exactly_where_trying_everything_finds_one() {
         });
         let ids = ids.collect();
         let rules = || Rules { index: &index, roots: &roots, options: &options };
-        let mut search = Search { rules: rules(), ids, left: 20_000 };
+        let mut search = Search { rules: rules(), ids, left: 6_000 };
         let mut answer = Resolution { roots: Vec::new(), members: Vec::new(), concerns: Vec::new(), held_back: Vec::new() };
         let found = search.search(&roots, &mut answer);
         let what = || format!("seed {seed}, {options:?}, roots {roots:?}\n{lines}");
@@ -166,5 +166,5 @@ fn there_is_an_answer_exactly_where_trying_everything_finds_one() {
             (Err(error), found) => panic!("{error}, and there is an answer ({}): {}\n{answer:#?}", matches!(found, Found::Yes), what()),
         }
     }
-    assert!(yes > 200 && no > 200 && shared > 25 && given_up < 100, "{yes} yes, {no} no, {given_up} too long, {shared} with imports");
+    assert!(yes > 150 && no > 150 && shared > 60 && given_up < 100, "{yes} yes, {no} no, {given_up} too long, {shared} with imports");
 }
