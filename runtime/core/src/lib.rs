@@ -13,6 +13,7 @@ pub mod clock;
 pub mod compile_limits;
 #[cfg(feature = "records")]
 pub mod consent;
+pub mod dependency;
 pub mod deployment;
 pub mod difference;
 pub mod digest;
@@ -22,6 +23,8 @@ pub mod grant;
 pub mod interface;
 pub mod lifecycle;
 pub mod limits;
+#[cfg(feature = "resolve")]
+pub mod lock;
 pub mod manifest;
 #[cfg(feature = "records")]
 pub mod metering;
@@ -32,19 +35,26 @@ pub mod reach;
 #[cfg(feature = "records")]
 pub mod record;
 pub mod refusal;
+#[cfg(feature = "resolve")]
+pub mod resolve;
 pub mod rollback;
 pub mod route;
 pub mod section;
 pub mod sources;
+#[cfg(feature = "resolve")]
+pub mod startup;
 pub mod subject;
 pub mod table;
 pub mod text;
 pub mod trace;
+#[cfg(feature = "resolve")]
+pub mod why;
 
 pub use clock::Clock;
 pub use compile_limits::{CompileFailure, CompileLimits};
 #[cfg(feature = "records")]
 pub use consent::Standing;
+pub use dependency::{Dependency, Target};
 pub use difference::Difference;
 pub use digest::{Digest, Hasher};
 pub use fault::Fault;

@@ -9,6 +9,7 @@ use semver::Version;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::dependency::{self, Dependency};
 use crate::limits::{MANIFEST_BYTES_MAX, Promised};
 use crate::text::is_unseen;
 use crate::{InterfaceName, Issue, PackageName, Permission, policy};
@@ -27,6 +28,9 @@ pub struct Manifest {
     pub description: String,
     /// An SPDX expression; may be empty for a plugin that is never published.
     pub license: String,
+    /// What it builds on, in the order of targets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<Dependency>,
     /// What it asks for, by capability.
     pub permissions: BTreeMap<String, Permission>,
     /// Limits it promises to keep; they only tighten the host's.
@@ -105,6 +109,8 @@ struct Raw {
     #[serde(default)]
     license: String,
     #[serde(default)]
+    dependencies: toml::Table,
+    #[serde(default)]
     permissions: BTreeMap<String, RawPermission>,
     #[serde(default)]
     limits: Promised,
@@ -131,7 +137,12 @@ impl Manifest {
             return Err(one(format!("it has {} bytes", text.len()), "at most 65536"));
         }
         let raw: Raw = toml::from_str(text).map_err(|error| one(error.to_string().trim_end().to_owned(), ""))?;
+        let (dependencies, wrong) = match dependency::read(&raw.name, raw.dependencies) {
+            Ok(dependencies) => (dependencies, Vec::new()),
+            Err(wrong) => (Vec::new(), wrong),
+        };
         let manifest = Self {
+            dependencies,
             name: raw.name,
             version: raw.version,
             description: raw.description,
@@ -148,7 +159,8 @@ impl Manifest {
                 })
                 .collect(),
         };
-        let issues = manifest.issues();
+        let mut issues = manifest.issues();
+        issues.extend(wrong);
         if issues.is_empty() { Ok(manifest) } else { Err(ManifestError { issues }) }
     }
 

@@ -124,6 +124,11 @@ fn rule(interface: &InterfaceName) -> Rule {
     }
 }
 
+/// Whether this interface is one of those that hosts have, granted or not: no plugin stands behind it.
+pub fn is_of_hosts(interface: &InterfaceName) -> bool {
+    !matches!(rule(interface), Rule::Unknown)
+}
+
 /// What stands behind each import, in the order given.
 ///
 /// `granted` are the grants in force; `offered` what the host can link beside the inert things: a capability that it does not offer

@@ -10,7 +10,7 @@ use anyhow::{Result, bail};
 use plugwork_build::{Language, Project};
 
 use super::count::{self, Count};
-use crate::house::{GUESTS_OF_TESTS, House, WORKSPACES};
+use crate::house::{GUESTS_OF_TESTS, House, RESOLVER, WORKSPACES};
 use crate::program::Program;
 use crate::setup;
 use crate::tree::File;
@@ -60,9 +60,11 @@ pub(super) fn cargo(house: &House) -> Vec<Part> {
         let (dir, root) = (house.root.join(folder), folder.is_empty());
         let target = if root { house.target.clone() } else { house.guests_native() };
         let name = if root { "rust workspace".to_owned() } else { format!("{folder} (native)") };
-        Part { name, run: Box::new(move || cargo_test(&dir, &target)) }
+        Part { name, run: Box::new(move || cargo_test(&dir, &target, &["--workspace"])) }
     });
-    parts.collect()
+    let (dir, target) = (house.root.clone(), house.target.clone());
+    let resolver = Part { name: "resolver".to_owned(), run: Box::new(move || cargo_test(&dir, &target, &RESOLVER)) };
+    parts.chain([resolver]).collect()
 }
 
 /// Makes the report's vendored scripts again and compares them with what is committed.
@@ -79,9 +81,9 @@ fn tests_in(folder: &str, files: &[File], is_test: impl Fn(&str) -> bool) -> Vec
     inside.filter(|path| is_test(path.rsplit('/').next().unwrap_or_default())).map(PathBuf::from).collect()
 }
 
-fn cargo_test(dir: &Path, target: &Path) -> Result<Count> {
+fn cargo_test(dir: &Path, target: &Path, what: &[&str]) -> Result<Count> {
     let mut count = Count::default();
-    let succeeded = Program::cargo_in(dir, target).args(["test", "--workspace", "--no-fail-fast"]).each_line(|line| {
+    let succeeded = Program::cargo_in(dir, target).args(["test", "--no-fail-fast"]).args(what).each_line(|line| {
         count = [count, count::cargo(line)].into_iter().sum();
         // Hundreds of lines that say `ok` hide the one that does not.
         let is_quiet = line.is_empty() || line.starts_with("running ") || line.starts_with("test ") && line.ends_with(" ... ok");

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 
 use super::Finding;
-use crate::house::{House, RIVALS, WORKSPACES};
+use crate::house::{House, RESOLVER, RIVALS, WORKSPACES};
 use crate::program::Program;
 
 /// `cargo fmt --check` in each workspace.
@@ -35,14 +35,24 @@ pub(super) fn format(house: &House) -> Result<Vec<Finding>> {
 
 /// Clippy in each workspace, warnings denied.
 pub(super) fn lints(house: &House) -> Result<Vec<Finding>> {
-    let arguments = ["clippy", "--quiet", "--workspace", "--all-targets", "--", "--deny", "warnings"];
-    Ok(each(house, "lints", |folder| cargo(house, folder).args(arguments).run()))
+    let check = |folder: &str, what: &[&str]| {
+        cargo(house, folder).args(["clippy", "--quiet", "--all-targets"]).args(what).args(["--", "--deny", "warnings"]).run()
+    };
+    Ok(each(house, "lints", |folder| {
+        check(folder, &["--workspace"])?;
+        if folder.is_empty() { check(folder, &RESOLVER) } else { Ok(()) }
+    }))
 }
 
 /// Docs of each workspace, warnings denied.
 pub(super) fn docs(house: &House) -> Result<Vec<Finding>> {
-    let arguments = ["doc", "--quiet", "--workspace", "--no-deps"];
-    Ok(each(house, "docs", |folder| cargo(house, folder).args(arguments).env("RUSTDOCFLAGS", "--deny warnings").run()))
+    let check = |folder: &str, what: &[&str]| {
+        cargo(house, folder).args(["doc", "--quiet", "--no-deps"]).args(what).env("RUSTDOCFLAGS", "--deny warnings").run()
+    };
+    Ok(each(house, "docs", |folder| {
+        check(folder, &["--workspace"])?;
+        if folder.is_empty() { check(folder, &RESOLVER) } else { Ok(()) }
+    }))
 }
 
 fn each(house: &House, what: &str, run: impl Fn(&str) -> Result<()>) -> Vec<Finding> {

@@ -1,0 +1,122 @@
+//! Whether a lock still fits what is asked for and what there is.
+//!
+//! What a reader may get wrong: no finding means that the lock can be used as it is. A finding does not mean that nothing fits, only that it has to be
+//! resolved anew.
+
+use std::collections::BTreeSet;
+
+use super::Lock;
+use crate::resolve::{Index, Options, PluginId, Provider, Release, ResolveError, Strategy, resolve};
+use crate::{Dependency, Digest, Issue, Target};
+
+impl Lock {
+    /// Everything for which this lock does not fit any more: other roots, versions that are gone, changed or left out, ranges that they are not in, other
+    /// grants. Empty: it fits.
+    ///
+    /// `options` as they were when it was made; what they keep and their strategy do not matter. `grants` is what each plugin is granted now.
+    pub fn misfits(
+        &self,
+        index: &dyn Index,
+        roots: &[Dependency],
+        options: &Options<'_>,
+        grants: impl Fn(&PluginId) -> Option<Digest>,
+    ) -> Vec<Issue> {
+        let mut found = Vec::new();
+        let issue = |at: String, what: String, expected: String| Issue { what, at, expected };
+        for root in roots.iter().filter(|root| self.roots.get(&root.target) != Some(&root.versions)) {
+            let was = self.roots.get(&root.target);
+            let was = was.map_or_else(|| "it is not in the lock".to_owned(), |was| format!("the lock was made for `{was}`"));
+            found.push(issue(format!("roots.{}", root.target), was, format!("`{}`", root.versions)));
+        }
+        for (target, _) in self.roots.iter().filter(|(target, _)| !roots.iter().any(|root| root.target == **target)) {
+            found.push(issue(format!("roots.{target}"), "it is not asked for any more".to_owned(), String::new()));
+        }
+        for (id, locked) in &self.plugins {
+            let at = format!("plugin.{id}");
+            match release(index, id) {
+                None => found.push(issue(at, "nobody has it any more".to_owned(), "another version".to_owned())),
+                Some(release) if release.digest != locked.digest => {
+                    let expected = format!("{}: a version never changes, so do not trust this one", locked.digest);
+                    found.push(issue(at, format!("it is {} now", release.digest), expected));
+                }
+                Some(release) if release.interfaces() != locked.interfaces => {
+                    found.push(issue(at, "what it imports or exports is told otherwise".to_owned(), "to be resolved anew".to_owned()));
+                }
+                Some(_) => {
+                    let now = grants(id);
+                    if locked.granted.is_some() && now != locked.granted {
+                        found.push(issue(
+                            at,
+                            "it was granted something else when this was locked".to_owned(),
+                            "to be locked anew".to_owned(),
+                        ));
+                    }
+                }
+            }
+        }
+        if found.is_empty() {
+            self.resolved_otherwise(index, roots, options, &mut found);
+        }
+        found
+    }
+
+    /// What a resolution of these very versions says, and what nobody needs.
+    fn resolved_otherwise(&self, index: &dyn Index, roots: &[Dependency], options: &Options<'_>, found: &mut Vec<Issue>) {
+        let issue = |at: String, what: String| Issue { what, at, expected: String::new() };
+        let locked = Options {
+            strategy: Strategy::Locked,
+            duplicates: options.duplicates,
+            security: options.security,
+            with: options.with.clone(),
+            host: options.host.clone(),
+            kept: self.kept(),
+            wired: self.wired(),
+            compatibility: options.compatibility,
+            steps_max: options.steps_max,
+        };
+        match resolve(index, roots, &locked) {
+            Ok(resolution) => {
+                for member in &resolution.members {
+                    let Some(locked) = self.plugins.get(&member.id) else { continue };
+                    for (import, provider) in &member.imports {
+                        if locked.imports.get(import) != Some(provider) {
+                            let was = locked.imports.get(import).map_or_else(|| "nobody".to_owned(), Provider::to_string);
+                            found.push(issue(
+                                format!("plugin.{}", member.id),
+                                format!("`{import}` comes from {provider} now, and came from {was}"),
+                            ));
+                        }
+                    }
+                }
+            }
+            Err(ResolveError::Conflict(conflict)) => found.extend(conflict.reasons.into_iter().map(|reason| issue(String::new(), reason))),
+            Err(other) => found.push(issue(String::new(), other.to_string())),
+        }
+        let idle = self.idle(index, roots);
+        found.extend(idle.into_iter().map(|id| issue(format!("plugin.{id}"), "nobody needs it any more".to_owned())));
+    }
+
+    /// Plugins of the lock that none of its roots leads to.
+    fn idle(&self, index: &dyn Index, roots: &[Dependency]) -> Vec<&PluginId> {
+        let is_asked = |id: &PluginId| {
+            roots.iter().any(|root| match &root.target {
+                Target::Plugin(name) => *name == id.name && root.versions.matches(&id.version),
+                Target::Interface(path) => {
+                    release(index, id).is_some_and(|release| release.exports.iter().any(|export| export.name.path() == path.path()))
+                }
+            })
+        };
+        let mut open: Vec<&PluginId> = self.plugins.keys().filter(|id| is_asked(id)).collect();
+        let mut reached: BTreeSet<&PluginId> = open.iter().copied().collect();
+        while let Some(id) = open.pop() {
+            let needs = self.plugins.get(id).into_iter().flat_map(|locked| &locked.needs);
+            open.extend(needs.filter(|next| reached.insert(next)));
+        }
+        self.plugins.keys().filter(|id| !reached.contains(id)).collect()
+    }
+}
+
+fn release<'a>(index: &'a dyn Index, id: &PluginId) -> Option<&'a Release> {
+    let releases = index.releases(&id.name);
+    releases.binary_search_by(|release| release.version.cmp(&id.version)).ok().map(|at| &releases[at])
+}

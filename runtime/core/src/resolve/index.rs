@@ -1,0 +1,163 @@
+//! What the resolver knows: which plugins there are, in which versions, and what each imports, exports and depends on.
+//!
+//! A view in memory; who fills it (a folder, a registry's index) is elsewhere. Easily got wrong: `imports` has what needs somebody behind it. Whoever
+//! fills the index leaves out interfaces of types alone, which link with nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use semver::Version;
+
+use crate::{Dependency, Digest, InterfaceName, Issue, PackageName, Target};
+
+/// Versions of all plugins, as a view that does not change while a resolution looks at it.
+pub trait Index {
+    /// Every version of a plugin in ascending order, each once. Empty where nobody knows the name.
+    fn releases(&self, name: &PackageName) -> &[Release];
+
+    /// The plugins of which some version exports the interface with this path, sorted.
+    fn exporters(&self, path: &str) -> &[PackageName];
+
+    /// Whether some version of any plugin has this one as a peer that may be absent. `true` for every name is right as well, and slower.
+    fn is_optional_peer(&self, name: &PackageName) -> bool;
+}
+
+/// One version of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Release {
+    /// Its version.
+    pub version: Version,
+    /// The component.
+    pub digest: Digest,
+    /// What its manifest says that it builds on.
+    pub dependencies: Vec<Dependency>,
+    /// What the component imports, each once.
+    pub imports: Vec<Interface>,
+    /// What it exports, each once.
+    pub exports: Vec<Interface>,
+    /// Why it was taken back, if it was.
+    pub yanked: Option<String>,
+    /// What is known against it.
+    pub advisories: Vec<Advisory>,
+    /// Whether somebody with the right to do so has approved it.
+    pub approved: bool,
+}
+
+/// An interface as a component imports or exports it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name, as a rule with a version.
+    pub name: InterfaceName,
+    /// A digest of what is in it, the same for the same text; where one is missing the version alone decides.
+    pub shape: Option<Digest>,
+    /// Whether it has resources: things that belong to the one who made them.
+    pub resources: bool,
+    /// The paths of other interfaces whose resources its functions take or give.
+    pub uses: Vec<String>,
+}
+
+/// Something known against a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advisory {
+    /// What it is called where it was published.
+    pub id: String,
+    /// One line, for people.
+    pub title: String,
+}
+
+impl Release {
+    /// An approved version that depends on nothing, imports and exports nothing.
+    pub fn new(version: Version, digest: Digest) -> Self {
+        Self {
+            version,
+            digest,
+            dependencies: Vec::new(),
+            imports: Vec::new(),
+            exports: Vec::new(),
+            yanked: None,
+            advisories: Vec::new(),
+            approved: true,
+        }
+    }
+
+    /// A digest of the names and shapes of what it imports and exports: another one means that what fitted has to be looked at again.
+    pub fn interfaces(&self) -> Digest {
+        let mut lines: Vec<String> = Vec::new();
+        for (side, interfaces) in [("export", &self.exports), ("import", &self.imports)] {
+            lines.extend(interfaces.iter().map(|interface| {
+                let shape = interface.shape.map_or_else(|| "-".to_owned(), |shape| shape.to_string());
+                let mut uses = interface.uses.clone();
+                uses.sort_unstable();
+                format!("{side} {} {shape} {} {}\n", interface.name, interface.resources, uses.join(","))
+            }));
+        }
+        lines.sort_unstable();
+        Digest::of(lines.concat().as_bytes())
+    }
+}
+
+impl Interface {
+    /// One of plain values.
+    pub fn new(name: InterfaceName) -> Self {
+        Self { name, shape: None, resources: false, uses: Vec::new() }
+    }
+}
+
+/// An index that is held in memory.
+#[derive(Debug, Default, Clone)]
+pub struct MemoryIndex {
+    releases: BTreeMap<PackageName, Vec<Release>>,
+    exporters: BTreeMap<String, Vec<PackageName>>,
+    optional_peers: BTreeSet<PackageName>,
+}
+
+impl MemoryIndex {
+    /// Adds one version.
+    ///
+    /// # Errors
+    /// When that version is there already: a version never changes.
+    pub fn insert(&mut self, name: &PackageName, release: Release) -> Result<(), Issue> {
+        let releases = self.releases.entry(name.clone()).or_default();
+        let at = match releases.binary_search_by(|other| other.version.cmp(&release.version)) {
+            Ok(_) => {
+                return Err(Issue {
+                    what: format!("there is a `{name}` {} already", release.version),
+                    at: String::new(),
+                    expected: "each version once".to_owned(),
+                });
+            }
+            Err(at) => at,
+        };
+        for export in &release.exports {
+            let names = self.exporters.entry(export.name.path().to_owned()).or_default();
+            if let Err(at) = names.binary_search(name) {
+                names.insert(at, name.clone());
+            }
+        }
+        for dependency in release.dependencies.iter().filter(|dependency| dependency.peer && dependency.optional) {
+            if let Target::Plugin(peer) = &dependency.target {
+                self.optional_peers.insert(peer.clone());
+            }
+        }
+        releases.insert(at, release);
+        Ok(())
+    }
+
+    /// Every plugin, by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&PackageName, &[Release])> {
+        self.releases.iter().map(|(name, releases)| (name, releases.as_slice()))
+    }
+}
+
+impl Index for MemoryIndex {
+    fn releases(&self, name: &PackageName) -> &[Release] {
+        self.releases.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    fn exporters(&self, path: &str) -> &[PackageName] {
+        self.exporters.get(path).map_or(&[], Vec::as_slice)
+    }
+
+    fn is_optional_peer(&self, name: &PackageName) -> bool {
+        self.optional_peers.contains(name)
+    }
+}

@@ -1,0 +1,86 @@
+//! What would help where nothing fits: one change at a time is tried, and only what leads to a resolution is told.
+//!
+//! What a reader may get wrong: trying costs as much as resolving. Each try has about twice the steps that the refusal took, and there are few of them.
+
+use semver::VersionReq;
+
+use super::explain::Hints;
+use super::{Duplicates, Index, Options, Provider, Resolution, Security, Strategy, attempt};
+use crate::{Dependency, Target};
+
+/// Roots of which each is tried otherwise.
+const ROOTS_TRIED: usize = 3;
+/// Ways that are told.
+const WAYS_MAX: usize = 3;
+
+pub(super) fn out(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, hints: &Hints, steps: u64) -> Vec<String> {
+    let steps_max = steps.saturating_mul(2).saturating_add(1_000).min(options.steps_max);
+    let attempt =
+        |roots: &[Dependency], options: &Options<'_>| attempt(index, roots, options, steps_max).ok().map(|(resolution, _)| resolution);
+    let mut ways = Vec::new();
+    if !hints.peers.is_empty() {
+        let more: Vec<Dependency> = roots.iter().chain(&hints.peers).cloned().collect();
+        if attempt(&more, options).is_some() {
+            let peers: Vec<String> = hints.peers.iter().map(|peer| format!("`{peer}`")).collect();
+            ways.push(format!("ask for {} as well", peers.join(" and ")));
+        }
+    }
+    for root in hints.roots.iter().take(ROOTS_TRIED) {
+        ways.extend(otherwise(roots, root, &|roots| attempt(roots, options)));
+    }
+    if hints.left_out && options.security != Security::Permissive && options.strategy != Strategy::Locked {
+        let resolution = attempt(roots, &with(options, |options| options.security = Security::Permissive));
+        let concern = resolution.as_ref().and_then(|resolution| resolution.concerns.first());
+        ways.extend(
+            concern.map(|concern| format!("with security `permissive` it would be `{}`, although {}", concern.plugin, concern.what)),
+        );
+    }
+    if hints.clash && options.duplicates == Duplicates::Dedupe {
+        let resolution = attempt(roots, &with(options, |options| options.duplicates = Duplicates::Isolate));
+        ways.extend(resolution.as_ref().and_then(side_by_side));
+    }
+    if options.strategy == Strategy::Locked && attempt(roots, &with(options, |options| options.strategy = Strategy::Highest)).is_some() {
+        ways.push("resolve anew instead of from the lock: with other versions it fits".to_owned());
+    }
+    ways.truncate(WAYS_MAX);
+    ways
+}
+
+/// Another version of what a root asks for, or without it.
+fn otherwise(roots: &[Dependency], root: &Dependency, attempt: &dyn Fn(&[Dependency]) -> Option<Resolution>) -> Option<String> {
+    let any: Vec<Dependency> = roots
+        .iter()
+        .map(|other| if other == root { Dependency::new(root.target.clone(), VersionReq::STAR) } else { other.clone() })
+        .collect();
+    if let (Target::Plugin(name), Some(resolution)) = (&root.target, attempt(&any)) {
+        let link = resolution.roots.iter().find(|link| link.dependency.target == root.target)?;
+        let Provider::Plugin(id) = &link.provider else { return None };
+        return Some(format!("ask for `{name}@^{}` instead of `{root}`", id.version));
+    }
+    let without: Vec<Dependency> = roots.iter().filter(|other| *other != root).cloned().collect();
+    if without.is_empty() || attempt(&without).is_none() {
+        return None;
+    }
+    Some(format!("without `{root}` the rest fits"))
+}
+
+fn side_by_side(resolution: &Resolution) -> Option<String> {
+    let pair = resolution.members.windows(2).find(|pair| pair[0].id.name == pair[1].id.name)?;
+    Some(format!("with duplicates `isolate`, `{}` and `{}` would stand side by side", pair[0].id, pair[1].id))
+}
+
+fn with<'a>(options: &Options<'a>, change: impl FnOnce(&mut Options<'a>)) -> Options<'a> {
+    let mut changed = Options {
+        strategy: options.strategy,
+        duplicates: options.duplicates,
+        security: options.security,
+        with: options.with.clone(),
+        host: options.host.clone(),
+        kept: options.kept.clone(),
+        wired: options.wired.clone(),
+        compatibility: options.compatibility,
+        steps_max: options.steps_max,
+    };
+    change(&mut changed);
+    changed
+}

@@ -1,0 +1,218 @@
+//! What one release needs, or what was asked for: the plugins it depends on, and for each import who could stand behind it.
+//!
+//! What a reader may get wrong: an import that no dependency covers and no host has cannot be linked, so its release is no candidate at all. That is how
+//! what resolves also links.
+
+use std::collections::BTreeSet;
+
+use super::set::Set;
+use super::space::{Exporter, Owner, Part, Space};
+use super::{Duplicates, Interface};
+use crate::reach::is_of_hosts;
+use crate::{Dependency, InterfaceName, PackageName, Target};
+
+/// What one release needs.
+pub(super) struct World<'a> {
+    /// Plugins by name.
+    pub(super) edges: Vec<Edge<'a>>,
+    /// Interfaces.
+    pub(super) wants: Vec<Want<'a>>,
+    /// Plugins that may be absent, and fit where they are there.
+    pub(super) peers: Vec<Edge<'a>>,
+    /// Imports that the host has.
+    pub(super) hosted: Vec<&'a InterfaceName>,
+    /// Imports that only a plugin would have of which the dependency is optional and not taken.
+    pub(super) left: Vec<&'a Interface>,
+    /// Why the release is no candidate.
+    pub(super) refused: Option<Refused>,
+}
+
+/// A dependency on a plugin.
+pub(super) struct Edge<'a> {
+    pub(super) dependency: &'a Dependency,
+    pub(super) name: u32,
+    /// The releases in its range.
+    pub(super) set: Set,
+    /// The part that is decided.
+    pub(super) part: Part,
+}
+
+/// An interface that somebody has to provide.
+pub(super) struct Want<'a> {
+    pub(super) path: u32,
+    /// The import; a root has none, nor has a dependency on an interface that the component does not import.
+    pub(super) import: Option<&'a Interface>,
+    /// The dependency that names the interface. Without one, the provider is among the plugins depended on.
+    pub(super) dependency: Option<&'a Dependency>,
+    /// Who could provide it, as candidates of the need.
+    pub(super) set: Set,
+    /// Other wants of this release whose resources occur in this interface.
+    pub(super) beside: Vec<u32>,
+}
+
+/// Why a release is no candidate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// It imports what nobody it depends on has.
+    Unlinkable(InterfaceName),
+    /// It wants a plugin of the application's that the application does not name.
+    PeerMissing(PackageName),
+    /// It depends on another version of itself.
+    Itself,
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+pub(super) fn of<'a>(space: &mut Space<'a>, owner: Owner) -> World<'a> {
+    let mut world = World { edges: Vec::new(), wants: Vec::new(), peers: Vec::new(), hosted: Vec::new(), left: Vec::new(), refused: None };
+    let release = owner.map(|at| space.release(at));
+    let dependencies: &'a [Dependency] = release.map_or(space.roots, |release| &release.dependencies);
+    // Plugins that are not taken but would have had an import, so that it may be left without.
+    let mut spared = Vec::new();
+    for dependency in dependencies {
+        let Target::Plugin(target) = &dependency.target else { continue };
+        if let (Some((own, _)), Some(release)) = (owner, release)
+            && space.plugins[own as usize].name == target
+        {
+            if !dependency.versions.matches(&release.version) {
+                world.refused = Some(Refused::Itself);
+            }
+            continue;
+        }
+        let edge = edge(space, owner, dependency, target);
+        match (dependency.peer, dependency.optional) {
+            (true, true) => world.peers.push(edge),
+            (true, false) if !space.is_root(&dependency.target) => world.refused = Some(Refused::PeerMissing(target.clone())),
+            (false, true) if !is_taken(space, dependency) => spared.push(edge),
+            _ => world.edges.push(edge),
+        }
+    }
+    for import in release.iter().flat_map(|release| &release.imports) {
+        interface(space, owner, import, dependencies, &mut world, &spared);
+    }
+    for dependency in dependencies {
+        let Target::Interface(target) = &dependency.target else { continue };
+        if is_taken(space, dependency)
+            && !world.wants.iter().any(|want| want.dependency.is_some_and(|named| named.target == dependency.target))
+        {
+            let path = space.path(target.path());
+            let set = candidates(space, owner, path, None, Some(dependency), &[]);
+            world.wants.push(Want { path, import: None, dependency: Some(dependency), set, beside: Vec::new() });
+        }
+    }
+    if let Some(release) = release {
+        resources(space, &release.exports, &mut world);
+    }
+    world
+}
+
+fn is_taken(space: &Space<'_>, dependency: &Dependency) -> bool {
+    !dependency.optional || space.is_root(&dependency.target) || space.options.with.contains(&dependency.target)
+}
+
+fn edge<'a>(space: &mut Space<'a>, owner: Owner, dependency: &'a Dependency, target: &'a PackageName) -> Edge<'a> {
+    let name = space.plugin(target);
+    let set = space.places(name, |release| dependency.versions.matches(&release.version));
+    let tracks = &space.plugins[name as usize].tracks;
+    let mut touched: BTreeSet<u32> = set.within(tracks.len()).map(|place| tracks[place as usize]).collect();
+    let first = touched.pop_first().or_else(|| tracks.first().copied()).unwrap_or(0);
+    let part = match space.options.duplicates {
+        Duplicates::Dedupe => Part::Plugin { name, track: 0 },
+        // A peer is the very one that the application brings, on whichever track that is.
+        Duplicates::Isolate if dependency.peer => Part::Choice { of: None, name },
+        Duplicates::Isolate if owner.is_none() || !touched.is_empty() => Part::Choice { of: owner, name },
+        Duplicates::Isolate => Part::Plugin { name, track: first },
+    };
+    Edge { dependency, name, set, part }
+}
+
+/// Who stands behind one import: a dependency that names it, the host, a plugin depended on, nobody because that was left out, or nobody at all.
+fn interface<'a>(
+    space: &mut Space<'a>,
+    owner: Owner,
+    import: &'a Interface,
+    dependencies: &'a [Dependency],
+    world: &mut World<'a>,
+    spared: &[Edge<'a>],
+) {
+    let names_it = |dependency: &&Dependency| matches!(&dependency.target, Target::Interface(name) if name.path() == import.name.path());
+    if let Some(dependency) = dependencies.iter().find(names_it) {
+        // Where that is optional and not taken the import stays without, whoever else is there: the dependency says where it comes from.
+        if is_taken(space, dependency) {
+            let path = space.path(import.name.path());
+            let set = candidates(space, owner, path, Some(import), Some(dependency), &[]);
+            world.wants.push(Want { path, import: Some(import), dependency: Some(dependency), set, beside: Vec::new() });
+        }
+        return;
+    }
+    let options = space.options;
+    let has = |export: &Interface| options.compatibility.judge(import, export).is_ok() && export.name.path() == import.name.path();
+    if is_of_hosts(&import.name) || options.host.iter().any(has) {
+        world.hosted.push(&import.name);
+        return;
+    }
+    let path = space.path(import.name.path());
+    let set = candidates(space, owner, path, Some(import), None, &world.edges);
+    let would = |edges: &[Edge<'a>]| !candidates(space, owner, path, Some(import), None, edges).is_empty();
+    if !set.is_empty() {
+        world.wants.push(Want { path, import: Some(import), dependency: None, set, beside: Vec::new() });
+    } else if would(spared) || would(&world.peers) {
+        world.left.push(import);
+    } else if world.refused.is_none() {
+        world.refused = Some(Refused::Unlinkable(import.name.clone()));
+    }
+}
+
+/// The exporters that fit, each in both its forms where there are resources to share.
+fn candidates(
+    space: &Space<'_>,
+    owner: Owner,
+    path: u32,
+    import: Option<&Interface>,
+    dependency: Option<&Dependency>,
+    edges: &[Edge<'_>],
+) -> Set {
+    let own = owner.map(|(name, _)| name);
+    let fits = |exporter: &Exporter<'_>| {
+        let in_range = match (dependency, exporter.provider) {
+            (Some(dependency), _) => exporter.export.name.version().is_none_or(|version| dependency.versions.matches(version)),
+            (None, Some((name, place))) => edges.iter().any(|edge| edge.name == name && pubgrub::VersionSet::contains(&edge.set, &place)),
+            (None, None) => false,
+        };
+        in_range
+            && (own.is_none() || exporter.provider.map(|(name, _)| name) != own)
+            && import.is_none_or(|import| space.options.compatibility.judge(import, exporter.export).is_ok())
+    };
+    let exporters = &space.paths[path as usize].1;
+    let has_resources = |exporter: &Exporter<'_>| exporter.export.resources || import.is_some_and(|import| import.resources);
+    Set::of(exporters.iter().enumerate().filter(|(_, exporter)| fits(exporter)).flat_map(|(place, exporter)| {
+        let place = place as u32 * 2;
+        place..place + 1 + u32::from(has_resources(exporter))
+    }))
+}
+
+/// Which wants occur in others, and which of them have to be shared because this release passes their resources on.
+fn resources(space: &Space<'_>, exports: &[Interface], world: &mut World<'_>) {
+    let paths: Vec<&str> = world.wants.iter().map(|want| space.paths[want.path as usize].0).collect();
+    for at in 0..world.wants.len() {
+        let Some(import) = world.wants[at].import else { continue };
+        let beside = (0..paths.len()).filter(|&other| other != at && import.uses.iter().any(|path| path == paths[other]));
+        let beside: Vec<u32> =
+            beside.filter(|&other| world.wants[other].import.is_some_and(|import| import.resources)).map(|at| at as u32).collect();
+        world.wants[at].beside = beside;
+        let passes_on = exports.iter().any(|export| export.uses.iter().any(|path| path == paths[at]));
+        let is_own = exports.iter().any(|export| export.name.path() == paths[at]);
+        if import.resources && passes_on && !is_own {
+            world.wants[at].set = shared(&world.wants[at].set, space.paths[world.wants[at].path as usize].1.len());
+        }
+    }
+}
+
+/// Of candidates those that share.
+pub(super) fn shared(set: &Set, exporters: usize) -> Set {
+    Set::of(set.within(exporters * 2).filter(|place| place % 2 == 1))
+}

@@ -1,0 +1,91 @@
+//! Large graphs and hostile ones: an answer, a refusal or giving up, and never a stack that overflows or a wait without end.
+
+use std::fmt::Write as _;
+
+use plugwork_core::resolve::{Conflict, MemoryIndex, Options, resolve};
+
+use crate::graphs::{index, roots, told};
+
+/// Ten thousand in a row, each needing the next; the last needs what its caller says.
+fn chain(length: usize, last: &str) -> MemoryIndex {
+    let mut lines = String::new();
+    for at in 0..length {
+        let next = if at + 1 == length { last.to_owned() } else { format!("needs a:p{}@^1", at + 1) };
+        writeln!(lines, "a:p{at} 1.0.0; {next}\na:p{at} 1.1.0; {next}").unwrap();
+    }
+    index(&lines)
+}
+
+#[test]
+fn ten_thousand_in_a_row_resolve() {
+    let index = chain(10_000, "");
+    assert_eq!(resolve(&index, &roots(&["a:p0"]), &Options::default()).unwrap().members.len(), 10_000);
+}
+
+#[test]
+fn ten_thousand_in_a_row_of_which_the_last_fails_are_explained_in_a_few_lines() {
+    let index = chain(10_000, "needs a:nobody@^1");
+    let started = std::time::Instant::now();
+    let told = told(resolve(&index, &roots(&["a:p0"]), &Options::default()));
+    println!("{:?}\n{told}", started.elapsed());
+    assert!(told.lines().count() <= Conflict::REASONS_MAX + 2, "{told}");
+    assert!(told.contains("you ask for `a:p0@*`") && told.contains("there is no plugin `a:nobody`"), "{told}");
+}
+
+/// As many plugins as pigeons, each of which needs one of fewer holes, and no hole takes two: the hardest kind of no for any solver.
+fn pigeons(holes: usize) -> (MemoryIndex, Vec<String>) {
+    let mut lines = String::new();
+    for pigeon in 0..=holes {
+        for hole in 0..holes {
+            writeln!(lines, "a:pigeon{pigeon} {}.0.0; needs a:hole{hole}@^{}", hole + 1, pigeon + 1).unwrap();
+        }
+    }
+    for hole in 0..holes {
+        for pigeon in 0..=holes {
+            writeln!(lines, "a:hole{hole} {}.0.0", pigeon + 1).unwrap();
+        }
+    }
+    (index(&lines), (0..=holes).map(|pigeon| format!("a:pigeon{pigeon}@*")).collect())
+}
+
+#[test]
+fn what_would_take_for_ever_is_given_up_after_its_steps() {
+    let (index, asked) = pigeons(14);
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    let started = std::time::Instant::now();
+    let error = resolve(&index, &roots(&asked), &Options { steps_max: 2_000, ..Options::default() }).unwrap_err();
+    println!("{:?}", started.elapsed());
+    assert_eq!(error.code(), "E-RESOLVE-STEPS");
+    let (index, asked) = pigeons(3);
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    assert_eq!(resolve(&index, &roots(&asked), &Options::default()).unwrap_err().code(), "E-RESOLVE-CONFLICT");
+}
+
+#[test]
+fn ten_thousand_beside_each_other_resolve_and_one_that_clashes_is_found() {
+    let mut lines = String::new();
+    for at in 0..10_000 {
+        let group = at / 250;
+        writeln!(lines, "a:p{at} 1.0.0; needs a:base{}@^1", at % 100).unwrap();
+        writeln!(lines, "a:p{at} 1.1.0; needs a:base{}@>=1", at % 100).unwrap();
+        if at % 250 == 0 {
+            let members: String = (at..at + 250).map(|member| format!("; needs a:p{member}@^1")).collect();
+            writeln!(lines, "a:group{group} 1.0.0{members}").unwrap();
+        }
+    }
+    for base in 0..100 {
+        writeln!(lines, "a:base{base} 1.0.0\na:base{base} 1.5.0\na:base{base} 2.0.0").unwrap();
+    }
+    let index = index(&lines);
+    let groups: Vec<String> = (0..40).map(|group| format!("a:group{group}")).collect();
+    let mut asked: Vec<&str> = groups.iter().map(String::as_str).collect();
+    let started = std::time::Instant::now();
+    let resolution = resolve(&index, &roots(&asked), &Options::default()).unwrap();
+    println!("{:?}", started.elapsed());
+    assert_eq!(resolution.members.len(), 40 + 10_000 + 100);
+    asked.push("a:base7@=2.0.0");
+    let started = std::time::Instant::now();
+    let told = told(resolve(&index, &roots(&[&asked[..], &["a:p7@=1.0.0"]].concat()), &Options::default()));
+    println!("{:?}\n{told}", started.elapsed());
+    assert!(told.contains("no version of `a:base7` is in all of these ranges"), "{told}");
+}
