@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout_at};
 use super::answer::Answer;
 use super::asked::{Asked, Named, too_large, too_slow};
 use super::problem::{Always, Problem, Removed, Sent, Sought};
-use super::seam::Admin;
+use super::seam::{Admin, Permit};
 use super::who::Caller;
 use super::words::{ComponentWords, KeptComponentWords, NamingWords, Page};
 use crate::components::{COMPONENT_BYTES_MAX, Components, ComponentsError, Receiving};
@@ -77,7 +77,7 @@ pub(crate) async fn upload(
     let _place = permit.upload(&tenant)?;
     let components = permit.node().components().of(&tenant);
     let bytes_max = permit.node().settings().tenant_component_bytes_max;
-    let bytes = receive(components, digest, bytes_max, body).await?;
+    let bytes = receive(&permit, components, digest, bytes_max, body).await?;
     Ok(Answer::ok(&ComponentWords { digest: digest.to_string(), bytes }))
 }
 
@@ -140,7 +140,7 @@ pub(crate) async fn remove(
     Ok(Answer::ok(&ComponentWords { digest: digest.to_string(), bytes }))
 }
 
-async fn receive(components: Components, digest: Digest, bytes_max: u64, mut body: Body) -> Result<u64, Problem> {
+async fn receive(permit: &Permit, components: Components, digest: Digest, bytes_max: u64, mut body: Body) -> Result<u64, Problem> {
     // As far as it is known: who has no room need not send it first.
     let (kept, expected) = (components.clone(), body.size_hint().lower());
     blocking(move || kept.has_room(digest, expected, bytes_max)).await?;
@@ -167,6 +167,8 @@ async fn receive(components: Components, digest: Digest, bytes_max: u64, mut bod
     if receiving.digest() != digest {
         return Err(Problem::wrong("E-ADMIN-DIGEST", "what was sent is not what the path names", Vec::new()));
     }
+    // It may have come for minutes.
+    permit.still().await?;
     blocking(move || receiving.keep(bytes_max)).await?;
     Ok(bytes as u64)
 }

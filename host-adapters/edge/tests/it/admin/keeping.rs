@@ -2,23 +2,27 @@
 
 use http::Method;
 use plugwork_core::Digest;
-use plugwork_core::authorize::Action;
+use plugwork_core::authorize::{Action, Presented, Revocation, Tokens};
 use plugwork_edge::Settings;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::desk::{Desk, put, send, wish};
-use crate::world::{Told, component, settings};
+use super::desk::{Desk, now_ms, put, send, wish};
+use crate::world::{Told, component, settings, until};
 
 const WRITE: &[Action] = &[Action::DeploymentsWrite];
 
 /// An upload over the port.
 async fn upload(desk: &Desk, token: &str, bytes: &[u8]) -> Told {
+    send(TcpStream::connect(desk.port).await.unwrap(), &put_as(token, bytes)).await
+}
+
+fn put_as(token: &str, bytes: &[u8]) -> Vec<u8> {
     let whole = put(bytes, Digest::of(bytes));
     let head = format!("authorization: Bearer {token}\r\n");
     let at = whole.windows(4).position(|some| some == b"\r\n\r\n").unwrap() + 2;
-    let whole = [&whole[..at], head.as_bytes(), &whole[at..]].concat();
-    send(TcpStream::connect(desk.port).await.unwrap(), &whole).await
+    [&whole[..at], head.as_bytes(), &whole[at..]].concat()
 }
 
 fn at(digest: Digest) -> String {
@@ -45,6 +49,26 @@ async fn a_token_for_one_application_gives_what_it_deploys_and_removes_nothing()
     assert_eq!(told.code(), "E-AUTH-TENANT");
     let reader = desk.token(Some("default"), Some("shop"), &[Action::DeploymentsRead]).await;
     assert_eq!(upload(&desk, &reader, b"more").await.code(), "E-AUTH-SCOPE");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_with_a_token_that_is_revoked_meanwhile_is_not_kept() {
+    let desk = Desk::new().await;
+    let token = desk.token(Some("default"), None, WRITE).await;
+    let whole = put_as(&token, component());
+    let (some, rest) = whole.split_at(whole.len() - 1);
+    let mut stream = TcpStream::connect(desk.port).await.unwrap();
+    stream.write_all(some).await.unwrap();
+    // It is there from when the token was good to when the component is kept, or is not.
+    let folder = desk.stage.folder.path().join("components");
+    let is_coming = || std::fs::read_dir(&folder).is_ok_and(|files| files.count() == 1);
+    until("it is received", is_coming).await;
+    let id = Presented::parse(&token).unwrap().id().clone();
+    desk.tokens.revoke_token(&id, Revocation { at_ms: now_ms(), by: "test".to_owned() }).await.unwrap();
+    let told = send(stream, rest).await;
+    assert_eq!((told.status, told.code().as_str()), (401, "E-AUTH-REVOKED"));
+    until("nothing of it is left", || !is_coming()).await;
+    assert_eq!(desk.get(&at(Digest::of(component()))).await.code(), "E-ADMIN-COMPONENT");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -94,7 +118,7 @@ async fn what_deployments_name_stays_until_going_back_to_them_is_given_up() {
     assert_eq!(desk.ask(Method::DELETE, &format!("{}?old=yes", at(first)), None).await.code(), "E-ADMIN-REQUEST");
     assert_eq!(desk.ask(Method::DELETE, &at(unused), None).await.status, 200);
     // What was replaced may still run for a moment.
-    crate::world::until("the first one is ended", || desk.stage.active() == 1).await;
+    until("the first one is ended", || desk.stage.active() == 1).await;
     let mut removed = desk.ask(Method::DELETE, &format!("{}?old=true", at(first)), None).await;
     while removed.status == 409 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
