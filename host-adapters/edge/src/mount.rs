@@ -123,8 +123,8 @@ pub(crate) struct Workshop<'a> {
 }
 
 impl Workshop<'_> {
-    /// Reads, grants, compiles, starts and asks a plugin, beside whatever runs. Its requests are counted with those of `requests`. Where it fails its secrets
-    /// stay declared: who knows whether another of its name needs them forgets them.
+    /// Reads, grants, compiles, starts and asks a plugin, beside whatever runs. `counted` are the requests of the one whose place it takes, with which its own are
+    /// counted. Where it fails its secrets stay declared: who knows whether another of its name needs them forgets them.
     ///
     /// # Errors
     /// Everything that is wrong with it.
@@ -135,7 +135,7 @@ impl Workshop<'_> {
         declared: &PluginDeclaration,
         digest: Digest,
         consent: Consent<'_>,
-        requests: Arc<AtomicU64>,
+        counted: Option<Arc<AtomicU64>>,
     ) -> Result<Arc<Mount>, Vec<Issue>> {
         let at = format!("plugin.{name}");
         let label = label(key, name, declared, digest);
@@ -173,7 +173,13 @@ impl Workshop<'_> {
                 }
                 Consent::OnRecord => offer.resume().await?,
             };
-            plugin.enable().await?;
+            if let Err(error) = plugin.enable().await {
+                if unrecorded && counted.is_some() {
+                    // One of its name is served, stopped: it could be started by the consent that this one was given for nothing.
+                    drop(self.runtime.revoke(plugin.subject(), "plugwork serve", "its deployment came to nothing").await);
+                }
+                return Err(error);
+            }
             Ok::<_, plugwork::Error>(plugin)
         };
         let plugin = made.await.map_err(|error| of_error(name, &error));
@@ -187,7 +193,7 @@ impl Workshop<'_> {
             name: name.to_owned(),
             installation: installed?,
             gate: Gate::new(self.settings),
-            requests,
+            requests: counted.unwrap_or_default(),
             unrecorded: AtomicBool::new(unrecorded),
             closed: AtomicBool::new(false),
         }))

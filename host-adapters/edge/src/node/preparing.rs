@@ -68,8 +68,7 @@ impl Node {
         for some in missing.chunks(PREPARED_AT_ONCE) {
             let workshop = &workshop;
             let mounting = some.iter().map(|(name, declared, digest, counted)| async move {
-                let requests = counted.clone().unwrap_or_default();
-                workshop.mount(key, name, declared, *digest, consent, requests).await
+                workshop.mount(key, name, declared, *digest, consent, counted.clone()).await
             });
             for ((name, declared, digest, counted), mounted) in some.iter().zip(join_all(mounting).await) {
                 match mounted {

@@ -209,3 +209,18 @@ async fn a_deployment_that_came_to_nothing_leaves_no_consent_to_what_was_revoked
     stage.deploy(&application(&[("/q", ""), ("/e", "")]), Expected::Number(1)).await.unwrap();
     assert_eq!(stage.get("/q").await.status, 200, "whoever deploys it does");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_plugin_that_fails_when_it_is_deployed_anew_keeps_no_consent_of_that() {
+    let stage = Stage::serving(settings(), &[("/q", "")]).await;
+    revoke_the_guest(&stage).await;
+    let guest = stage.runtime.installations().remove(0);
+    stage.starts_nothing.store(true, Ordering::SeqCst);
+    let error = stage.deploy(&application(&[("/q", ""), ("/e", "")]), Expected::Number(1)).await.unwrap_err();
+    assert!(error.to_string().contains("not now"), "{error}");
+    stage.starts_nothing.store(false, Ordering::SeqCst);
+    assert!(guest.enable("test").await.is_err(), "nobody consented to it");
+    assert_eq!((stage.get("/q").await.status, stage.active()), (503, 0));
+    stage.deploy(&application(&[("/q", ""), ("/e", "")]), Expected::Number(1)).await.unwrap();
+    assert_eq!(stage.get("/q").await.status, 200, "whoever deploys it does");
+}

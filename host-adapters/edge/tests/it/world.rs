@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use plugwork::log::{Level, Sink};
-use plugwork::{Allocation, Cause, Limits, Runtime, Subject};
+use plugwork::{Allocation, Cause, Change, Hooks, Limits, Running, Runtime, Subject};
 use plugwork_capabilities::{EnvironmentSecrets, FileSecrets};
 use plugwork_core::Digest;
 use plugwork_core::deployment::{ApplicationKey, Deployments, Expected, Memory};
@@ -38,6 +39,8 @@ pub(crate) struct Stage {
     pub(crate) folder: Arc<tempfile::TempDir>,
     pub(crate) deployments: Arc<dyn Deployments>,
     pub(crate) records: Arc<dyn Records>,
+    /// Nothing is started while it is set.
+    pub(crate) starts_nothing: Arc<AtomicBool>,
     stop: Option<oneshot::Sender<()>>,
     running: JoinHandle<Stopped>,
 }
@@ -55,6 +58,16 @@ impl Sink for Said {
 
     fn record_for(&self, _: &Subject, cause: Option<&Cause>, _: Level, message: &str) {
         self.0.lock().unwrap().push((message.to_owned(), cause.cloned()));
+    }
+}
+
+/// The application's say in what starts.
+struct Starts(Arc<AtomicBool>);
+
+impl Hooks for Starts {
+    fn before_activate<'a>(&'a self, _: &'a Change) -> Running<'a, Result<(), String>> {
+        let said = if self.0.load(Ordering::SeqCst) { Err("not now".to_owned()) } else { Ok(()) };
+        Box::pin(std::future::ready(said))
     }
 }
 
@@ -137,7 +150,8 @@ impl Stage {
         let secrets =
             DeclaredSecrets::new(EnvironmentSecrets::new("TEST_EDGE_").unwrap(), FileSecrets::at(folder.path().join("secrets.toml")));
         let (limits, said) = (Limits::interactive(), Said::default());
-        let runtime = Runtime::builder(folder.path().join("state"));
+        let starts_nothing = Arc::new(AtomicBool::new(false));
+        let runtime = Runtime::builder(folder.path().join("state")).hooks(Starts(starts_nothing.clone()), Duration::from_secs(60));
         let runtime =
             runtime.records(records.clone()).allocation(Allocation::OnDemand).limits(limits).log(said.clone()).open().await.unwrap();
         let components = Components::at(folder.path().join("components"));
@@ -150,7 +164,8 @@ impl Stage {
         let (address, listens, tls) = (server.address().unwrap(), server.listens(), server.tls());
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(server.run(async { drop(stopped.await) }));
-        Self { node, runtime, address, listens, tls, log, said, tail, folder, deployments, records, stop: Some(stop), running }
+        let stop = Some(stop);
+        Self { node, runtime, address, listens, tls, log, said, tail, folder, deployments, records, starts_nothing, stop, running }
     }
 
     /// A server that serves these routes.
