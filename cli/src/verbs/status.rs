@@ -33,8 +33,10 @@ pub(crate) struct Status {
     deployments: bool,
     #[command(flatten)]
     reach: Reach,
-    /// Says by its exit code whether the server serves what is current: 0, or 5
-    /// where it starts, stops or does not run. For what watches over it.
+    /// Says by its exit code whether the server has brought up what it could: 0,
+    /// or 5 where it starts, stops or does not run. For what watches over it.
+    /// An application that could not be brought up leaves it at 0; `plugwork
+    /// status` names those.
     #[arg(long, conflicts_with_all = ["application", "json"])]
     ready: bool,
     /// Prints JSON instead of a table.

@@ -17,7 +17,8 @@ pub(crate) async fn livez() -> &'static str {
     "ok\n"
 }
 
-/// Whether the server is ready: what was current when it started is served, and it does not stop.
+/// Whether the server is ready: of what was current when it started it has brought up what it could, and it does not stop. An application that could not be
+/// brought up changes nothing about it; `served` of `GET /v1/applications` says which is not.
 #[utoipa::path(
     get, path = "/readyz", operation_id = "readyz", tag = "health",
     responses(

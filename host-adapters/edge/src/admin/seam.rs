@@ -112,7 +112,7 @@ impl Admin {
         }))
     }
 
-    /// Says that what was current is served, but for this: from now on it is ready.
+    /// Says that what was current is served, but for this: from now on it is ready, whatever was left out.
     pub fn ready(&self, not_served: Vec<NotServed>) {
         *self.0.not_served.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(not_served);
         self.0.state.send_if_modified(|state| {

@@ -4,10 +4,14 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 
 use http::Method;
+use plugwork_core::Digest;
+use plugwork_core::application::Application;
+use plugwork_core::deployment::{Draft, Expected};
 use plugwork_edge::admin::{AdminServer, SOCKET};
 use serde_json::json;
 
-use super::desk::{Desk, wish};
+use super::desk::{Desk, now_ms, wish};
+use crate::world::application;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_socket_is_its_owners_and_goes_with_its_server() {
@@ -60,6 +64,21 @@ async fn it_is_ready_after_its_start_and_not_when_it_stops() {
     assert_eq!(desk.get("/livez").await.status, 200);
     desk.admin.ready(Vec::new());
     assert_eq!(desk.get("/readyz").await.status, 503, "who stops is not ready again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_left_an_application_out_is_ready_and_names_it() {
+    let desk = Desk::starting(0).await;
+    // Current, of a component that is not there.
+    let application = Application::parse(&application(&[("/e", "")])).unwrap();
+    let plugins = [("guest".to_owned(), Digest::of(b"gone"))].into();
+    let draft = Draft::new("default", &application, plugins, "test", "").unwrap();
+    desk.stage.deployments.deploy(now_ms(), draft, Expected::Nothing).await.unwrap();
+    desk.admin.ready(desk.stage.node.start().await.unwrap());
+    assert_eq!(desk.get("/readyz").await.status, 200);
+    let all = desk.get("/v1/applications").await.json();
+    let shop = &all["items"][0];
+    assert_eq!((&shop["current"]["deployment"]["application"], &shop["served"]), (&json!("shop"), &json!(false)), "{all}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
