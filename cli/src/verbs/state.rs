@@ -3,12 +3,15 @@
 //! Easy to get wrong: going back to a copy also brings back what was consented to when it was made, and revoked since. That is told, and what was there is
 //! kept beside it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use plugwork_core::Digest;
+use plugwork_core::deployment::{Current, Deployments};
 use plugwork_core::record::Records;
+use plugwork_edge::Components;
 use plugwork_store::{Backup, BackupSummary, BackupWriter, Store};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
@@ -22,6 +25,8 @@ use crate::serving;
 
 /// Folders of components, each named by what is in it: nothing in them is ever changed.
 const COMPONENTS: [&str; 2] = ["edge/components", "packages"];
+/// How often a backup is begun where a component went away meanwhile.
+const TRIES: usize = 3;
 const BLOBS: &str = "blobs";
 const STORE: &str = "store";
 
@@ -120,22 +125,54 @@ fn held(summary: &BackupSummary) -> String {
 }
 
 async fn backup(state: &Path, store: &Store, file: &Path) -> Result<BackupSummary, Failure> {
-    let mut writer = BackupWriter::create(file, now_ms(), concat!("plugwork ", env!("CARGO_PKG_VERSION"))).await.map_err(failed)?;
-    let copied = tempfile::Builder::new().prefix("backup-").tempdir_in(state)?;
-    // The databases first: the components that they name are there by then. What is named is removed only where going back to it was given up.
-    store.copy_into(copied.path()).await.map_err(failed)?;
-    add(&mut writer, STORE, copied.path()).await?;
-    for part in COMPONENTS.into_iter().chain([BLOBS]) {
-        add(&mut writer, part, &state.join(part)).await?;
+    let mut lacking = Vec::new();
+    for _ in 0..TRIES {
+        let mut writer = BackupWriter::create(file, now_ms(), concat!("plugwork ", env!("CARGO_PKG_VERSION"))).await.map_err(failed)?;
+        let copied = tempfile::Builder::new().prefix("backup-").tempdir_in(state)?;
+        // The databases first: the components that they name are there by then.
+        store.copy_into(copied.path()).await.map_err(failed)?;
+        let mut added = BTreeSet::new();
+        add(&mut writer, STORE, copied.path(), &mut added).await?;
+        for part in COMPONENTS.into_iter().chain([BLOBS]) {
+            add(&mut writer, part, &state.join(part), &mut added).await?;
+        }
+        // But one that is current in the copy may have been replaced and removed since. Then a copy of now does not name it.
+        let copy = Store::open(copied.path()).await.map_err(failed)?;
+        let currents = copy.currents(None).await;
+        copy.close().await;
+        lacking = not_among(&added, &currents.map_err(Failure::failed)?);
+        if lacking.is_empty() {
+            return writer.finish().await.map_err(failed);
+        }
     }
-    writer.finish().await.map_err(failed)
+    Err(Failure::failed(format_args!("there is no backup, since it could not be served again:\n  {}", lacking.join("\n  "))))
 }
 
-/// Every file below a folder, into the backup under that name.
-async fn add(writer: &mut BackupWriter, name: &str, folder: &Path) -> Result<(), Failure> {
+/// The components that what is current needs and that are not among these files, in words.
+fn not_among(files: &BTreeSet<String>, currents: &[Current]) -> Vec<String> {
+    let mut lacking = Vec::new();
+    for Current { deployment, .. } in currents {
+        let components = Components::at(COMPONENTS[0]).of(&deployment.key.tenant);
+        for (plugin, digest) in &deployment.plugins {
+            if components.path(*digest).to_str().is_none_or(|path| !files.contains(path)) {
+                let (number, key) = (deployment.number, &deployment.key);
+                lacking.push(format!(
+                    "deployment {number} of `{key}` is current, and the component `{digest}` of its plugin `{plugin}` is not there\n\
+                     hint: `plugwork deploy` uploads it again"
+                ));
+            }
+        }
+    }
+    lacking
+}
+
+/// Every file below a folder, into the backup under that name, and its name to those that were added.
+async fn add(writer: &mut BackupWriter, name: &str, folder: &Path, added: &mut BTreeSet<String>) -> Result<(), Failure> {
     for (inner, path) in below(folder)? {
-        if fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file()) {
-            writer.add(&format!("{name}/{inner}"), &path).await.map_err(failed)?;
+        let inner = format!("{name}/{inner}");
+        let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());
+        if is_file && writer.add(&inner, &path).await.map_err(failed)? {
+            added.insert(inner);
         }
     }
     Ok(())
@@ -249,7 +286,7 @@ fn exchange(new: &Path, old: &Path, kept: &Path) -> Result<(), Failure> {
 
 async fn check(state: &Path) -> Result<Checked, Failure> {
     let mut findings = Vec::new();
-    let mut records = 0;
+    let (mut records, mut currents) = (0, Vec::new());
     match Store::open(&state.join(STORE)).await {
         Err(error) => findings.push(error.to_string()),
         Ok(store) => {
@@ -258,15 +295,21 @@ async fn check(state: &Path) -> Result<Checked, Failure> {
                 Err(error) => findings.push(error.to_string()),
             }
             findings.extend(store.check().await.err().map(|error| error.to_string()));
+            match store.currents(None).await {
+                Ok(found) => currents = found,
+                Err(error) => findings.push(error.to_string()),
+            }
             store.close().await;
         }
     }
-    let mut components = 0;
+    // After what names them, since a server that runs puts them there before.
+    let (mut components, mut files) = (0, BTreeSet::new());
     for part in COMPONENTS {
         let folder = state.join(part);
         // Those of other tenants are in folders of their own.
-        for (_, path) in below(&folder)? {
+        for (inner, path) in below(&folder)? {
             components += 1;
+            files.insert(format!("{part}/{inner}"));
             let named = |bytes: &[u8]| path.ends_with(format!("sha256-{}.wasm", Digest::of(bytes).hex()));
             match fs::read(&path) {
                 Ok(bytes) if named(&bytes) => {}
@@ -275,6 +318,7 @@ async fn check(state: &Path) -> Result<Checked, Failure> {
             }
         }
     }
+    findings.extend(not_among(&files, &currents));
     Ok(Checked { records, components, findings })
 }
 

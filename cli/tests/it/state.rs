@@ -96,3 +96,19 @@ fn a_check_tells_everything_that_is_not_whole() {
     place.run(&["state", "backup", "spoilt"]).exits(0);
     place.run(&["--state", "other", "state", "restore", "spoilt"]).exits(1).complains(&["is not whole, and nothing was changed"]);
 }
+
+#[test]
+fn a_backup_that_lacks_what_is_current_is_none() {
+    let place = place();
+    Served::start(&place, &["shop"]).stop();
+    let component = fs::read_dir(place.path("state/edge/components")).unwrap().next().unwrap().unwrap().path();
+    let bytes = fs::read(&component).unwrap();
+    fs::remove_file(&component).unwrap();
+    let says = ["deployment 1 of `shop` is current", "of its plugin `hello` is not there", "hint: `plugwork deploy`"];
+    place.run(&["state", "backup", "monday"]).exits(1).complains(&says);
+    assert!(!place.path("monday").exists() && kept(&place).is_empty());
+    place.run(&["state", "check"]).exits(1).complains(&says);
+    fs::write(&component, bytes).unwrap();
+    place.run(&["state", "check"]).exits(0);
+    place.run(&["state", "backup", "monday"]).exits(0);
+}

@@ -208,7 +208,8 @@ impl Components {
         }
     }
 
-    fn path(&self, digest: Digest) -> PathBuf {
+    /// The file of a component, if it is here.
+    pub fn path(&self, digest: Digest) -> PathBuf {
         self.folder.join(format!("sha256-{}.wasm", digest.hex()))
     }
 
