@@ -35,7 +35,7 @@ use crate::usage::Books;
 
 pub(crate) use keeping::{Naming, NotRemoved};
 use preparing::Prepared;
-pub(crate) use used::UsedBy;
+pub(crate) use used::{Used, UsedBy};
 pub use wish::{Deploy, DeployError, NotServed};
 
 /// What deploys and knows what is served. Cheap to clone; its clones are one.

@@ -2,11 +2,12 @@
 //!
 //! Counting is adding to a number that was made when its route was deployed: nothing is looked up by name for a request. Labels are what operators wrote
 //! (tenant, application, route, plugin), never what a client sent, and there are at most [`SERIES_MAX`] of them; what comes after shares one,
-//! labelled `other`. Easily got wrong: counts begin at 0 with the process, and those of a plugin with each of its versions.
+//! labelled `other`. Easily got wrong: counts begin at 0 with the process, and those of a plugin go on through its versions.
 
 mod rejections;
 mod series;
 mod text;
+mod totals;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +17,7 @@ use plugwork_core::deployment::ApplicationKey;
 
 pub(crate) use rejections::Rejections;
 pub(crate) use series::{Class, Series};
+pub(crate) use totals::Totals;
 
 use crate::node::Node;
 
@@ -45,6 +47,8 @@ pub(crate) struct Metrics {
     /// Requests of routes past the most that have their own.
     other: Arc<Series>,
     routes: Mutex<BTreeMap<Labels, Arc<Series>>>,
+    /// What plugins used.
+    pub(crate) totals: Totals,
 }
 
 /// Adds one for as long as it lives.

@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 use plugwork::Usage;
 
 use super::series::{BUCKETS_US, Histogram};
+use super::totals::Amounts;
 use super::{Class, Labels, SERIES_MAX, Series};
 use crate::node::Node;
 
@@ -95,48 +96,62 @@ fn server(node: &Node, text: &mut Text) {
     text.one("plugwork_metrics_shared_routes", "gauge", "Routes that share the series `other`, because there are too many.", shared);
 }
 
-/// Name, kind, help and value of each number of a plugin.
-type Number = (&'static str, &'static str, &'static str, fn(&Usage) -> u64);
+/// Name, help and value of a number of a plugin.
+type Number = (&'static str, &'static str, fn(&Usage) -> u64);
 
-const NUMBERS: [Number; 13] = [
-    ("plugwork_plugin_calls_total", "counter", "Calls that were made.", |usage| usage.calls),
-    ("plugwork_plugin_faults_total", "counter", "Calls that ended in a fault.", |usage| usage.faults),
-    ("plugwork_plugin_denials_total", "counter", "What policy or a limit denied.", |usage| usage.denials),
-    ("plugwork_plugin_cpu_milliseconds_total", "counter", "Processor time.", |usage| usage.cpu_ms),
-    ("plugwork_plugin_cpu_waited_milliseconds_total", "counter", "Time that calls waited for their share.", |usage| usage.cpu_waited_ms),
-    ("plugwork_plugin_egress_bytes_total", "counter", "Bytes that left by requests.", |usage| usage.egress_bytes),
-    ("plugwork_plugin_ingress_bytes_total", "counter", "Bytes that came in by responses.", |usage| usage.ingress_bytes),
-    ("plugwork_plugin_log_dropped_total", "counter", "Log records that were dropped.", |usage| usage.log_dropped),
-    ("plugwork_plugin_instances", "gauge", "Instances that live.", |usage| u64::from(usage.instances)),
-    ("plugwork_plugin_memory_bytes", "gauge", "Memories and tables of all instances.", |usage| usage.memory_bytes),
-    ("plugwork_plugin_held_bytes", "gauge", "What the host holds on its behalf.", |usage| usage.held_bytes),
-    ("plugwork_plugin_memory_peak_bytes", "gauge", "The most that both ever were.", |usage| usage.memory_peak_bytes),
-    ("plugwork_plugin_open_requests", "gauge", "Outgoing requests that are open.", |usage| u64::from(usage.requests)),
+/// What only grows.
+pub(super) const COUNTERS: [Number; 8] = [
+    ("plugwork_plugin_calls_total", "Calls that were made.", |usage| usage.calls),
+    ("plugwork_plugin_faults_total", "Calls that ended in a fault.", |usage| usage.faults),
+    ("plugwork_plugin_denials_total", "What policy or a limit denied.", |usage| usage.denials),
+    ("plugwork_plugin_cpu_milliseconds_total", "Processor time.", |usage| usage.cpu_ms),
+    ("plugwork_plugin_cpu_waited_milliseconds_total", "Time that calls waited for their share.", |usage| usage.cpu_waited_ms),
+    ("plugwork_plugin_egress_bytes_total", "Bytes that left by requests.", |usage| usage.egress_bytes),
+    ("plugwork_plugin_ingress_bytes_total", "Bytes that came in by responses.", |usage| usage.ingress_bytes),
+    ("plugwork_plugin_log_dropped_total", "Log records that were dropped.", |usage| usage.log_dropped),
+];
+
+/// What it holds now.
+const GAUGES: [Number; 5] = [
+    ("plugwork_plugin_instances", "Instances that live.", |usage| u64::from(usage.instances)),
+    ("plugwork_plugin_memory_bytes", "Memories and tables of all instances.", |usage| usage.memory_bytes),
+    ("plugwork_plugin_held_bytes", "What the host holds on its behalf.", |usage| usage.held_bytes),
+    ("plugwork_plugin_memory_peak_bytes", "The most that both ever were.", |usage| usage.memory_peak_bytes),
+    ("plugwork_plugin_open_requests", "Outgoing requests that are open.", |usage| u64::from(usage.requests)),
 ];
 
 fn plugins(node: &Node, text: &mut Text) {
-    let used = node.used();
+    let (used, sums) = node.metrics().totals.look(node);
     // Two deployments that share the requests may each have a plugin of one name: a series is told once.
     let mut all: BTreeMap<(&str, &str, &str), Vec<&Usage>> = BTreeMap::new();
     for one in used.each() {
         all.entry((&one.application.tenant, &one.application.application, one.name)).or_default().push(one.usage);
     }
     let untold = all.len().saturating_sub(SERIES_MAX);
-    for (name, kind, help, value) in NUMBERS {
-        text.family(name, kind, help);
+    let nothing = Amounts::default();
+    let told = |(tenant, application, plugin): (&str, &str, &str)| {
+        let names = (tenant.to_owned(), application.to_owned(), plugin.to_owned());
+        sums.get(&names).unwrap_or(&nothing)
+    };
+    for (place, (name, help, _)) in COUNTERS.into_iter().enumerate() {
+        text.family(name, "counter", help);
+        for names in all.keys().take(SERIES_MAX) {
+            let (tenant, application, plugin) = *names;
+            text.sample(name, &[("tenant", tenant), ("application", application), ("plugin", plugin)], told(*names).counts[place]);
+        }
+    }
+    for (name, help, value) in GAUGES {
+        text.family(name, "gauge", help);
         for ((tenant, application, plugin), usages) in all.iter().take(SERIES_MAX) {
             let sum: u64 = usages.iter().map(|usage| value(usage)).sum();
             text.sample(name, &[("tenant", tenant), ("application", application), ("plugin", plugin)], sum);
         }
     }
     text.family("plugwork_plugin_host_calls_total", "counter", "Calls into the host, by family of interfaces.");
-    for ((tenant, application, plugin), usages) in all.iter().take(SERIES_MAX) {
-        let mut by_interface: BTreeMap<&str, u64> = BTreeMap::new();
-        for (interface, calls) in usages.iter().flat_map(|usage| &usage.host_calls_by_interface) {
-            *by_interface.entry(interface).or_default() += calls;
-        }
-        for (interface, calls) in by_interface {
-            let labels = [("tenant", *tenant), ("application", application), ("plugin", plugin), ("interface", interface)];
+    for names in all.keys().take(SERIES_MAX) {
+        let (tenant, application, plugin) = *names;
+        for (interface, calls) in &told(*names).host_calls {
+            let labels = [("tenant", tenant), ("application", application), ("plugin", plugin), ("interface", *interface)];
             text.sample("plugwork_plugin_host_calls_total", &labels, calls);
         }
     }

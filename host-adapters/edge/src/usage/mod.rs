@@ -97,6 +97,7 @@ fn look(node: &Node) {
 
 /// Reads a plugin that ends now. `goes_on`: another one is served under its name, whose amounts are entered with those of this one.
 pub(crate) fn last_look(node: &Node, mount: &Mount, goes_on: bool) {
+    node.metrics().totals.last_look(node, mount, goes_on);
     let reading: Vec<Reading> = node.used().of(mount).map(|usage| Reading::new(mount, usage)).into_iter().collect();
     node.books().enter(hour(), Instant::now().into_std(), &reading);
     if !goes_on {

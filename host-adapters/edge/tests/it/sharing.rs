@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use plugwork_core::deployment::{Expected, Rollback};
-use plugwork_edge::DeployError;
+use plugwork_edge::{DeployError, metrics};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::world::{Stage, application, key, settings, until};
@@ -236,4 +236,29 @@ async fn what_an_older_side_still_answers_no_other_application_takes() {
     assert_eq!(found, [what]);
     stage.deploy(&version(2, &[("/q", "")], None), Expected::Anything).await.unwrap();
     assert_eq!(stage.deploy(&text, Expected::Anything).await.unwrap(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_counted_of_a_plugin_does_not_fall_when_a_share_ends() {
+    let stage = Stage::new(settings()).await;
+    stage.deploy(&version(1, &[("/e", "")], None), Expected::Nothing).await.unwrap();
+    let calls = || {
+        let text = metrics::text(&stage.node);
+        let sample = "plugwork_plugin_calls_total{tenant=\"default\",application=\"shop\",plugin=\"guest\"} ";
+        text.lines().find_map(|line| line.strip_prefix(sample)?.parse::<u64>().ok()).unwrap()
+    };
+    for _ in 0..5 {
+        assert_eq!(stage.get("/e").await.status, 200);
+    }
+    stage.deploy(&version(2, &[("/e", "")], Some(0)), Expected::Number(1)).await.unwrap();
+    assert_eq!(stage.ask_with("GET", "/e", CANARY, "").await.status, 200);
+    let both = calls();
+    assert!(both >= 6, "{both}");
+    stage.deploy(&version(2, &[("/e", "")], None), Expected::Number(2)).await.unwrap();
+    assert!(calls() >= both, "as soon as it has ended");
+    until("the older one is gone", || stage.runtime.usage().len() == 1).await;
+    assert!(calls() >= both, "{} {both}", calls());
+    let before = calls();
+    assert_eq!(stage.get("/e").await.status, 200);
+    assert!(calls() > before);
 }
