@@ -24,11 +24,14 @@ use super::seam::{Admin, Permit};
 use super::who::Caller;
 use super::words::{ComponentWords, KeptComponentWords, NamingWords, Page};
 use crate::components::{COMPONENT_BYTES_MAX, Components, ComponentsError, Receiving};
+use crate::pace::Pace;
 
 /// How long a component may take to come.
 const DEADLINE: Duration = Duration::from_secs(300);
-/// How long between two pieces of it.
-const STALL: Duration = Duration::from_secs(30);
+/// How long it may keep the server waiting in all. Milliseconds.
+const STALL_MS: u64 = 30_000;
+/// Sending so many bytes makes good for a second of it.
+const UPLOAD_BYTES_PER_SECOND_MIN: u64 = 4_096;
 
 /// Whether a component is here, whole. `deployments:write`
 #[utoipa::path(
@@ -74,7 +77,7 @@ pub(crate) async fn upload(
     let (digest, tenant) = (parsed(&digest)?, asked.tenant(&caller)?);
     asked.end()?;
     let permit = admin.permit(&caller, Action::DeploymentsWrite, &for_own(&caller, &tenant))?;
-    let _place = permit.upload(&tenant)?;
+    let _place = permit.upload()?;
     let components = permit.node().components().of(&tenant);
     let bytes_max = permit.node().settings().tenant_component_bytes_max;
     let bytes = receive(&permit, components, digest, bytes_max, body).await?;
@@ -140,29 +143,13 @@ pub(crate) async fn remove(
     Ok(Answer::ok(&ComponentWords { digest: digest.to_string(), bytes }))
 }
 
-async fn receive(permit: &Permit, components: Components, digest: Digest, bytes_max: u64, mut body: Body) -> Result<u64, Problem> {
+async fn receive(permit: &Permit, components: Components, digest: Digest, bytes_max: u64, body: Body) -> Result<u64, Problem> {
     // As far as it is known: who has no room need not send it first.
     let (kept, expected) = (components.clone(), body.size_hint().lower());
     blocking(move || kept.has_room(digest, expected, bytes_max)).await?;
     let (pieces, written) = mpsc::channel::<Bytes>(4);
     let writing = tokio::task::spawn_blocking(move || write(components.receive()?, written));
-    let deadline = Instant::now() + DEADLINE;
-    let mut bytes = 0;
-    loop {
-        let frame = timeout_at(deadline.min(Instant::now() + STALL), body.frame()).await.map_err(|_| too_slow())?;
-        let Some(frame) = frame else { break };
-        let frame = frame.map_err(|_| Problem::unreadable("the body broke off"))?;
-        let Ok(piece) = frame.into_data() else { continue };
-        bytes += piece.len();
-        if bytes > COMPONENT_BYTES_MAX {
-            return Err(too_large(COMPONENT_BYTES_MAX));
-        }
-        if pieces.send(piece).await.is_err() {
-            // It could not be written; why is told below.
-            break;
-        }
-    }
-    drop(pieces);
+    let bytes = pass_on(body, pieces, Pace::new(STALL_MS, UPLOAD_BYTES_PER_SECOND_MIN)).await?;
     let receiving = writing.await.map_err(|_| Problem::failed("E-ADMIN-COMPONENTS", "keeping it failed"))??;
     if receiving.digest() != digest {
         return Err(Problem::wrong("E-ADMIN-DIGEST", "what was sent is not what the path names", Vec::new()));
@@ -171,6 +158,30 @@ async fn receive(permit: &Permit, components: Components, digest: Digest, bytes_
     permit.still().await?;
     blocking(move || receiving.keep(bytes_max)).await?;
     Ok(bytes as u64)
+}
+
+/// Every piece to whoever writes it, at a pace of the sender's that is not too slow. Gives their bytes.
+async fn pass_on(mut body: Body, pieces: mpsc::Sender<Bytes>, mut pace: Pace) -> Result<usize, Problem> {
+    let deadline = Instant::now() + DEADLINE;
+    let mut bytes = 0;
+    loop {
+        pace.waits(Instant::now().into_std());
+        let ends = pace.ends().map_or(deadline, |ends| deadline.min(ends.into()));
+        let frame = timeout_at(ends, body.frame()).await.map_err(|_| too_slow())?;
+        let Some(frame) = frame else { break };
+        let frame = frame.map_err(|_| Problem::unreadable("the body broke off"))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        pace.took(piece.len(), Instant::now().into_std());
+        bytes += piece.len();
+        if bytes > COMPONENT_BYTES_MAX {
+            return Err(too_large(COMPONENT_BYTES_MAX));
+        }
+        if pieces.send(piece).await.is_err() {
+            // It could not be written; why is told by whoever writes.
+            break;
+        }
+    }
+    Ok(bytes)
 }
 
 /// Whoever sends goes away by dropping the sender: then what was written is dropped with the file.
@@ -188,4 +199,27 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Components
 
 fn parsed(digest: &str) -> Result<Digest, Problem> {
     digest.parse().map_err(|_| Problem::unreadable("the path does not end with a digest: `sha256:` and 64 hexadecimal digits"))
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::stream;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_sends_next_to_nothing_now_and_then_is_too_slow() {
+        let (pieces, mut written) = mpsc::channel(128);
+        let drops = stream::unfold(0, async |sent| {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            (sent < 100).then(|| (Ok::<_, std::io::Error>(Bytes::from_static(b"a")), sent + 1))
+        });
+        let too_slow = pass_on(Body::from_stream(drops), pieces, Pace::new(500, 1_000)).await.unwrap_err();
+        assert!(format!("{too_slow:?}").contains("E-ADMIN-DEADLINE"), "{too_slow:?}");
+        let mut came = 0;
+        while written.recv().await.is_some() {
+            came += 1;
+        }
+        assert!(came < 100, "{came}");
+    }
 }

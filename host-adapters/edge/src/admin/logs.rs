@@ -52,7 +52,7 @@ pub(crate) async fn tail(State(admin): State<Admin>, caller: Caller, mut asked: 
     asked.end()?;
     let filter = Filter { tenant, application, plugin, status };
     let permit = admin.permit(&caller, Action::LogsRead, &filter.resource())?;
-    let following = permit.tail().follow(filter).map_err(|none| {
+    let following = permit.tail().follow(filter, permit.principal().scope.tenant.as_deref()).map_err(|none| {
         let detail = match none {
             NoPlace::All => "too many follow the log already",
             NoPlace::Tenant => "too many of this tenant follow the log already",

@@ -1,6 +1,7 @@
-//! Places for what few may do at once: so many in all, and of one tenant fewer, so that no tenant has all of them.
+//! Places for what few may do at once: so many in all, of one tenant fewer, and some that no tenant has, so that all of them together shut nobody out who answers
+//! for the server.
 //!
-//! Easily got wrong: whoever asks on behalf of every tenant is bound by the whole alone; that is the operator of the server.
+//! Easily got wrong: whoever is bound to no tenant is bound by the whole alone, also where they ask on behalf of one; that is the operator of the server.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Places {
     max: usize,
     tenant_max: usize,
+    tenants_max: usize,
     taken: Mutex<Taken>,
 }
 
@@ -30,18 +32,19 @@ pub(crate) struct Place {
 /// Why there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NoPlace {
-    /// All are taken.
+    /// All are taken that there are, or that tenants may have.
     All,
     /// The tenant has as many as one may have.
     Tenant,
 }
 
 impl Places {
-    pub(crate) fn new(max: usize, tenant_max: usize) -> Arc<Self> {
-        Arc::new(Self { max, tenant_max, taken: Mutex::default() })
+    /// So many in all, of one tenant, and of all tenants together.
+    pub(crate) fn new(max: usize, tenant_max: usize, tenants_max: usize) -> Arc<Self> {
+        Arc::new(Self { max, tenant_max, tenants_max, taken: Mutex::default() })
     }
 
-    /// Takes one on behalf of a tenant; none: of every tenant.
+    /// Takes one for whoever is bound to that tenant; none: to no tenant.
     ///
     /// # Errors
     /// There is none.
@@ -52,7 +55,8 @@ impl Places {
         {
             return Err(NoPlace::Tenant);
         }
-        if taken.all >= self.max {
+        let of_tenants: usize = taken.by_tenant.values().sum();
+        if taken.all >= self.max || (tenant.is_some() && of_tenants >= self.tenants_max) {
             return Err(NoPlace::All);
         }
         taken.all += 1;
@@ -89,7 +93,7 @@ mod tests {
 
     #[test]
     fn no_tenant_has_all_places_and_all_together_have_no_more() {
-        let places = Places::new(5, 2);
+        let places = Places::new(5, 2, 5);
         let ada = [places.take(Some("ada")).unwrap(), places.take(Some("ada")).unwrap()];
         assert_eq!(places.take(Some("ada")).unwrap_err(), NoPlace::Tenant);
         let everybodys: Vec<_> = (0..3).map(|_| places.take(None).unwrap()).collect();
@@ -100,5 +104,16 @@ mod tests {
         drop(ada);
         assert!(places.take(Some("ada")).is_ok());
         assert_eq!(places.taken().by_tenant.len(), 1, "who has none is forgotten");
+    }
+
+    #[test]
+    fn some_places_are_no_tenants_however_many_there_are() {
+        let places = Places::new(4, 2, 3);
+        let mut taken: Vec<_> = ["ada", "ada", "ben"].into_iter().map(|tenant| places.take(Some(tenant)).unwrap()).collect();
+        assert_eq!((places.take(Some("ben")).unwrap_err(), places.take(Some("eve")).unwrap_err()), (NoPlace::All, NoPlace::All));
+        taken.push(places.take(None).unwrap());
+        assert_eq!(places.take(None).unwrap_err(), NoPlace::All);
+        taken.remove(0);
+        assert!(places.take(Some("eve")).is_ok());
     }
 }

@@ -30,6 +30,8 @@ const PEERS_MAX: usize = 4_096;
 const UPLOADS_MAX: usize = 4;
 /// Of one tenant.
 const TENANT_UPLOADS_MAX: usize = 2;
+/// Of all who are bound to a tenant: the rest is the operator's.
+const TENANTS_UPLOADS_MAX: usize = 3;
 
 /// What an admin API is made of.
 pub struct AdminParts {
@@ -103,7 +105,7 @@ impl Admin {
             wrong: Limiter::new(WRONG_TOKENS, PEERS_MAX),
             turn: tokio::sync::Mutex::default(),
             once: Arc::default(),
-            uploads: Places::new(UPLOADS_MAX, TENANT_UPLOADS_MAX),
+            uploads: Places::new(UPLOADS_MAX, TENANT_UPLOADS_MAX, TENANTS_UPLOADS_MAX),
             state: watch::Sender::new(State::Starting),
             not_served: Mutex::default(),
             began: Instant::now(),
@@ -240,13 +242,13 @@ impl Permit {
         self.admin.0.not_served.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// A place for an upload of this tenant's.
+    /// A place for an upload.
     ///
     /// # Errors
-    /// All are taken, or all that one tenant may have.
-    pub(crate) fn upload(&self, tenant: &str) -> Result<Place, Problem> {
+    /// All are taken, or all that tenants, or the caller's own, may have.
+    pub(crate) fn upload(&self) -> Result<Place, Problem> {
         let busy = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-BUSY", detail).after(1);
-        self.admin.0.uploads.take(Some(tenant)).map_err(|none| match none {
+        self.admin.0.uploads.take(self.principal().scope.tenant.as_deref()).map_err(|none| match none {
             NoPlace::All => busy("too many components are being uploaded"),
             NoPlace::Tenant => busy("too many components of this tenant are being uploaded"),
         })

@@ -18,6 +18,8 @@ pub(crate) const LINES_MAX: usize = 1_024;
 const READERS_MAX: usize = 16;
 /// Of one tenant.
 const TENANT_READERS_MAX: usize = 4;
+/// Of all who are bound to a tenant: the rest is the operator's.
+const TENANTS_READERS_MAX: usize = 12;
 
 /// Which requests are told.
 #[derive(Debug, Clone, Default)]
@@ -48,7 +50,7 @@ pub struct Tail {
 
 impl Default for Tail {
     fn default() -> Self {
-        Self { readers: Arc::default(), places: Places::new(READERS_MAX, TENANT_READERS_MAX) }
+        Self { readers: Arc::default(), places: Places::new(READERS_MAX, TENANT_READERS_MAX, TENANTS_READERS_MAX) }
     }
 }
 
@@ -91,12 +93,12 @@ impl Tail {
         Tailing { tail: self.clone(), log }
     }
 
-    /// One more reader of these requests.
+    /// One more reader of these requests, who is bound to `tenant`; none: to no tenant.
     ///
     /// # Errors
-    /// There are too many, or too many of one tenant.
-    pub(crate) fn follow(&self, filter: Filter) -> Result<Following, NoPlace> {
-        let place = self.places.take(filter.tenant.as_deref())?;
+    /// There are too many, or too many of one tenant or of all.
+    pub(crate) fn follow(&self, filter: Filter, tenant: Option<&str>) -> Result<Following, NoPlace> {
+        let place = self.places.take(tenant)?;
         let reader = Arc::new(Reader { filter, waiting: Mutex::default(), told: Notify::new() });
         self.readers.rcu(|readers| readers.iter().cloned().chain([reader.clone()]).collect::<Vec<_>>());
         Ok(Following { tail: self.clone(), reader, _place: place })
@@ -173,13 +175,17 @@ mod tests {
         Filter { tenant: Some(tenant.to_owned()), ..Filter::default() }
     }
 
+    fn own(tail: &Tail, tenant: &str) -> Result<Following, NoPlace> {
+        tail.follow(of(tenant), Some(tenant))
+    }
+
     #[tokio::test]
     async fn a_slow_reader_is_told_how_many_lines_it_lost_and_nothing_waits_for_it() {
         let tail = Tail::default();
         let log = tail.over(|_: &Access| {});
         let tell = |number: usize| log.answered(&Access { path: format!("/{number}"), ..Access::default() });
         tell(0);
-        let mut following = tail.follow(Filter::default()).unwrap();
+        let mut following = tail.follow(Filter::default(), None).unwrap();
         for number in 1..=LINES_MAX + 7 {
             tell(number);
         }
@@ -193,7 +199,7 @@ mod tests {
         let tail = Tail::default();
         let log = tail.over(|_: &Access| {});
         let tell = |tenant: &str| log.answered(&Access { tenant: tenant.to_owned(), ..Access::default() });
-        let (mut ada, mut ben) = (tail.follow(of("ada")).unwrap(), tail.follow(of("ben")).unwrap());
+        let (mut ada, mut ben) = (own(&tail, "ada").unwrap(), own(&tail, "ben").unwrap());
         tell("ada");
         (0..LINES_MAX + 3).for_each(|_| tell("ben"));
         let Next::Request(access) = ada.next().await else { panic!("nothing of its own was lost") };
@@ -207,7 +213,7 @@ mod tests {
         let kept = Arc::new(Mutex::new(None));
         let keep = kept.clone();
         let log = tail.over(move |access: &Access| *keep.lock().unwrap() = access.reason.clone());
-        let mut following = tail.follow(Filter::default()).unwrap();
+        let mut following = tail.follow(Filter::default(), None).unwrap();
         log.answered(&Access { reason: Some("where keys are".to_owned()), ..Access::default() });
         let Next::Request(access) = following.next().await else { panic!("one was told") };
         assert_eq!((access.reason.as_deref(), kept.lock().unwrap().as_deref()), (None, Some("where keys are")));
@@ -216,14 +222,14 @@ mod tests {
     #[test]
     fn there_are_so_many_readers_of_one_tenant_and_of_all_and_not_one_more() {
         let tail = Tail::default();
-        let ada: Vec<_> = std::iter::from_fn(|| tail.follow(of("ada")).ok()).collect();
+        let ada: Vec<_> = std::iter::from_fn(|| own(&tail, "ada").ok()).collect();
         assert_eq!(ada.len(), TENANT_READERS_MAX);
-        let mut readers: Vec<_> = std::iter::from_fn(|| tail.follow(Filter::default()).ok()).collect();
-        assert_eq!(readers.len(), READERS_MAX - TENANT_READERS_MAX);
-        assert_eq!(tail.follow(of("ben")).unwrap_err(), NoPlace::All);
+        let mut readers: Vec<_> = std::iter::from_fn(|| tail.follow(of("ada"), None).ok()).collect();
+        assert_eq!(readers.len(), READERS_MAX - TENANT_READERS_MAX, "who is bound to no tenant takes of none");
+        assert_eq!(own(&tail, "ben").unwrap_err(), NoPlace::All);
         readers.pop();
-        assert_eq!(tail.follow(of("ada")).unwrap_err(), NoPlace::Tenant);
-        assert!(tail.follow(of("ben")).is_ok());
+        assert_eq!(own(&tail, "ada").unwrap_err(), NoPlace::Tenant);
+        assert!(own(&tail, "ben").is_ok());
         drop((ada, readers));
         assert!(tail.readers.load().is_empty());
     }

@@ -72,6 +72,25 @@ async fn what_comes_with_a_token_that_is_revoked_meanwhile_is_not_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tenants_that_upload_leave_a_place_to_the_operator() {
+    let desk = Desk::new().await;
+    let mut coming = Vec::new();
+    for (tenant, nth) in [("ada", 1), ("ada", 2), ("ben", 1)] {
+        let token = desk.token(Some(tenant), None, WRITE).await;
+        let whole = put_as(&token, component());
+        let mut stream = TcpStream::connect(desk.port).await.unwrap();
+        stream.write_all(&whole[..whole.len() - 1]).await.unwrap();
+        coming.push(stream);
+        let folder = desk.stage.folder.path().join("components/tenants").join(tenant);
+        until("it comes", || std::fs::read_dir(&folder).is_ok_and(|files| files.count() == nth)).await;
+    }
+    let late = desk.token(Some("ben"), None, WRITE).await;
+    assert_eq!(upload(&desk, &late, component()).await.code(), "E-ADMIN-BUSY");
+    desk.upload().await;
+    drop(coming);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_has_so_much_room_and_another_one_its_own() {
     let desk = Desk::new().await;
     desk.stage.node.change_settings(Settings { tenant_component_bytes_max: 10, ..settings() });
