@@ -1,23 +1,24 @@
 //! Where operators connect: a socket in the state folder, and a port where one is wanted.
 //!
-//! Easily got wrong: when it stops nobody comes any more before those who are here are told, so that who asks again finds nobody.
+//! Where there are too many, who asks for nothing makes room ([`Crowd`]). Easily got wrong: when it stops nobody comes any more before those who are here are
+//! told, so that who asks again finds nobody.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::connection;
 use super::document::router;
 use super::seam::Admin;
 use super::who::Peer;
+use crate::crowd::Crowd;
 use crate::socket::{self, SocketFile};
 
 /// The socket's name in the state folder.
@@ -25,8 +26,10 @@ pub const SOCKET: &str = "admin.sock";
 
 /// Who may connect: its owner.
 const MODE: u32 = 0o600;
-/// Connections at once; who comes after waits.
+/// Connections at once; for who comes after, whoever was idle the longest makes room.
 const CONNECTIONS_MAX: usize = 128;
+/// Of one address at the port; one too many is closed.
+const CLIENT_CONNECTIONS_MAX: usize = 64;
 
 /// A listener of an admin API.
 pub struct AdminServer {
@@ -78,29 +81,31 @@ impl AdminServer {
 
     async fn run_until(self, mut stop: Pin<Box<dyn Future<Output = ()> + Send>>) {
         let router = router(&self.admin);
-        let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let crowd = Crowd::new(CONNECTIONS_MAX, CLIENT_CONNECTIONS_MAX);
         let (tell, told) = watch::channel(false);
         let mut connections = JoinSet::new();
+        let mut next = None;
         loop {
-            let taken = tokio::select! {
+            let place = tokio::select! {
                 () = stop.as_mut() => break,
                 // So that what has ended is not kept.
                 Some(_) = connections.join_next() => continue,
-                taken = take(&self.listener, &places) => taken,
+                taken = take(&self.listener), if next.is_none() => {
+                    // One too many of a client is closed: waiting, it would hold up the others behind it.
+                    next = taken.filter(|(_, peer)| crowd.admits(peer.address()));
+                    continue;
+                }
+                place = crowd.place(), if next.is_some() => place,
             };
+            let (Some((stream, peer)), Some(place)) = (next.take(), place) else { continue };
+            let seat = crowd.seat(peer.address(), place);
             let (router, told) = (router.clone(), told.clone());
-            match taken {
-                Some((Stream::Local(stream), peer, place)) => drop(connections.spawn(async move {
-                    connection::serve(router, stream, peer, told).await;
-                    drop(place);
-                })),
-                Some((Stream::Remote(stream), peer, place)) => drop(connections.spawn(async move {
-                    connection::serve(router, stream, peer, told).await;
-                    drop(place);
-                })),
-                None => {}
-            }
+            match stream {
+                Stream::Local(stream) => connections.spawn(connection::serve(router, stream, peer, seat, told)),
+                Stream::Remote(stream) => connections.spawn(connection::serve(router, stream, peer, seat, told)),
+            };
         }
+        drop(next);
         // First nobody comes any more: who is told that it stops, and asks again, finds nobody.
         drop(self.listener);
         self.admin.stopping();
@@ -117,17 +122,16 @@ enum Stream {
     Remote(tokio::net::TcpStream),
 }
 
-async fn take(listener: &Listener, places: &Arc<Semaphore>) -> Option<(Stream, Peer, OwnedSemaphorePermit)> {
-    let place = places.clone().acquire_owned().await.ok()?;
+async fn take(listener: &Listener) -> Option<(Stream, Peer)> {
     let taken = match listener {
         Listener::Socket(listener, _) => listener.accept().await.map(|(stream, _)| {
             let user = stream.peer_cred().ok().map(|credentials| credentials.uid());
-            (Stream::Local(stream), Peer::Local(user), place)
+            (Stream::Local(stream), Peer::Local(user))
         }),
         Listener::Port(listener) => listener.accept().await.map(|(stream, client)| {
             // A socket that is gone shows itself when it is read.
             drop(stream.set_nodelay(true));
-            (Stream::Remote(stream), Peer::Remote(client.ip()), place)
+            (Stream::Remote(stream), Peer::Remote(client.ip()))
         }),
     };
     if taken.is_err() {

@@ -25,6 +25,16 @@ pub(crate) enum Peer {
     Remote(IpAddr),
 }
 
+impl Peer {
+    /// Where it comes from; none: from this machine.
+    pub(crate) fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Local(_) => None,
+            Self::Remote(address) => Some(*address),
+        }
+    }
+}
+
 /// Somebody who is known.
 #[derive(Debug, Clone)]
 pub(crate) struct Caller {
@@ -54,10 +64,7 @@ pub(crate) async fn who(admin: &Admin, peer: Peer, headers: &HeaderMap) -> Resul
             _ => Err(Problem::stranger(AuthenticationFailed::Unknown)),
         };
     };
-    let client = match peer {
-        Peer::Remote(address) => Some(address),
-        Peer::Local(_) => None,
-    };
+    let client = peer.address();
     let text = first.to_str().ok().filter(|_| values.next().is_none()).and_then(bearer);
     let presented = text.and_then(Presented::parse);
     let found = match &presented {

@@ -1,17 +1,21 @@
 //! The listeners themselves: whose socket it is, what was left there, and what is no request.
 
+use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 
 use http::Method;
 use plugwork_core::Digest;
 use plugwork_core::application::Application;
+use plugwork_core::authorize::Action;
 use plugwork_core::deployment::{Draft, Expected};
 use plugwork_edge::admin::{AdminServer, SOCKET};
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpSocket, TcpStream};
 
-use super::desk::{Desk, now_ms, wish};
-use crate::world::application;
+use super::desk::{Desk, now_ms, send, wish};
+use crate::world::{application, to_end};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_socket_is_its_owners_and_goes_with_its_server() {
@@ -118,4 +122,42 @@ async fn the_public_listener_answers_nothing_of_it() {
     for path in ["/v1/server", "/v1/applications", "/livez", "/readyz", "/metrics"] {
         assert_eq!(desk.stage.get(path).await.code(), "E-HTTP-NOT-FOUND", "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn at_the_port_nobody_without_a_token_is_answered_twice_on_one_connection() {
+    let desk = Desk::new().await;
+    for (path, status) in [("/livez", 200), ("/readyz", 200), ("/v1/server", 401)] {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        let told = send(TcpStream::connect(desk.port).await.unwrap(), request.as_bytes()).await;
+        assert_eq!((told.status, told.header("connection")), (status, Some("close")), "{told:?}");
+    }
+    let head = format!("authorization: Bearer {}\r\n", desk.token(None, None, &[Action::ServerRead]).await);
+    let request = |last: &str| format!("GET /v1/server HTTP/1.1\r\nhost: a\r\n{head}{last}\r\n");
+    let both = request("") + &request("connection: close\r\n");
+    let mut stream = TcpStream::connect(desk.port).await.unwrap();
+    stream.write_all(both.as_bytes()).await.unwrap();
+    let told = to_end(&mut stream).await;
+    assert_eq!(told.matches("HTTP/1.1 200").count(), 2, "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_address_has_all_connections_of_the_port_and_who_asks_for_nothing_makes_room() {
+    let desk = Desk::new().await;
+    let from = async |last: u8| {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from(([127, 0, 0, last], 0))).unwrap();
+        socket.connect(desk.port).await.unwrap()
+    };
+    let livez = b"GET /livez HTTP/1.1\r\nhost: a\r\n\r\n";
+    let mut silent = Vec::new();
+    for _ in 0..64 {
+        silent.push(from(2).await);
+    }
+    assert_eq!(send(from(2).await, livez).await.status, 0, "one too many");
+    for _ in 0..64 {
+        silent.push(from(3).await);
+    }
+    assert_eq!(send(from(4).await, livez).await.status, 200);
+    drop(silent);
 }
