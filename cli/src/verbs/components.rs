@@ -13,8 +13,8 @@ use crate::print;
 
 /// Lists and removes the components that a server keeps, on a server that runs.
 ///
-/// Each tenant may keep so many bytes of them: `tenant-component-bytes-max` of the server's limits. What a deployment names is kept, so that
-/// one can go back to it.
+/// Each tenant may keep so many bytes of them: `tenant-component-bytes-max` of the server's limits, where each counts as 256 KiB or more. What a
+/// deployment names is kept, so that one can go back to it.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:

@@ -1,7 +1,7 @@
 //! The component files of deployments, each named by what is in it, in a folder of the server's own.
 //!
-//! Each tenant has so much room. Easily got wrong: nothing is believed because of its name. What is opened is hashed again, and what is not what its name says
-//! is an error.
+//! Each tenant has so much room, of which a small one takes more than its bytes. Easily got wrong: nothing is believed because of its name. What is opened is
+//! hashed again, and what is not what its name says is an error.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::fs::{self, DirBuilder, File, Permissions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use plugwork::Source;
@@ -18,6 +18,10 @@ use tempfile::NamedTempFile;
 
 /// The largest component, in bytes.
 pub(crate) const COMPONENT_BYTES_MAX: usize = 64 << 20;
+
+/// What a component takes of its tenant's room at least, in bytes. A file costs the system more than what is in it, and each upload looks at all of them: without
+/// this, a tenant had room for as many as it likes.
+const ROOM_BYTES_MIN: u64 = 256 << 10;
 
 /// What the name of one ends with that is on its way.
 const PARTIAL: &str = ".partial";
@@ -28,8 +32,26 @@ const PARTIAL_AGE_MAX: Duration = Duration::from_secs(3_600);
 #[derive(Debug, Clone)]
 pub struct Components {
     folder: PathBuf,
-    /// Held by whoever keeps one within a quota: of two that come at once, the second one counts the first.
-    keeping: Arc<Mutex<()>>,
+    keeping: Arc<Keeping>,
+}
+
+/// Of each folder that one is being kept in: a lock, held by whoever keeps one within a quota. Of two that come at once, the second one counts the first. No tenant
+/// waits for another one.
+#[derive(Debug, Default)]
+struct Keeping(Mutex<BTreeMap<PathBuf, Weak<Mutex<()>>>>);
+
+impl Keeping {
+    fn of(&self, folder: &Path) -> Arc<Mutex<()>> {
+        // Nothing panics under this lock.
+        let mut folders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.retain(|_, lock| lock.strong_count() > 0);
+        if let Some(lock) = folders.get(folder).and_then(Weak::upgrade) {
+            return lock;
+        }
+        let lock = Arc::default();
+        folders.insert(folder.to_owned(), Arc::downgrade(&lock));
+        lock
+    }
 }
 
 /// Why a component could not be kept or opened.
@@ -42,7 +64,7 @@ pub enum ComponentsError {
     Unknown(Digest),
     /// The tenant has no room for it.
     Quota {
-        /// How much it has, with what is there already and with this one. Bytes.
+        /// How much it would have, with what is there already and with this one, each counted as 256 KiB or more. Bytes.
         bytes: u64,
         /// How much it may have. Bytes.
         bytes_max: u64,
@@ -60,7 +82,7 @@ impl fmt::Display for ComponentsError {
             Self::Unknown(digest) => write!(f, "the component `{digest}` is not here\nhint: upload it first"),
             Self::Quota { bytes, bytes_max } => write!(
                 f,
-                "the tenant's components would have {bytes} bytes, and may have {bytes_max}\nhint: `plugwork components list` shows which are used, \
+                "the tenant's components would take {bytes} bytes, each of them {ROOM_BYTES_MIN} or more, and may take {bytes_max}\nhint: `plugwork components list` shows which are used, \
                  `plugwork components remove DIGEST` makes room; or `tenant-component-bytes-max` in the server's `[limits]`"
             ),
             Self::Changed(path) => write!(f, "`{}` is not what its name says\nhint: upload the component again", path.display()),
@@ -128,8 +150,9 @@ impl Components {
 
     /// An error where this one would be too much: what is there under its name is not counted, since it takes that one's place.
     pub(crate) fn has_room(&self, digest: Digest, bytes: u64, bytes_max: u64) -> Result<(), ComponentsError> {
-        let others: u64 = self.all()?.iter().filter(|(other, _)| **other != digest).map(|(_, bytes)| bytes).sum();
-        let bytes = others.saturating_add(bytes);
+        let taken = |bytes: u64| bytes.max(ROOM_BYTES_MIN);
+        let others: u64 = self.all()?.iter().filter(|(other, _)| **other != digest).map(|(_, bytes)| taken(*bytes)).sum();
+        let bytes = others.saturating_add(taken(bytes));
         if bytes > bytes_max { Err(ComponentsError::Quota { bytes, bytes_max }) } else { Ok(()) }
     }
 
@@ -259,10 +282,10 @@ impl Receiving {
         self.hasher.clone().finish()
     }
 
-    /// Keeps it under that digest, durable when it returns, where those that are here have not more than so many bytes with it.
+    /// Keeps it under that digest, durable when it returns, where those that are here take not more than so many bytes with it.
     ///
     /// # Errors
-    /// They would have more, or the folder cannot be written.
+    /// They would take more, or the folder cannot be written.
     pub(crate) fn keep(self, bytes_max: u64) -> Result<(), ComponentsError> {
         let digest = self.digest();
         let Self { components, file, .. } = self;
@@ -270,8 +293,9 @@ impl Receiving {
         let bytes = file.as_file().metadata().map_err(failed)?.len();
         // The slow part of keeping it, while others keep theirs.
         file.as_file().sync_all().map_err(failed)?;
+        let lock = components.keeping.of(&components.folder);
         // A panic elsewhere leaves nothing half behind this lock.
-        let _keeping = components.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let _keeping = lock.lock().unwrap_or_else(PoisonError::into_inner);
         components.has_room(digest, bytes, bytes_max)?;
         components.put(file, &components.path(digest)).map_err(failed)
     }
@@ -301,22 +325,53 @@ mod tests {
         receiving
     }
 
+    const MIN: usize = ROOM_BYTES_MIN as usize;
+
     #[test]
     fn a_tenant_keeps_as_much_as_it_may_and_not_one_byte_more() {
         let folder = tempfile::tempdir().unwrap();
         let all = Components::at(folder.path());
         let (ada, ben) = (all.of("ada"), all.of("ben"));
-        received(&ada, b"1234").keep(10).unwrap();
-        received(&ada, b"123456").keep(10).unwrap();
-        received(&ada, b"1234").keep(10).unwrap();
-        let refused = received(&ada, b"1").keep(10).unwrap_err();
-        assert!(matches!(refused, ComponentsError::Quota { bytes: 11, bytes_max: 10 }), "{refused}");
+        let (first, second, bytes_max) = (vec![1; MIN + 4], vec![2; MIN + 6], 2 * ROOM_BYTES_MIN + 10);
+        received(&ada, &first).keep(bytes_max).unwrap();
+        received(&ada, &second).keep(bytes_max).unwrap();
+        received(&ada, &first).keep(bytes_max).unwrap();
+        let refused = received(&ada, b"1").keep(bytes_max).unwrap_err();
+        let expected = 3 * ROOM_BYTES_MIN + 10;
+        assert!(matches!(refused, ComponentsError::Quota { bytes, bytes_max: max } if (bytes, max) == (expected, bytes_max)), "{refused}");
         assert!(refused.to_string().contains("components remove"), "{refused}");
-        received(&ben, b"1234567890").keep(10).unwrap();
-        assert_eq!(ada.remove(Digest::of(b"1234")).unwrap(), 4);
-        assert!(matches!(ada.remove(Digest::of(b"1234")), Err(ComponentsError::Unknown(_))));
-        received(&ada, b"1").keep(10).unwrap();
-        assert_eq!(ada.all().unwrap(), [(Digest::of(b"1"), 1), (Digest::of(b"123456"), 6)].into());
+        let more = received(&ada, &[&first[..], b"1"].concat()).keep(bytes_max);
+        assert!(more.is_err(), "another one, as large");
+        received(&ben, &vec![3; 2 * MIN + 10]).keep(bytes_max).unwrap();
+        assert!(received(&all.of("eve"), &vec![3; 2 * MIN + 11]).keep(bytes_max).is_err(), "one byte more");
+        assert_eq!(ada.remove(Digest::of(&first)).unwrap(), first.len() as u64);
+        assert!(matches!(ada.remove(Digest::of(&first)), Err(ComponentsError::Unknown(_))));
+        received(&ada, b"1").keep(bytes_max).unwrap();
+        assert_eq!(ada.all().unwrap(), [(Digest::of(b"1"), 1), (Digest::of(&second), second.len() as u64)].into());
         assert_eq!(all.all().unwrap().len(), 0, "those of tenants are theirs");
+    }
+
+    #[test]
+    fn small_ones_take_more_room_than_their_bytes_so_that_their_number_is_bounded() {
+        let folder = tempfile::tempdir().unwrap();
+        let components = Components::at(folder.path());
+        for byte in 0..3 {
+            received(&components, &[byte]).keep(3 * ROOM_BYTES_MIN).unwrap();
+        }
+        assert!(matches!(received(&components, &[3]).keep(3 * ROOM_BYTES_MIN), Err(ComponentsError::Quota { .. })));
+        assert_eq!(components.all().unwrap().len(), 3);
+    }
+
+    #[test]
+    fn no_tenant_waits_until_another_one_has_kept_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let all = Components::at(folder.path());
+        let (ada, ben) = (all.of("ada"), all.of("ben"));
+        let lock = ada.keeping.of(&ada.folder);
+        let _kept_by_ada = lock.lock().unwrap();
+        // Alone in this test: were it one lock for all, this would never end.
+        received(&ben, b"1").keep(1 << 20).unwrap();
+        assert!(Arc::ptr_eq(&lock, &all.of("ada").keeping.of(&ada.folder)), "of one tenant there is one");
+        assert_eq!(all.keeping.0.lock().unwrap().len(), 1, "who keeps nothing now is forgotten");
     }
 }

@@ -41,7 +41,7 @@ pub struct Settings {
     pub plugin_queue_ms: u64,
     /// Clients whose rates are known at once, for each route that has one; 65,536. Past it those that are known go on, and new ones share one.
     pub rate_clients_max: usize,
-    /// Components of one tenant, their bytes together; 8 GiB. An upload past it is refused. What the process deploys by itself is not, and counts.
+    /// Components of one tenant, their bytes together, each counted as 256 KiB or more; 8 GiB. An upload past it is refused. What the process deploys by itself is not, and counts.
     pub tenant_component_bytes_max: u64,
     /// How long requests that have begun may take when the server stops or a deployment is replaced. Milliseconds; 30,000.
     pub drain_ms: u64,

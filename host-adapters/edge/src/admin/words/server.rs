@@ -46,7 +46,7 @@ pub struct LimitsWords {
     pub plugin_queue_max: u64,
     /// How long one of them waits. Milliseconds.
     pub plugin_queue_ms: u64,
-    /// Components of one tenant, together. Bytes.
+    /// Components of one tenant, together, each counted as 256 KiB or more. Bytes.
     #[serde(default)]
     pub tenant_component_bytes_max: u64,
     /// How long requests that began may take when the server stops. Milliseconds.

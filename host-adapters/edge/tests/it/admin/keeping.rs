@@ -93,18 +93,21 @@ async fn tenants_that_upload_leave_a_place_to_the_operator() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_tenant_has_so_much_room_and_another_one_its_own() {
     let desk = Desk::new().await;
-    desk.stage.node.change_settings(Settings { tenant_component_bytes_max: 10, ..settings() });
+    // Each takes 256 KiB or more.
+    let small = 256 << 10;
+    desk.stage.node.change_settings(Settings { tenant_component_bytes_max: small, ..settings() });
     let (ours, theirs) = (desk.token(Some("default"), None, WRITE).await, desk.token(Some("acme"), None, WRITE).await);
     assert_eq!(upload(&desk, &ours, b"123456").await.status, 200);
     let refused = upload(&desk, &ours, b"12345").await;
     assert_eq!((refused.status, refused.code().as_str()), (409, "E-ADMIN-COMPONENT-QUOTA"));
     let told = refused.json();
     assert!(
-        told["detail"].as_str().unwrap().contains("11 bytes") && told["hint"].as_str().unwrap().contains("components remove"),
+        told["detail"].as_str().unwrap().contains("524288 bytes") && told["hint"].as_str().unwrap().contains("components remove"),
         "{told}"
     );
     assert_eq!(upload(&desk, &ours, b"123456").await.status, 200, "what is there takes its own place");
-    assert_eq!(upload(&desk, &theirs, b"1234567890").await.status, 200);
+    assert_eq!(upload(&desk, &theirs, &vec![0; small as usize]).await.status, 200);
+    assert_eq!(upload(&desk, &theirs, b"1").await.code(), "E-ADMIN-COMPONENT-QUOTA");
     let removed = desk.as_bearer(&ours, Method::DELETE, &at(Digest::of(b"123456")), None).await;
     assert_eq!((removed.status, &removed.json()["bytes"]), (200, &json!(6)));
     assert_eq!(upload(&desk, &ours, b"12345").await.status, 200);
