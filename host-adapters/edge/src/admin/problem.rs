@@ -145,6 +145,7 @@ impl From<TokensError> for Problem {
             TokensError::Unknown { .. } => Self::not_found("E-ADMIN-TOKEN", error),
             // Whoever issues one with it is told so too.
             TokensError::Revoked { .. } => Self::stranger(AuthenticationFailed::Revoked),
+            TokensError::TooMany { .. } => Self::new(StatusCode::CONFLICT, "E-ADMIN-TOKEN-QUOTA", error),
             TokensError::Invalid(issues) => Self::wrong("E-ADMIN-TOKEN-TERMS", "it cannot be done", issues),
             TokensError::Records(error) => of_records("E-ADMIN-RECORDS", &error),
             error => Self::failed("E-ADMIN-RECORDS", error),
@@ -267,7 +268,7 @@ impl IntoResponses for Sent {
             (408, "`E-ADMIN-DEADLINE`: the body came too slowly"),
             (
                 409,
-                "`E-DEPLOY-CONFLICT`, `E-DEPLOY-CURRENT`: something else is current; `E-ADMIN-UNDER-WAY`: the same is being done; `E-ADMIN-COMPONENT-QUOTA`: the tenant has no room for it",
+                "`E-DEPLOY-CONFLICT`, `E-DEPLOY-CURRENT`: something else is current; `E-ADMIN-UNDER-WAY`: the same is being done; `E-ADMIN-COMPONENT-QUOTA`, `E-ADMIN-TOKEN-QUOTA`: the tenant has no room for it",
             ),
             (413, "`E-ADMIN-SIZE`: the body is too large"),
             (415, "`E-ADMIN-TYPE`: the body is not `application/json`"),

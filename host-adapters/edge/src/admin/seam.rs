@@ -8,7 +8,7 @@ use std::time::Instant;
 use axum::Router;
 use http::StatusCode;
 use plugwork_core::application::ClientRate;
-use plugwork_core::authorize::{Action, AuthenticationFailed, Authorize, Principal, Resource, Scopes, TokenId, Tokens};
+use plugwork_core::authorize::{Action, AuthenticationFailed, Authorize, Principal, Resource, Scopes, Token, Tokens, TokensError};
 use plugwork_core::deployment::ApplicationKey;
 use plugwork_core::metering::UsageLedger;
 use tokio::sync::watch;
@@ -256,26 +256,54 @@ impl Permit {
 
     /// Whether it still holds: the seam is asked again, and a token is looked at again. For what lasts.
     pub(crate) async fn holds(&self, action: Action, resource: &Resource<'_>) -> bool {
-        self.is_allowed(action, resource) && self.token_holds(self.caller.token.as_ref()).await
+        self.is_allowed(action, resource) && self.still().await.is_ok()
     }
 
     /// Looks at the token again, for a change whose body may have come slowly: what was taken back meanwhile opens nothing.
     ///
     /// # Errors
-    /// It was taken back, or its time is over.
+    /// It was taken back, or its time is over. Or it cannot be looked at, which is not the bearer's fault.
     pub(crate) async fn still(&self) -> Result<(), Problem> {
-        let holds = self.token_holds(self.caller.token.as_ref()).await;
-        if holds { Ok(()) } else { Err(Problem::stranger(AuthenticationFailed::Revoked)) }
+        match &self.caller.token {
+            Some(id) => stands(self.admin.0.tokens.token(id).await, now_ms()),
+            None => Ok(()),
+        }
     }
 
     /// Whether it holds without looking at the token.
     pub(crate) fn is_allowed(&self, action: Action, resource: &Resource<'_>) -> bool {
         self.admin.permit(&self.caller, action, resource).is_ok()
     }
+}
 
-    async fn token_holds(&self, id: Option<&TokenId>) -> bool {
-        let Some(id) = id else { return true };
-        let found = self.admin.0.tokens.token(id).await;
-        found.is_ok_and(|found| found.is_some_and(|token| token.revoked.is_none() && now_ms() < token.expires_ms))
+/// Whether a token that was known is good at this time, as it was found now.
+fn stands(found: Result<Option<Token>, TokensError>, at_ms: u64) -> Result<(), Problem> {
+    match found {
+        Ok(Some(token)) if token.revoked.is_none() && at_ms < token.expires_ms => Ok(()),
+        // A row that somebody else wrote is no token.
+        Ok(_) | Err(TokensError::Changed { .. }) => Err(Problem::stranger(AuthenticationFailed::Revoked)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::response::IntoResponse as _;
+    use plugwork_core::authorize::{Revocation, Scope, Terms};
+    use plugwork_core::record::RecordsError;
+
+    use super::*;
+
+    #[test]
+    fn a_good_token_that_cannot_be_looked_at_is_not_called_revoked() {
+        let terms = Terms { scope: Scope::everything(), created_ms: 1, expires_ms: 9, created_by: "test".to_owned(), note: String::new() };
+        let (token, _) = Token::issue(terms, [1; 8], [1; 32]).unwrap();
+        let status = |found, at_ms| stands(found, at_ms).map_or_else(|problem| problem.into_response().status().as_u16(), |()| 200);
+        assert_eq!((status(Ok(Some(token.clone())), 8), status(Ok(Some(token.clone())), 9), status(Ok(None), 8)), (200, 401, 401));
+        let revoked = Some(Revocation { at_ms: 2, by: "test".to_owned() });
+        assert_eq!(status(Ok(Some(Token { revoked, ..token })), 8), 401);
+        assert_eq!(status(Err(TokensError::Changed { what: "token".to_owned() }), 8), 401);
+        assert_eq!(status(Err(RecordsError::Busy { waited_ms: 5_000 }.into()), 8), 503, "the readers were all taken");
+        assert_eq!(status(Err(RecordsError::Storage { what: "disk".to_owned(), hint: String::new() }.into()), 8), 500);
     }
 }

@@ -1,7 +1,8 @@
 //! One change inside a transaction: what it decides, it decides on what it reads there, so that of two that race one sees the other.
 
-use futures::TryStreamExt as _;
-use plugwork_core::authorize::{Revocation, Token, TokenId, TokensError, issued_with};
+use std::collections::BTreeSet;
+
+use plugwork_core::authorize::{Principal, Revocation, TENANT_TOKENS_MAX, Token, TokenId, TokensError};
 use plugwork_core::deployment::{Current, Deployment, DeploymentsError, Draft, Expected, Move, Moved, Rollback, next_number};
 use plugwork_core::metering::UsageHour;
 use plugwork_core::record::RecordsError;
@@ -10,6 +11,14 @@ use sqlx::sqlite::SqliteConnection;
 use super::row::Rows;
 use crate::error::StoreError;
 use crate::usage;
+
+/// By the index, which is named so that this fails rather than reads the tokens of everybody while nothing else can be written.
+const ISSUED_WITH: &str =
+    "SELECT * FROM token INDEXED BY token_by_issuer WHERE json_valid(body) AND json_extract(body, '$.created_by') = ?";
+
+/// Likewise. Counted no further than it has to be.
+const GOOD_TOKENS: &str = "SELECT count(*) FROM (SELECT 1 FROM token INDEXED BY token_not_revoked WHERE json_valid(body) \
+    AND json_extract(body, '$.revoked') IS NULL AND tenant = ? AND json_extract(body, '$.expires_ms') > ? LIMIT ?)";
 
 /// What is asked. Whether it is right in itself was checked before.
 pub(crate) enum Change {
@@ -163,17 +172,31 @@ async fn add(rows: &Rows, connection: &mut SqliteConnection, token: Token) -> Re
     if let Some(issuer) = token.issuer() {
         TokensError::unless_it_stands(&issuer, found(rows, connection, &issuer).await?.as_ref())?;
     }
+    if let Some(tenant) = &token.scope.tenant {
+        let good: i64 = sqlx::query_scalar(GOOD_TOKENS)
+            .bind(tenant)
+            .bind(i64::try_from(token.created_ms).unwrap_or(i64::MAX))
+            .bind(TENANT_TOKENS_MAX)
+            .fetch_one(&mut *connection)
+            .await
+            .map_err(|error| failed(rows, &error))?;
+        TokensError::unless_there_is_room(tenant, usize::try_from(good).unwrap_or(usize::MAX))?;
+    }
     put(rows, connection, &token).await?;
     Ok(token)
 }
 
 async fn revoke(rows: &Rows, connection: &mut SqliteConnection, id: &TokenId, revocation: Revocation) -> Result<Token, TokensError> {
     let token = found(rows, connection, id).await?.ok_or_else(|| TokensError::Unknown { id: id.clone() })?;
-    let issued = issued_with(id, issuers(rows, connection).await?);
     let token = revoke_one(rows, connection, token, &revocation).await?;
-    for id in issued {
-        if let Some(token) = found(rows, connection, &id).await? {
-            revoke_one(rows, connection, token, &revocation).await?;
+    let (mut gone, mut waiting) = (BTreeSet::from([id.clone()]), vec![id.clone()]);
+    while let Some(issuer) = waiting.pop() {
+        for token in issued(rows, connection, &issuer).await? {
+            // Once each: records that name each other come to an end too.
+            if gone.insert(token.id.clone()) {
+                waiting.push(token.id.clone());
+                revoke_one(rows, connection, token, &revocation).await?;
+            }
         }
     }
     Ok(token)
@@ -192,14 +215,11 @@ async fn revoke_one(
     Ok(token)
 }
 
-/// Every token that was issued with another one, and that one. What cannot be read opens nothing, and must not stand in the way.
-async fn issuers(rows: &Rows, connection: &mut SqliteConnection) -> Result<Vec<(TokenId, TokenId)>, TokensError> {
-    let mut all = sqlx::query("SELECT * FROM token").fetch(connection);
-    let mut issuers = Vec::new();
-    while let Some(row) = all.try_next().await.map_err(|error| failed(rows, &error))? {
-        issuers.extend(rows.token(&row).ok().and_then(|token| Some((token.id.clone(), token.issuer()?))));
-    }
-    Ok(issuers)
+/// The tokens that were issued with this one. What cannot be read opens nothing, and must not stand in the way.
+async fn issued(rows: &Rows, connection: &mut SqliteConnection, issuer: &TokenId) -> Result<Vec<Token>, TokensError> {
+    let issued = sqlx::query(ISSUED_WITH).bind(Principal::bearer_of(issuer)).fetch_all(connection).await;
+    let issued = issued.map_err(|error| failed(rows, &error))?;
+    Ok(issued.iter().filter_map(|row| rows.token(row).ok()).collect())
 }
 
 async fn put(rows: &Rows, connection: &mut SqliteConnection, token: &Token) -> Result<(), TokensError> {
@@ -213,4 +233,27 @@ async fn put(rows: &Rows, connection: &mut SqliteConnection, token: &Token) -> R
         .await
         .map(drop)
         .map_err(|error| failed(rows, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, Row as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn tokens_are_found_by_their_issuer_and_counted_by_their_tenant_without_reading_the_others() {
+        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        for step in crate::records::SCHEMA.steps {
+            sqlx::raw_sql(*step).execute(&mut connection).await.unwrap();
+        }
+        for (query, expected) in [
+            (ISSUED_WITH, "SEARCH token USING INDEX token_by_issuer (<expr>=?)"),
+            (GOOD_TOKENS, "SEARCH token USING INDEX token_not_revoked (tenant=? AND <expr>>?)"),
+        ] {
+            let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&mut connection).await.unwrap();
+            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            assert!(plan.iter().any(|detail| detail == expected), "{plan:?}");
+        }
+    }
 }

@@ -28,6 +28,7 @@ pub(crate) const SCHEMA: Schema = Schema {
         include_str!("../schema/records-2.sql"),
         include_str!("../schema/records-3.sql"),
         include_str!("../schema/records-4.sql"),
+        include_str!("../schema/records-5.sql"),
     ],
 };
 

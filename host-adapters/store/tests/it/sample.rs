@@ -12,6 +12,9 @@ use tempfile::TempDir;
 /// The clock of the tests.
 pub(crate) const AT_MS: u64 = 1_790_000_000_000;
 
+/// What later steps of the schema put on tables that an earlier one has.
+pub(crate) const UNINDEX: &str = "DROP INDEX token_by_issuer; DROP INDEX token_not_revoked; DROP INDEX deployment_plugins";
+
 pub(crate) fn subject(tenant: &str, instance: &str) -> Subject {
     Subject {
         tenant: tenant.to_owned(),

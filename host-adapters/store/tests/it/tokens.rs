@@ -3,8 +3,8 @@
 use std::ops::Deref;
 
 use plugwork_core::authorize::{
-    Action, AuthenticationFailed, MemoryTokens, PAGE_TOKENS_MAX, Presented, Revocation, Scope, Terms, Token, TokenText, Tokens,
-    TokensError, authenticate,
+    Action, AuthenticationFailed, MemoryTokens, PAGE_TOKENS_MAX, Presented, Revocation, Scope, TENANT_TOKENS_MAX, Terms, Token, TokenText,
+    Tokens, TokensError, authenticate,
 };
 
 use crate::sample::{self, AT_MS, execute, raw, temporary};
@@ -31,6 +31,7 @@ where
     pages_go_by_id_and_show_one_tenant_only(&*make().await).await;
     what_was_issued_with_a_token_goes_with_it(&*make().await).await;
     nothing_is_issued_with_a_token_that_was_taken_back(&*make().await).await;
+    a_tenant_has_so_many_good_tokens_and_not_one_more(&*make().await).await;
 }
 
 #[tokio::test]
@@ -117,6 +118,26 @@ async fn nothing_is_issued_with_a_token_that_was_taken_back(tokens: &impl Tokens
     assert!(tokens.tokens(None, None, 99).await.unwrap().iter().all(|one| one.revoked.is_some()));
     assert_eq!(tokens.add_token(issued(40, 1)).await, Err(TokensError::Revoked { id: kept.id }));
     assert_eq!(tokens.add_token(issued(41, 50)).await, Err(TokensError::Unknown { id: token(50, None).0.id }));
+}
+
+async fn a_tenant_has_so_many_good_tokens_and_not_one_more(tokens: &impl Tokens) {
+    let all = futures::future::join_all((1..=TENANT_TOKENS_MAX as u16).map(|id| tokens.add_token(token(id, Some("a")).0))).await;
+    assert!(all.iter().all(Result::is_ok));
+    let more = token(5_000, Some("a")).0;
+    let refused = Err(TokensError::TooMany { tenant: "a".to_owned() });
+    assert_eq!(tokens.add_token(more.clone()).await, refused);
+    assert_eq!(tokens.token(&more.id).await.unwrap(), None);
+    // Neither another tenant nor the server is bound by it.
+    tokens.add_token(token(5_001, Some("b")).0).await.unwrap();
+    tokens.add_token(token(5_002, None).0).await.unwrap();
+    tokens.revoke_token(&token(7, None).0.id, revocation("bob")).await.unwrap();
+    tokens.add_token(more).await.unwrap();
+    let next = token(5_003, Some("a")).0;
+    assert_eq!(tokens.add_token(next.clone()).await, refused);
+    // All of them end at the same moment.
+    let (created_ms, expires_ms) = (next.expires_ms, next.expires_ms + 9);
+    assert_eq!(tokens.add_token(Token { created_ms: created_ms - 1, expires_ms, ..next.clone() }).await, refused);
+    tokens.add_token(Token { created_ms, expires_ms, ..next }).await.unwrap();
 }
 
 async fn pages_go_by_id_and_show_one_tenant_only(tokens: &impl Tokens) {

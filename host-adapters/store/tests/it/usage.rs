@@ -3,7 +3,7 @@
 use plugwork_core::metering::{Memory, UsageHour, UsageKey, UsageLedger, UsageQuery, UsageSum};
 use plugwork_core::record::Records;
 
-use crate::sample::{self, AT_MS, execute, raw, temporary};
+use crate::sample::{self, AT_MS, UNINDEX, execute, raw, temporary};
 
 fn row(hour: u64, tenant: &str, application: &str, requests: u64) -> UsageHour {
     let key = UsageKey { hour, tenant: tenant.to_owned(), application: application.to_owned(), plugin: "p".to_owned() };
@@ -37,6 +37,14 @@ async fn contract(ledger: &dyn UsageLedger) {
         paged.extend(page);
     }
     assert_eq!(paged, all);
+    let of_a = UsageQuery { tenant: Some("a".to_owned()), limit: 1, ..UsageQuery::default() };
+    let mut paged = ledger.usage(of_a.clone()).await.unwrap();
+    while let [row] = &ledger.usage(UsageQuery { after: paged.last().map(|row| row.key.clone()), ..of_a.clone() }).await.unwrap()[..] {
+        paged.push(row.clone());
+    }
+    assert_eq!(paged, [all[0].clone(), all[1].clone(), all[3].clone()]);
+    let until = UsageQuery { from_hour: 8, after: Some(all[0].key.clone()), ..of_a };
+    assert_eq!(ledger.usage(until).await.unwrap(), [all[3].clone()], "both bounds hold");
     ledger.add_usage(vec![row(9, "a", "shop", u64::MAX)]).await.unwrap();
     ledger.add_usage(vec![row(9, "a", "shop", u64::MAX)]).await.unwrap();
     let most = ledger.usage(UsageQuery { from_hour: 9, ..UsageQuery::default() }).await.unwrap()[0].sum;
@@ -63,7 +71,7 @@ async fn a_database_from_before_there_was_usage_is_brought_up_and_keeps_its_reco
     let store = temporary().await;
     let records = store.append(AT_MS, vec![sample::faulted("kept")]).await.unwrap();
     store.close().await;
-    execute(&mut raw(&store.folder, "records.db").await, "DROP TABLE usage; PRAGMA user_version = 3").await;
+    execute(&mut raw(&store.folder, "records.db").await, &format!("DROP TABLE usage; {UNINDEX}; PRAGMA user_version = 3")).await;
     let again = plugwork_store::Store::open(store.folder.path()).await.unwrap();
     assert_eq!(again.read(0, 9).await.unwrap(), records);
     again.add_usage(vec![row(1, "a", "shop", 1)]).await.unwrap();

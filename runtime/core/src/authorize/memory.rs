@@ -28,6 +28,11 @@ impl MemoryTokens {
         if let Some(issuer) = token.issuer() {
             TokensError::unless_it_stands(&issuer, kept.get(&issuer))?;
         }
+        if let Some(tenant) = &token.scope.tenant {
+            let is_good = |other: &&Token| other.revoked.is_none() && other.expires_ms > token.created_ms;
+            let good = kept.values().filter(|other| other.scope.tenant.as_ref() == Some(tenant)).filter(is_good).count();
+            TokensError::unless_there_is_room(tenant, good)?;
+        }
         kept.insert(token.id.clone(), token);
         Ok(())
     }

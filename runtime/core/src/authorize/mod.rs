@@ -24,7 +24,7 @@ pub use memory::MemoryTokens;
 #[cfg(feature = "records")]
 pub use token::{AuthenticationFailed, Presented, Revocation, TOKEN_LIFETIME_MS_MAX, Terms, Token, TokenId, TokenText, authenticate};
 #[cfg(feature = "records")]
-pub use tokens::{PAGE_TOKENS_MAX, Pending, Tokens, TokensError};
+pub use tokens::{PAGE_TOKENS_MAX, Pending, TENANT_TOKENS_MAX, Tokens, TokensError};
 
 use std::collections::BTreeSet;
 

@@ -11,6 +11,9 @@ use crate::record::RecordsError;
 /// Tokens in one page.
 pub const PAGE_TOKENS_MAX: u32 = 1_000;
 
+/// Tokens of one tenant that are good at once: neither taken back nor expired.
+pub const TENANT_TOKENS_MAX: u32 = 1_000;
+
 /// What a method of [`Tokens`] gives: a future that may move between threads.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, TokensError>> + Send + 'a>>;
 
@@ -19,7 +22,8 @@ pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, TokensError>> + 
 /// Every implementation passes the contract suite in `host-adapters/store/tests/it/tokens.rs`.
 pub trait Tokens: Send + Sync + 'static {
     /// Keeps a new token; durable when it resolves. One with the id of another is [`TokensError::Exists`]; one whose issuer was taken back meanwhile is
-    /// [`TokensError::Revoked`], and one whose issuer is not there [`TokensError::Unknown`].
+    /// [`TokensError::Revoked`], and one whose issuer is not there [`TokensError::Unknown`]. Where its tenant has [`TENANT_TOKENS_MAX`] others that are good when
+    /// it is made, it is [`TokensError::TooMany`]; those for every tenant are not counted.
     fn add_token(&self, token: Token) -> Pending<'_, ()>;
 
     /// One token, also where it expired or was revoked.
@@ -56,6 +60,11 @@ pub enum TokensError {
         /// The id of the issuing one.
         id: TokenId,
     },
+    /// The tenant has as many as are good at once; nothing was kept.
+    TooMany {
+        /// Which.
+        tenant: String,
+    },
     /// The words of a revocation are wrong; nothing was changed.
     Invalid(Vec<Issue>),
     /// A row is not what this node wrote.
@@ -79,6 +88,14 @@ impl TokensError {
             Some(_) => Ok(()),
         }
     }
+
+    /// Whether a tenant that has so many good ones may have another one.
+    ///
+    /// # Errors
+    /// It has as many as it may have.
+    pub fn unless_there_is_room(tenant: &str, good: usize) -> Result<(), Self> {
+        if good < TENANT_TOKENS_MAX as usize { Ok(()) } else { Err(Self::TooMany { tenant: tenant.to_owned() }) }
+    }
 }
 
 impl fmt::Display for TokensError {
@@ -87,6 +104,11 @@ impl fmt::Display for TokensError {
             Self::Exists { id } => write!(f, "there is a token `{id}` already"),
             Self::Unknown { id } => write!(f, "there is no token `{id}`"),
             Self::Revoked { id } => write!(f, "the token `{id}` was revoked, and issues none"),
+            Self::TooMany { tenant } => write!(
+                f,
+                "the tenant `{tenant}` has {TENANT_TOKENS_MAX} tokens that are good, as many as it may have\nhint: `plugwork token revoke ID` for one that nobody \
+                 uses, and shorter lifetimes"
+            ),
             Self::Invalid(issues) => {
                 f.write_str("the token cannot be revoked:")?;
                 issues.iter().try_for_each(|issue| write!(f, "\n  {issue}"))
