@@ -184,6 +184,14 @@ impl Components {
         }
     }
 
+    /// Whether there is a file of its name, whatever is in it.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(crate) fn look_for(&self, digest: Digest) -> Result<(), ComponentsError> {
+        if self.path(digest).is_file() { Ok(()) } else { Err(ComponentsError::Unknown(digest)) }
+    }
+
     /// Whether a whole component of this digest is here.
     pub fn has(&self, digest: Digest) -> bool {
         fs::read(self.path(digest)).is_ok_and(|bytes| Digest::of(&bytes) == digest)

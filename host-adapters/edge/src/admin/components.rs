@@ -105,9 +105,11 @@ pub(crate) async fn list(State(admin): State<Admin>, caller: Caller, mut asked: 
     let permit = admin.permit(&caller, Action::DeploymentsRead, &Resource::tenant(&tenant))?;
     let components = permit.node().components().of(&tenant);
     let kept = blocking(move || components.all()).await?;
-    let mut namings = permit.node().namings(&tenant).await?;
+    let walk = permit.walk()?;
+    let namings = permit.node().namings(&tenant).await?;
+    drop(walk);
     let words = |(digest, bytes): (Digest, u64)| {
-        let naming = namings.remove(&digest).unwrap_or_default();
+        let naming = namings.of(digest);
         let named_by = naming.iter().map(|(application, naming)| NamingWords::of(application, naming)).collect();
         (digest.to_string(), KeptComponentWords { digest: digest.to_string(), bytes, named_by })
     };
@@ -139,7 +141,13 @@ pub(crate) async fn remove(
     };
     asked.end()?;
     let permit = admin.permit(&caller, Action::DeploymentsWrite, &Resource::tenant(&tenant))?;
-    let bytes = permit.node().remove_component(&tenant, digest, old).await?;
+    let components = permit.node().components().of(&tenant);
+    blocking(move || components.look_for(digest)).await?;
+    let removal = permit.removal()?;
+    let walk = permit.walk()?;
+    let namings = permit.node().namings(&tenant).await?;
+    drop(walk);
+    let bytes = permit.node().remove_component(&tenant, (digest, old), namings, removal).await?;
     Ok(Answer::ok(&ComponentWords { digest: digest.to_string(), bytes }))
 }
 

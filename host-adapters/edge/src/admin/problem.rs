@@ -87,6 +87,11 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, code, detail)
     }
 
+    /// Others do it now.
+    pub(crate) fn busy(detail: &str) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-BUSY", detail).after(1)
+    }
+
     /// The server itself failed.
     pub(crate) fn failed(code: &'static str, detail: impl ToString) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail)

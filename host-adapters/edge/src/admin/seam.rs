@@ -33,6 +33,19 @@ const TENANT_UPLOADS_MAX: usize = 2;
 /// Of all who are bound to a tenant: the rest is the operator's.
 const TENANTS_UPLOADS_MAX: usize = 3;
 
+/// Who reads at once what all deployments of a tenant name: not all readers of the database, which finds out who asks too.
+const WALKS_MAX: usize = 3;
+/// Of one tenant.
+const TENANT_WALKS_MAX: usize = 1;
+/// Of all who are bound to a tenant.
+const TENANTS_WALKS_MAX: usize = 2;
+/// Removals that wait for what is being deployed, also where whoever asked went away.
+const REMOVALS_MAX: usize = 64;
+/// Of one tenant.
+const TENANT_REMOVALS_MAX: usize = 1;
+/// Of all who are bound to a tenant.
+const TENANTS_REMOVALS_MAX: usize = 48;
+
 /// What an admin API is made of.
 pub struct AdminParts {
     /// What deploys.
@@ -76,6 +89,8 @@ struct Shared {
     turn: tokio::sync::Mutex<()>,
     once: Arc<Once>,
     uploads: Arc<Places>,
+    walks: Arc<Places>,
+    removals: Arc<Places>,
     state: watch::Sender<State>,
     not_served: Mutex<Arc<Vec<NotServed>>>,
     began: Instant,
@@ -106,6 +121,8 @@ impl Admin {
             turn: tokio::sync::Mutex::default(),
             once: Arc::default(),
             uploads: Places::new(UPLOADS_MAX, TENANT_UPLOADS_MAX, TENANTS_UPLOADS_MAX),
+            walks: Places::new(WALKS_MAX, TENANT_WALKS_MAX, TENANTS_WALKS_MAX),
+            removals: Places::new(REMOVALS_MAX, TENANT_REMOVALS_MAX, TENANTS_REMOVALS_MAX),
             state: watch::Sender::new(State::Starting),
             not_served: Mutex::default(),
             began: Instant::now(),
@@ -252,6 +269,24 @@ impl Permit {
             NoPlace::All => busy("too many components are being uploaded"),
             NoPlace::Tenant => busy("too many components of this tenant are being uploaded"),
         })
+    }
+
+    /// A place for reading what all deployments of a tenant name.
+    ///
+    /// # Errors
+    /// All are taken, or all that tenants, or the caller's own, may have.
+    pub(crate) fn walk(&self) -> Result<Place, Problem> {
+        let taken = self.admin.0.walks.take(self.principal().scope.tenant.as_deref());
+        taken.map_err(|_| Problem::busy("what names components is being read for somebody else"))
+    }
+
+    /// A place for removing a component.
+    ///
+    /// # Errors
+    /// As for reading what names it.
+    pub(crate) fn removal(&self) -> Result<Place, Problem> {
+        let taken = self.admin.0.removals.take(self.principal().scope.tenant.as_deref());
+        taken.map_err(|_| Problem::busy("another component is being removed"))
     }
 
     /// Whether it still holds: the seam is asked again, and a token is looked at again. For what lasts.

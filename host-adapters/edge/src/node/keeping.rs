@@ -1,7 +1,8 @@
 //! Components that are kept: which deployments name them, and removing one that is not needed.
 //!
 //! Easily got wrong: a deployment is never removed, so that what was ever deployed is named for ever. What an operator may give up is going back: a component that
-//! only deployments name which are neither current nor share requests is removed where they say so, and has to be uploaded again for going back to those.
+//! only deployments name which are neither current nor share requests is removed where they say so, and has to be uploaded again for going back to those. And
+//! since there are as many deployments as there ever were, they are read before anything is locked, and under the lock only those that came since.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +12,7 @@ use plugwork_core::deployment::DeploymentsError;
 use super::{DeployError, Node, to_its_end};
 use crate::components::ComponentsError;
 
-/// Deployments that are read at once: each has its text.
+/// Deployments that are read at once: each may name 4,096 components.
 const PAGE: u32 = 50;
 
 /// How an application names a component.
@@ -23,8 +24,40 @@ pub(crate) struct Naming {
     pub(crate) needed: BTreeSet<u64>,
 }
 
-/// How applications name components, by digest and application.
-pub(crate) type Namings = BTreeMap<Digest, BTreeMap<String, Naming>>;
+/// How the applications of a tenant name components, as far as it was read.
+#[derive(Debug, Default)]
+pub(crate) struct Namings {
+    /// By digest and application.
+    by: BTreeMap<Digest, BTreeMap<String, BTreeSet<u64>>>,
+    /// Of each application that has deployments.
+    known: BTreeMap<String, Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    /// The highest number that was read.
+    number: u64,
+    /// The deployments that are current, or share the requests with what is.
+    needed: BTreeSet<u64>,
+}
+
+impl Namings {
+    /// How applications name this one.
+    pub(crate) fn of(&self, digest: Digest) -> BTreeMap<String, Naming> {
+        let naming = |(application, numbers): (&String, &BTreeSet<u64>)| {
+            let needed = self.known.get(application).map(|known| numbers & &known.needed).unwrap_or_default();
+            (application.clone(), Naming { numbers: numbers.clone(), needed })
+        };
+        self.by.get(&digest).into_iter().flatten().map(naming).collect()
+    }
+
+    /// An error where a deployment names it that stands against removing it; with `old`, one that is needed.
+    fn may_go(&self, digest: Digest, old: bool) -> Result<(), NotRemoved> {
+        let naming = self.of(digest);
+        let stands_against = naming.values().any(|naming| !old || !naming.needed.is_empty());
+        if stands_against { Err(NotRemoved::Named(naming)) } else { Ok(()) }
+    }
+}
 
 /// Why a component was not removed.
 #[derive(Debug)]
@@ -52,52 +85,57 @@ impl From<DeploymentsError> for NotRemoved {
 }
 
 impl Node {
-    /// How the applications of a tenant name components.
+    /// How the applications of a tenant name components. Reads something of every deployment that the tenant ever had: not for many at once.
     ///
     /// # Errors
-    /// Not all of its deployments can be read.
+    /// Not all of them can be read.
     pub(crate) async fn namings(&self, tenant: &str) -> Result<Namings, DeploymentsError> {
+        let mut namings = Namings::default();
+        self.read_on(tenant, &mut namings).await?;
+        Ok(namings)
+    }
+
+    /// Reads what was deployed since it was read last, and what is needed now.
+    async fn read_on(&self, tenant: &str, namings: &mut Namings) -> Result<(), DeploymentsError> {
         let deployments = self.deployments();
-        if let Some(unreadable) = deployments.unreadable(Some(tenant)).await?.pop() {
-            return Err(unreadable.error);
-        }
-        let mut namings = Namings::new();
-        for current in deployments.currents(Some(tenant)).await? {
-            let key = &current.deployment.key;
-            let needed = [Some(current.deployment.number), self.shares_with(key)];
-            let mut before = None;
+        for last in deployments.last_moves(tenant).await? {
+            let known = namings.known.entry(last.key.application.clone()).or_default();
+            known.needed = std::iter::once(last.to).chain(self.shares_with(&last.key)).collect();
             loop {
-                let page = deployments.deployments(key, before, PAGE).await?;
-                let Some(last) = page.last() else { break };
-                before = Some(last.number);
-                for deployment in &page {
-                    for digest in deployment.plugins.values() {
-                        let naming = namings.entry(*digest).or_default().entry(key.application.clone()).or_default();
-                        naming.numbers.insert(deployment.number);
-                        if needed.contains(&Some(deployment.number)) {
-                            naming.needed.insert(deployment.number);
-                        }
+                let page = deployments.named(&last.key, known.number, PAGE).await?;
+                let Some(highest) = page.last() else { break };
+                known.number = highest.number;
+                for named in page {
+                    for digest in named.components {
+                        let by = namings.by.entry(digest).or_default();
+                        by.entry(last.key.application.clone()).or_default().insert(named.number);
                     }
                 }
             }
         }
-        Ok(namings)
+        Ok(())
     }
 
-    /// Removes a component of a tenant; with `old` also one that deployments name which nobody needs but for going back. Gives its bytes.
+    /// Removes a component of a tenant; with `old` also one that deployments name which nobody needs but for going back. Gives its bytes. `namings` may have been
+    /// read a while ago. What is `held` is so until it is done: this waits for what is being deployed, also where whoever asked went away.
     ///
     /// # Errors
     /// It is needed, or cannot be removed.
-    pub(crate) async fn remove_component(&self, tenant: &str, digest: Digest, old: bool) -> Result<u64, NotRemoved> {
+    pub(crate) async fn remove_component(
+        &self,
+        tenant: &str,
+        (digest, old): (Digest, bool),
+        mut namings: Namings,
+        held: impl Send + 'static,
+    ) -> Result<u64, NotRemoved> {
+        namings.may_go(digest, old)?;
         let (this, tenant) = (self.clone(), tenant.to_owned());
         to_its_end(Box::pin(async move {
-            // Nothing is deployed meanwhile that would name it.
+            let _held = held;
+            // From here on nothing is deployed that would name it.
             let mounts = this.0.mounts.lock().await;
-            let naming = this.namings(&tenant).await?.remove(&digest).unwrap_or_default();
-            let stands_against = naming.values().any(|naming| !old || !naming.needed.is_empty());
-            if stands_against {
-                return Err(NotRemoved::Named(naming));
-            }
+            this.read_on(&tenant, &mut namings).await?;
+            namings.may_go(digest, old)?;
             if mounts.values().any(|mount| mount.key.tenant == tenant && mount.installation.subject().digest == digest) {
                 return Err(NotRemoved::Running);
             }

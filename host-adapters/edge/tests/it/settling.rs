@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use plugwork_core::deployment::{
-    ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Memory, Move, Pending, Rollback, Unreadable,
+    ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Memory, Move, Named, Pending, Rollback, Unreadable,
 };
 use plugwork_core::metering::{UsageLedger, UsageQuery};
 use plugwork_core::record::RecordsError;
@@ -135,8 +135,16 @@ impl Deployments for Shaky {
         self.kept.deployments(key, before, limit)
     }
 
+    fn named(&self, key: &ApplicationKey, after: u64, limit: u32) -> Pending<'_, Vec<Named>> {
+        self.kept.named(key, after, limit)
+    }
+
     fn moves(&self, key: &ApplicationKey, before: Option<u64>, limit: u32) -> Pending<'_, Vec<Move>> {
         self.kept.moves(key, before, limit)
+    }
+
+    fn last_moves(&self, tenant: &str) -> Pending<'_, Vec<Move>> {
+        self.kept.last_moves(tenant)
     }
 }
 

@@ -106,7 +106,7 @@ pub(crate) fn key() -> ApplicationKey {
     ApplicationKey { tenant: "default".to_owned(), application: "shop".to_owned() }
 }
 
-fn records() -> Arc<dyn Records> {
+pub(crate) fn records() -> Arc<dyn Records> {
     Arc::new(plugwork_core::record::Memory::new(Key::from_bytes(&[1; 32])))
 }
 

@@ -2,8 +2,8 @@
 
 use plugwork_core::Issue;
 use plugwork_core::deployment::{
-    ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Move, PAGE_DEPLOYMENTS_MAX, Pending, Rollback,
-    Unreadable,
+    ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Move, Named, PAGE_DEPLOYMENTS_MAX, Pending,
+    Rollback, Unreadable,
 };
 use plugwork_core::record::RecordsError;
 
@@ -12,6 +12,16 @@ use super::row;
 use crate::Store;
 use crate::error::StoreError;
 use crate::store::blocking;
+
+/// From an index that has no texts. Named: where it is missing this fails, and does not read them after all.
+const NAMED: &str = "SELECT tenant, application, number, plugins FROM deployment INDEXED BY deployment_plugins \
+    WHERE tenant = ? AND application = ? AND number > ? ORDER BY number LIMIT ?";
+
+/// Goes from one application to the next: of moves there are as many as there ever were, and they are not read.
+const LAST_MOVES: &str = "WITH RECURSIVE own (application) AS (SELECT min(application) FROM movement WHERE tenant = ?1 UNION ALL \
+    SELECT (SELECT min(application) FROM movement WHERE tenant = ?1 AND application > own.application) FROM own WHERE own.application IS NOT NULL) \
+    SELECT movement.* FROM own CROSS JOIN movement ON movement.tenant = ?1 AND movement.application = own.application AND movement.sequence = \
+    (SELECT max(sequence) FROM movement WHERE tenant = ?1 AND application = own.application) ORDER BY own.application";
 
 impl From<StoreError> for DeploymentsError {
     fn from(error: StoreError) -> Self {
@@ -141,7 +151,21 @@ impl Deployments for Store {
         let key = key.clone();
         Box::pin(async move {
             let page = self.page(SQL, &key, before, limit).await?;
-            page.iter().map(|row| self.applications.rows.deployment(row)).collect()
+            let rows = self.applications.rows.clone();
+            // A hundred megabytes to be hashed, which other tasks must not wait for.
+            blocking(move || Ok(page.iter().map(|row| rows.deployment(row)).collect())).await?
+        })
+    }
+
+    fn named(&self, key: &ApplicationKey, after: u64, limit: u32) -> Pending<'_, Vec<Named>> {
+        let key = key.clone();
+        Box::pin(async move {
+            // Whatever does not fit is above every number there is.
+            let after = i64::try_from(after).unwrap_or(i64::MAX);
+            let query = sqlx::query(NAMED).bind(key.tenant).bind(key.application).bind(after).bind(limit.min(PAGE_DEPLOYMENTS_MAX));
+            let page = query.fetch_all(&self.readers).await.map_err(|error| self.applications.rows.error(&error))?;
+            let rows = self.applications.rows.clone();
+            blocking(move || Ok(page.iter().map(|row| rows.named(row)).collect())).await?
         })
     }
 
@@ -152,5 +176,39 @@ impl Deployments for Store {
             let page = self.page(SQL, &key, before, limit).await?;
             page.iter().map(|row| self.applications.rows.movement(row)).collect()
         })
+    }
+
+    fn last_moves(&self, tenant: &str) -> Pending<'_, Vec<Move>> {
+        let tenant = tenant.to_owned();
+        Box::pin(async move {
+            let rows = &self.applications.rows;
+            let last = sqlx::query(LAST_MOVES).bind(tenant).fetch_all(&self.readers).await.map_err(|error| rows.error(&error))?;
+            last.iter().map(|row| rows.movement(row)).collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::{Connection as _, Row as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_deployments_name_is_told_without_their_texts_and_who_is_last_without_those_before() {
+        let mut connection = sqlx::sqlite::SqliteConnection::connect("sqlite::memory:").await.unwrap();
+        for step in crate::records::SCHEMA.steps {
+            sqlx::raw_sql(*step).execute(&mut connection).await.unwrap();
+        }
+        let mut plan = async |query: &str| {
+            let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&mut connection).await.unwrap();
+            plan.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>()
+        };
+        let searched = "SEARCH deployment USING COVERING INDEX deployment_plugins (tenant=? AND application=? AND number>?)";
+        assert_eq!(plan(NAMED).await, [searched]);
+        let last = plan(LAST_MOVES).await;
+        assert!(last.iter().all(|detail| !detail.contains("SCAN movement")), "{last:?}");
+        let one = "SEARCH movement USING PRIMARY KEY (tenant=? AND application=? AND sequence=?)";
+        assert!(last.iter().any(|detail| detail == one), "{last:?}");
     }
 }

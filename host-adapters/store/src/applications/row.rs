@@ -1,7 +1,10 @@
-//! Rows as deployments, moves and tokens, each only as this node wrote it; and the other way round.
+//! Rows as deployments, moves and tokens, each only as this node wrote it (but for [`Rows::named`]); and the other way round.
 
+use std::collections::BTreeMap;
+
+use plugwork_core::Digest;
 use plugwork_core::authorize::{Token, TokensError};
-use plugwork_core::deployment::{ApplicationKey, Deployment, DeploymentsError, Move, Moved};
+use plugwork_core::deployment::{ApplicationKey, Deployment, DeploymentsError, Move, Moved, Named};
 use sqlx::Row as _;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -42,6 +45,16 @@ impl Rows {
             return Ok(deployment);
         }
         Err(DeploymentsError::Changed { what: format!("deployment {} of `{}`", deployment.number, deployment.key) })
+    }
+
+    /// Which components a row names. Without its text nobody can tell whether it is what this node wrote.
+    pub(super) fn named(&self, row: &SqliteRow) -> Read<Named> {
+        let named = (|| {
+            let plugins = serde_json::from_str::<BTreeMap<String, Digest>>(row.try_get("plugins")?);
+            let components = plugins.map_err(|error| sqlx::Error::Decode(error.into()))?.into_values().collect();
+            Ok::<_, sqlx::Error>(Named { number: whole(row, "number")?, components })
+        })();
+        named.map_err(|error| self.error(&error))
     }
 
     pub(super) fn movement(&self, row: &SqliteRow) -> Read<Move> {

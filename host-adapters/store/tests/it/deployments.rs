@@ -6,8 +6,8 @@ use std::ops::Deref;
 use plugwork_core::Digest;
 use plugwork_core::application::Application;
 use plugwork_core::deployment::{
-    ApplicationKey, Conflict, Current, Deployments, DeploymentsError, Draft, Expected, Memory, Moved, PAGE_DEPLOYMENTS_MAX, Rollback,
-    RollbackRefused,
+    ApplicationKey, Conflict, Current, Deployments, DeploymentsError, Draft, Expected, Memory, Moved, Named, PAGE_DEPLOYMENTS_MAX,
+    Rollback, RollbackRefused,
 };
 
 use crate::sample::{self, AT_MS, execute, raw, temporary};
@@ -44,6 +44,7 @@ where
     a_rollback_moves_the_pointer_and_keeps_everything(&*make().await).await;
     pages_go_from_the_latest_to_the_first(&*make().await).await;
     any_text_comes_back_as_it_was(&*make().await).await;
+    what_is_named_is_told_from_the_first_on_and_where_each_pointer_is(&*make().await).await;
 }
 
 #[tokio::test]
@@ -181,6 +182,25 @@ async fn pages_go_from_the_latest_to_the_first(deployments: &impl Deployments) {
     assert_eq!(deployments.deployments(&key, Some(u64::MAX), 1).await.unwrap()[0].number, count);
 }
 
+async fn what_is_named_is_told_from_the_first_on_and_where_each_pointer_is(deployments: &impl Deployments) {
+    assert_eq!(deployments.last_moves("default").await.unwrap(), []);
+    let (shop, blog, other) = (key("default", "shop"), key("default", "blog"), key("other", "app"));
+    for (key, note) in [(&shop, "one"), (&other, "x"), (&shop, "two"), (&blog, "x"), (&shop, "three")] {
+        deployments.deploy(AT_MS, draft(key, note), Expected::Anything).await.unwrap();
+    }
+    let back = deployments.roll_back(AT_MS, rollback(&shop, 2), Expected::Anything).await.unwrap();
+    let named = |number, note: &str| Named { number, components: [Digest::of(note.as_bytes())].into() };
+    let all = [named(1, "one"), named(2, "two"), named(3, "three")];
+    assert_eq!(deployments.named(&shop, 0, u32::MAX).await.unwrap(), all);
+    assert_eq!(deployments.named(&shop, 1, 1).await.unwrap(), all[1..2]);
+    assert_eq!(deployments.named(&shop, 3, 9).await.unwrap(), []);
+    assert_eq!(deployments.named(&shop, u64::MAX, 9).await.unwrap(), []);
+    assert_eq!(deployments.named(&key("default", "gone"), 0, 9).await.unwrap(), []);
+    let first_of_blog = deployments.moves(&blog, None, 1).await.unwrap().remove(0);
+    assert_eq!(deployments.last_moves("default").await.unwrap(), [first_of_blog, back.moved]);
+    assert_eq!(deployments.last_moves("nobody").await.unwrap(), []);
+}
+
 async fn any_text_comes_back_as_it_was(deployments: &impl Deployments) {
     let key = key("default", "shop");
     for note in ["", "'; DROP TABLE deployment; --", "\"}\\", "\u{1f980}\u{e9}", "two\nlines"] {
@@ -280,6 +300,7 @@ async fn a_row_that_somebody_else_wrote_or_edited_is_never_given_out() {
         assert_eq!(numbers(&store.currents(None).await.unwrap()), [("b/sound".to_owned(), 1)], "{table}.{column} = {value}");
         let unreadable = store.unreadable(None).await.unwrap();
         assert_eq!(unreadable.iter().map(|unreadable| &unreadable.key).collect::<Vec<_>>(), [&key], "{table}.{column} = {value}");
+        assert_eq!(store.last_moves(&key.tenant).await.is_err(), table == "movement", "{table}.{column} = {value}");
         if table == "movement" {
             assert!(store.deploy(AT_MS, draft(&key, ""), Expected::Anything).await.is_err(), "nothing follows a move that was edited");
         }

@@ -1,12 +1,13 @@
 //! Where deployments are kept: the seam that a server programs against, and what can go wrong with it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 
 use super::{ApplicationKey, Conflict, Current, Deployment, Draft, Expected, Move, Rollback, RollbackRefused};
-use crate::Issue;
 use crate::record::RecordsError;
+use crate::{Digest, Issue};
 
 /// Deployments and moves in one page; a deployment may have a megabyte.
 pub const PAGE_DEPLOYMENTS_MAX: u32 = 100;
@@ -43,8 +44,24 @@ pub trait Deployments: Send + Sync + 'static {
     /// [`PAGE_DEPLOYMENTS_MAX`]. The next page begins at the last number of this one.
     fn deployments(&self, key: &ApplicationKey, before: Option<u64>, limit: u32) -> Pending<'_, Vec<Deployment>>;
 
-    /// The moves of the pointer, likewise, by their sequence.
+    /// Which components the deployments with a number above `after` name, the first one first; at most `limit` and at most
+    /// [`PAGE_DEPLOYMENTS_MAX`]. Their texts are not read, and so nothing of it is compared with their digests.
+    fn named(&self, key: &ApplicationKey, after: u64, limit: u32) -> Pending<'_, Vec<Named>>;
+
+    /// The moves of the pointer, by their sequence as [`Deployments::deployments`] by their number.
     fn moves(&self, key: &ApplicationKey, before: Option<u64>, limit: u32) -> Pending<'_, Vec<Move>>;
+
+    /// The last move of each application of a tenant, in the order of keys. An error where one cannot be read.
+    fn last_moves(&self, tenant: &str) -> Pending<'_, Vec<Move>>;
+}
+
+/// Which components a deployment names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// The deployment's number.
+    pub number: u64,
+    /// The components of its plugins.
+    pub components: BTreeSet<Digest>,
 }
 
 /// An application whose current deployment, or the move that leads to it, cannot be read.

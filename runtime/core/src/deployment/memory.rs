@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::{
-    ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Move, Moved, PAGE_DEPLOYMENTS_MAX, Pending,
+    ApplicationKey, Current, Deployment, Deployments, DeploymentsError, Draft, Expected, Move, Moved, Named, PAGE_DEPLOYMENTS_MAX, Pending,
     Rollback, Unreadable, next_number,
 };
 
@@ -122,7 +122,20 @@ impl Deployments for Memory {
         ready(Ok(page(self.kept().get(key).map(|kept| &kept.deployments), |one| one.number, before, limit)))
     }
 
+    fn named(&self, key: &ApplicationKey, after: u64, limit: u32) -> Pending<'_, Vec<Named>> {
+        let all = self.kept();
+        let above = all.get(key).into_iter().flat_map(|kept| &kept.deployments).filter(|one| one.number > after);
+        let named = above.map(|one| Named { number: one.number, components: one.plugins.values().copied().collect() });
+        ready(Ok(named.take(limit.min(PAGE_DEPLOYMENTS_MAX) as usize).collect()))
+    }
+
     fn moves(&self, key: &ApplicationKey, before: Option<u64>, limit: u32) -> Pending<'_, Vec<Move>> {
         ready(Ok(page(self.kept().get(key).map(|kept| &kept.moves), |one| one.sequence, before, limit)))
+    }
+
+    fn last_moves(&self, tenant: &str) -> Pending<'_, Vec<Move>> {
+        let all = self.kept();
+        let own = all.iter().filter(|(key, _)| key.tenant == tenant);
+        ready(Ok(own.filter_map(|(_, kept)| kept.moves.last().cloned()).collect()))
     }
 }

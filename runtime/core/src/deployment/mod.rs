@@ -13,7 +13,7 @@ mod moves;
 mod split;
 
 #[cfg(feature = "records")]
-pub use deployments::{Deployments, DeploymentsError, PAGE_DEPLOYMENTS_MAX, Pending, Unreadable};
+pub use deployments::{Deployments, DeploymentsError, Named, PAGE_DEPLOYMENTS_MAX, Pending, Unreadable};
 #[cfg(feature = "records")]
 pub(crate) use draft::who_and_why;
 pub use draft::{BY_BYTES_MAX, Draft, NOTE_BYTES_MAX};

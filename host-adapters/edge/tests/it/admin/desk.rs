@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::Method;
 use plugwork_core::Digest;
 use plugwork_core::authorize::{Action, MemoryTokens, Scope, Terms, Token, Tokens};
+use plugwork_core::deployment::Deployments;
 use plugwork_core::metering;
 use plugwork_edge::admin::{Admin, AdminParts, AdminServer, SOCKET};
 use serde_json::{Value, json};
@@ -15,7 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::world::{Stage, Told, component, settings, to_end, told};
+use crate::world::{Stage, Told, component, records, settings, to_end, told};
 
 /// When tokens of the tests are made. Unix milliseconds.
 pub(crate) fn now_ms() -> u64 {
@@ -46,7 +47,18 @@ impl Desk {
 
     /// Beside a server that is still starting, for a user whose number is so many more than that of the test.
     pub(crate) async fn starting(stranger: u32) -> Self {
-        let stage = Stage::new(settings()).await;
+        Self::beside(Stage::new(settings()).await, stranger).await
+    }
+
+    /// Beside a server that keeps its deployments there.
+    pub(crate) async fn over(deployments: Arc<dyn Deployments>) -> Self {
+        let stage = Stage::over(settings(), Arc::new(tempfile::tempdir().unwrap()), deployments, records());
+        let desk = Self::beside(stage.await, 0).await;
+        desk.admin.ready(Vec::new());
+        desk
+    }
+
+    async fn beside(stage: Stage, stranger: u32) -> Self {
         let tokens = Arc::new(MemoryTokens::new());
         let parts = AdminParts::new(stage.node.clone(), tokens.clone(), stage.tail.clone());
         let ledger = Arc::new(metering::Memory::default());

@@ -8,3 +8,4 @@ mod following;
 mod keeping;
 mod listening;
 mod using;
+mod walking;
