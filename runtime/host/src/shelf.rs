@@ -15,6 +15,8 @@ pub(crate) struct Shelved<T> {
     born_ms: u64,
     last_used_ms: u64,
     uses: u32,
+    /// Uses that [`put`](Shelf::put) is to count.
+    coming: u32,
 }
 
 /// What waits for the next call.
@@ -34,19 +36,19 @@ struct State<T> {
 impl<T> Shelved<T> {
     /// Born now, not yet used.
     pub(crate) fn new(value: T, now_ms: u64) -> Self {
-        Self { value, born_ms: now_ms, last_used_ms: now_ms, uses: 0 }
+        Self { value, born_ms: now_ms, last_used_ms: now_ms, uses: 0, coming: 1 }
     }
 
     /// The value, and its history to be joined to it again by [`with`](Self::with).
     pub(crate) fn split(self) -> (T, Shelved<()>) {
-        let Self { value, born_ms, last_used_ms, uses } = self;
-        (value, Shelved { value: (), born_ms, last_used_ms, uses })
+        let Self { value, born_ms, last_used_ms, uses, coming } = self;
+        (value, Shelved { value: (), born_ms, last_used_ms, uses, coming })
     }
 
     /// This history with another value.
     pub(crate) fn with<U>(self, value: U) -> Shelved<U> {
-        let Self { born_ms, last_used_ms, uses, .. } = self;
-        Shelved { value, born_ms, last_used_ms, uses }
+        let Self { born_ms, last_used_ms, uses, coming, .. } = self;
+        Shelved { value, born_ms, last_used_ms, uses, coming }
     }
 
     /// Whether it came from the shelf at least once.
@@ -59,10 +61,9 @@ impl<T> Shelved<T> {
         self.uses
     }
 
-    /// The same after so many uses, of which [`put`](Shelf::put) counts the last.
-    pub(crate) fn after(mut self, uses: u32) -> Self {
-        self.uses = self.uses.saturating_add(uses.saturating_sub(1));
-        self
+    /// The same after so many uses instead of one; there may have been none. [`put`](Shelf::put) counts them.
+    pub(crate) fn after(self, uses: u32) -> Self {
+        Self { coming: uses, ..self }
     }
 
     pub(crate) fn into_value(self) -> T {
@@ -84,10 +85,10 @@ impl<T> Shelf<T> {
         Some(if self.is_too_old(&shelved, now_ms) { Err(shelved.value) } else { Ok(shelved) })
     }
 
-    /// Gives back a value after a use, which is counted by this. What does not fit comes back: this one where it is used up or too old or the shelf
+    /// Gives back a value after a use, or as many as it says itself, which are counted by this. What does not fit comes back: this one where it is used up or too old or the shelf
     /// is closed, and where the shelf is full the one that was not used for the longest time.
     pub(crate) fn put(&self, mut shelved: Shelved<T>, now_ms: u64) -> Option<T> {
-        shelved.uses += 1;
+        shelved.uses = shelved.uses.saturating_add(std::mem::replace(&mut shelved.coming, 1));
         shelved.last_used_ms = now_ms;
         if shelved.uses >= self.uses_max || self.is_too_old(&shelved, now_ms) {
             return Some(shelved.value);
@@ -181,6 +182,22 @@ mod tests {
             assert_eq!(shelf.put(history.with(value), 0), Some("a"), "the second was its last");
             let once = Shelf::new(2, 1_000, NonZeroU32::MIN);
             assert_eq!(once.put(Shelved::new("b", 0), 0), Some("b"));
+        });
+    }
+
+    #[test]
+    fn uses_are_counted_as_they_were_many_one_or_none() {
+        check(|| {
+            let shelf = shelf(2, 1_000, 3);
+            assert_eq!(shelf.put(Shelved::new("a", 0).after(0), 0), None);
+            for (uses, all) in [(0, 0), (2, 2), (0, 2)] {
+                let (value, history) = shelf.take(0).unwrap().unwrap().split();
+                assert_eq!(shelf.put(history.after(uses).with(value), 0), None);
+                let shelved = shelf.take(0).unwrap().unwrap();
+                assert_eq!(shelved.uses(), all);
+                assert_eq!(shelf.put(shelved.after(0), 0), None);
+            }
+            assert_eq!(shelf.put(shelf.take(0).unwrap().unwrap(), 0), Some("a"), "the third was its last");
         });
     }
 

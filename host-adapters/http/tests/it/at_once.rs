@@ -15,7 +15,7 @@ use crate::wire::{say, served};
 use crate::world::{Stage, ask, limits, post, read, request, until};
 
 /// An answer and how its call ended.
-async fn answered(stage: &Stage, path: &str) -> (u16, String, Outcome) {
+pub(crate) async fn answered(stage: &Stage, path: &str) -> (u16, String, Outcome) {
     let response = stage.service().answer(request(path)).await;
     let told = response.extensions().get::<Served>().unwrap().clone();
     let (status, body) = (response.status().as_u16(), response.into_body().collect().await);
@@ -65,89 +65,6 @@ async fn an_instance_takes_as_many_as_it_may_and_no_more() {
     assert!(counts.iter().filter(|(_, count)| *count == 1).count() >= 3, "{counts:?}");
     let all = join_all((0..40).map(|_| answered(&stage, "/count"))).await;
     assert!(all.iter().all(|(status, text, _)| *status == 200 && text.parse::<u32>().unwrap() <= 3), "{all:?}");
-}
-
-/// Keeps the one guest thread until what this gives is dropped.
-async fn held(stage: &Stage) -> std::sync::mpsc::Sender<()> {
-    let (release, is_released) = std::sync::mpsc::channel();
-    let (hold, is_held) = tokio::sync::oneshot::channel();
-    let keeps = stage.runtime.guest_threads().spawn(async move {
-        hold.send(()).unwrap();
-        let _ = is_released.recv();
-    });
-    keeps.detach();
-    is_held.await.unwrap();
-    release
-}
-
-/// Lets whatever waits for the one guest thread have some turns.
-async fn turns(stage: &Stage) {
-    for _ in 0..20 {
-        stage.runtime.guest_threads().spawn(async {}).await;
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_more_than_a_used_instance_may_still_take_does_not_wait_for_those_in_it() {
-    // The first one was used when its plugin was enabled, and is used once more.
-    let stage = stage_at_once(8, 3, Limits { deadline_ms: 10_000, ..limits() }).await;
-    assert_eq!(answered(&stage, "/count").await.1, "1");
-    turns(&stage).await;
-    assert_eq!(stage.instances(), 1, "it rests");
-    let held = held(&stage).await;
-    // All three are on the way into one room before that knows that its instance takes one more.
-    let mut sleeps = Box::pin(answered(&stage, "/sleeps"));
-    let mut others = Box::pin(join_all((0..2).map(|_| answered(&stage, "/count"))));
-    assert!(futures::poll!(&mut sleeps).is_pending() && futures::poll!(&mut others).is_pending());
-    drop(held);
-    let mut counts: Vec<_> = others.await.into_iter().map(|(status, text, _)| (status, text)).collect();
-    counts.sort();
-    assert_eq!(counts, [(200, "1".to_owned()), (200, "2".to_owned())], "a new one");
-    assert!(futures::poll!(&mut sleeps).is_pending());
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_that_comes_as_its_instance_is_spoiled_goes_to_another() {
-    let stage = stage_at_once(8, 1_000, limits()).await;
-    let mut leaves = Box::pin(answered(&stage, "/sleeps"));
-    assert!(futures::poll!(&mut leaves).is_pending());
-    until("it is in", || stage.runtime.usage()[0].calls >= 2).await;
-    let held = held(&stage).await;
-    let mut comes = Box::pin(answered(&stage, "/count"));
-    assert!(futures::poll!(&mut comes).is_pending());
-    drop((leaves, held));
-    let (status, text, _) = comes.await;
-    assert_eq!((status, text.as_str()), (200, "1"), "a new one");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_waits_for_an_instance_takes_a_place_that_becomes_free() {
-    // One instance, and it never rests: a second one finds no seat while requests come.
-    let stage = stage_at_once_on(2, 2, 1_000_000, Limits { instances: 1, deadline_ms: 10_000, ..limits() }).await;
-    let one_after_another = async || {
-        for _ in 0..40 {
-            assert_eq!(answered(&stage, "/slow/20").await.0, 200);
-        }
-    };
-    tokio::join!(one_after_another(), one_after_another(), one_after_another(), one_after_another(), one_after_another());
-    assert_eq!(stage.instances(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_instance_that_nobody_waits_for_any_more_is_not_made() {
-    let stage = stage_at_once(2, 1_000, Limits { instances: 1, ..limits() }).await;
-    let mut inside = Box::pin(join_all((0..2).map(|_| answered(&stage, "/sleeps"))));
-    assert!(futures::poll!(&mut inside).is_pending());
-    until("both are in the one instance", || stage.runtime.usage()[0].calls == 1 + 2).await;
-    let mut waits = Box::pin(answered(&stage, "/hello"));
-    assert!(futures::poll!(&mut waits).is_pending());
-    turns(&stage).await;
-    drop(waits);
-    turns(&stage).await;
-    drop(inside);
-    until("their instance is gone", || stage.instances() == 0).await;
-    turns(&stage).await;
-    assert_eq!((stage.runtime.usage()[0].calls, stage.instances()), (1 + 2, 0), "and no other came");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -14,6 +14,7 @@ mod egress;
 mod failing;
 mod guest;
 mod many;
+mod places;
 mod proxy;
 mod refusing;
 mod service;

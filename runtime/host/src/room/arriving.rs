@@ -28,9 +28,7 @@ impl Arriving {
     pub(super) async fn unless_deserted<T>(&mut self, room: &Room, wait: impl Future<Output = T>) -> Option<T> {
         let mut wait = pin!(wait);
         poll_fn(|context| {
-            if let Poll::Ready(output) = wait.as_mut().poll(context) {
-                return Poll::Ready(Some(output));
-            }
+            // Before anything else: what is waited for may be there at once, and nobody to use it.
             while let Poll::Ready(Some(visit)) = self.visits.poll_recv(context) {
                 self.early.push_back(visit);
             }
@@ -41,7 +39,7 @@ impl Arriving {
                 }
                 stays
             });
-            if room.shut_if_empty() { Poll::Ready(None) } else { Poll::Pending }
+            if room.shut_if_empty() { Poll::Ready(None) } else { wait.as_mut().poll(context).map(Some) }
         })
         .await
     }
@@ -112,6 +110,16 @@ mod tests {
         assert_eq!(room.inside(0), Some(1));
         drop(second_is_told);
         assert_eq!(waits.await, None);
+        assert!(room.inside(0).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_there_at_once_is_not_taken_for_nobody() {
+        let (room, mut arriving) = Room::of_test();
+        let (first, is_told) = Visit::of_test();
+        assert!(room.let_in(first).is_ok());
+        drop(is_told);
+        assert_eq!(arriving.unless_deserted(&room, std::future::ready(())).await, None);
         assert!(room.inside(0).is_none());
     }
 

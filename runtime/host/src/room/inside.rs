@@ -54,8 +54,15 @@ enum Left {
     Lingered,
 }
 
-/// Serves visits in an instance until nobody is left in it, at most so many. How many there were; what became of the instance is its own to say.
-pub(super) async fn host(live: &mut Live, generation: &Arc<Generation>, room: &Room, arriving: &mut Arriving, visits_max: u32) -> u32 {
+/// Serves visits in an instance until nobody is left in it, at most so many. How many there were, and, where there was none, why none could be; what became
+/// of the instance is its own to say.
+pub(super) async fn host(
+    live: &mut Live,
+    generation: &Arc<Generation>,
+    room: &Room,
+    arriving: &mut Arriving,
+    visits_max: u32,
+) -> (u32, Result<()>) {
     let present = Present::default();
     let mut begun = 0;
     let outcome = match live.guest::<Handler>(generation) {
@@ -79,7 +86,8 @@ pub(super) async fn host(live: &mut Live, generation: &Arc<Generation>, room: &R
     if let Err(error) = &ended {
         present.end_all(error, &spend);
     }
-    begun
+    let is_spoiled = ended.as_ref().err().and_then(Error::fault) == Some(&Fault::Cancelled);
+    (begun, if begun > 0 || is_spoiled { Ok(()) } else { ended })
 }
 
 /// Arms the store for as many calls as come.
@@ -167,6 +175,13 @@ impl Inside<'_> {
         .await
     }
 
+    /// One has left, or did not come: its place is free, unless nobody may come any more.
+    fn has_place(&self) {
+        if self.room.inside(self.generation.now_ms()).is_some() {
+            self.generation.rooms().into_iter().for_each(Rooms::has_place);
+        }
+    }
+
     /// Divides the processor time since it was last asked.
     fn worked(&self) {
         let spent = self.present.worked_until(thread_time());
@@ -231,11 +246,13 @@ impl Turns<'_> {
             if visit.told.is_closed() {
                 // It went before it began: elsewhere, or away.
                 room.never_came();
+                self.inside.has_place();
             } else if Instant::now() >= visit.deadline {
                 // Its time was over in line: begun, it would cost this instance for nothing.
                 let error = late(self.inside.generation, limit(self.inside.generation)).hurried();
                 drop(visit.told.send(Told { answer: Err(error), spend: Spend::default() }));
                 room.never_came();
+                self.inside.has_place();
             } else {
                 *begun += 1;
                 self.begin(u64::from(*begun), visit);
@@ -279,10 +296,11 @@ impl Turns<'_> {
             self.inside.room.shut();
         }
         self.inside.room.left();
-        self.inside.generation.rooms().into_iter().for_each(Rooms::has_place);
+        self.inside.has_place();
         match ended {
             Ended::Done => present.end(id, Ok(()), &spend),
             Ended::Late(lateness) => {
+                let lateness = present.without_work(id, lateness);
                 let error = late(generation, limit(generation));
                 generation.account.faulted(error.fault().expect("a deadline"));
                 present.end(id, Err(lateness.tell(error)), &spend);

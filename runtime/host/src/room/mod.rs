@@ -2,17 +2,19 @@
 //!
 //! Here is who goes into which room, and how a call waits for its end; what happens inside is in `inside`, who is there in `present`. Easily got
 //! wrong: the room is a task of its own, because whoever came first may go first; a visit that was never begun is nobody's failure: it goes to
-//! another room; and one that waits for a room to open, which may wait for a seat, goes to another as soon as that has a place.
+//! another room; and one that waits for a room to open, which may wait for a seat, goes to another as soon as that has a place (`ticket`).
 
 mod arriving;
 mod clock;
 mod inside;
 mod present;
+mod ticket;
 
 use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use plugwork_core::Fault;
@@ -39,7 +41,7 @@ pub(crate) struct Rooms {
     at_once: u32,
     visits_max: u32,
     open: Mutex<Vec<Arc<Room>>>,
-    /// Somebody left one that has begun.
+    /// One that has begun has a place, and somebody in one that has not may want it. Told once for any number of them: whoever takes one tells the next.
     place: Notify,
 }
 
@@ -104,13 +106,31 @@ impl Rooms {
         }
     }
 
-    /// Tells one who waits for a room to open that there may be a place in another.
+    /// Tells one who waits for a room to open that there may be a place in another. Where nobody waits, the next who does is told.
     fn has_place(&self) {
         self.place.notify_one();
     }
 
+    /// The same where that is not known. Whoever is told for nothing loses its turn among those who wait to be told.
+    fn may_have_place(&self, now_ms: u64) {
+        let open = self.open.lock().expect("no panic happens under this lock");
+        if self.with_place(&open, now_ms).next().is_some() {
+            self.has_place();
+        }
+    }
+
     fn remove(&self, room: &Arc<Room>) {
         self.open.lock().expect("no panic happens under this lock").retain(|open| !Arc::ptr_eq(open, room));
+    }
+}
+
+impl Door {
+    /// One more comes.
+    fn enter(&mut self, visit: Visit) -> std::result::Result<(), Visit> {
+        self.visits.send(visit).map_err(|visit| visit.0)?;
+        self.inside += 1;
+        self.left -= 1;
+        Ok(())
     }
 }
 
@@ -138,10 +158,7 @@ impl Room {
             if door.is_shut || door.left == 0 {
                 return Err(visit);
             }
-            door.visits.send(visit).map_err(|visit| visit.0)?;
-            door.inside += 1;
-            door.left -= 1;
-            Ok(())
+            door.enter(visit)
         })
     }
 
@@ -191,8 +208,8 @@ impl Visit {
         use http_body_util::BodyExt as _;
         let body = http_body_util::Empty::<bytes::Bytes>::new().map_err(|never| match never {}).boxed_unsync();
         let (incoming, _) = Incoming::new(http::Request::new(body), false);
-        let ((told, is_told), (_, given_up)) = (oneshot::channel(), oneshot::channel());
-        (Self { incoming, began: Instant::now(), deadline: Instant::now(), told, given_up }, is_told)
+        let (visit, ticket) = Self::new(incoming, Instant::now(), Instant::now());
+        (visit, ticket.told)
     }
 }
 
@@ -230,11 +247,8 @@ pub(crate) async fn visit(
     generation.may_run(limit.saturating_sub(waited)).await.map_err(|error| error.of(&generation.subject))?;
     let mut is_late = pin!(tokio::time::sleep_until((deadline + PATIENCE).into()));
     loop {
-        let (told, mut is_told) = oneshot::channel();
-        // Dropped with this future: then the visit was given up.
-        let (_stays, given_up) = oneshot::channel();
-        let visit = Visit { incoming: incoming.clone(), began, deadline, told, given_up };
-        let room = match rooms.let_in(visit, runtime.threads.count(), generation.now_ms()) {
+        let (visit, mut ticket) = Visit::new(incoming, began, deadline);
+        let mut room = match rooms.let_in(visit, runtime.threads.count(), generation.now_ms()) {
             Ok(room) => room,
             Err(visit) => open(generation, rooms, runtime, visit),
         };
@@ -242,7 +256,7 @@ pub(crate) async fn visit(
             let waits = !room.has_begun.load(Ordering::Relaxed);
             tokio::select! {
                 biased;
-                told = &mut is_told => match (told, incoming.take()) {
+                told = &mut ticket.told => match (told, ticket.incoming.take()) {
                     (Ok(told), _) => {
                         *spend = told.spend;
                         return told.answer.map_err(|error| error.of(&generation.subject));
@@ -254,10 +268,10 @@ pub(crate) async fn visit(
                 () = &mut is_late => return Err(late(generation, began.elapsed()).hurried().of(&generation.subject)),
                 () = rooms.place.notified(), if waits => {
                     if room.has_begun.load(Ordering::Relaxed) {
-                        rooms.place.notify_one();
-                    } else if let Some(handed) = incoming.take() {
-                        // What is in the old room is nothing any more, also where it begins in this moment.
-                        break handed;
+                        rooms.has_place();
+                    } else if let Some(moved) = rooms.change(&ticket.incoming, began, deadline, generation.now_ms()) {
+                        // The old ticket is dropped, and its room finds it gone.
+                        (room, ticket) = moved;
                     }
                 }
             }
@@ -322,7 +336,16 @@ impl Opened {
     async fn run(self, mut arriving: Arriving) {
         let (generation, room) = (&self.generation, &self.room);
         // Only that is given up: what has begun to start is there for whoever comes next.
-        let Some(found) = arriving.unless_deserted(room, generation.find()).await else { return };
+        let found = async {
+            let mut found = pin!(generation.find());
+            if let Poll::Ready(found) = futures::poll!(&mut found) {
+                return found;
+            }
+            // No new one is to be had for now. There may be a place that nobody wanted as long as that was not known.
+            generation.rooms().into_iter().for_each(|rooms| rooms.may_have_place(generation.now_ms()));
+            found.await
+        };
+        let Some(found) = arriving.unless_deserted(room, found).await else { return };
         let started = match found {
             Ok(found) => generation.start(found).await,
             Err(error) => Err(error),
@@ -334,14 +357,19 @@ impl Opened {
                 return;
             }
         };
-        room.has_begun.store(true, Ordering::Relaxed);
-        // Whoever waits for an instance of its own may come in here.
-        generation.rooms().into_iter().for_each(|rooms| (1..rooms.at_once).for_each(|_| rooms.has_place()));
+        // First: whoever is told of its places is to find those that there are.
         let taken = birth.as_ref().map_or(0, crate::shelf::Shelved::uses);
         room.has_taken(taken);
+        room.has_begun.store(true, Ordering::Relaxed);
+        // Whoever waits for an instance of its own may come in here.
+        generation.rooms().into_iter().for_each(|rooms| rooms.may_have_place(generation.now_ms()));
         let visits_max = generation.rooms().map_or(0, |rooms| rooms.visits_max.saturating_sub(taken));
-        let begun = inside::host(&mut live, generation, room, &mut arriving, visits_max).await;
+        let (begun, ended) = inside::host(&mut live, generation, room, &mut arriving, visits_max).await;
         room.shut();
+        // It is none for anybody, and nor would be the next one.
+        if let Err(error) = ended {
+            self.is_not_to_be(error, &mut arriving);
+        }
         // Out of the list first: what is given back is found on the shelf, not here.
         self.generation.rooms().into_iter().for_each(|rooms| rooms.remove(room));
         // Whoever came too late finds its visit dropped, and looks again.

@@ -13,6 +13,7 @@ use super::{Told, Visit};
 use crate::error::{Error, Result};
 use crate::interfaces::http::Incoming;
 use crate::interfaces::http::client_wait::ClientWait;
+use crate::lateness::Lateness;
 use crate::ledger::Spend;
 
 /// One who is in it.
@@ -113,6 +114,13 @@ impl Present {
         visitor.into_iter().for_each(|visitor| visitor.tell(answer.clone(), instance));
     }
 
+    /// What one waited for, without what the guest worked for it: that was no wait, whatever its client did meanwhile.
+    pub(super) fn without_work(&self, id: u64, lateness: Lateness) -> Lateness {
+        let worked = self.visitors().iter().find(|visitor| visitor.id == id).map_or(Duration::ZERO, |visitor| visitor.cpu);
+        let rest = lateness.ran.saturating_sub(lateness.queued + worked);
+        Lateness { client: lateness.client.min(rest), ..lateness }
+    }
+
     /// Nobody waits for this one any more.
     pub(super) fn forget(&self, id: u64) {
         self.visitors().retain(|visitor| visitor.id != id);
@@ -173,6 +181,26 @@ mod tests {
         let all = [spend(0), spend(1), spend(2)];
         assert_eq!(all.map(|spend| spend.cpu.as_millis()), [11, 5, 2]);
         assert_eq!(all.map(|spend| spend.host_calls), [7 + 4 + 3, 3 + 2, 2]);
+    }
+
+    #[test]
+    fn a_guest_that_works_all_the_time_does_not_wait_for_the_client() {
+        let ms = Duration::from_millis;
+        let present = Present::default();
+        for id in 0..2 {
+            present.begin(id, Visit::of_test().0);
+        }
+        // For both, and then for the first alone.
+        present.begins_to_work(ms(0));
+        present.worked_until(ms(40));
+        let lateness = Lateness { ran: ms(100), queued: ms(10), client: ms(100) };
+        let client = |present: &Present, id| present.without_work(id, lateness).client;
+        assert_eq!((client(&present, 0), client(&present, 1)), (ms(70), ms(70)), "each the half");
+        present.forget(1);
+        present.worked_until(ms(80));
+        let told = present.without_work(0, lateness).tell(Error::from_fault(Fault::Deadline { limit_ms: 100, ran_ms: 100 }));
+        assert_eq!((client(&present, 0), told.is_for_the_client()), (ms(30), false));
+        assert_eq!(Error::says_of_plugin(Some(&told)), Some(true));
     }
 
     #[test]

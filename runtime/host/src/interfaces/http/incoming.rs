@@ -73,6 +73,11 @@ impl Incoming {
         Self(Arc::new(Mutex::new(Some(handed))))
     }
 
+    /// Gives it back, for whoever took it and could not hand it over.
+    pub(crate) fn put(&self, handed: Handed) {
+        *self.0.lock().expect("no panic happens under this lock") = Some(handed);
+    }
+
     /// What it is, for whoever comes first.
     pub(crate) fn take(&self) -> Option<Handed> {
         self.0.lock().expect("no panic happens under this lock").take()
