@@ -8,7 +8,7 @@ use plugwork_core::authorize::{Action, Authorize, Decision, Presented, Principal
 use plugwork_edge::admin::{Admin, AdminParts, AdminServer};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 
 use super::desk::{Desk, HOUR_MS, now_ms, request, send, wish};
 
@@ -241,7 +241,8 @@ async fn a_token_guessed_a_hundred_thousand_times_is_not_found_and_costs_little(
     let token = desk.token(None, None, &Action::ALL).await;
     let id = Presented::parse(&token).unwrap().id().to_string();
     let began = Instant::now();
-    let mut stream = TcpStream::connect(desk.port).await.unwrap();
+    // At the port it would take a connection for each.
+    let mut stream = UnixStream::connect(desk.socket()).await.unwrap();
     let mut counts = std::collections::BTreeMap::<String, u32>::new();
     for some in 0..GUESSES / AT_ONCE {
         let requests: String = (0..AT_ONCE)
@@ -271,11 +272,12 @@ async fn a_token_guessed_a_hundred_thousand_times_is_not_found_and_costs_little(
     assert_eq!(counts.values().sum::<u32>(), GUESSES);
     assert!(counts["401"] <= 20 + began.elapsed().as_secs() as u32, "only so many in a minute: {counts:?}");
     assert!(began.elapsed() < Duration::from_secs(300), "{:?}", began.elapsed());
+    let wrong = format!("plugwork_{id}_{}", "0".repeat(64));
+    while desk.as_bearer(&wrong, Method::GET, "/v1/server", None).await.status == 401 {}
     // Whoever has a token and shares the address is let in; who has none, or only the id of one, is told to wait, and nothing of which it is.
     let told = desk.as_bearer(&token, Method::GET, "/v1/server", None).await;
     assert_eq!(told.status, 200, "{told:?}");
-    for wrong in [format!("plugwork_{id}_{}", "0".repeat(64)), format!("plugwork_{}_{}", "0".repeat(16), "0".repeat(64)), "none".to_owned()]
-    {
+    for wrong in [wrong, format!("plugwork_{}_{}", "0".repeat(16), "0".repeat(64)), "none".to_owned()] {
         let told = desk.as_bearer(&wrong, Method::GET, "/v1/server", None).await;
         assert_eq!((told.status, told.code().as_str()), (429, "E-AUTH-RATE"));
         assert!(told.header("retry-after").is_some());
