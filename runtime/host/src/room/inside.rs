@@ -54,15 +54,15 @@ enum Left {
     Lingered,
 }
 
-/// Serves visits in an instance until nobody is left in it, at most so many. How many there were, and, where there was none, why none could be; what became
-/// of the instance is its own to say.
+/// Serves visits in an instance until nobody is left in it, at most so many. How many there were, and the error where it failed before there was any; what
+/// became of the instance is its own to say.
 pub(super) async fn host(
     live: &mut Live,
     generation: &Arc<Generation>,
     room: &Room,
     arriving: &mut Arriving,
     visits_max: u32,
-) -> (u32, Result<()>) {
+) -> (u32, Option<Error>) {
     let present = Present::default();
     let mut begun = 0;
     let outcome = match live.guest::<Handler>(generation) {
@@ -76,6 +76,7 @@ pub(super) async fn host(
         Err(error) => Err(error),
     };
     room.shut();
+    let failed = outcome.as_ref().err().filter(|_| begun == 0).cloned();
     let spend = live.spend();
     let ended = outcome.and_then(|left| match left {
         Left::Clean => Ok(()),
@@ -86,8 +87,7 @@ pub(super) async fn host(
     if let Err(error) = &ended {
         present.end_all(error, &spend);
     }
-    let is_spoiled = ended.as_ref().err().and_then(Error::fault) == Some(&Fault::Cancelled);
-    (begun, if begun > 0 || is_spoiled { Ok(()) } else { ended })
+    (begun, failed)
 }
 
 /// Arms the store for as many calls as come.

@@ -364,10 +364,10 @@ impl Opened {
         // Whoever waits for an instance of its own may come in here.
         generation.rooms().into_iter().for_each(|rooms| rooms.may_have_place(generation.now_ms()));
         let visits_max = generation.rooms().map_or(0, |rooms| rooms.visits_max.saturating_sub(taken));
-        let (begun, ended) = inside::host(&mut live, generation, room, &mut arriving, visits_max).await;
+        let (begun, failed) = inside::host(&mut live, generation, room, &mut arriving, visits_max).await;
         room.shut();
         // It is none for anybody, and nor would be the next one.
-        if let Err(error) = ended {
+        if let Some(error) = failed {
             self.is_not_to_be(error, &mut arriving);
         }
         // Out of the list first: what is given back is found on the shelf, not here.
