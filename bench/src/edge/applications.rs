@@ -40,7 +40,7 @@ impl Instances {
     fn asks(self) -> &'static str {
         match self {
             Self::Fresh | Self::Warm => "reuse-calls = 1000000\n",
-            Self::FullFresh | Self::FullWarm => "profile = \"full\"\nreuse-calls = 1000000\ncalls-at-once = 1000\n",
+            Self::FullFresh | Self::FullWarm => "profile = \"full\"\nreuse-calls = 1000000\ncalls-at-once = 128\n",
         }
     }
 }
@@ -52,7 +52,7 @@ pub(super) const REUSE: u32 = 128;
 pub(super) const AT_ONCE: u32 = 16;
 
 /// A rate of requests that no client reaches here, so that it is counted and refuses nobody.
-const RATE: &str = "limits = { client-rate = { requests = 1000000000, window-seconds = 1 } }\n";
+const RATE: &str = "limits = { client-rate = { requests = 1000000, window-seconds = 1 } }\n";
 
 /// A folder with an application and a state folder.
 pub(super) struct Application {
