@@ -25,9 +25,7 @@ fn ten_thousand_in_a_row_resolve() {
 #[test]
 fn ten_thousand_in_a_row_of_which_the_last_fails_are_explained_in_a_few_lines() {
     let index = chain(10_000, "needs a:nobody@^1");
-    let started = std::time::Instant::now();
     let told = told(resolve(&index, &roots(&["a:p0"]), &Options::default()));
-    println!("{:?}\n{told}", started.elapsed());
     assert!(told.lines().count() <= Conflict::REASONS_MAX + 2, "{told}");
     assert!(told.contains("you ask for `a:p0@*`") && told.contains("there is no plugin `a:nobody`"), "{told}");
 }
@@ -52,9 +50,7 @@ fn pigeons(holes: usize) -> (MemoryIndex, Vec<String>) {
 fn what_would_take_for_ever_is_given_up_after_its_steps() {
     let (index, asked) = pigeons(14);
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
-    let started = std::time::Instant::now();
     let error = resolve(&index, &roots(&asked), &Options { steps_max: 2_000, ..Options::default() }).unwrap_err();
-    println!("{:?}", started.elapsed());
     assert_eq!(error.code(), "E-RESOLVE-STEPS");
     let (index, asked) = pigeons(3);
     let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
@@ -79,13 +75,9 @@ fn ten_thousand_beside_each_other_resolve_and_one_that_clashes_is_found() {
     let index = index(&lines);
     let groups: Vec<String> = (0..40).map(|group| format!("a:group{group}")).collect();
     let mut asked: Vec<&str> = groups.iter().map(String::as_str).collect();
-    let started = std::time::Instant::now();
     let resolution = resolve(&index, &roots(&asked), &Options::default()).unwrap();
-    println!("{:?}", started.elapsed());
     assert_eq!(resolution.members.len(), 40 + 10_000 + 100);
     asked.push("a:base7@=2.0.0");
-    let started = std::time::Instant::now();
     let told = told(resolve(&index, &roots(&[&asked[..], &["a:p7@=1.0.0"]].concat()), &Options::default()));
-    println!("{:?}\n{told}", started.elapsed());
     assert!(told.contains("no version of `a:base7` is in all of these ranges"), "{told}");
 }
