@@ -8,6 +8,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 use plugwork::component::{Embedded, embed};
+use tempfile::TempDir;
 
 use super::Programs;
 use super::server::Server;
@@ -56,7 +57,9 @@ const RATE: &str = "limits = { client-rate = { requests = 1000000, window-second
 
 /// A folder with an application and a state folder.
 pub(super) struct Application {
-    folder: tempfile::TempDir,
+    folder: TempDir,
+    /// Whether its routes have a rate for each client.
+    is_rated: bool,
 }
 
 impl Application {
@@ -67,16 +70,16 @@ impl Application {
 
     /// The same, with a rate for each client on its route.
     pub(super) fn rated(component: &Path, instances: Instances) -> Result<Self> {
-        let application = Self::of(component, instances)?;
-        let file = application.folder().join("plugwork.toml");
-        let text = std::fs::read_to_string(&file)?;
-        std::fs::write(file, text.replacen("plugin = \"p0\"\n", &format!("plugin = \"p0\"\n{RATE}"), 1))?;
-        Ok(application)
+        Self::make(component, instances, 1, true)
     }
 
     /// So many plugins of one component, each with a route: `/hello/{name}` is the first one's, `/p7/{name}` another's. Each is a plugin of its own, because their
     /// configuration differs.
     pub(super) fn many(component: &Path, instances: Instances, count: usize) -> Result<Self> {
+        Self::make(component, instances, count, false)
+    }
+
+    fn make(component: &Path, instances: Instances, count: usize, is_rated: bool) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let bytes = std::fs::read(component).with_context(|| format!("cannot read `{}`; run `cargo xtask guests`", component.display()))?;
         let manifest = format!(
@@ -85,7 +88,7 @@ impl Application {
         );
         let bytes = embed(&bytes, &Embedded { manifest: Some(&manifest), ..Embedded::default() })?;
         std::fs::write(folder.path().join("hello.wasm"), bytes)?;
-        let application = Self { folder };
+        let application = Self { folder, is_rated };
         application.write(instances, count, "/hello/{name}")?;
         Ok(application)
     }
@@ -93,9 +96,10 @@ impl Application {
     /// Writes its file; the first route's path is given.
     pub(super) fn write(&self, instances: Instances, count: usize, path: &str) -> Result<()> {
         let mut text = "name = \"bench\"\n".to_owned();
+        let rate = if self.is_rated { RATE } else { "" };
         for number in 0..count {
             let path = if number == 0 { path.to_owned() } else { format!("/p{number}/{{name}}") };
-            write!(text, "[[route]]\npath = \"{path}\"\nplugin = \"p{number}\"\n")?;
+            write!(text, "[[route]]\npath = \"{path}\"\nplugin = \"p{number}\"\n{rate}")?;
         }
         for number in 0..count {
             write!(text, "[plugin.p{number}]\nsource = \"hello.wasm\"\nconfig = {{ number = {number} }}\n")?;
@@ -104,6 +108,11 @@ impl Application {
         }
         std::fs::write(self.folder.path().join("plugwork.toml"), text)?;
         Ok(())
+    }
+
+    /// What it is in, for as long as its server is there.
+    pub(super) fn into_folder(self) -> TempDir {
+        self.folder
     }
 
     pub(super) fn folder(&self) -> &Path {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
+use tempfile::TempDir;
 
 use super::Programs;
 use super::applications::{AT_ONCE, Application, Instances, REUSE};
@@ -22,18 +23,12 @@ pub(super) struct Contestant {
     pub(super) name: &'static str,
     pub(super) server: Server,
     /// What it is started from.
-    _folder: Option<Folder>,
+    _folder: Option<TempDir>,
     pub(super) turns: Vec<Load>,
 }
 
-/// What has to be there as long as the server is.
-enum Folder {
-    Of { _application: Application },
-    Worker { _folder: tempfile::TempDir },
-}
-
 impl Contestant {
-    fn new(name: &'static str, server: Server, folder: Option<Folder>) -> Result<Self> {
+    fn new(name: &'static str, server: Server, folder: Option<TempDir>) -> Result<Self> {
         server.ask(PATH)?;
         load(&server.address, PATH, 1, None)?;
         Ok(Self { name, server, _folder: folder, turns: Vec::new() })
@@ -41,7 +36,7 @@ impl Contestant {
 
     fn ours(name: &'static str, programs: &Programs, application: Application, arguments: &[&str]) -> Result<Self> {
         let server = application.serve(programs, &[&["."][..], arguments].concat())?;
-        Self::new(name, server, Some(Folder::Of { _application: application }))
+        Self::new(name, server, Some(application.into_folder()))
     }
 
     /// One turn with all it can answer.
@@ -132,5 +127,5 @@ const hello :Workerd.Worker = (
     let mut command = Command::new(&programs.workerd);
     command.arg("serve").arg("config.capnp").arg(format!("--socket-addr=http={address}")).current_dir(folder.path());
     let server = Server::start_at(&mut command, address)?;
-    Contestant::new("workerd", server, Some(Folder::Worker { _folder: folder }))
+    Contestant::new("workerd", server, Some(folder))
 }

@@ -1,7 +1,8 @@
 //! How many requests of one plugin are with it at once, and how many wait: the rest is told so at once.
 //!
 //! Easily got wrong: a request is with its plugin for as long as that makes its answer. One that streams is at it until the last of it was sent, so a
-//! client that reads slowly holds its place. That is why what is sent has a deadline too (`sending`, `wire`).
+//! client that reads slowly holds its place. That is why what is sent has a deadline too (`sending`, `wire`). And whoever was given a place waits for it
+//! no more, also where its task had no turn since: all who are here are counted, not who still thinks that it waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,14 +17,15 @@ use crate::settings::Settings;
 pub(crate) struct Gate {
     places: Arc<Semaphore>,
     places_max: usize,
-    waiting: AtomicUsize,
-    waiting_max: usize,
+    /// Requests that are here: with the plugin, and in the line.
+    here: Arc<AtomicUsize>,
+    here_max: usize,
     patience: Duration,
 }
 
 /// A place, given back when it is dropped.
 #[derive(Debug)]
-pub(crate) struct Place(Option<OwnedSemaphorePermit>);
+pub(crate) struct Place(Option<(Here, OwnedSemaphorePermit)>);
 
 impl Place {
     /// The plugin is done with the request, though its answer is still to be sent.
@@ -32,10 +34,11 @@ impl Place {
     }
 }
 
-/// Counts one that waits, also where it gives up.
-struct Waiting<'a>(&'a AtomicUsize);
+/// Counts one that is here, also where it gives up. Goes before its place is free: one less is seen, and then a place.
+#[derive(Debug)]
+struct Here(Arc<AtomicUsize>);
 
-impl Drop for Waiting<'_> {
+impl Drop for Here {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -47,8 +50,8 @@ impl Gate {
         Self {
             places: Arc::new(Semaphore::new(places_max)),
             places_max,
-            waiting: AtomicUsize::new(0),
-            waiting_max: settings.plugin_queue_max,
+            here: Arc::default(),
+            here_max: places_max.saturating_add(settings.plugin_queue_max),
             patience: Duration::from_millis(settings.plugin_queue_ms),
         }
     }
@@ -60,22 +63,22 @@ impl Gate {
 
     /// Requests that wait.
     pub(crate) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.here.load(Ordering::Relaxed).saturating_sub(self.in_flight())
     }
 
     /// A place; none where too many wait already, or it waited too long. The second is how long, where there was none at once.
     pub(crate) async fn enter(&self) -> (Option<Place>, Option<Duration>) {
+        let before = self.here.fetch_add(1, Ordering::Relaxed);
+        let here = Here(self.here.clone());
         if let Ok(permit) = self.places.clone().try_acquire_owned() {
-            return (Some(Place(Some(permit))), None);
+            return (Some(Place(Some((here, permit)))), None);
         }
-        let began = Instant::now();
-        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.waiting);
-        if before >= self.waiting_max {
+        if before >= self.here_max {
             return (None, Some(Duration::ZERO));
         }
+        let began = Instant::now();
         let permit = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
-        (permit.ok().and_then(Result::ok).map(|permit| Place(Some(permit))), Some(began.elapsed()))
+        (permit.ok().and_then(Result::ok).map(|permit| Place(Some((here, permit)))), Some(began.elapsed()))
     }
 }
 
@@ -93,7 +96,7 @@ mod tests {
             let gate = gate.clone();
             async move { gate.enter().await.0.is_some() }
         });
-        while gate.waiting.load(Ordering::Relaxed) == 0 {
+        while gate.waiting() == 0 {
             tokio::task::yield_now().await;
         }
         assert!(gate.enter().await.0.is_none(), "the line is full");
@@ -101,8 +104,24 @@ mod tests {
         let patient = gate.enter();
         let ((second, waited), ()) = tokio::join!(patient, async { drop(first) });
         assert!(second.is_some() && waited.is_some());
-        assert_eq!((gate.places.available_permits(), gate.waiting.load(Ordering::Relaxed)), (0, 0));
+        assert_eq!((gate.in_flight(), gate.waiting()), (1, 0));
         drop(second);
-        assert_eq!(gate.places.available_permits(), 1);
+        assert_eq!((gate.in_flight(), gate.here.load(Ordering::Relaxed)), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn whoever_was_given_a_place_waits_no_more_though_it_had_no_turn_since() {
+        let settings = Settings { plugin_requests_max: 1, plugin_queue_max: 1, plugin_queue_ms: 60_000, ..Settings::default() };
+        let gate = Gate::new(&settings);
+        let (first, _) = gate.enter().await;
+        let mut second = Box::pin(gate.enter());
+        assert!(futures::poll!(&mut second).is_pending());
+        drop(first);
+        assert_eq!((gate.in_flight(), gate.waiting()), (1, 0));
+        let mut third = Box::pin(gate.enter());
+        assert!(futures::poll!(&mut third).is_pending(), "it is the only one in the line");
+        assert!(gate.enter().await.0.is_none(), "now the line is full");
+        drop(second.await);
+        assert!(third.await.0.is_some());
     }
 }

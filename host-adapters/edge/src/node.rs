@@ -33,7 +33,7 @@ use crate::settings::Settings;
 use crate::trace::Tracing;
 use crate::usage::Books;
 
-pub(crate) use keeping::{Naming, NotRemoved};
+pub(crate) use keeping::{Naming, Namings, NotRemoved};
 use preparing::Prepared;
 pub(crate) use used::{Used, UsedBy};
 pub use wish::{Deploy, DeployError, NotServed};

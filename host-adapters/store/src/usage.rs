@@ -131,13 +131,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_usage_of_a_tenant_is_found_by_its_index_and_in_its_order() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        for step in crate::records::SCHEMA.steps {
-            sqlx::raw_sql(*step).execute(&mut connection).await.unwrap();
-        }
-        let plan =
-            sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {PAGE_OF_TENANT}"))).fetch_all(&mut connection).await.unwrap();
-        let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+        let plan = crate::records::plan_of(PAGE_OF_TENANT).await;
         assert_eq!(plan, ["SEARCH usage USING INDEX usage_of_tenant (tenant=? AND hour>? AND hour<?)"], "no sorting beside it");
     }
 

@@ -24,6 +24,7 @@ use super::seam::{Admin, Permit};
 use super::who::Caller;
 use super::words::{ComponentWords, KeptComponentWords, NamingWords, Page};
 use crate::components::{COMPONENT_BYTES_MAX, Components, ComponentsError, Receiving};
+use crate::node::Namings;
 use crate::pace::Pace;
 
 /// How long a component may take to come.
@@ -105,9 +106,7 @@ pub(crate) async fn list(State(admin): State<Admin>, caller: Caller, mut asked: 
     let permit = admin.permit(&caller, Action::DeploymentsRead, &Resource::tenant(&tenant))?;
     let components = permit.node().components().of(&tenant);
     let kept = blocking(move || components.all()).await?;
-    let walk = permit.walk()?;
-    let namings = permit.node().namings(&tenant).await?;
-    drop(walk);
+    let namings = namings(&permit, &tenant).await?;
     let words = |(digest, bytes): (Digest, u64)| {
         let naming = namings.of(digest);
         let named_by = naming.iter().map(|(application, naming)| NamingWords::of(application, naming)).collect();
@@ -144,11 +143,15 @@ pub(crate) async fn remove(
     let components = permit.node().components().of(&tenant);
     blocking(move || components.look_for(digest)).await?;
     let removal = permit.removal()?;
-    let walk = permit.walk()?;
-    let namings = permit.node().namings(&tenant).await?;
-    drop(walk);
+    let namings = namings(&permit, &tenant).await?;
     let bytes = permit.node().remove_component(&tenant, (digest, old), namings, removal).await?;
     Ok(Answer::ok(&ComponentWords { digest: digest.to_string(), bytes }))
+}
+
+/// How the tenant's applications name its components, which few read at once.
+async fn namings(permit: &Permit, tenant: &str) -> Result<Namings, Problem> {
+    let _walk = permit.walk()?;
+    Ok(permit.node().namings(tenant).await?)
 }
 
 async fn receive(permit: &Permit, components: Components, digest: Digest, bytes_max: u64, body: Body) -> Result<u64, Problem> {

@@ -57,7 +57,7 @@ pub(crate) async fn tail(State(admin): State<Admin>, caller: Caller, mut asked: 
             NoPlace::All => "too many follow the log already",
             NoPlace::Tenant => "too many of this tenant follow the log already",
         };
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-BUSY", detail).after(5)
+        Problem::busy(detail).after(5)
     })?;
     let mut looked = tokio::time::interval(EVERY);
     looked.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

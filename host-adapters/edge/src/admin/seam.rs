@@ -264,10 +264,9 @@ impl Permit {
     /// # Errors
     /// All are taken, or all that tenants, or the caller's own, may have.
     pub(crate) fn upload(&self) -> Result<Place, Problem> {
-        let busy = |detail| Problem::new(StatusCode::SERVICE_UNAVAILABLE, "E-ADMIN-BUSY", detail).after(1);
         self.admin.0.uploads.take(self.principal().scope.tenant.as_deref()).map_err(|none| match none {
-            NoPlace::All => busy("too many components are being uploaded"),
-            NoPlace::Tenant => busy("too many components of this tenant are being uploaded"),
+            NoPlace::All => Problem::busy("too many components are being uploaded"),
+            NoPlace::Tenant => Problem::busy("too many components of this tenant are being uploaded"),
         })
     }
 

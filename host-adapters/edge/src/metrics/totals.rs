@@ -74,15 +74,17 @@ impl Totals {
         (used, sums)
     }
 
-    /// Looks at a plugin that ends now. `goes_on`: another one is served under its name.
-    pub(crate) fn last_look(&self, node: &Node, mount: &Mount, goes_on: bool) {
+    /// Looks at a plugin that ends now, and gives that look. `goes_on`: another one is served under its name.
+    pub(crate) fn last_look(&self, node: &Node, mount: &Mount, goes_on: bool) -> Used {
         let mut open = self.open();
-        if let Some(usage) = node.used().of(mount) {
+        let used = node.used();
+        if let Some(usage) = used.of(mount) {
             open.enter(mount, usage);
         }
         if !goes_on {
             open.last.remove(&mount.known_as());
         }
+        used
     }
 }
 

@@ -97,8 +97,8 @@ fn look(node: &Node) {
 
 /// Reads a plugin that ends now. `goes_on`: another one is served under its name, whose amounts are entered with those of this one.
 pub(crate) fn last_look(node: &Node, mount: &Mount, goes_on: bool) {
-    node.metrics().totals.last_look(node, mount, goes_on);
-    let reading: Vec<Reading> = node.used().of(mount).map(|usage| Reading::new(mount, usage)).into_iter().collect();
+    let used = node.metrics().totals.last_look(node, mount, goes_on);
+    let reading: Vec<Reading> = used.of(mount).map(|usage| Reading::new(mount, usage)).into_iter().collect();
     node.books().enter(hour(), Instant::now().into_std(), &reading);
     if !goes_on {
         node.books().close(&mount.key.tenant, &mount.label);

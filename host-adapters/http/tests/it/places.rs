@@ -4,6 +4,8 @@
 //! Easily got wrong: on several threads nothing has an order. So all but one of them are held: how many there are decides what is opened, and the one
 //! that is left serves what is there in the order in which it came.
 
+use std::pin::Pin;
+
 use futures::future::join_all;
 use futures::poll;
 use plugwork::Limits;
@@ -36,6 +38,19 @@ async fn turns(stage: &Stage) {
     for _ in 0..20 {
         stage.runtime.guest_threads().spawn(async {}).await;
     }
+}
+
+/// Two requests that stay, one after the other in the one instance.
+async fn two_inside(stage: &Stage) -> Vec<Pin<Box<impl Future>>> {
+    let mut inside = Vec::new();
+    for number in 1..=2 {
+        let mut sleeps = Box::pin(answered(stage, "/sleeps"));
+        assert!(poll!(&mut sleeps).is_pending());
+        until("it is in the one instance", || calls(stage) == ENABLED + number).await;
+        turns(stage).await;
+        inside.push(sleeps);
+    }
+    inside
 }
 
 /// Calls that were counted: each request that began, and each instance that was made.
@@ -111,14 +126,7 @@ async fn an_instance_that_nobody_waits_for_any_more_is_not_made() {
     for threads in [1, 4] {
         let stage = stage_at_once_on(threads, 2, 1_000, Limits { instances: 1, ..limits() }).await;
         let others = held(&stage, threads - 1).await;
-        let mut inside = Vec::new();
-        for number in 1..=2 {
-            let mut sleeps = Box::pin(answered(&stage, "/sleeps"));
-            assert!(poll!(&mut sleeps).is_pending());
-            until("it is in the one instance", || calls(&stage) == ENABLED + number).await;
-            turns(&stage).await;
-            inside.push(sleeps);
-        }
+        let inside = two_inside(&stage).await;
         let mut waits = Box::pin(answered(&stage, "/hello"));
         assert!(poll!(&mut waits).is_pending());
         turns(&stage).await;
@@ -137,14 +145,7 @@ async fn whoever_waited_longest_is_first_also_where_somebody_leaves_an_instance_
     // More threads than rooms: whoever finds no place opens one.
     let stage = stage_at_once_on(8, 2, 1_000, Limits { instances: 1, ..limits() }).await;
     let others = held(&stage, 7).await;
-    let mut inside = Vec::new();
-    for number in 1..=2 {
-        let mut sleeps = Box::pin(answered(&stage, "/sleeps"));
-        assert!(poll!(&mut sleeps).is_pending());
-        until("it is in the one instance", || calls(&stage) == ENABLED + number).await;
-        turns(&stage).await;
-        inside.push(sleeps);
-    }
+    let mut inside = two_inside(&stage).await;
     let mut waiting = Vec::new();
     for _ in 0..3 {
         let mut waits = Box::pin(answered(&stage, "/count"));

@@ -237,22 +237,16 @@ async fn put(rows: &Rows, connection: &mut SqliteConnection, token: &Token) -> R
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{Connection as _, Row as _};
-
     use super::*;
+    use crate::records::plan_of;
 
     #[tokio::test]
     async fn tokens_are_found_by_their_issuer_and_counted_by_their_tenant_without_reading_the_others() {
-        let mut connection = SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        for step in crate::records::SCHEMA.steps {
-            sqlx::raw_sql(*step).execute(&mut connection).await.unwrap();
-        }
         for (query, expected) in [
             (ISSUED_WITH, "SEARCH token USING INDEX token_by_issuer (<expr>=?)"),
             (GOOD_TOKENS, "SEARCH token USING INDEX token_not_revoked (tenant=? AND <expr>>?)"),
         ] {
-            let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&mut connection).await.unwrap();
-            let plan: Vec<String> = plan.iter().map(|row| row.get("detail")).collect();
+            let plan = plan_of(query).await;
             assert!(plan.iter().any(|detail| detail == expected), "{plan:?}");
         }
     }

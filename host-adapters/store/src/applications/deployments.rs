@@ -190,23 +190,14 @@ impl Deployments for Store {
 
 #[cfg(test)]
 mod tests {
-    use sqlx::{Connection as _, Row as _};
-
     use super::*;
+    use crate::records::plan_of;
 
     #[tokio::test]
     async fn what_deployments_name_is_told_without_their_texts_and_who_is_last_without_those_before() {
-        let mut connection = sqlx::sqlite::SqliteConnection::connect("sqlite::memory:").await.unwrap();
-        for step in crate::records::SCHEMA.steps {
-            sqlx::raw_sql(*step).execute(&mut connection).await.unwrap();
-        }
-        let mut plan = async |query: &str| {
-            let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&mut connection).await.unwrap();
-            plan.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>()
-        };
         let searched = "SEARCH deployment USING COVERING INDEX deployment_plugins (tenant=? AND application=? AND number>?)";
-        assert_eq!(plan(NAMED).await, [searched]);
-        let last = plan(LAST_MOVES).await;
+        assert_eq!(plan_of(NAMED).await, [searched]);
+        let last = plan_of(LAST_MOVES).await;
         assert!(last.iter().all(|detail| !detail.contains("SCAN movement")), "{last:?}");
         let one = "SEARCH movement USING PRIMARY KEY (tenant=? AND application=? AND sequence=?)";
         assert!(last.iter().any(|detail| detail == one), "{last:?}");

@@ -32,6 +32,18 @@ pub(crate) const SCHEMA: Schema = Schema {
     ],
 };
 
+/// How SQLite goes about a query on this schema: a line for each step.
+#[cfg(test)]
+pub(crate) async fn plan_of(query: &str) -> Vec<String> {
+    use sqlx::{Connection as _, Row as _};
+    let mut connection = sqlx::SqliteConnection::connect("sqlite::memory:").await.unwrap();
+    for step in SCHEMA.steps {
+        sqlx::raw_sql(*step).execute(&mut connection).await.unwrap();
+    }
+    let plan = sqlx::query(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {query}"))).fetch_all(&mut connection).await.unwrap();
+    plan.iter().map(|row| row.get("detail")).collect()
+}
+
 impl Store {
     fn records(&self, rows: Vec<SqliteRow>) -> Result<Vec<Record>> {
         rows.iter().map(row::record).collect()

@@ -24,7 +24,7 @@ impl Token {
 }
 
 /// Of these tokens, each with its issuer, those that go with this one: issued with it, or with one that was, without itself.
-pub fn issued_with(id: &TokenId, tokens: impl IntoIterator<Item = (TokenId, TokenId)>) -> BTreeSet<TokenId> {
+pub(super) fn issued_with(id: &TokenId, tokens: impl IntoIterator<Item = (TokenId, TokenId)>) -> BTreeSet<TokenId> {
     let mut by_issuer: BTreeMap<TokenId, Vec<TokenId>> = BTreeMap::new();
     for (token, issuer) in tokens {
         by_issuer.entry(issuer).or_default().push(token);

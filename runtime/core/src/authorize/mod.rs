@@ -18,7 +18,7 @@ mod tokens;
 pub use action::{Action, NotAnAction};
 pub use engine::{Scopes, decide_issue};
 #[cfg(feature = "records")]
-pub use issued::issued_with;
+use issued::issued_with;
 #[cfg(feature = "records")]
 pub use memory::MemoryTokens;
 #[cfg(feature = "records")]

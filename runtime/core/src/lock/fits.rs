@@ -63,17 +63,7 @@ impl Lock {
     /// What a resolution of these very versions says, and what nobody needs.
     fn resolved_otherwise(&self, index: &dyn Index, roots: &[Dependency], options: &Options<'_>, found: &mut Vec<Issue>) {
         let issue = |at: String, what: String| Issue { what, at, expected: String::new() };
-        let locked = Options {
-            strategy: Strategy::Locked,
-            duplicates: options.duplicates,
-            security: options.security,
-            with: options.with.clone(),
-            host: options.host.clone(),
-            kept: self.kept(),
-            wired: self.wired(),
-            compatibility: options.compatibility,
-            steps_max: options.steps_max,
-        };
+        let locked = Options { strategy: Strategy::Locked, kept: self.kept(), wired: self.wired(), ..options.clone() };
         match resolve(index, roots, &locked) {
             Ok(resolution) => {
                 for member in &resolution.members {

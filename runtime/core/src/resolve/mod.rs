@@ -72,6 +72,7 @@ pub enum Security {
 }
 
 /// How to resolve.
+#[derive(Clone)]
 pub struct Options<'a> {
     /// Which of several versions.
     pub strategy: Strategy,

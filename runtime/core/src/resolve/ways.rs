@@ -70,17 +70,7 @@ fn side_by_side(resolution: &Resolution) -> Option<String> {
 }
 
 fn with<'a>(options: &Options<'a>, change: impl FnOnce(&mut Options<'a>)) -> Options<'a> {
-    let mut changed = Options {
-        strategy: options.strategy,
-        duplicates: options.duplicates,
-        security: options.security,
-        with: options.with.clone(),
-        host: options.host.clone(),
-        kept: options.kept.clone(),
-        wired: options.wired.clone(),
-        compatibility: options.compatibility,
-        steps_max: options.steps_max,
-    };
+    let mut changed = options.clone();
     change(&mut changed);
     changed
 }
