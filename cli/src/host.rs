@@ -128,7 +128,7 @@ pub(crate) fn offered() -> Vec<plugwork_core::reach::Offered<'static>> {
 /// A tokio runtime for I/O: guests run on threads of their own.
 pub(crate) fn io_runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2)))
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format_args!("cannot start threads: {error}")))

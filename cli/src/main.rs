@@ -18,6 +18,10 @@ mod verbs;
 
 use clap::{Parser, Subcommand};
 
+/// What one thread allocates another one frees, with every request.
+#[global_allocator]
+static MEMORY: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Run, build and inspect plugins that are WebAssembly components.
 ///
 /// A plugin reaches only what it was granted: what was not granted is not linked.

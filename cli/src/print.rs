@@ -1,5 +1,6 @@
 //! The one module that writes to the terminal. Data: stdout. Narration, warnings, errors: stderr. Everything that a plugin or a file said is escaped.
 
+use std::borrow::Cow;
 use std::io::{IsTerminal, Write};
 
 use plugwork::log::escape;
@@ -25,7 +26,11 @@ pub(crate) fn json_line(value: &impl serde::Serialize) {
 }
 
 /// JSON that a terminal may show as it is, and that reads back the same: JSON itself escapes the first 32 characters only.
-fn escape_json(json: &str) -> String {
+fn escape_json(json: &str) -> Cow<'_, str> {
+    // Nearly always, and looked at many bytes at once.
+    if json.bytes().all(|byte| (b' '..=b'~').contains(&byte) || byte == b'\n') {
+        return Cow::Borrowed(json);
+    }
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         // A raw end of a line is the layout's: within a string it is escaped already.
@@ -35,7 +40,7 @@ fn escape_json(json: &str) -> String {
             text.push(character);
         }
     }
-    text
+    Cow::Owned(text)
 }
 
 /// Data that did not arrive is no success. A reader that has seen enough (`| head`) is no error of ours.
@@ -56,21 +61,13 @@ pub(crate) fn narrate(line: impl std::fmt::Display) {
 /// A value as JSON on one line of standard error: a server's log. What cannot be written is lost.
 pub(crate) fn log(value: &impl serde::Serialize) {
     if let Ok(text) = serde_json::to_string(value) {
-        let mut line = String::new();
-        push_log_line(&mut line, &text);
-        log_lines(&line);
+        log_lines(&format!("{text}\n"));
     }
 }
 
-/// Adds a line that is JSON already to those that [`log_lines`] writes.
-pub(crate) fn push_log_line(lines: &mut String, line: &str) {
-    lines.push_str(&escape_json(line));
-    lines.push('\n');
-}
-
-/// Whole lines at once.
+/// Whole lines that are JSON already, at once.
 pub(crate) fn log_lines(lines: &str) {
-    let _ = std::io::stderr().write_all(lines.as_bytes());
+    let _ = std::io::stderr().write_all(escape_json(lines).as_bytes());
 }
 
 /// A line that replaces the last one, on a terminal only.

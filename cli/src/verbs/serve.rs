@@ -100,11 +100,12 @@ impl Serve {
         }
         // Before anything is deployed: an address that is taken is no reason for a new number.
         let tail = Tail::default();
-        let server =
-            Server::listen(&serving.node, &started.listen, tail.over(log)).await.map_err(|issues| match (&self.listen, &self.config) {
+        let server = Server::listen(&serving.node, &started.listen, tail.over(log.clone())).await.map_err(|issues| {
+            match (&self.listen, &self.config) {
                 (None, Some(file)) => Failure::failed(config::wrong(file, &issues)),
                 _ => Failure::failed(format_args!("{}\nhint: `--listen ADDRESS`", issues[0].what)),
-            })?;
+            }
+        })?;
         descriptors::tell(&server, settings.connections_max);
         let parts = AdminParts { usage: Some(store.clone()), ..AdminParts::new(serving.node.clone(), store.clone(), tail) };
         let mut operators = Operators::open(parts, &place.state()?, started.admin).await?;
@@ -160,7 +161,9 @@ impl Serve {
             }
         }
         drop((observer, reloading));
-        Ok(serving.runtime.close().await?)
+        let closed = serving.runtime.close().await;
+        log.flush();
+        Ok(closed?)
     }
 
     /// Deploys it, unless it is what is served.

@@ -20,6 +20,8 @@ pub mod fetch;
 mod field;
 pub mod http;
 pub mod log;
+#[cfg(all(feature = "allocator", target_arch = "wasm32", target_os = "unknown"))]
+mod memory;
 mod options;
 mod panic;
 mod points;

@@ -83,6 +83,7 @@ pub struct Builder {
     hook_patience: Duration,
     natives: Vec<AddNative>,
     guest_threads: Option<usize>,
+    calls_in_place: bool,
     resident: Resident,
     drain: Duration,
     breaker: breaker::Settings,
@@ -107,6 +108,7 @@ impl Builder {
             hook_patience: Duration::from_secs(30),
             natives: Vec::new(),
             guest_threads: None,
+            calls_in_place: true,
             resident: Resident::default(),
             drain: Duration::from_secs(30),
             breaker: breaker::Settings::default(),
@@ -199,9 +201,18 @@ impl Builder {
         self
     }
 
-    /// How many threads run guests, apart from those that do I/O. Default: as many as there are processors.
+    /// How many threads run guests, apart from those that do I/O. Default: as many as there are processors. Short calls need none of them
+    /// ([`Builder::calls_in_place`]).
     pub fn guest_threads(mut self, threads: usize) -> Self {
         self.guest_threads = Some(threads);
+        self
+    }
+
+    /// Whether a plugin whose calls are short, less than 100 µs of processor time each, makes the next one on the thread that asks for it. Default: yes;
+    /// the way to a guest thread and back would take longer. One turn is made there, about a millisecond at the very most; what goes on after it does so on a guest
+    /// thread, and a plugin that computes longer than it did has to earn it again. `false`: no guest ever runs on another thread than a guest thread.
+    pub fn calls_in_place(mut self, in_place: bool) -> Self {
+        self.calls_in_place = in_place;
         self
     }
 
@@ -260,6 +271,9 @@ impl Builder {
             None => 0,
         };
         let threads = GuestThreads::start(self.guest_threads)?;
+        if !self.calls_in_place {
+            threads.always_hop();
+        }
         let slots = density::slots(self.allocation);
         let engines = Engines::start(self.allocation, PageScan::here(self.allocation, self.page_scan))?;
         let capacity = Capacity::of(&density::process(), slots);

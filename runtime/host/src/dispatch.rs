@@ -1,7 +1,7 @@
 //! Dispatch: calling the plugins that are attached to a point, with one answer that shows what each of them did.
 //!
 //! A dispatch is a snapshot: plugins attached or detached later do not change a call under way. Where it is called from a thread that does I/O
-//! each plugin's call hops to a guest thread; on a guest thread `first` and `pipeline` stay where they are.
+//! each plugin's call hops to a guest thread, if it is not short; on a guest thread `first` and `pipeline` stay where they are.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -186,8 +186,8 @@ impl<'r, P: Call> Dispatch<'r, P> {
         }
         let input = Arc::new(input);
         let (runtime, theirs, given) = (self.runtime.clone(), member.clone(), input.clone());
-        let hopped = member.hop(self.runtime, async move { call_one::<P>(&runtime, &theirs, &given).await });
-        let (outcome, value) = hopped.await.unwrap_or_else(|error| (Told::default().outcome(member, Some(error)), None));
+        let called = member.call_in_lane(self.runtime, async move { call_one::<P>(&runtime, &theirs, &given).await });
+        let (outcome, value) = called.await.unwrap_or_else(|error| (Told::default().outcome(member, Some(error)), None));
         outcomes.push(outcome);
         (Arc::into_inner(input).expect("the call is over, and dropped what it was given"), value)
     }
@@ -220,17 +220,17 @@ fn failed<P: Call>(outcomes: Vec<Outcome>) -> Error {
     reason.after(outcomes)
 }
 
-/// Calls one on a guest thread: here, where this is one.
+/// Calls one as on a guest thread: here, where this is one or its calls are short.
 pub(crate) async fn ask_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: P::Input) -> (Outcome, Option<P::Output>) {
     if member.native.is_some() || GuestThreads::is_here() {
         return call_one::<P>(runtime, member, &input).await;
     }
     let (its_runtime, theirs) = (runtime.clone(), member.clone());
-    let hopped = member.hop(runtime, async move { call_one::<P>(&its_runtime, &theirs, &input).await });
-    hopped.await.unwrap_or_else(|error| (Told::default().outcome(member, Some(error)), None))
+    let called = member.call_in_lane(runtime, async move { call_one::<P>(&its_runtime, &theirs, &input).await });
+    called.await.unwrap_or_else(|error| (Told::default().outcome(member, Some(error)), None))
 }
 
-/// Begins a call of one on a guest thread.
+/// Begins a call of one as on a guest thread; a short one has ended with this.
 pub(crate) fn begin_one<P: Call, T: Send + 'static>(
     runtime: &Runtime,
     member: &Arc<Member>,
@@ -244,7 +244,7 @@ pub(crate) fn begin_one<P: Call, T: Send + 'static>(
     };
     let shared = runtime.shared();
     let patience = Duration::from_millis(member.patience_ms(shared));
-    let submitted = shared.threads.submit(member.lane(&shared.threads), patience, called);
+    let submitted = shared.threads.submit_or_run(member.lane(&shared.threads), patience, called);
     submitted.map(Submitted::into_job).map_err(|scarce| Error::scarce(scarce).of(&member.subject()))
 }
 

@@ -1,7 +1,8 @@
 //! The hop: how a guest gets to a guest thread from wherever it is called.
 //!
 //! One piece for all who start guests: dispatch, installations, plugins, sessions, and what the host itself asks of a plugin (`init`, `health`,
-//! `shutdown`). On a guest thread nothing hops: the caller runs it in place. Easily got wrong: what hops is dropped with the caller's future, but a
+//! `shutdown`). On a guest thread nothing hops: the caller runs it in place. Nor does a short call elsewhere (`threads::in_place`), except where calls are to run
+//! side by side. Easily got wrong: what hops is dropped with the caller's future, but a
 //! turn under way comes to its end first; so whatever has to come back to the caller must not be in the hop alone.
 
 use std::future::Future;
@@ -14,22 +15,35 @@ use crate::error::{Error, Result};
 use crate::generation::Generation;
 use crate::installation::Member;
 use crate::runtime::{Runtime, Shared};
-use crate::threads::{GuestThreads, Lane, Late};
+use crate::threads::{GuestThreads, Lane, Late, Submitted};
 
 impl Shared {
-    /// Makes a call in a lane, where it may wait for as long as the call may take. It never began where this is an error.
+    /// Makes a call in a lane, where it may wait for as long as the call may take, or here where it is short. It never began where this is an error.
+    pub(crate) async fn call_in<T: Send + 'static>(
+        &self,
+        lane: &Lane,
+        deadline_ms: u64,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T> {
+        done(self.threads.submit_or_run(lane, Duration::from_millis(deadline_ms), call), deadline_ms).await
+    }
+
+    /// The same, and always on a guest thread.
     pub(crate) async fn hop<T: Send + 'static>(
         &self,
         lane: &Lane,
         deadline_ms: u64,
         call: impl Future<Output = T> + Send + 'static,
     ) -> Result<T> {
-        let submitted = self.threads.submit(lane, Duration::from_millis(deadline_ms), call).map_err(Error::scarce)?;
-        submitted.done().await.map_err(|Late { waited }| {
-            let held = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX).max(deadline_ms);
-            Error::scarce(Scarce { what: Resource::LaneTime, held, limit: deadline_ms })
-        })
+        done(self.threads.submit(lane, Duration::from_millis(deadline_ms), call), deadline_ms).await
     }
+}
+
+async fn done<T>(submitted: std::result::Result<Submitted<T>, Scarce>, deadline_ms: u64) -> Result<T> {
+    submitted.map_err(Error::scarce)?.done().await.map_err(|Late { waited }| {
+        let held = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX).max(deadline_ms);
+        Error::scarce(Scarce { what: Resource::LaneTime, held, limit: deadline_ms })
+    })
 }
 
 impl Member {
@@ -42,10 +56,20 @@ impl Member {
         if GuestThreads::is_here() {
             return call.await;
         }
-        self.hop(runtime, call).await?
+        self.call_in_lane(runtime, call).await?
     }
 
-    /// The same with whatever the call gives, and always by the lane.
+    /// The same with whatever the call gives, from a thread that is no guest thread.
+    pub(crate) async fn call_in_lane<T: Send + 'static>(
+        &self,
+        runtime: &Runtime,
+        call: impl Future<Output = T> + Send + 'static,
+    ) -> Result<T> {
+        let shared = runtime.shared();
+        shared.call_in(self.lane(&shared.threads), self.patience_ms(shared), call).await.map_err(|error| error.of(&self.subject()))
+    }
+
+    /// The same, and always there.
     pub(crate) async fn hop<T: Send + 'static>(&self, runtime: &Runtime, call: impl Future<Output = T> + Send + 'static) -> Result<T> {
         let shared = runtime.shared();
         shared.hop(self.lane(&shared.threads), self.patience_ms(shared), call).await.map_err(|error| error.of(&self.subject()))
@@ -65,8 +89,8 @@ impl Generation {
     pub(crate) async fn on_guest_thread<T: Send + 'static>(&self, call: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
         match self.runtime_to_hop_to() {
             Some(runtime) => {
-                let hopped = runtime.hop(&self.lane(&runtime), self.limits.deadline_ms, call).await;
-                hopped.map_err(|error| error.of(&self.subject))?
+                let called = runtime.call_in(&self.lane(&runtime), self.limits.deadline_ms, call).await;
+                called.map_err(|error| error.of(&self.subject))?
             }
             None => call.await,
         }

@@ -1,17 +1,15 @@
 //! `native-http bare|whole`: what a native program answers that a plugin would: `hello, NAME` at `/hello/{name}`, with axum.
 //!
 //! `bare` is axum and nothing else. `whole` does for each request what `plugwork serve` does beside calling a plugin: a limit of bodies and of time, counts and a
-//! histogram, a request id, a trace id, and a line of an access log on standard error, written by a thread of its own from a bounded queue. May be misread:
-//! neither has isolation of any kind.
+//! histogram, a request id, a trace id, and a line of an access log on standard error, written by a thread of its own from a bounded queue, many at once and the way
+//! `plugwork serve` does it. May be misread: neither has isolation of any kind.
 
 #![forbid(unsafe_code)]
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
@@ -25,7 +23,9 @@ use tokio::net::TcpListener;
 
 const BODY_BYTES_MAX: usize = 1 << 20;
 const DEADLINE: Duration = Duration::from_secs(10);
-const LINES_MAX: usize = 4_096;
+const LOG_BYTES_MAX: usize = 4 << 20;
+/// How long the first line waits for others.
+const GATHERING: Duration = Duration::from_millis(10);
 /// Upper ends of the histogram's classes. Microseconds.
 const CLASSES_US: [u64; 12] = [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 500_000, u64::MAX];
 
@@ -33,7 +33,14 @@ const CLASSES_US: [u64; 12] = [100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_00
 struct Seen {
     requests: AtomicU64,
     times: [AtomicU64; CLASSES_US.len()],
-    lines: SyncSender<String>,
+    log: Arc<Log>,
+}
+
+/// The lines that wait to be written.
+#[derive(Default)]
+struct Log {
+    lines: Mutex<String>,
+    came: Condvar,
     lost: AtomicU64,
 }
 
@@ -46,9 +53,10 @@ async fn main() -> std::io::Result<()> {
     };
     let mut router = Router::new().route("/hello/{name}", get(hello));
     if whole {
-        let (lines, written) = sync_channel(LINES_MAX);
-        std::thread::spawn(move || write(&written));
-        let seen = Seen { requests: AtomicU64::new(0), times: Default::default(), lines, lost: AtomicU64::new(0) };
+        let log = Arc::new(Log::default());
+        let written = log.clone();
+        std::thread::spawn(move || written.write());
+        let seen = Seen { requests: AtomicU64::new(0), times: Default::default(), log };
         router = router.layer(from_fn_with_state(Arc::new(seen), watched)).layer(DefaultBodyLimit::max(BODY_BYTES_MAX));
     }
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -84,9 +92,7 @@ async fn watched(State(seen): State<Arc<Seen>>, ConnectInfo(client): ConnectInfo
         "kind": "request", "at-ms": at_ms, "request-id": id, "trace-id": trace, "client": client.to_string(), "method": method.as_str(),
         "host": host, "path": path, "status": response.status().as_u16(), "route": "/hello/{name}", "duration-us": us, "complete": true,
     });
-    if seen.lines.try_send(line.to_string()).is_err() {
-        seen.lost.fetch_add(1, Ordering::Relaxed);
-    }
+    seen.log.put(&line.to_string());
     response
 }
 
@@ -95,16 +101,29 @@ fn seed() -> u64 {
     *SEED.get_or_init(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(1, |since| since.as_nanos() as u64) | 1)
 }
 
-/// Many lines at once, as plugwork does.
-fn write(lines: &Receiver<String>) {
-    let mut together = String::new();
-    while let Ok(first) = lines.recv() {
-        let mut next = Some(first);
-        while let Some(line) = next {
-            let _ = writeln!(together, "{line}");
-            next = if together.len() < 32 << 10 { lines.try_recv().ok() } else { None };
+impl Log {
+    fn put(&self, line: &str) {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() >= LOG_BYTES_MAX {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            return;
         }
-        let _ = std::io::stderr().write_all(together.as_bytes());
-        together.clear();
+        let is_first = lines.is_empty();
+        lines.push_str(line);
+        lines.push('\n');
+        drop(lines);
+        if is_first {
+            self.came.notify_one();
+        }
+    }
+
+    fn write(&self) {
+        loop {
+            let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(self.came.wait_while(lines, |lines| lines.is_empty()));
+            std::thread::sleep(GATHERING);
+            let lines = std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner));
+            let _ = std::io::stderr().write_all(lines.as_bytes());
+        }
     }
 }

@@ -351,14 +351,15 @@ impl Installation {
         Ok(Plugin::new(generation))
     }
 
-    /// Makes the point's main call, in whichever version is current. From a thread that does I/O it hops to a guest thread, with a copy of the input.
+    /// Makes the point's main call, in whichever version is current. From a thread that does I/O it hops to a guest thread, if its calls
+    /// are not short ([`Builder::calls_in_place`](crate::Builder::calls_in_place)), with a copy of the input.
     pub async fn call<P: Call>(&self, input: &P::Input) -> Result<P::Output> {
         if self.member.native.is_some() || GuestThreads::is_here() {
             return self.member.call::<P>(&self.runtime, input, &mut Told::default()).await;
         }
         let (this, input) = (self.clone(), input.clone());
         let call = async move { this.member.call::<P>(&this.runtime, &input, &mut Told::default()).await };
-        self.member.hop(&self.runtime, call).await?
+        self.member.call_in_lane(&self.runtime, call).await?
     }
 
     /// Makes the point's main call on a guest thread, in turns with the other calls of this plugin, and says what the plugin did. For callers on

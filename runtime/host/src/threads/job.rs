@@ -21,7 +21,14 @@ use super::queue::{Ticket, Waiting};
 pub struct Job<T> {
     /// Before the task: a call that has not begun is dropped by leaving its lane, and not by and by when its turn comes.
     in_lane: Option<InLane>,
-    task: FallibleTask<T>,
+    task: Stands<T>,
+}
+
+/// How far it is.
+enum Stands<T> {
+    Runs(FallibleTask<T>),
+    /// In place already. None once its output was taken.
+    Done(Option<T>),
 }
 
 /// Where a call waits for its first turn.
@@ -46,13 +53,20 @@ impl Drop for InLane {
 
 impl<T> Job<T> {
     pub(super) fn new(task: async_task::Task<T>, in_lane: Option<InLane>) -> Self {
-        Self { in_lane, task: task.fallible() }
+        Self { in_lane, task: Stands::Runs(task.fallible()) }
+    }
+
+    /// One that came to its end where it was begun.
+    pub(super) fn done(output: T) -> Self {
+        Self { in_lane: None, task: Stands::Done(Some(output)) }
     }
 
     /// Lets the task run on without anybody who waits for it.
     pub fn detach(mut self) {
         self.stay();
-        self.task.detach();
+        if let Stands::Runs(task) = self.task {
+            task.detach();
+        }
     }
 
     /// Leaves its lane no more.
@@ -67,12 +81,15 @@ impl<T> Job<T> {
     /// Cancels when first polled.
     pub async fn cancel(self) -> Option<T> {
         drop(self.in_lane);
-        self.task.cancel().await
+        match self.task {
+            Stands::Runs(task) => task.cancel().await,
+            Stands::Done(output) => output,
+        }
     }
 
     /// The output; `None` where the guest threads were stopped before it was done.
     pub async fn or_stopped(mut self) -> Option<T> {
-        let output = (&mut self.task).await;
+        let output = poll_fn(|context| self.task.poll(context)).await;
         self.stay();
         output
     }
@@ -85,15 +102,31 @@ impl<T> Job<T> {
 
     /// Whether there is nothing to wait for any more.
     pub fn is_finished(&self) -> bool {
-        self.task.is_finished()
+        match &self.task {
+            Stands::Runs(task) => task.is_finished(),
+            Stands::Done(_) => true,
+        }
     }
 }
+
+impl<T> Stands<T> {
+    /// None where its threads were stopped before it was done.
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
+        match self {
+            Self::Runs(task) => Pin::new(task).poll(context),
+            Self::Done(output) => Poll::Ready(output.take()),
+        }
+    }
+}
+
+/// Its output lies in it as a value: nothing points there.
+impl<T> Unpin for Job<T> {}
 
 impl<T> Future for Job<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        let output = ready!(Pin::new(&mut self.task).poll(context));
+        let output = ready!(self.task.poll(context));
         self.stay();
         Poll::Ready(output.expect("the guest threads outlive who awaits their tasks; `or_stopped` is for who does not know"))
     }

@@ -2,10 +2,11 @@
 //! plugin with a thousand calls does not delay a plugin with one.
 //!
 //! Each plugin has a *lane*. Lanes are served in turn, and a turn is one poll of one task: a guest gives way at each tick of its engine, so a
-//! turn lasts about a millisecond. How many calls may wait for their first turn is bounded (`queue`); what the application itself spawns is not.
+//! turn lasts about a millisecond. A plugin whose calls are short makes them where it is asked (`in_place`). How many calls may wait for their first turn is bounded (`queue`); what the application itself spawns is not.
 //! Not here: what runs, and for how long. May be misread: timers, sockets and `spawn_blocking` inside of a
 //! task belong to the tokio runtime in which the threads were started; that one has to be running.
 
+mod in_place;
 mod job;
 mod queue;
 #[cfg(test)]
@@ -14,8 +15,9 @@ mod tests;
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
-use std::task::Waker;
+use std::task::{Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,7 @@ use plugwork_core::capacity::Scarce;
 use tokio::runtime::Handle;
 
 use crate::error::{Error, ErrorKind, Result};
+use in_place::Trust;
 use job::{Contained, InLane};
 use queue::{Ring, Ticket, Waiting};
 
@@ -47,6 +50,7 @@ struct Owner(Arc<Shared>);
 #[derive(Clone)]
 pub struct Lane {
     waiting: Arc<Waiting<Runnable>>,
+    trust: Arc<Trust>,
     shared: Arc<Shared>,
 }
 
@@ -55,6 +59,8 @@ struct Shared {
     more: Condvar,
     io: Handle,
     threads: usize,
+    /// Whether short calls are made in place.
+    in_place: AtomicBool,
 }
 
 struct Turns {
@@ -76,7 +82,7 @@ impl GuestThreads {
         })?;
         let threads = threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, usize::from)).max(1);
         let turns = Turns { ring: Ring::new(), live: Live::default(), idle: 0, stopped: false };
-        let shared = Arc::new(Shared { state: Mutex::new(turns), more: Condvar::new(), io, threads });
+        let shared = Arc::new(Shared { state: Mutex::new(turns), more: Condvar::new(), io, threads, in_place: AtomicBool::new(true) });
         // Made before the threads: where one of them cannot be started, its drop stops the others.
         let started = Self(Arc::new(Owner(shared)));
         for number in 0..threads {
@@ -91,7 +97,12 @@ impl GuestThreads {
 
     /// A lane of its own: for a plugin, so that all its calls together get one turn where another plugin gets one.
     pub fn lane(&self) -> Lane {
-        Lane { waiting: Waiting::new(), shared: self.0.0.clone() }
+        Lane { waiting: Waiting::new(), trust: Arc::default(), shared: self.0.0.clone() }
+    }
+
+    /// From now on every call hops, however short.
+    pub(crate) fn always_hop(&self) {
+        self.0.0.in_place.store(false, Ordering::Relaxed);
     }
 
     /// Runs a future on a guest thread, in a lane of its own.
@@ -102,26 +113,38 @@ impl GuestThreads {
         self.0.0.spawn(None, Box::pin(future))
     }
 
-    /// Runs a plugin's call in its lane, if not too many wait there already. It does not begin after `until`, which is counted from now.
+    /// Runs a plugin's call in its lane, if not too many wait there already. It does not begin after `within`, which is counted from now.
     pub(crate) fn submit<F>(&self, lane: &Lane, within: Duration, call: F) -> Result<Submitted<F::Output>, Scarce>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let submitted = Instant::now();
-        let call = async move {
-            let mut waited = submitted.elapsed();
-            if waited >= within {
-                return None;
-            }
-            let mut call = std::pin::pin!(call);
-            let turn = poll_fn(|context| {
-                let _turn = Turn::with(&mut waited);
-                call.as_mut().poll(context)
-            });
-            Some(turn.await)
-        };
-        let job = lane.shared.submit(&lane.waiting, Box::pin(call))?;
+        let call = Box::pin(in_turns(submitted, within, lane.trust.clone(), call));
+        let job = lane.shared.submit(&lane.waiting, call)?;
         Ok(Submitted { job, submitted, within })
+    }
+
+    /// The same, and its first turn here where the lane has earned that and none of its calls waits.
+    pub(crate) fn submit_or_run<F>(&self, lane: &Lane, within: Duration, call: F) -> Result<Submitted<F::Output>, Scarce>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let shared = &lane.shared;
+        if !lane.trust.is_enough() || lane.waiting.are_any() || !shared.in_place.load(Ordering::Relaxed) {
+            return self.submit(lane, within, call);
+        }
+        let submitted = Instant::now();
+        let mut call = Box::pin(call);
+        // Whatever it spawns is for the same runtime as on a guest thread.
+        let _io = shared.io.enter();
+        match lane.trust.turn(call.as_mut()) {
+            Poll::Ready(output) => Ok(Submitted { job: Job::done(Some(output)), submitted, within }),
+            // It has begun: it waits for no first turn, and for none in vain.
+            Poll::Pending => {
+                let job = shared.spawn(Some(lane.waiting.clone()), Box::pin(async move { Some(call.await) }));
+                Ok(Submitted { job, submitted, within })
+            }
+        }
     }
 
     /// How long the call that runs here waited for this thread before it began: part of its time. Taken by the first who asks, which is that call: what it
@@ -150,6 +173,25 @@ impl GuestThreads {
     pub fn is_here() -> bool {
         HERE.get()
     }
+}
+
+/// A call on a guest thread; none where its time is over before its first turn.
+async fn in_turns<F: Future>(submitted: Instant, within: Duration, trust: Arc<Trust>, call: F) -> Option<F::Output> {
+    let mut waited = submitted.elapsed();
+    if waited >= within {
+        return None;
+    }
+    let (mut call, mut first) = (std::pin::pin!(call), true);
+    let turn = poll_fn(|context| {
+        let _turn = Turn::with(&mut waited);
+        let began = std::mem::take(&mut first).then(Instant::now);
+        let polled = call.as_mut().poll(context);
+        if let Some(began) = began {
+            trust.enter(began.elapsed(), polled.is_ready());
+        }
+        polled
+    });
+    Some(turn.await)
 }
 
 /// One turn of a call that waited: what is not yet taken of its wait is on the thread meanwhile, and nowhere else, also where the turn ends in a panic.

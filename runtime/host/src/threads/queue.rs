@@ -5,6 +5,7 @@
 //! exclusively; it is there because a lane is shared by its tasks, while the ring holds it only as long as it has a turn to give.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use plugwork_core::capacity::{Resource, Scarce};
@@ -14,23 +15,31 @@ use plugwork_core::limits::{LANE_CALLS_MAX, LANES_CALLS_MAX};
 pub(super) type Ticket = u64;
 
 /// The turns of one lane, first come first served.
-pub(super) struct Waiting<T>(Mutex<Inside<T>>);
+pub(super) struct Waiting<T> {
+    inside: Mutex<Inside<T>>,
+    /// Whether the ring holds this lane: once, and only until it finds it empty. Changed by who has the ring, and looked at by anybody.
+    in_ring: AtomicBool,
+}
 
 struct Inside<T> {
     turns: VecDeque<(Option<Ticket>, T)>,
     /// Calls among them.
     calls: usize,
-    /// Whether the ring holds this lane: once, and only until it finds it empty.
-    in_ring: bool,
 }
 
 impl<T> Waiting<T> {
     pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Inside { turns: VecDeque::new(), calls: 0, in_ring: false })))
+        let inside = Mutex::new(Inside { turns: VecDeque::new(), calls: 0 });
+        Arc::new(Self { inside, in_ring: AtomicBool::new(false) })
+    }
+
+    /// Whether turns of it wait, as far as can be told without the ring.
+    pub(super) fn are_any(&self) -> bool {
+        self.in_ring.load(Ordering::Relaxed)
     }
 
     fn inside(&self) -> MutexGuard<'_, Inside<T>> {
-        self.0.lock().expect("no panic happens under this lock")
+        self.inside.lock().expect("no panic happens under this lock")
     }
 }
 
@@ -78,8 +87,8 @@ impl<T> Ring<T> {
         inside.turns.push_back((ticket, turn));
         inside.calls += calls;
         self.calls += calls;
-        let came = !std::mem::replace(&mut inside.in_ring, true);
         drop(inside);
+        let came = !lane.in_ring.swap(true, Ordering::Relaxed);
         if came {
             self.places.push_back(Place::Lane(lane.clone()));
         }
@@ -96,7 +105,7 @@ impl<T> Ring<T> {
             let mut inside = lane.inside();
             let next = inside.turns.pop_front();
             let more = !inside.turns.is_empty();
-            inside.in_ring = more;
+            lane.in_ring.store(more, Ordering::Relaxed);
             // Empty where its last call left it.
             let Some((ticket, turn)) = next else { continue };
             let calls = usize::from(ticket.is_some());

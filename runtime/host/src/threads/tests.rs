@@ -393,3 +393,110 @@ fn refuses_to_start_without_a_runtime_for_io() {
     let error = GuestThreads::start(Some(1)).err().unwrap();
     assert!(error.to_string().starts_with("there is no tokio runtime here\nhint: "), "{error}");
 }
+
+/// Whether a call was made on the thread that asked for it; and it counted as a guest thread.
+async fn in_place(threads: &GuestThreads, lane: &Lane) -> bool {
+    let here = thread::current().id();
+    let call = async move { (GuestThreads::is_here(), thread::current().id()) };
+    let (is_guest_thread, ran_on) = threads.submit_or_run(lane, LONG, call).unwrap().done().await.unwrap();
+    assert!(is_guest_thread && !GuestThreads::is_here());
+    ran_on == here
+}
+
+/// A lane whose next call is made in place.
+async fn trusted(threads: &GuestThreads) -> Lane {
+    let lane = threads.lane();
+    assert!(!in_place(threads, &lane).await, "it has earned nothing yet");
+    // A thread that lost the processor looks like a long call, until there were enough that did not.
+    while !in_place(threads, &lane).await {}
+    lane
+}
+
+fn compute(time: Duration) {
+    let began = crate::call::thread_time();
+    while crate::call::thread_time() - began < time {}
+}
+
+#[tokio::test]
+async fn short_calls_are_made_in_place_by_the_lane_that_earned_it_and_by_no_other() {
+    let threads = GuestThreads::start(Some(2)).unwrap();
+    let lane = trusted(&threads).await;
+    assert!(in_place(&threads, &lane).await && !in_place(&threads, &threads.lane()).await);
+    let there = threads.submit(&lane, LONG, async { thread::current().id() }).unwrap().done().await.unwrap();
+    assert!(there != thread::current().id(), "whoever wants it there has it there");
+}
+
+#[tokio::test]
+async fn a_call_that_computed_long_in_place_costs_its_lane_what_it_earned() {
+    let threads = GuestThreads::start(Some(2)).unwrap();
+    let lane = trusted(&threads).await;
+    // Of eight one is measured.
+    for _ in 0..8 {
+        threads.submit_or_run(&lane, LONG, async { compute(Duration::from_millis(5)) }).unwrap().done().await.unwrap();
+    }
+    for _ in 0..50 {
+        assert!(!in_place(&threads, &lane).await);
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_end_in_its_turn_in_place_goes_on_on_a_guest_thread() {
+    let threads = GuestThreads::start(Some(2)).unwrap();
+    let (lane, here) = (trusted(&threads).await, thread::current().id());
+    let call = async move {
+        let began_on = thread::current().id();
+        yield_now().await;
+        (began_on, GuestThreads::is_here(), thread::current().id())
+    };
+    let (began_on, is_guest_thread, ended_on) = threads.submit_or_run(&lane, LONG, call).unwrap().done().await.unwrap();
+    assert!(began_on == here && is_guest_thread && ended_on != here);
+}
+
+#[tokio::test]
+async fn a_call_that_began_in_place_is_cancelled_and_detached_as_any_other() {
+    let threads = GuestThreads::start(Some(2)).unwrap();
+    let (lane, dropped) = (trusted(&threads).await, Arc::new(AtomicUsize::new(0)));
+    let waits = |held: Dropped| async move {
+        let _held = held;
+        pending::<()>().await;
+    };
+    let job = threads.submit_or_run(&lane, LONG, waits(Dropped(dropped.clone()))).unwrap().into_job();
+    assert!(!job.is_finished() && job.cancel().await.is_none());
+    assert_eq!(dropped.load(Ordering::SeqCst), 1);
+    while !in_place(&threads, &lane).await {}
+    let mut done = threads.submit_or_run(&lane, LONG, async { 7 }).unwrap().into_job();
+    assert!(done.is_finished() && !done.leave());
+    assert_eq!(done.cancel().await, Some(Some(7)));
+    while !in_place(&threads, &lane).await {}
+    threads.submit_or_run(&lane, LONG, async { 7 }).unwrap().into_job().detach();
+}
+
+#[tokio::test]
+async fn a_panic_in_place_is_one_of_who_asked_and_the_thread_is_no_guest_thread_after_it() {
+    let threads = GuestThreads::start(Some(2)).unwrap();
+    let lane = trusted(&threads).await;
+    let asked = async { threads.submit_or_run(&lane, LONG, async { panic!("in place") }).unwrap().done().await.map_err(drop) };
+    assert_eq!(panicked::<Result<(), ()>>(AssertUnwindSafe(asked).catch_unwind().await), "in place");
+    assert!(!GuestThreads::is_here());
+}
+
+#[tokio::test]
+async fn nobody_overtakes_in_place_the_calls_that_wait_in_its_lane() {
+    let threads = GuestThreads::start(Some(1)).unwrap();
+    let lane = trusted(&threads).await;
+    let release = hold(&threads).await;
+    let waits = threads.submit(&lane, LONG, async {}).unwrap();
+    let behind = threads.submit_or_run(&lane, LONG, async { GuestThreads::is_here() }).unwrap();
+    assert!(!behind.job.is_finished());
+    drop(release);
+    waits.done().await.unwrap();
+    assert!(behind.done().await.unwrap());
+}
+
+#[tokio::test]
+async fn where_it_is_not_wanted_nothing_is_made_in_place() {
+    let threads = GuestThreads::start(Some(1)).unwrap();
+    let lane = trusted(&threads).await;
+    threads.always_hop();
+    assert!(!in_place(&threads, &lane).await);
+}
