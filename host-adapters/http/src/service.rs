@@ -90,11 +90,11 @@ impl HttpService {
         let mut response = match checked {
             Ok(facts) if answers(function) => function::answer(installation, limits, head, facts, body, &id, admitted).await,
             Ok(facts) if answers(incoming) => match admitted.await {
-                Ok(()) => streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &id).await,
+                Ok(()) => Box::pin(streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &id)).await,
                 Err(problem) => problem.response(id.as_str()),
             },
             Ok(facts) if answers(handler) => match admitted.await {
-                Ok(()) => streamed::answer::<Handler, _>(installation, limits, head, facts, body, &id).await,
+                Ok(()) => Box::pin(streamed::answer::<Handler, _>(installation, limits, head, facts, body, &id)).await,
                 Err(problem) => problem.response(id.as_str()),
             },
             Ok(_) => Problem::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called").response(id.as_str()),

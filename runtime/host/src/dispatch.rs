@@ -147,7 +147,7 @@ impl<'r, P: Call> Dispatch<'r, P> {
             let (runtime, theirs, input) = (self.runtime.clone(), member.clone(), input.clone());
             async move {
                 let (its, called) = (theirs.clone(), runtime.clone());
-                let hopped = theirs.hop(&runtime, async move { call_one::<P>(&called, &its, &input).await });
+                let hopped = theirs.hop(&runtime, Box::pin(async move { call_one::<P>(&called, &its, &input).await }));
                 hopped.await.unwrap_or_else(|error| (Told::default().outcome(&theirs, Some(error)), None))
             }
         });
@@ -186,7 +186,7 @@ impl<'r, P: Call> Dispatch<'r, P> {
         }
         let input = Arc::new(input);
         let (runtime, theirs, given) = (self.runtime.clone(), member.clone(), input.clone());
-        let called = member.call_in_lane(self.runtime, async move { call_one::<P>(&runtime, &theirs, &given).await });
+        let called = member.call_in_lane(self.runtime, Box::pin(async move { call_one::<P>(&runtime, &theirs, &given).await }));
         let (outcome, value) = called.await.unwrap_or_else(|error| (Told::default().outcome(member, Some(error)), None));
         outcomes.push(outcome);
         (Arc::into_inner(input).expect("the call is over, and dropped what it was given"), value)
@@ -223,10 +223,10 @@ fn failed<P: Call>(outcomes: Vec<Outcome>) -> Error {
 /// Calls one as on a guest thread: here, where this is one or its calls are short.
 pub(crate) async fn ask_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: P::Input) -> (Outcome, Option<P::Output>) {
     if member.native.is_some() || GuestThreads::is_here() {
-        return call_one::<P>(runtime, member, &input).await;
+        return Box::pin(call_one::<P>(runtime, member, &input)).await;
     }
     let (its_runtime, theirs) = (runtime.clone(), member.clone());
-    let called = member.call_in_lane(runtime, async move { call_one::<P>(&its_runtime, &theirs, &input).await });
+    let called = member.call_in_lane(runtime, Box::pin(async move { call_one::<P>(&its_runtime, &theirs, &input).await }));
     called.await.unwrap_or_else(|error| (Told::default().outcome(member, Some(error)), None))
 }
 
@@ -244,7 +244,7 @@ pub(crate) fn begin_one<P: Call, T: Send + 'static>(
     };
     let shared = runtime.shared();
     let patience = Duration::from_millis(member.patience_ms(shared));
-    let submitted = shared.threads.submit_or_run(member.lane(&shared.threads), patience, called);
+    let submitted = shared.threads.submit_or_run(member.lane(&shared.threads), patience, Box::pin(called));
     submitted.map(Submitted::into_job).map_err(|scarce| Error::scarce(scarce).of(&member.subject()))
 }
 

@@ -2,13 +2,14 @@
 //!
 //! One piece for all who start guests: dispatch, installations, plugins, sessions, and what the host itself asks of a plugin (`init`, `health`,
 //! `shutdown`). On a guest thread nothing hops: the caller runs it in place. Nor does a short call elsewhere (`threads::in_place`), except where calls are to run
-//! side by side. Easily got wrong: what hops is dropped with the caller's future, but a
+//! side by side. A call comes in a box: handed on by value, each of the futures here would hold it twice, and those above them that twice again. Easily got wrong: what hops is dropped with the caller's future, but a
 //! turn under way comes to its end first; so whatever has to come back to the caller must not be in the hop alone.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use plugwork_core::capacity::{Resource, Scarce};
 
 use crate::error::{Error, Result};
@@ -19,22 +20,12 @@ use crate::threads::{GuestThreads, Lane, Late, Submitted};
 
 impl Shared {
     /// Makes a call in a lane, where it may wait for as long as the call may take, or here where it is short. It never began where this is an error.
-    pub(crate) async fn call_in<T: Send + 'static>(
-        &self,
-        lane: &Lane,
-        deadline_ms: u64,
-        call: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T> {
+    pub(crate) async fn call_in<T: Send + 'static>(&self, lane: &Lane, deadline_ms: u64, call: BoxFuture<'static, T>) -> Result<T> {
         done(self.threads.submit_or_run(lane, Duration::from_millis(deadline_ms), call), deadline_ms).await
     }
 
     /// The same, and always on a guest thread.
-    pub(crate) async fn hop<T: Send + 'static>(
-        &self,
-        lane: &Lane,
-        deadline_ms: u64,
-        call: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T> {
+    pub(crate) async fn hop<T: Send + 'static>(&self, lane: &Lane, deadline_ms: u64, call: BoxFuture<'static, T>) -> Result<T> {
         done(self.threads.submit(lane, Duration::from_millis(deadline_ms), call), deadline_ms).await
     }
 }
@@ -48,11 +39,7 @@ async fn done<T>(submitted: std::result::Result<Submitted<T>, Scarce>, deadline_
 
 impl Member {
     /// Makes a call of whichever version is current on a guest thread: here, or there.
-    pub(crate) async fn on_guest_thread<T: Send + 'static>(
-        &self,
-        runtime: &Runtime,
-        call: impl Future<Output = Result<T>> + Send + 'static,
-    ) -> Result<T> {
+    pub(crate) async fn on_guest_thread<T: Send + 'static>(&self, runtime: &Runtime, call: BoxFuture<'static, Result<T>>) -> Result<T> {
         if GuestThreads::is_here() {
             return call.await;
         }
@@ -60,17 +47,13 @@ impl Member {
     }
 
     /// The same with whatever the call gives, from a thread that is no guest thread.
-    pub(crate) async fn call_in_lane<T: Send + 'static>(
-        &self,
-        runtime: &Runtime,
-        call: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T> {
+    pub(crate) async fn call_in_lane<T: Send + 'static>(&self, runtime: &Runtime, call: BoxFuture<'static, T>) -> Result<T> {
         let shared = runtime.shared();
         shared.call_in(self.lane(&shared.threads), self.patience_ms(shared), call).await.map_err(|error| error.of(&self.subject()))
     }
 
     /// The same, and always there.
-    pub(crate) async fn hop<T: Send + 'static>(&self, runtime: &Runtime, call: impl Future<Output = T> + Send + 'static) -> Result<T> {
+    pub(crate) async fn hop<T: Send + 'static>(&self, runtime: &Runtime, call: BoxFuture<'static, T>) -> Result<T> {
         let shared = runtime.shared();
         shared.hop(self.lane(&shared.threads), self.patience_ms(shared), call).await.map_err(|error| error.of(&self.subject()))
     }
@@ -86,7 +69,7 @@ impl Generation {
     }
 
     /// Makes a call of this version on a guest thread: here, or there.
-    pub(crate) async fn on_guest_thread<T: Send + 'static>(&self, call: impl Future<Output = Result<T>> + Send + 'static) -> Result<T> {
+    pub(crate) async fn on_guest_thread<T: Send + 'static>(&self, call: BoxFuture<'static, Result<T>>) -> Result<T> {
         match self.runtime_to_hop_to() {
             Some(runtime) => {
                 let called = runtime.call_in(&self.lane(&runtime), self.limits.deadline_ms, call).await;

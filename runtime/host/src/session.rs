@@ -275,7 +275,7 @@ impl<P: Point> Session<P> {
             let live = take(&taken).expect("taken once, by the call when it begins");
             ask(live, place).await
         };
-        match runtime.call_in(&entered.lane(runtime), entered.account.limits().deadline_ms, there).await {
+        match runtime.call_in(&entered.lane(runtime), entered.account.limits().deadline_ms, Box::pin(there)).await {
             Ok((live, answer)) => self.after(live, before, permit, answer),
             Err(never_began) => {
                 take(&waiting).into_iter().for_each(|live| self.place.put(live));

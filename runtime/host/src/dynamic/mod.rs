@@ -143,7 +143,7 @@ impl Plugin {
     pub async fn call_dynamic(&self, function: &Function, arguments: &[Argument]) -> Result<Returned> {
         let (entered, function, arguments) = (self.enter()?, function.clone(), arguments.to_vec());
         let call = async move { call_entered(&entered, &function, &arguments).await };
-        self.generation().on_guest_thread(call).await
+        self.generation().on_guest_thread(Box::pin(call)).await
     }
 }
 

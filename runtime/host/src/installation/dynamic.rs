@@ -15,7 +15,7 @@ impl Installation {
     /// call: for the breaker, and for the watch over a new version.
     pub async fn call_dynamic(&self, name: &str, arguments: &[Argument]) -> Result<Returned> {
         let (this, name, arguments) = (self.clone(), name.to_owned(), arguments.to_vec());
-        self.member.on_guest_thread(&self.runtime, async move { this.call_dynamic_here(&name, &arguments).await }).await
+        self.member.on_guest_thread(&self.runtime, Box::pin(async move { this.call_dynamic_here(&name, &arguments).await })).await
     }
 
     async fn call_dynamic_here(&self, name: &str, arguments: &[Argument]) -> Result<Returned> {

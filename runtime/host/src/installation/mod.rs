@@ -359,7 +359,7 @@ impl Installation {
         }
         let (this, input) = (self.clone(), input.clone());
         let call = async move { this.member.call::<P>(&this.runtime, &input, &mut Told::default()).await };
-        self.member.call_in_lane(&self.runtime, call).await?
+        self.member.call_in_lane(&self.runtime, Box::pin(call)).await?
     }
 
     /// Makes the point's main call on a guest thread, in turns with the other calls of this plugin, and says what the plugin did. For callers on
@@ -387,7 +387,7 @@ impl Installation {
     /// Starts a session with the version that is current. A replacement waits for it, until its time to drain is over.
     pub async fn session<P: Point>(&self) -> Result<Session<P>> {
         let this = self.clone();
-        self.member.on_guest_thread(&self.runtime, async move { this.start_session().await }).await
+        self.member.on_guest_thread(&self.runtime, Box::pin(async move { this.start_session().await })).await
     }
 
     async fn start_session<P: Point>(&self) -> Result<Session<P>> {

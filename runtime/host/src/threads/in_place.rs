@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::HERE;
 use crate::call::thread_time;
@@ -59,7 +59,7 @@ impl Trust {
     }
 
     /// One turn of a call on this thread, as on a guest thread.
-    pub(super) fn turn<F: Future>(&self, call: Pin<&mut F>) -> Poll<F::Output> {
+    pub(super) fn turn<T>(&self, call: Pin<&mut (dyn Future<Output = T> + Send)>) -> Poll<T> {
         let number = TURNS.replace(TURNS.get().wrapping_add(1));
         let before = number.is_multiple_of(MEASURED).then(thread_time);
         let _here = Here::enter();

@@ -22,6 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use async_task::Runnable;
+use futures::future::BoxFuture;
 use plugwork_core::capacity::Scarce;
 use tokio::runtime::Handle;
 
@@ -114,10 +115,12 @@ impl GuestThreads {
     }
 
     /// Runs a plugin's call in its lane, if not too many wait there already. It does not begin after `within`, which is counted from now.
-    pub(crate) fn submit<F>(&self, lane: &Lane, within: Duration, call: F) -> Result<Submitted<F::Output>, Scarce>
-    where
-        F: Future<Output: Send + 'static> + Send + 'static,
-    {
+    pub(crate) fn submit<T: Send + 'static>(
+        &self,
+        lane: &Lane,
+        within: Duration,
+        call: BoxFuture<'static, T>,
+    ) -> Result<Submitted<T>, Scarce> {
         let submitted = Instant::now();
         let call = Box::pin(in_turns(submitted, within, lane.trust.clone(), call));
         let job = lane.shared.submit(&lane.waiting, call)?;
@@ -125,16 +128,17 @@ impl GuestThreads {
     }
 
     /// The same, and its first turn here where the lane has earned that and none of its calls waits.
-    pub(crate) fn submit_or_run<F>(&self, lane: &Lane, within: Duration, call: F) -> Result<Submitted<F::Output>, Scarce>
-    where
-        F: Future<Output: Send + 'static> + Send + 'static,
-    {
+    pub(crate) fn submit_or_run<T: Send + 'static>(
+        &self,
+        lane: &Lane,
+        within: Duration,
+        mut call: BoxFuture<'static, T>,
+    ) -> Result<Submitted<T>, Scarce> {
         let shared = &lane.shared;
         if !lane.trust.is_enough() || lane.waiting.are_any() || !shared.in_place.load(Ordering::Relaxed) {
             return self.submit(lane, within, call);
         }
         let submitted = Instant::now();
-        let mut call = Box::pin(call);
         // Whatever it spawns is for the same runtime as on a guest thread.
         let _io = shared.io.enter();
         match lane.trust.turn(call.as_mut()) {
@@ -176,12 +180,12 @@ impl GuestThreads {
 }
 
 /// A call on a guest thread; none where its time is over before its first turn.
-async fn in_turns<F: Future>(submitted: Instant, within: Duration, trust: Arc<Trust>, call: F) -> Option<F::Output> {
+async fn in_turns<T>(submitted: Instant, within: Duration, trust: Arc<Trust>, mut call: BoxFuture<'static, T>) -> Option<T> {
     let mut waited = submitted.elapsed();
     if waited >= within {
         return None;
     }
-    let (mut call, mut first) = (std::pin::pin!(call), true);
+    let mut first = true;
     let turn = poll_fn(|context| {
         let _turn = Turn::with(&mut waited);
         let began = std::mem::take(&mut first).then(Instant::now);

@@ -298,7 +298,7 @@ async fn a_call_whose_time_is_over_leaves_its_lane_and_never_begins() {
         let _waiting = waiting;
         counts.fetch_add(1, Ordering::SeqCst);
     };
-    let late = threads.submit(&lane, Duration::from_millis(5), call).unwrap().done().await.unwrap_err();
+    let late = threads.submit(&lane, Duration::from_millis(5), Box::pin(call)).unwrap().done().await.unwrap_err();
     assert!(late.waited >= Duration::from_millis(5));
     assert_eq!(dropped.load(Ordering::SeqCst), 1, "while the only thread is still taken");
     drop(release);
@@ -309,7 +309,7 @@ async fn a_call_whose_time_is_over_leaves_its_lane_and_never_begins() {
 #[tokio::test]
 async fn a_call_that_comes_to_a_thread_too_late_does_not_begin_there() {
     let threads = GuestThreads::start(Some(1)).unwrap();
-    let call = threads.submit(&threads.lane(), Duration::ZERO, async { unreachable!("its time is over") }).unwrap();
+    let call = threads.submit(&threads.lane(), Duration::ZERO, Box::pin(async { unreachable!("its time is over") })).unwrap();
     assert!(matches!(call.done().await, Err::<(), _>(Late { .. })));
 }
 
@@ -320,15 +320,19 @@ async fn one_call_too_many_is_refused_and_one_that_is_dropped_makes_room_at_once
     let (lane, dropped) = (threads.lane(), Arc::new(AtomicUsize::new(0)));
     let call = |number| {
         let waiting = Dropped(dropped.clone());
-        threads.submit(&lane, LONG, async move {
-            let _waiting = waiting;
-            number
-        })
+        threads.submit(
+            &lane,
+            LONG,
+            Box::pin(async move {
+                let _waiting = waiting;
+                number
+            }),
+        )
     };
     let mut calls: VecDeque<_> = (0..LANE_CALLS_MAX).map(|number| call(number).unwrap()).collect();
     assert_eq!(call(0).err().unwrap().what, Resource::PluginLane);
     assert_eq!(dropped.load(Ordering::SeqCst), 1, "what is refused is not kept");
-    let elsewhere = threads.submit(&threads.lane(), LONG, async { 7 }).unwrap();
+    let elsewhere = threads.submit(&threads.lane(), LONG, Box::pin(async { 7 })).unwrap();
     drop(calls.pop_front());
     assert_eq!(dropped.load(Ordering::SeqCst), 2, "while the only thread is still taken");
     calls.push_back(call(LANE_CALLS_MAX).unwrap());
@@ -345,14 +349,18 @@ async fn a_call_knows_in_whichever_turn_how_long_it_waited_and_nobody_else_does(
     let threads = GuestThreads::start(Some(1)).unwrap();
     let release = hold(&threads).await;
     let lane = threads.lane();
-    let call = threads.submit(&lane, LONG, async {
-        yield_now().await;
-        let first = GuestThreads::take_waited();
-        // Whom it calls, at once or later, is told nothing of it.
-        let second = GuestThreads::take_waited();
-        yield_now().await;
-        (first, second, GuestThreads::take_waited())
-    });
+    let call = threads.submit(
+        &lane,
+        LONG,
+        Box::pin(async {
+            yield_now().await;
+            let first = GuestThreads::take_waited();
+            // Whom it calls, at once or later, is told nothing of it.
+            let second = GuestThreads::take_waited();
+            yield_now().await;
+            (first, second, GuestThreads::take_waited())
+        }),
+    );
     tokio::time::sleep(Duration::from_millis(5)).await;
     drop(release);
     let (first, second, third) = call.unwrap().done().await.unwrap();
@@ -365,7 +373,7 @@ async fn a_call_knows_in_whichever_turn_how_long_it_waited_and_nobody_else_does(
 async fn a_call_that_panics_leaves_its_wait_to_nobody() {
     let threads = GuestThreads::start(Some(1)).unwrap();
     let release = hold(&threads).await;
-    let call = threads.submit(&threads.lane(), LONG, async { panic!("on purpose") });
+    let call = threads.submit(&threads.lane(), LONG, Box::pin(async { panic!("on purpose") }));
     tokio::time::sleep(Duration::from_millis(5)).await;
     drop(release);
     let done: Result<Result<(), _>, _> = AssertUnwindSafe(call.unwrap().done()).catch_unwind().await;
@@ -377,11 +385,15 @@ async fn a_call_that_panics_leaves_its_wait_to_nobody() {
 async fn dropping_a_call_that_runs_drops_its_future_there() {
     let threads = GuestThreads::start(Some(1)).unwrap();
     let ((there, arrived), (gone, seen)) = (oneshot::channel(), oneshot::channel::<()>());
-    let call = threads.submit(&threads.lane(), LONG, async move {
-        let _gone = gone;
-        let _ = there.send(());
-        pending::<()>().await;
-    });
+    let call = threads.submit(
+        &threads.lane(),
+        LONG,
+        Box::pin(async move {
+            let _gone = gone;
+            let _ = there.send(());
+            pending::<()>().await;
+        }),
+    );
     arrived.await.unwrap();
     drop(call);
     assert!(seen.await.is_err());
@@ -398,7 +410,7 @@ fn refuses_to_start_without_a_runtime_for_io() {
 async fn in_place(threads: &GuestThreads, lane: &Lane) -> bool {
     let here = thread::current().id();
     let call = async move { (GuestThreads::is_here(), thread::current().id()) };
-    let (is_guest_thread, ran_on) = threads.submit_or_run(lane, LONG, call).unwrap().done().await.unwrap();
+    let (is_guest_thread, ran_on) = threads.submit_or_run(lane, LONG, Box::pin(call)).unwrap().done().await.unwrap();
     assert!(is_guest_thread && !GuestThreads::is_here());
     ran_on == here
 }
@@ -422,7 +434,7 @@ async fn short_calls_are_made_in_place_by_the_lane_that_earned_it_and_by_no_othe
     let threads = GuestThreads::start(Some(2)).unwrap();
     let lane = trusted(&threads).await;
     assert!(in_place(&threads, &lane).await && !in_place(&threads, &threads.lane()).await);
-    let there = threads.submit(&lane, LONG, async { thread::current().id() }).unwrap().done().await.unwrap();
+    let there = threads.submit(&lane, LONG, Box::pin(async { thread::current().id() })).unwrap().done().await.unwrap();
     assert!(there != thread::current().id(), "whoever wants it there has it there");
 }
 
@@ -432,7 +444,7 @@ async fn a_call_that_computed_long_in_place_costs_its_lane_what_it_earned() {
     let lane = trusted(&threads).await;
     // Of eight one is measured.
     for _ in 0..8 {
-        threads.submit_or_run(&lane, LONG, async { compute(Duration::from_millis(5)) }).unwrap().done().await.unwrap();
+        threads.submit_or_run(&lane, LONG, Box::pin(async { compute(Duration::from_millis(5)) })).unwrap().done().await.unwrap();
     }
     for _ in 0..50 {
         assert!(!in_place(&threads, &lane).await);
@@ -448,7 +460,7 @@ async fn what_does_not_end_in_its_turn_in_place_goes_on_on_a_guest_thread() {
         yield_now().await;
         (began_on, GuestThreads::is_here(), thread::current().id())
     };
-    let (began_on, is_guest_thread, ended_on) = threads.submit_or_run(&lane, LONG, call).unwrap().done().await.unwrap();
+    let (began_on, is_guest_thread, ended_on) = threads.submit_or_run(&lane, LONG, Box::pin(call)).unwrap().done().await.unwrap();
     assert!(began_on == here && is_guest_thread && ended_on != here);
 }
 
@@ -460,22 +472,22 @@ async fn a_call_that_began_in_place_is_cancelled_and_detached_as_any_other() {
         let _held = held;
         pending::<()>().await;
     };
-    let job = threads.submit_or_run(&lane, LONG, waits(Dropped(dropped.clone()))).unwrap().into_job();
+    let job = threads.submit_or_run(&lane, LONG, Box::pin(waits(Dropped(dropped.clone())))).unwrap().into_job();
     assert!(!job.is_finished() && job.cancel().await.is_none());
     assert_eq!(dropped.load(Ordering::SeqCst), 1);
     while !in_place(&threads, &lane).await {}
-    let mut done = threads.submit_or_run(&lane, LONG, async { 7 }).unwrap().into_job();
+    let mut done = threads.submit_or_run(&lane, LONG, Box::pin(async { 7 })).unwrap().into_job();
     assert!(done.is_finished() && !done.leave());
     assert_eq!(done.cancel().await, Some(Some(7)));
     while !in_place(&threads, &lane).await {}
-    threads.submit_or_run(&lane, LONG, async { 7 }).unwrap().into_job().detach();
+    threads.submit_or_run(&lane, LONG, Box::pin(async { 7 })).unwrap().into_job().detach();
 }
 
 #[tokio::test]
 async fn a_panic_in_place_is_one_of_who_asked_and_the_thread_is_no_guest_thread_after_it() {
     let threads = GuestThreads::start(Some(2)).unwrap();
     let lane = trusted(&threads).await;
-    let asked = async { threads.submit_or_run(&lane, LONG, async { panic!("in place") }).unwrap().done().await.map_err(drop) };
+    let asked = async { threads.submit_or_run(&lane, LONG, Box::pin(async { panic!("in place") })).unwrap().done().await.map_err(drop) };
     assert_eq!(panicked::<Result<(), ()>>(AssertUnwindSafe(asked).catch_unwind().await), "in place");
     assert!(!GuestThreads::is_here());
 }
@@ -485,8 +497,8 @@ async fn nobody_overtakes_in_place_the_calls_that_wait_in_its_lane() {
     let threads = GuestThreads::start(Some(1)).unwrap();
     let lane = trusted(&threads).await;
     let release = hold(&threads).await;
-    let waits = threads.submit(&lane, LONG, async {}).unwrap();
-    let behind = threads.submit_or_run(&lane, LONG, async { GuestThreads::is_here() }).unwrap();
+    let waits = threads.submit(&lane, LONG, Box::pin(async {})).unwrap();
+    let behind = threads.submit_or_run(&lane, LONG, Box::pin(async { GuestThreads::is_here() })).unwrap();
     assert!(!behind.job.is_finished());
     drop(release);
     waits.done().await.unwrap();
