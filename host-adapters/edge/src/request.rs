@@ -1,6 +1,7 @@
 //! One request: its route, its client's rate, its place with the plugin, and the plugin's answer. Everything that the server itself refuses is refused
 //! here, in this order.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -198,20 +199,23 @@ async fn given(
         }
         Err(Problem::of_unavailable(None))
     };
-    let answer = service.answer_admitted(Request::from_parts(parts, body), admitted);
     // Dropping the answer cancels the call.
-    let answered = match entry.deadline {
-        None => tokio::select! {
-            biased;
-            response = answer => Ok(response),
-            () = live.ended() => Err(Late::Replaced),
-        },
-        Some(deadline) => tokio::select! {
-            biased;
-            response = answer => Ok(response),
-            () = tokio::time::sleep_until((began + deadline).into()) => Err(Late::Deadline),
-            () = live.ended() => Err(Late::Replaced),
-        },
+    let answered = {
+        // Pinned where it is made: handed on by value, this future would hold it three times.
+        let mut answer = pin!(service.answer_admitted(Request::from_parts(parts, body), admitted));
+        match entry.deadline {
+            None => tokio::select! {
+                biased;
+                response = answer.as_mut() => Ok(response),
+                () = live.ended() => Err(Late::Replaced),
+            },
+            Some(deadline) => tokio::select! {
+                biased;
+                response = answer.as_mut() => Ok(response),
+                () = tokio::time::sleep_until((began + deadline).into()) => Err(Late::Deadline),
+                () = live.ended() => Err(Late::Replaced),
+            },
+        }
     };
     if let Some((from, time)) = waited {
         watching.waited(from, time);

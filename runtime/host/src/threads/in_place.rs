@@ -2,15 +2,16 @@
 //! take longer than the call.
 //!
 //! A lane earns that with short calls, one after the other, and each turn that is long costs it more than it earned with many. So a thread that does I/O is
-//! held by a guest for no more than one turn (a guest gives way at each tick), and by a plugin for a small part of what its short calls take. What
-//! does not come to its end in that turn goes on on a guest thread. Easily got wrong: long is what *computes* long; a thread that the system took the
+//! held by a guest for no more than one turn (a guest gives way at each tick; one that began just before it gets a second), and by a plugin for a small part of
+//! what its short calls take. What does not come to its end then goes on on a guest thread. Easily got wrong: long is what *computes* long; a thread that the system took the
 //! processor away from says nothing about the guest that ran on it. The clock that knows is a system call, so only some turns are measured, each for as many.
 
 use std::cell::Cell;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
 
 use super::HERE;
 use crate::call::thread_time;
@@ -31,6 +32,21 @@ const MEASURED: u32 = 8;
 
 thread_local! {
     static TURNS: Cell<u32> = const { Cell::new(0) };
+    static GIVES_WAY: Arc<GivesWay> = Arc::default();
+}
+
+/// Told by who does not wait for anything but gives way. A call of long ago may tell it too: then another one is looked at once too often.
+#[derive(Default)]
+struct GivesWay(AtomicBool);
+
+impl Wake for GivesWay {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What a lane has earned.
@@ -63,14 +79,26 @@ impl Trust {
         let number = TURNS.replace(TURNS.get().wrapping_add(1));
         let before = number.is_multiple_of(MEASURED).then(thread_time);
         let _here = Here::enter();
-        // Who goes on elsewhere is polled there again at once.
-        let polled = call.poll(&mut Context::from_waker(Waker::noop()));
+        let polled = at_most_twice(call);
         match before {
             Some(before) => self.enter_as(MEASURED, thread_time().saturating_sub(before), polled.is_ready()),
             None if polled.is_pending() => self.enter(Duration::ZERO, false),
             None => {}
         }
         polled
+    }
+}
+
+/// Who goes on elsewhere is polled there again at once, so nobody has to be woken from here.
+fn at_most_twice<T>(mut call: Pin<&mut (dyn Future<Output = T> + Send)>) -> Poll<T> {
+    let began = Instant::now();
+    let gives_way = GIVES_WAY.with(Arc::clone);
+    gives_way.0.store(false, Ordering::Relaxed);
+    let waker = Waker::from(gives_way.clone());
+    let mut context = Context::from_waker(&waker);
+    match call.as_mut().poll(&mut context) {
+        Poll::Pending if gives_way.0.load(Ordering::Relaxed) && began.elapsed() <= SHORT => call.poll(&mut context),
+        polled => polled,
     }
 }
 

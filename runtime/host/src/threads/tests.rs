@@ -424,6 +424,16 @@ async fn trusted(threads: &GuestThreads) -> Lane {
     lane
 }
 
+/// As a guest does at a tick. Tokio's own puts off who it wakes until its next turn.
+async fn give_way() {
+    let mut gave = false;
+    poll_fn(|context| {
+        context.waker().wake_by_ref();
+        if std::mem::replace(&mut gave, true) { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
 fn compute(time: Duration) {
     let began = crate::call::thread_time();
     while crate::call::thread_time() - began < time {}
@@ -457,11 +467,29 @@ async fn what_does_not_end_in_its_turn_in_place_goes_on_on_a_guest_thread() {
     let (lane, here) = (trusted(&threads).await, thread::current().id());
     let call = async move {
         let began_on = thread::current().id();
-        yield_now().await;
+        // One that gives way soon gets a second turn.
+        give_way().await;
+        give_way().await;
         (began_on, GuestThreads::is_here(), thread::current().id())
     };
     let (began_on, is_guest_thread, ended_on) = threads.submit_or_run(&lane, LONG, Box::pin(call)).unwrap().done().await.unwrap();
     assert!(began_on == here && is_guest_thread && ended_on != here);
+}
+
+#[tokio::test]
+async fn a_call_that_gives_way_soon_and_has_nothing_to_wait_for_ends_in_place() {
+    let threads = GuestThreads::start(Some(2)).unwrap();
+    let lane = trusted(&threads).await;
+    // The thread may lose the processor between its two turns.
+    let mut ended_here = false;
+    while !ended_here {
+        let here = thread::current().id();
+        let call = async move {
+            give_way().await;
+            thread::current().id() == here
+        };
+        ended_here = threads.submit_or_run(&lane, LONG, Box::pin(call)).unwrap().done().await.unwrap();
+    }
 }
 
 #[tokio::test]
