@@ -1,41 +1,37 @@
 //! Calls that do not hop: a plugin whose calls are short makes the next one where it is asked for, because the way to a guest thread and back would
-//! take longer than the call.
+//! take longer than the call. Which plugins those are says `trust`.
 //!
-//! A lane earns that with short calls, one after the other, and each turn that is long costs it more than it earned with many. So a thread that does I/O is
-//! held by a guest for no more than one turn (a guest gives way at each tick; one that began just before it gets a second), and by a plugin for a small part of
-//! what its short calls take. What does not come to its end then goes on on a guest thread. Easily got wrong: long is what *computes* long; a thread that the system took the
-//! processor away from says nothing about the guest that ran on it. The clock that knows is a system call, so only some turns are measured, each for as many.
+//! A call has its turn here, and so has what it wakes in its own lane, as the instance that it is in with others. A guest gives way at each tick; one that began
+//! just before it gets another turn. What is not done after that goes on on a guest thread, and what was woken goes with it. Easily got wrong: a task that was woken
+//! and not run yet is in nobody's queue but the one here; whatever happens, it has to come out of it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use super::HERE;
+use async_task::Runnable;
+
+use super::queue::Waiting;
+use super::trust::SHORT;
+use super::{HERE, Lane};
 use crate::call::thread_time;
 
-/// A turn that takes longer is not short.
-const SHORT: Duration = Duration::from_micros(100);
-/// What a short turn earns, in nanoseconds of a long one.
-const EARNS: i64 = 20_000;
-/// From so much on a call is made in place: after 16 short ones.
-const ENOUGH: i64 = 16 * EARNS;
-/// More is not kept: two long turns of a tick, and it has to earn it again.
-const MOST: i64 = 2_000_000;
-/// And nobody is deeper in debt: what 1,000 short turns make good.
-const LEAST: i64 = -MOST * 10;
-
-/// Of so many turns in place one is measured. No guest knows which.
+/// Of so many turns in place one is measured, and stands for all of them: the clock that knows is a system call. No guest knows which.
 const MEASURED: u32 = 8;
+
+/// How often a call is looked at, with what it woke in between.
+const LOOKS_MAX: u32 = 4;
 
 thread_local! {
     static TURNS: Cell<u32> = const { Cell::new(0) };
     static GIVES_WAY: Arc<GivesWay> = Arc::default();
+    static WOKEN: RefCell<Option<Woken>> = const { RefCell::new(None) };
 }
 
-/// Told by who does not wait for anything but gives way. A call of long ago may tell it too: then another one is looked at once too often.
+/// Told by who does not wait for anything but gives way, or was waited for. A call of long ago may tell it too: then another one is looked at once too often.
 #[derive(Default)]
 struct GivesWay(AtomicBool);
 
@@ -49,124 +45,169 @@ impl Wake for GivesWay {
     }
 }
 
-/// What a lane has earned.
-#[derive(Debug, Default)]
-pub(super) struct Trust(AtomicI64);
-
-impl Trust {
-    #[inline]
-    pub(super) fn is_enough(&self) -> bool {
-        self.0.load(Ordering::Relaxed) >= ENOUGH
-    }
-
-    /// Enters the first turn of a call.
-    #[inline]
-    pub(super) fn enter(&self, turn: Duration, ended: bool) {
-        self.enter_as(1, turn, ended);
-    }
-
-    fn enter_as(&self, turns: u32, turn: Duration, ended: bool) {
-        let earned = self.0.load(Ordering::Relaxed);
-        let sum = after(earned, turns, turn, ended);
-        // Two who enter at once may lose one of the two: it is a judgement, not an account. Unchanged is the usual case, and no write for all threads to wait for.
-        if sum != earned {
-            self.0.store(sum, Ordering::Relaxed);
-        }
-    }
-
-    /// One turn of a call on this thread, as on a guest thread.
-    pub(super) fn turn<T>(&self, call: Pin<&mut (dyn Future<Output = T> + Send)>) -> Poll<T> {
-        let number = TURNS.replace(TURNS.get().wrapping_add(1));
-        let before = number.is_multiple_of(MEASURED).then(thread_time);
-        let _here = Here::enter();
-        let polled = at_most_twice(call);
-        match before {
-            Some(before) => self.enter_as(MEASURED, thread_time().saturating_sub(before), polled.is_ready()),
-            None if polled.is_pending() => self.enter(Duration::ZERO, false),
-            None => {}
-        }
-        polled
-    }
+/// Tasks of one lane that were woken during a turn here.
+struct Woken {
+    lane: Arc<Waiting<Runnable>>,
+    turns: Vec<Runnable>,
 }
 
-/// Who goes on elsewhere is polled there again at once, so nobody has to be woken from here.
-fn at_most_twice<T>(mut call: Pin<&mut (dyn Future<Output = T> + Send)>) -> Poll<T> {
-    let began = Instant::now();
+/// Keeps a turn for this thread, where its lane has one here at this moment. Gives it back where not.
+pub(super) fn keep(lane: Option<&Arc<Waiting<Runnable>>>, turn: Runnable) -> Option<Runnable> {
+    let Some(lane) = lane else { return Some(turn) };
+    let mut turn = Some(turn);
+    // A thread that ends has none any more.
+    let _ = WOKEN.try_with(|woken| {
+        let Ok(mut woken) = woken.try_borrow_mut() else { return };
+        if let Some(woken) = woken.as_mut().filter(|woken| Arc::ptr_eq(&woken.lane, lane)) {
+            woken.turns.extend(turn.take());
+        }
+    });
+    turn
+}
+
+/// One turn of a call on this thread, as on a guest thread.
+pub(super) fn turn<T>(lane: &Lane, call: Pin<&mut (dyn Future<Output = T> + Send)>) -> Poll<T> {
+    let number = TURNS.replace(TURNS.get().wrapping_add(1));
+    let before = number.is_multiple_of(MEASURED).then(thread_time);
+    let polled = here(lane, call);
+    match before {
+        Some(before) => lane.trust.enter(MEASURED, thread_time().saturating_sub(before), polled.is_ready()),
+        None if polled.is_pending() => lane.trust.enter(1, Duration::ZERO, false),
+        None => {}
+    }
+    polled
+}
+
+fn here<T>(lane: &Lane, mut call: Pin<&mut (dyn Future<Output = T> + Send)>) -> Poll<T> {
+    let (began, here) = (Instant::now(), Here::enter(lane));
     let gives_way = GIVES_WAY.with(Arc::clone);
-    gives_way.0.store(false, Ordering::Relaxed);
+    // Who goes on elsewhere is polled there again at once, so nobody has to be woken from here.
     let waker = Waker::from(gives_way.clone());
     let mut context = Context::from_waker(&waker);
-    match call.as_mut().poll(&mut context) {
-        Poll::Pending if gives_way.0.load(Ordering::Relaxed) && began.elapsed() <= SHORT => call.poll(&mut context),
-        polled => polled,
+    for _ in 0..LOOKS_MAX {
+        gives_way.0.store(false, Ordering::Relaxed);
+        let polled = call.as_mut().poll(&mut context);
+        if began.elapsed() > SHORT {
+            return polled;
+        }
+        let ran = here.run_woken();
+        if polled.is_ready() || !ran && !gives_way.0.load(Ordering::Relaxed) {
+            return polled;
+        }
+    }
+    Poll::Pending
+}
+
+/// This thread counts as a guest thread, and keeps what is woken in this lane, also where the turn ends in a panic.
+struct Here<'a> {
+    lane: &'a Lane,
+    was_here: bool,
+}
+
+impl<'a> Here<'a> {
+    fn enter(lane: &'a Lane) -> Self {
+        WOKEN.set(Some(Woken { lane: lane.waiting.clone(), turns: Vec::new() }));
+        Self { lane, was_here: HERE.replace(true) }
+    }
+
+    /// Runs what was woken so far, each for a turn; whether there was any.
+    fn run_woken(&self) -> bool {
+        let turns = WOKEN.with_borrow_mut(|woken| woken.as_mut().map(|woken| std::mem::take(&mut woken.turns))).unwrap_or_default();
+        let any = !turns.is_empty();
+        for turn in turns {
+            turn.run();
+        }
+        if any {
+            self.lane.shared.had_turns_elsewhere();
+        }
+        any
     }
 }
 
-/// What is earned after a turn that stands for so many. One that did not end has cost a hop on top, so it is never short.
-fn after(earned: i64, turns: u32, turn: Duration, ended: bool) -> i64 {
-    if ended && turn <= SHORT {
-        return (earned + i64::from(turns) * EARNS).min(MOST);
-    }
-    // A hop is known each time; how long it computed, for that many turns.
-    let computed = if turn <= SHORT { SHORT } else { turn * turns };
-    let cost = i64::try_from(computed.as_nanos()).unwrap_or(-LEAST);
-    earned.saturating_sub(cost).max(LEAST)
-}
-
-/// This thread counts as a guest thread, also where the turn ends in a panic.
-struct Here(bool);
-
-impl Here {
-    fn enter() -> Self {
-        Self(HERE.replace(true))
-    }
-}
-
-impl Drop for Here {
+impl Drop for Here<'_> {
     fn drop(&mut self) {
-        HERE.set(self.0);
+        HERE.set(self.was_here);
+        // What is left has its turns on guest threads.
+        let left = WOKEN.take().map(|woken| woken.turns).unwrap_or_default();
+        for turn in left {
+            self.lane.shared.push(self.lane.shared.state(), Some(&self.lane.waiting), None, turn);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+    use std::sync::Mutex;
+
+    use super::super::GuestThreads;
     use super::*;
 
-    /// What is left after such turns, one after the other.
-    fn after_all(turns: impl IntoIterator<Item = (u64, bool)>) -> i64 {
-        turns.into_iter().fold(0, |earned, (micros, ended)| after(earned, 1, Duration::from_micros(micros), ended))
+    /// A task that waits in a lane for ever, how it is woken, and how often it had a turn.
+    async fn waits(threads: &GuestThreads, lane: &Lane) -> (Waker, Arc<Mutex<u32>>) {
+        let (waker, turns) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(0)));
+        let (told, counted) = (waker.clone(), turns.clone());
+        let forever = poll_fn(move |context| {
+            *told.lock().unwrap() = Some(context.waker().clone());
+            *counted.lock().unwrap() += 1;
+            Poll::<()>::Pending
+        });
+        threads.spawn_in(lane, forever).detach();
+        let waker = loop {
+            let there = waker.lock().unwrap().take();
+            match there {
+                Some(waker) => break waker,
+                None => tokio::task::yield_now().await,
+            }
+        };
+        (waker, turns)
     }
 
-    fn short(count: usize) -> impl Iterator<Item = (u64, bool)> {
-        std::iter::repeat_n((30, true), count)
+    #[tokio::test]
+    async fn what_is_woken_in_this_lane_has_its_turn_here_and_what_is_in_another_has_not() {
+        let threads = GuestThreads::start(Some(1)).unwrap();
+        let (lane, other) = (threads.lane(), threads.lane());
+        let ((wakes, turns), (wakes_other, turns_of_other)) = (waits(&threads, &lane).await, waits(&threads, &other).await);
+        let here = Here::enter(&lane);
+        wakes.wake_by_ref();
+        wakes_other.wake_by_ref();
+        assert_eq!(*turns.lock().unwrap(), 1, "nothing runs yet");
+        assert!(here.run_woken() && !here.run_woken());
+        assert_eq!(*turns.lock().unwrap(), 2);
+        while *turns_of_other.lock().unwrap() < 2 {
+            tokio::task::yield_now().await;
+        }
     }
 
-    #[test]
-    fn sixteen_short_calls_are_enough_and_one_long_one_takes_back_what_fifty_earned() {
-        assert!(after_all(short(15)) < ENOUGH && after_all(short(16)) >= ENOUGH);
-        assert_eq!(after_all(short(50).chain([(1_000, true)])), 0);
-        assert_eq!(after_all(short(1_000_000)), MOST);
+    #[tokio::test]
+    async fn what_is_left_when_a_turn_here_is_over_goes_to_a_guest_thread() {
+        let threads = GuestThreads::start(Some(1)).unwrap();
+        let lane = threads.lane();
+        let (wakes, turns) = waits(&threads, &lane).await;
+        let here = Here::enter(&lane);
+        wakes.wake_by_ref();
+        drop(here);
+        while *turns.lock().unwrap() < 2 {
+            tokio::task::yield_now().await;
+        }
     }
 
-    #[test]
-    fn calls_that_seldom_straddle_a_tick_stay_and_those_that_wait_do_not() {
-        let straddles = (0..1_000).map(|call| (20, call % 20 != 0));
-        assert!(after_all(straddles) >= ENOUGH);
-        let waits = (0..1_000).map(|call| (20, call % 4 != 0));
-        assert!(after_all(waits) < ENOUGH);
-    }
-
-    #[test]
-    fn a_turn_that_stands_for_eight_earns_and_costs_as_eight() {
-        assert_eq!(after(0, 8, Duration::from_micros(30), true), 8 * EARNS);
-        assert_eq!(after(MOST, 8, Duration::from_micros(1_000), true), MOST - 8_000_000);
-        assert_eq!(after(MOST, 8, Duration::from_micros(30), false), MOST - 100_000, "that it went on elsewhere is seen each time");
-    }
-
-    #[test]
-    fn however_deep_in_debt_a_thousand_short_calls_make_it_good() {
-        let endless = std::iter::repeat_n((60_000_000, false), 10);
-        assert_eq!(after_all(endless.clone()), LEAST);
-        assert!(after_all(endless.chain(short(1_016))) >= ENOUGH);
+    #[tokio::test]
+    async fn threads_that_stop_meanwhile_leave_nothing_behind() {
+        for runs in [false, true] {
+            let threads = GuestThreads::start(Some(1)).unwrap();
+            let lane = threads.lane();
+            let (wakes, turns) = waits(&threads, &lane).await;
+            let here = Here::enter(&lane);
+            wakes.wake_by_ref();
+            // Its wakes find the task woken already.
+            drop(threads);
+            assert!(!runs || here.run_woken());
+            drop(here);
+            drop(wakes);
+            while Arc::strong_count(&turns) > 1 {
+                tokio::task::yield_now().await;
+            }
+        }
     }
 }

@@ -11,6 +11,7 @@ mod job;
 mod queue;
 #[cfg(test)]
 mod tests;
+mod trust;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
@@ -27,9 +28,9 @@ use plugwork_core::capacity::Scarce;
 use tokio::runtime::Handle;
 
 use crate::error::{Error, ErrorKind, Result};
-use in_place::Trust;
 use job::{Contained, InLane};
 use queue::{Ring, Ticket, Waiting};
+use trust::Trust;
 
 pub use job::Job;
 pub(crate) use job::{Late, Submitted};
@@ -135,13 +136,14 @@ impl GuestThreads {
         mut call: BoxFuture<'static, T>,
     ) -> Result<Submitted<T>, Scarce> {
         let shared = &lane.shared;
-        if !lane.trust.is_enough() || lane.waiting.are_any() || !shared.in_place.load(Ordering::Relaxed) {
+        // Not within another one: there is one queue for what is woken here.
+        if Self::is_here() || !lane.trust.is_enough() || lane.waiting.are_any() || !shared.in_place.load(Ordering::Relaxed) {
             return self.submit(lane, within, call);
         }
         let submitted = Instant::now();
         // Whatever it spawns is for the same runtime as on a guest thread.
         let _io = shared.io.enter();
-        match lane.trust.turn(call.as_mut()) {
+        match in_place::turn(lane, call.as_mut()) {
             Poll::Ready(output) => Ok(Submitted { job: Job::done(Some(output)), submitted, within }),
             // It has begun: it waits for no first turn, and for none in vain.
             Poll::Pending => {
@@ -191,7 +193,7 @@ async fn in_turns<T>(submitted: Instant, within: Duration, trust: Arc<Trust>, mu
         let began = std::mem::take(&mut first).then(Instant::now);
         let polled = call.as_mut().poll(context);
         if let Some(began) = began {
-            trust.enter(began.elapsed(), polled.is_ready());
+            trust.enter(1, began.elapsed(), polled.is_ready());
         }
         polled
     });
@@ -261,7 +263,11 @@ impl Shared {
         let key = turns.live.reserve();
         let future = Contained::new(future, self.clone(), key);
         let (shared, its_lane) = (self.clone(), lane.clone());
-        let schedule = move |turn| shared.push(shared.state(), its_lane.as_ref(), None, turn);
+        let schedule = move |turn| {
+            if let Some(turn) = in_place::keep(its_lane.as_ref(), turn) {
+                shared.push(shared.state(), its_lane.as_ref(), None, turn);
+            }
+        };
         let (turn, task) = async_task::Builder::new().propagate_panic(true).spawn(|()| future, schedule);
         turns.live.fill(key, turn.waker());
         self.push(turns, lane.as_ref(), ticket, turn);
@@ -321,6 +327,16 @@ impl Shared {
                     turns = self.more.wait(turns).expect("no panic happens under this lock");
                 }
             }
+        }
+    }
+
+    /// Tasks had turns on a thread that is not one of these. They were in no queue before that, so whoever stopped the threads meanwhile may have missed them.
+    fn had_turns_elsewhere(&self) {
+        let turns = self.state();
+        if turns.stopped {
+            let live = turns.live.wakers();
+            drop(turns);
+            live.into_iter().for_each(Waker::wake);
         }
     }
 

@@ -467,9 +467,10 @@ async fn what_does_not_end_in_its_turn_in_place_goes_on_on_a_guest_thread() {
     let (lane, here) = (trusted(&threads).await, thread::current().id());
     let call = async move {
         let began_on = thread::current().id();
-        // One that gives way soon gets a second turn.
-        give_way().await;
-        give_way().await;
+        // One that gives way soon gets a few more turns.
+        for _ in 0..8 {
+            give_way().await;
+        }
         (began_on, GuestThreads::is_here(), thread::current().id())
     };
     let (began_on, is_guest_thread, ended_on) = threads.submit_or_run(&lane, LONG, Box::pin(call)).unwrap().done().await.unwrap();
@@ -490,6 +491,32 @@ async fn a_call_that_gives_way_soon_and_has_nothing_to_wait_for_ends_in_place() 
         };
         ended_here = threads.submit_or_run(&lane, LONG, Box::pin(call)).unwrap().done().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn whom_a_call_in_place_asks_in_its_lane_answers_in_place() {
+    let threads = GuestThreads::start(Some(2)).unwrap();
+    let (lane, here) = (trusted(&threads).await, thread::current().id());
+    let (ask, mut asked) = tokio::sync::mpsc::unbounded_channel::<oneshot::Sender<thread::ThreadId>>();
+    let answers = threads.spawn_in(&lane, async move {
+        while let Some(answer) = asked.recv().await {
+            let _ = answer.send(thread::current().id());
+        }
+    });
+    // A thread that loses the processor between two turns has the second one elsewhere.
+    let mut answered_by = None;
+    while answered_by != Some(here) {
+        while !in_place(&threads, &lane).await {}
+        let ask = ask.clone();
+        let call = async move {
+            let (answer, answered) = oneshot::channel();
+            ask.send(answer).unwrap();
+            answered.await.unwrap()
+        };
+        answered_by = threads.submit_or_run(&lane, LONG, Box::pin(call)).unwrap().done().await.ok();
+    }
+    drop(ask);
+    answers.await;
 }
 
 #[tokio::test]

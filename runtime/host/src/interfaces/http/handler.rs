@@ -113,8 +113,9 @@ fn incoming(hooks: &mut dyn wasmtime_wasi_http::WasiHttpHooks, request: http::Re
     Request::new(head.method, Some(scheme), authority, asked.path_and_query, fields, None, body).0
 }
 
-/// Pieces of an answer that may wait for the client, beside the one that the engine's crate keeps.
-const PIECES_AHEAD: usize = 1;
+/// Pieces of an answer that may wait for the client, beside the one that the engine's crate keeps: a small body and its end, so that its guest need not wait until
+/// somebody looks.
+const PIECES_AHEAD: usize = 2;
 
 /// A part of an answer's body on its way out of the store.
 enum Piece {
