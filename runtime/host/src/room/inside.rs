@@ -22,6 +22,7 @@ use wasmtime::component::Accessor;
 use super::arriving::Arriving;
 use super::present::{Begun, Present};
 use super::{Clock, HELD, Room, Rooms, Serving, Told, Visit, late, limit};
+use crate::account::Hold;
 use crate::call::{Meter, Outcome, milliseconds, named, panic_message, thread_time};
 use crate::error::{Error, Result};
 use crate::generation::Generation;
@@ -280,7 +281,7 @@ impl Turns<'_> {
         let held = generation.account.hold(REQUEST_HELD_BYTES);
         self.serving.push(Box::pin(async move {
             match held {
-                Ok(_held) => Ok((id, serve(guest, accessor, begun).await?)),
+                Ok(held) => Ok((id, serve(guest, accessor, begun, Arc::new(held)).await?)),
                 Err(denial) => Ok((id, Ended::NoRoom(denial))),
             }
         }));
@@ -324,14 +325,14 @@ impl Turns<'_> {
 }
 
 /// One visit, until it is done, its time is over, or nobody waits for it.
-async fn serve(guest: &Guest, accessor: &Accessor<State>, begun: Begun) -> wasmtime::Result<Ended> {
+async fn serve(guest: &Guest, accessor: &Accessor<State>, begun: Begun, held: Arc<Hold>) -> wasmtime::Result<Ended> {
     let Begun { incoming, given_up, began, deadline, wait } = begun;
     let Some(handed) = incoming.take() else { return Ok(Ended::NeverCame) };
     let entered = Instant::now();
     tokio::select! {
         biased;
         _ = given_up => Ok(Ended::GivenUp),
-        done = exchange(guest, accessor, handed, &wait) => done.map(|()| Ended::Done),
+        done = exchange(guest, accessor, handed, &wait, Some(held.clone())) => done.map(|()| Ended::Done),
         () = tokio::time::sleep_until(deadline.into()) => {
             Ok(Ended::Late(Lateness { ran: began.elapsed(), queued: entered.duration_since(began), client: wait.total() }))
         }

@@ -6,6 +6,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -21,6 +22,7 @@ use wasmtime_wasi_http::{Error as WireError, FieldMap, WasiBody};
 
 use super::client_wait::{ClientWait, FromClient, ToClient};
 use super::incoming::{Handed, Incoming, words};
+use crate::account::Hold;
 use crate::point::{Call, Point};
 use crate::state::State;
 
@@ -53,7 +55,7 @@ impl Call for Handler {
         store
             .as_context_mut()
             .run_concurrent(async |accessor| {
-                exchange(guest, accessor, handed, &wait).await?;
+                exchange(guest, accessor, handed, &wait, None).await?;
                 // What it does after its answer it does to its end, within the deadline of the call.
                 poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
                 Ok::<_, wasmtime::Error>(())
@@ -63,12 +65,14 @@ impl Call for Handler {
     }
 }
 
-/// Gives a guest one request and its answer to whoever asked; done when the answer's body is. An error is a trap of the instance.
+/// Gives a guest one request and its answer to whoever asked; done when the guest's side of the body is: the last pieces may still wait for the client. `held` is kept
+/// for as long as they are there. An error is a trap of the instance.
 pub(crate) async fn exchange(
     guest: &handler::Guest,
     accessor: &Accessor<State>,
     handed: Handed,
     wait: &ClientWait,
+    held: Option<Arc<Hold>>,
 ) -> wasmtime::Result<()> {
     let Handed { request, tls, answer, .. } = handed;
     let request = accessor.with(|mut store| {
@@ -92,7 +96,7 @@ pub(crate) async fn exchange(
     })?;
     let (parts, body) = response.into_parts();
     let (pieces, arriving) = mpsc::channel(PIECES_AHEAD);
-    let arriving = Forwarded { pieces: arriving, is_whole: false }.boxed_unsync();
+    let arriving = Forwarded { pieces: arriving, is_whole: false, _held: held }.boxed_unsync();
     let response = http::Response::from_parts(parts, ToClient::new(arriving, wait).boxed_unsync());
     if answer.send(Ok(response)).is_ok() && forward(body, pieces).await {
         drop(sent.send(Ok(())));
@@ -152,6 +156,8 @@ async fn forward(mut body: WasiBody, to: mpsc::Sender<Piece>) -> bool {
 struct Forwarded {
     pieces: mpsc::Receiver<Piece>,
     is_whole: bool,
+    /// What its guest left behind counts for its plugin until it is gone.
+    _held: Option<Arc<Hold>>,
 }
 
 impl Body for Forwarded {
