@@ -125,7 +125,7 @@ pub(crate) fn offered() -> Vec<plugwork_core::reach::Offered<'static>> {
     ]
 }
 
-/// A tokio runtime for I/O: guests run on threads of their own.
+/// A tokio runtime for I/O, and for calls that are short: other guests run on threads of their own.
 pub(crate) fn io_runtime() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2)))

@@ -20,6 +20,8 @@ use crate::print;
 const BYTES_MAX: usize = 4 << 20;
 /// How long the first line waits for others.
 const GATHERING: Duration = Duration::from_millis(10);
+/// What is written at once.
+const WRITE_BYTES: usize = 64 << 10;
 
 /// A line about a request.
 #[derive(Serialize)]
@@ -60,9 +62,18 @@ impl Log {
         Ok(Self { queue, requests })
     }
 
-    /// Writes what waits, now.
-    pub(crate) fn flush(&self) {
-        self.queue.write();
+    /// Writes what waits when that is dropped, however whoever holds it ends.
+    pub(crate) fn flushed_at_the_end(&self) -> Flush {
+        Flush(self.queue.clone())
+    }
+}
+
+/// See [`Log::flushed_at_the_end`].
+pub(crate) struct Flush(Arc<Queue>);
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        self.0.write();
     }
 }
 
@@ -99,8 +110,14 @@ impl Queue {
     fn write(&self) {
         let _one = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         let Waiting { lines, lost } = std::mem::take(&mut *self.waiting());
-        if !lines.is_empty() {
-            print::log_lines(&lines);
+        let mut rest = &*lines;
+        while !rest.is_empty() {
+            // Whole lines: a slice ends with one, or is one that is longer.
+            let end = rest.as_bytes().iter().take(WRITE_BYTES).rposition(|byte| *byte == b'\n');
+            let end = end.or_else(|| rest.find('\n')).map_or(rest.len(), |end| end + 1);
+            let (now, later) = rest.split_at(end);
+            print::log_lines(now);
+            rest = later;
         }
         if lost > 0 {
             print::log(&json!({ "kind": "log", "level": "warn", "message": format!("{lost} lines were lost: nobody read fast enough") }));

@@ -93,6 +93,7 @@ impl Serve {
         descriptors::raise();
         let store = host::store(place).await?;
         let log = Log::start(!self.no_access_log)?;
+        let _flush = log.flushed_at_the_end();
         let tracing = tracing::start(&started.tracing)?;
         let serving = crate::serving::host::open(place, &store, &log, settings).await?;
         if let Some(tracing) = &tracing {
@@ -100,12 +101,11 @@ impl Serve {
         }
         // Before anything is deployed: an address that is taken is no reason for a new number.
         let tail = Tail::default();
-        let server = Server::listen(&serving.node, &started.listen, tail.over(log.clone())).await.map_err(|issues| {
-            match (&self.listen, &self.config) {
+        let server =
+            Server::listen(&serving.node, &started.listen, tail.over(log)).await.map_err(|issues| match (&self.listen, &self.config) {
                 (None, Some(file)) => Failure::failed(config::wrong(file, &issues)),
                 _ => Failure::failed(format_args!("{}\nhint: `--listen ADDRESS`", issues[0].what)),
-            }
-        })?;
+            })?;
         descriptors::tell(&server, settings.connections_max);
         let parts = AdminParts { usage: Some(store.clone()), ..AdminParts::new(serving.node.clone(), store.clone(), tail) };
         let mut operators = Operators::open(parts, &place.state()?, started.admin).await?;
@@ -161,9 +161,7 @@ impl Serve {
             }
         }
         drop((observer, reloading));
-        let closed = serving.runtime.close().await;
-        log.flush();
-        Ok(closed?)
+        Ok(serving.runtime.close().await?)
     }
 
     /// Deploys it, unless it is what is served.

@@ -5,7 +5,7 @@
 //! begins with what there is.
 
 use std::alloc::Layout;
-use std::arch::wasm32::memory_grow;
+use std::arch::wasm32::{memory_grow, memory_size};
 use std::cell::UnsafeCell;
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -17,6 +17,9 @@ use talc::source::Source;
 use talc::wasm::WasmBinning;
 
 const PAGE: usize = 64 << 10;
+
+/// 2 GiB.
+const PAGES_MAX: usize = 1 << 15;
 
 /// What an allocation may need on top of its bytes and its alignment.
 const OVERHEAD: usize = 256;
@@ -54,6 +57,10 @@ unsafe impl Source for Growing {
             }
         }
         let pages = needed.div_ceil(PAGE);
+        // So that no address plus a size goes past the last one: talc adds the two, and a size is up to the half of all addresses.
+        if memory_size::<0>().saturating_add(pages) > PAGES_MAX {
+            return Err(());
+        }
         let before = memory_grow::<0>(pages);
         if before == usize::MAX {
             return Err(());

@@ -68,15 +68,15 @@ impl Gate {
 
     /// A place; none where too many wait already, or it waited too long. The second is how long, where there was none at once.
     pub(crate) async fn enter(&self) -> (Option<Place>, Option<Duration>) {
-        let before = self.here.fetch_add(1, Ordering::Relaxed);
-        let here = Here(self.here.clone());
         if let Ok(permit) = self.places.clone().try_acquire_owned() {
-            return (Some(Place(Some((here, permit)))), None);
+            self.here.fetch_add(1, Ordering::Relaxed);
+            return (Some(Place(Some((Here(self.here.clone()), permit)))), None);
         }
-        if before >= self.here_max {
+        let one_more = |here: usize| (here < self.here_max).then(|| here + 1);
+        if self.here.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_err() {
             return (None, Some(Duration::ZERO));
         }
-        let began = Instant::now();
+        let (here, began) = (Here(self.here.clone()), Instant::now());
         let permit = tokio::time::timeout(self.patience, self.places.clone().acquire_owned()).await;
         (permit.ok().and_then(Result::ok).map(|permit| Place(Some((here, permit)))), Some(began.elapsed()))
     }

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use plugwork::wasmtime_wasi_http::{Error as WireError, WasiBody};
 use plugwork::{Installation, Job};
+use tokio::task::coop::has_budget_remaining;
 
 use crate::answer::{self, is_a_trailer};
 use crate::arriving::Failed;
@@ -56,6 +57,8 @@ impl Leaving {
         // It may have written its last just before it ended.
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Ready(frame) => Poll::Ready(frame),
+            // What is there is not given out: this connection has done enough for one turn, and is woken for the next.
+            Poll::Pending if !has_budget_remaining() => Poll::Pending,
             Poll::Pending => Poll::Ready(Some(Err(WireError::HttpResponseIncomplete))),
         }
     }

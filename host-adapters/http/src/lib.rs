@@ -1,7 +1,7 @@
 //! Plugins in front of HTTP: a tower `Service`, which an axum `Router` takes as a route, around any plugin that answers HTTP.
 //!
 //! The order of things in a request: its head is checked and what only a host may say is taken out of it ([`head`]); its body is read within
-//! limits ([`body`]); the plugin is called on a guest thread; what it answered is checked ([`answer`]); and whatever goes wrong on the way is
+//! limits ([`body`]); the plugin is called; what it answered is checked ([`answer`]); and whatever goes wrong on the way is
 //! told as a problem with a stable code ([`problem`]). A plugin of `plugwork:points/http-function` is given a request whole; one of
 //! `wasi:http/incoming-handler` 0.2 or `wasi:http/handler` 0.3 reads and writes streams. Nothing here opens a socket, routes, or decides who may ask: that is the server's.
 

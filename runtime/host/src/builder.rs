@@ -208,9 +208,10 @@ impl Builder {
         self
     }
 
-    /// Whether a plugin whose calls are short, less than 100 µs of processor time each, makes the next one on the thread that asks for it. Default: yes;
-    /// the way to a guest thread and back would take longer. One turn is made there, about a millisecond at the very most; what goes on after it does so on a guest
-    /// thread, and a plugin that computes longer than it did has to earn it again. `false`: no guest ever runs on another thread than a guest thread.
+    /// Whether a plugin whose calls are short makes the next one on the thread that asks for it. Default: yes; the way to a guest thread and back would take
+    /// longer. Short is what ends in its first turn within 100 µs. What takes longer in place goes on on a guest thread as soon as it gives way, after about a
+    /// millisecond, and its plugin has to earn it again with many short calls. So a host function must not block its thread, nor may a
+    /// [`Sink`] or what is given to a session: there may be a runtime for I/O on it. `false`: guests run on guest threads only.
     pub fn calls_in_place(mut self, in_place: bool) -> Self {
         self.calls_in_place = in_place;
         self

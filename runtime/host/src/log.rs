@@ -46,7 +46,7 @@ impl fmt::Display for Level {
     }
 }
 
-/// Takes log records. Called from guest threads: it must not block for long.
+/// Takes log records. Called where guests run, which may be a thread for I/O: it must not block.
 pub trait Sink: Send + Sync + 'static {
     /// One record; `message` is at most 8 KiB, with a note of what was cut behind it, and may hold any characters.
     fn record(&self, subject: &Subject, level: Level, message: &str);

@@ -221,7 +221,7 @@ impl<P: Point> Session<P> {
 
     /// Makes one call, within its own deadline. After a fault the session has ended: every further call is an error.
     ///
-    /// A future that is dropped before it is done cancels the call and ends the session. From a thread that does I/O the call hops to a guest
+    /// A future that is dropped before it is done cancels the call and ends the session. From a thread that does I/O a call that is not short hops to a guest
     /// thread; where there is no room for it, or no time, it never began and the session goes on.
     pub async fn call<R: Send + 'static>(
         &mut self,
@@ -254,7 +254,7 @@ impl<P: Point> Session<P> {
         self.elsewhere(&runtime, live, permit, ask).await
     }
 
-    /// Makes a call on a guest thread.
+    /// Makes a call in its lane.
     async fn elsewhere<R, F>(
         &self,
         runtime: &Shared,

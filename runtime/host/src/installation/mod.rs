@@ -362,7 +362,7 @@ impl Installation {
         self.member.call_in_lane(&self.runtime, Box::pin(call)).await?
     }
 
-    /// Makes the point's main call on a guest thread, in turns with the other calls of this plugin, and says what the plugin did. For callers on
+    /// Makes the point's main call on a guest thread, or here if its calls are short, in turns with the other calls of this plugin, and says what the plugin did. For callers on
     /// threads that do I/O. Dropping the future cancels the call.
     pub async fn ask<P: Call>(&self, input: P::Input) -> (Outcome, Option<P::Output>) {
         dispatch::ask_one::<P>(&self.runtime, &self.member, input).await
@@ -373,8 +373,8 @@ impl Installation {
         std::time::Duration::from_millis(self.member.patience_ms(self.runtime.shared()))
     }
 
-    /// Begins the point's main call on a guest thread and gives the call in hand: dropped it is cancelled, detached it goes on to its end. `ended`
-    /// makes what awaiting it gives, there, as soon as the call has ended; a call that is cancelled never comes to it. Awaiting gives nothing where the
+    /// Begins the point's main call on a guest thread, or here if its calls are short, and gives the call in hand: dropped it is cancelled, detached it goes on to its
+    /// end. `ended` makes what awaiting it gives, there, as soon as the call has ended, which may be before this returns; a call that is cancelled never comes to it. Awaiting gives nothing where the
     /// call could not begin within the time it may take; an error where too many calls of this plugin wait already.
     pub fn begin<P: Call, T: Send + 'static>(
         &self,

@@ -32,6 +32,7 @@ use crate::lateness::Lateness;
 use crate::ledger::Spend;
 use crate::live::Live;
 use crate::state::State;
+use crate::threads::Lane;
 
 /// How a visit came out.
 enum Ended {
@@ -60,7 +61,7 @@ enum Left {
 pub(super) async fn host(
     live: &mut Live,
     generation: &Arc<Generation>,
-    room: &Room,
+    (room, lane): (&Room, &Lane),
     arriving: &mut Arriving,
     visits_max: u32,
 ) -> (u32, Option<Error>) {
@@ -71,7 +72,7 @@ pub(super) async fn host(
             live.is_in_use();
             let clock = Arc::new(Clock::default());
             enter(live.store(), generation, &clock);
-            let inside = Inside { generation, room, present: &present, clock: &clock, guest: &guest, visits_max };
+            let inside = Inside { generation, room, lane, present: &present, clock: &clock, guest: &guest, visits_max };
             inside.run(live.store(), arriving, &mut begun).await
         }
         Err(error) => Err(error),
@@ -109,6 +110,7 @@ fn enter(store: &mut Store<State>, generation: &Generation, clock: &Arc<Clock>) 
 struct Inside<'a> {
     generation: &'a Arc<Generation>,
     room: &'a Room,
+    lane: &'a Lane,
     present: &'a Present,
     clock: &'a Clock,
     guest: &'a Guest,
@@ -147,11 +149,13 @@ impl Inside<'_> {
         let mut revocation = pin!(account.revocation());
         let mut timer: Option<Pin<Box<Sleep>>> = None;
         poll_fn(|context| {
+            let before = self.present.worked();
             self.present.begins_to_work(thread_time());
             self.room.is_working.store(true, Ordering::Relaxed);
             let polled = running.as_mut().poll(context);
             self.room.is_working.store(false, Ordering::Relaxed);
             self.worked();
+            self.lane.worked(self.present.worked() - before);
             if let Poll::Ready(output) = polled {
                 return Poll::Ready(Outcome::Done(output));
             }

@@ -26,7 +26,7 @@ use crate::generation::Generation;
 use crate::interfaces::http::Incoming;
 use crate::ledger::Spend;
 use crate::runtime::Shared;
-use crate::threads::GuestThreads;
+use crate::threads::{GuestThreads, Lane};
 
 use self::arriving::Arriving;
 pub(crate) use self::clock::Clock;
@@ -246,6 +246,7 @@ pub(crate) async fn visit(
     let deadline = began + limit;
     generation.may_run(limit.saturating_sub(waited)).await.map_err(|error| error.of(&generation.subject))?;
     let mut is_late = pin!(tokio::time::sleep_until((deadline + PATIENCE).into()));
+    GuestThreads::judged_elsewhere();
     loop {
         let (visit, mut ticket) = Visit::new(incoming, began, deadline);
         let mut room = match rooms.let_in(visit, runtime.threads.count(), generation.now_ms()) {
@@ -297,8 +298,9 @@ fn open(generation: &Arc<Generation>, rooms: &Rooms, runtime: &Arc<Shared>, visi
     // It is open, and nobody else knows it.
     drop(room.let_in(visit));
     rooms.open.lock().expect("no panic happens under this lock").push(room.clone());
-    let opened = Opened { generation: generation.clone(), room: room.clone(), since: Instant::now() };
-    runtime.threads.spawn_in(&generation.lane(runtime), opened.run(arriving)).detach();
+    let lane = generation.lane(runtime);
+    let opened = Opened { generation: generation.clone(), room: room.clone(), lane: lane.clone(), since: Instant::now() };
+    runtime.threads.spawn_in(&lane, opened.run(arriving)).detach();
     room
 }
 
@@ -306,6 +308,7 @@ fn open(generation: &Arc<Generation>, rooms: &Rooms, runtime: &Arc<Shared>, visi
 struct Opened {
     generation: Arc<Generation>,
     room: Arc<Room>,
+    lane: Lane,
     since: Instant,
 }
 
@@ -364,7 +367,7 @@ impl Opened {
         // Whoever waits for an instance of its own may come in here.
         generation.rooms().into_iter().for_each(|rooms| rooms.may_have_place(generation.now_ms()));
         let visits_max = generation.rooms().map_or(0, |rooms| rooms.visits_max.saturating_sub(taken));
-        let (begun, failed) = inside::host(&mut live, generation, room, &mut arriving, visits_max).await;
+        let (begun, failed) = inside::host(&mut live, generation, (room, &self.lane), &mut arriving, visits_max).await;
         room.shut();
         // It is none for anybody, and nor would be the next one.
         if let Some(error) = failed {

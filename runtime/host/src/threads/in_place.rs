@@ -2,31 +2,37 @@
 //! take longer than the call. Which plugins those are says `trust`.
 //!
 //! A call has its turn here, and so has what it wakes in its own lane, as the instance that it is in with others. A guest gives way at each tick; one that began
-//! just before it gets another turn. What is not done after that goes on on a guest thread, and what was woken goes with it. Easily got wrong: a task that was woken
+//! just before it gets another turn. So it takes a tenth of a millisecond and the turn that was begun in it. What is not done after that goes on on a guest thread, and what was woken goes with it. Easily got wrong: a task that was woken
 //! and not run yet is in nobody's queue but the one here; whatever happens, it has to come out of it.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use async_task::Runnable;
+use tokio::task::coop::unconstrained;
 
 use super::queue::Waiting;
 use super::trust::SHORT;
-use super::{HERE, Lane};
+use super::{HERE, JUDGED_ELSEWHERE, Lane};
 use crate::call::thread_time;
 
-/// Of so many turns in place one is measured, and stands for all of them: the clock that knows is a system call. No guest knows which.
+/// Of so many turns in place one is measured, by lot, and stands for all of them: the clock that knows is a system call.
 const MEASURED: u32 = 8;
+
+/// One that was not measured and took so long by the wall clock is taken at that: a thread that lost the processor for as long is rare.
+const CLEARLY_LONG: Duration = Duration::from_millis(1);
 
 /// How often a call is looked at, with what it woke in between.
 const LOOKS_MAX: u32 = 4;
 
 thread_local! {
-    static TURNS: Cell<u32> = const { Cell::new(0) };
+    static LOT: Cell<u32> = const { Cell::new(0x9e37_79b9) };
     static GIVES_WAY: Arc<GivesWay> = Arc::default();
     static WOKEN: RefCell<Option<Woken>> = const { RefCell::new(None) };
 }
@@ -48,7 +54,7 @@ impl Wake for GivesWay {
 /// Tasks of one lane that were woken during a turn here.
 struct Woken {
     lane: Arc<Waiting<Runnable>>,
-    turns: Vec<Runnable>,
+    turns: VecDeque<Runnable>,
 }
 
 /// Keeps a turn for this thread, where its lane has one here at this moment. Gives it back where not.
@@ -65,21 +71,45 @@ pub(super) fn keep(lane: Option<&Arc<Waiting<Runnable>>>, turn: Runnable) -> Opt
     turn
 }
 
+/// One in so many. Not a counter: plugins that are called by turns would always have the same numbers.
+fn is_drawn() -> bool {
+    let mut lot = LOT.get();
+    lot ^= lot << 13;
+    lot ^= lot >> 17;
+    lot ^= lot << 5;
+    LOT.set(lot);
+    lot.is_multiple_of(MEASURED)
+}
+
 /// One turn of a call on this thread, as on a guest thread.
 pub(super) fn turn<T>(lane: &Lane, call: Pin<&mut (dyn Future<Output = T> + Send)>) -> Poll<T> {
-    let number = TURNS.replace(TURNS.get().wrapping_add(1));
-    let before = number.is_multiple_of(MEASURED).then(thread_time);
-    let polled = here(lane, call);
+    JUDGED_ELSEWHERE.set(false);
+    let (began, before) = (Instant::now(), is_drawn().then(thread_time));
+    let polled = here(lane, call, began);
+    let is_fair = JUDGED_ELSEWHERE.replace(false) || polled.is_ready();
     match before {
-        Some(before) => lane.trust.enter(MEASURED, thread_time().saturating_sub(before), polled.is_ready()),
-        None if polled.is_pending() => lane.trust.enter(1, Duration::ZERO, false),
-        None => {}
+        Some(before) => lane.trust.enter(MEASURED, thread_time().saturating_sub(before), is_fair),
+        None => {
+            let wall = began.elapsed();
+            if wall >= CLEARLY_LONG || !is_fair {
+                lane.trust.enter(1, if wall >= CLEARLY_LONG { wall } else { Duration::ZERO }, is_fair);
+            }
+        }
     }
     polled
 }
 
-fn here<T>(lane: &Lane, mut call: Pin<&mut (dyn Future<Output = T> + Send)>) -> Poll<T> {
-    let (began, here) = (Instant::now(), Here::enter(lane));
+/// As on a guest thread: what is left of tokio's budget for whoever asks is not the guest's, and one that used it up would look like one that waits.
+fn here<T>(lane: &Lane, mut call: Pin<&mut (dyn Future<Output = T> + Send)>, began: Instant) -> Poll<T> {
+    let looks = pin!(unconstrained(poll_fn(|_| Poll::Ready(look(lane, call.as_mut(), began)))));
+    match looks.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(polled) => polled,
+        Poll::Pending => Poll::Pending,
+    }
+}
+
+fn look<T>(lane: &Lane, mut call: Pin<&mut (dyn Future<Output = T> + Send)>, began: Instant) -> Poll<T> {
+    let here = Here::enter(lane);
     let gives_way = GIVES_WAY.with(Arc::clone);
     // Who goes on elsewhere is polled there again at once, so nobody has to be woken from here.
     let waker = Waker::from(gives_way.clone());
@@ -87,12 +117,11 @@ fn here<T>(lane: &Lane, mut call: Pin<&mut (dyn Future<Output = T> + Send)>) -> 
     for _ in 0..LOOKS_MAX {
         gives_way.0.store(false, Ordering::Relaxed);
         let polled = call.as_mut().poll(&mut context);
-        if began.elapsed() > SHORT {
+        if polled.is_ready() || began.elapsed() > SHORT {
             return polled;
         }
-        let ran = here.run_woken();
-        if polled.is_ready() || !ran && !gives_way.0.load(Ordering::Relaxed) {
-            return polled;
+        if !here.run_woken(began) && !gives_way.0.load(Ordering::Relaxed) {
+            return Poll::Pending;
         }
     }
     Poll::Pending
@@ -106,21 +135,26 @@ struct Here<'a> {
 
 impl<'a> Here<'a> {
     fn enter(lane: &'a Lane) -> Self {
-        WOKEN.set(Some(Woken { lane: lane.waiting.clone(), turns: Vec::new() }));
+        WOKEN.set(Some(Woken { lane: lane.waiting.clone(), turns: VecDeque::new() }));
         Self { lane, was_here: HERE.replace(true) }
     }
 
-    /// Runs what was woken so far, each for a turn; whether there was any.
-    fn run_woken(&self) -> bool {
-        let turns = WOKEN.with_borrow_mut(|woken| woken.as_mut().map(|woken| std::mem::take(&mut woken.turns))).unwrap_or_default();
-        let any = !turns.is_empty();
-        for turn in turns {
+    /// Runs what was woken so far, each for a turn, as long as all that takes little; whether there was any.
+    fn run_woken(&self, began: Instant) -> bool {
+        let turns = || WOKEN.with_borrow_mut(|woken| woken.as_mut()?.turns.pop_front());
+        let there = WOKEN.with_borrow(|woken| woken.as_ref().map_or(0, |woken| woken.turns.len()));
+        let mut ran = 0;
+        while ran < there
+            && began.elapsed() <= SHORT
+            && let Some(turn) = turns()
+        {
             turn.run();
+            ran += 1;
         }
-        if any {
+        if ran > 0 {
             self.lane.shared.had_turns_elsewhere();
         }
-        any
+        ran > 0
     }
 }
 
@@ -137,7 +171,6 @@ impl Drop for Here<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
     use std::sync::Mutex;
 
     use super::super::GuestThreads;
@@ -172,7 +205,7 @@ mod tests {
         wakes.wake_by_ref();
         wakes_other.wake_by_ref();
         assert_eq!(*turns.lock().unwrap(), 1, "nothing runs yet");
-        assert!(here.run_woken() && !here.run_woken());
+        assert!(here.run_woken(Instant::now()) && !here.run_woken(Instant::now()));
         assert_eq!(*turns.lock().unwrap(), 2);
         while *turns_of_other.lock().unwrap() < 2 {
             tokio::task::yield_now().await;
@@ -202,7 +235,7 @@ mod tests {
             wakes.wake_by_ref();
             // Its wakes find the task woken already.
             drop(threads);
-            assert!(!runs || here.run_woken());
+            assert!(!runs || here.run_woken(Instant::now()));
             drop(here);
             drop(wakes);
             while Arc::strong_count(&turns) > 1 {

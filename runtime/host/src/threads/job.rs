@@ -212,9 +212,14 @@ impl<F> Drop for Contained<F> {
         self.shared.ended(self.key);
         let future = self.future.take();
         // A panic in a destructor would otherwise end the process: `async_task` has no other answer to it.
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
-            forget_panic(panic);
-        }
+        contained_drop(future);
+    }
+}
+
+/// Drops a future where a panic of its destructor does no harm.
+pub(super) fn contained_drop<F>(future: F) {
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(future))) {
+        forget_panic(panic);
     }
 }
 

@@ -15,6 +15,7 @@ mod trust;
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
@@ -28,7 +29,7 @@ use plugwork_core::capacity::Scarce;
 use tokio::runtime::Handle;
 
 use crate::error::{Error, ErrorKind, Result};
-use job::{Contained, InLane};
+use job::{Contained, InLane, contained_drop};
 use queue::{Ring, Ticket, Waiting};
 use trust::Trust;
 
@@ -38,6 +39,7 @@ pub(crate) use job::{Late, Submitted};
 thread_local! {
     static HERE: Cell<bool> = const { Cell::new(false) };
     static WAITED: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+    static JUDGED_ELSEWHERE: Cell<bool> = const { Cell::new(false) };
 }
 
 /// A small set of OS threads for guest calls. Clones are the same threads; dropping the last one stops them without waiting for guests, and
@@ -143,10 +145,17 @@ impl GuestThreads {
         let submitted = Instant::now();
         // Whatever it spawns is for the same runtime as on a guest thread.
         let _io = shared.io.enter();
-        match in_place::turn(lane, call.as_mut()) {
-            Poll::Ready(output) => Ok(Submitted { job: Job::done(Some(output)), submitted, within }),
+        match catch_unwind(AssertUnwindSafe(|| in_place::turn(lane, call.as_mut()))) {
+            Ok(Poll::Ready(output)) => {
+                contained_drop(call);
+                Ok(Submitted { job: Job::done(Some(output)), submitted, within })
+            }
+            Err(panic) => {
+                contained_drop(call);
+                resume_unwind(panic)
+            }
             // It has begun: it waits for no first turn, and for none in vain.
-            Poll::Pending => {
+            Ok(Poll::Pending) => {
                 let job = shared.spawn(Some(lane.waiting.clone()), Box::pin(async move { Some(call.await) }));
                 Ok(Submitted { job, submitted, within })
             }
@@ -158,6 +167,12 @@ impl GuestThreads {
     #[inline]
     pub(crate) fn take_waited() -> Duration {
         WAITED.replace(Duration::ZERO)
+    }
+
+    /// The call that runs here has another task of its lane do its work, in an instance that others are in too: that task's turns are told to
+    /// [`Lane::worked`], and that this call does not end in its first turn says nothing.
+    pub(crate) fn judged_elsewhere() {
+        JUDGED_ELSEWHERE.set(true);
     }
 
     /// Runs a future on a guest thread, in turns with the rest of its lane. The threads are those that gave the lane. How many wait there is for
@@ -190,14 +205,24 @@ async fn in_turns<T>(submitted: Instant, within: Duration, trust: Arc<Trust>, mu
     let mut first = true;
     let turn = poll_fn(|context| {
         let _turn = Turn::with(&mut waited);
+        JUDGED_ELSEWHERE.set(false);
         let began = std::mem::take(&mut first).then(Instant::now);
         let polled = call.as_mut().poll(context);
-        if let Some(began) = began {
+        if let Some(began) = began
+            && !JUDGED_ELSEWHERE.replace(false)
+        {
             trust.enter(1, began.elapsed(), polled.is_ready());
         }
         polled
     });
     Some(turn.await)
+}
+
+impl Lane {
+    /// A task of it worked for so long in one turn, for those who said that they are [judged elsewhere](GuestThreads::judged_elsewhere).
+    pub(crate) fn worked(&self, turn: Duration) {
+        self.trust.enter(1, turn, true);
+    }
 }
 
 /// One turn of a call that waited: what is not yet taken of its wait is on the thread meanwhile, and nowhere else, also where the turn ends in a panic.

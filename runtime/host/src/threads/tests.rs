@@ -520,6 +520,49 @@ async fn whom_a_call_in_place_asks_in_its_lane_answers_in_place() {
 }
 
 #[tokio::test]
+async fn a_call_in_place_has_no_part_in_the_budget_of_who_asks_for_it() {
+    let threads = GuestThreads::start(Some(2)).unwrap();
+    let lane = trusted(&threads).await;
+    let ready = || {
+        let (answer, answered) = oneshot::channel();
+        answer.send(()).unwrap();
+        answered
+    };
+    // All within one turn of this test: what is ready is not given out any more.
+    while futures::poll!(ready()).is_ready() {}
+    let ended_here = (0..9).any(|_| {
+        let call = async move { ready().await.unwrap() };
+        threads.submit_or_run(&lane, LONG, Box::pin(call)).unwrap().job.is_finished()
+    });
+    assert!(ended_here && futures::poll!(ready()).is_pending());
+}
+
+#[tokio::test]
+async fn a_panic_in_a_destructor_of_a_call_in_place_harms_nobody() {
+    struct Panics;
+    impl Drop for Panics {
+        fn drop(&mut self) {
+            panic!("in a destructor");
+        }
+    }
+    let threads = GuestThreads::start(Some(2)).unwrap();
+    let lane = trusted(&threads).await;
+    for panics_itself in [false, true] {
+        let held = Panics;
+        let call = poll_fn(move |_| {
+            let _held = &held;
+            assert!(!panics_itself, "in place");
+            Poll::Ready(7)
+        });
+        let asked = async { threads.submit_or_run(&lane, LONG, Box::pin(call)).unwrap().done().await };
+        match AssertUnwindSafe(asked).catch_unwind().await {
+            Ok(answer) => assert_eq!((answer.unwrap(), panics_itself), (7, false)),
+            told => assert_eq!((panicked(told), panics_itself), ("in place".to_owned(), true)),
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_call_that_began_in_place_is_cancelled_and_detached_as_any_other() {
     let threads = GuestThreads::start(Some(2)).unwrap();
     let (lane, dropped) = (trusted(&threads).await, Arc::new(AtomicUsize::new(0)));

@@ -20,6 +20,7 @@ use wasmtime_wasi_http::p3::Request;
 use wasmtime_wasi_http::p3::bindings::exports::wasi::http::handler;
 use wasmtime_wasi_http::{Error as WireError, FieldMap, WasiBody};
 
+use super::REQUEST_HELD_BYTES;
 use super::client_wait::{ClientWait, FromClient, ToClient};
 use super::incoming::{Handed, Incoming, words};
 use crate::account::Hold;
@@ -52,10 +53,12 @@ impl Call for Handler {
         }
         let wait = ClientWait::default();
         store.data_mut().client_wait = Some(wait.clone());
+        // Where there is no memory for it, the guest waits until its client has taken all but the last piece.
+        let held = store.data().ledger.account.hold(REQUEST_HELD_BYTES).ok().map(Arc::new);
         store
             .as_context_mut()
             .run_concurrent(async |accessor| {
-                exchange(guest, accessor, handed, &wait, None).await?;
+                exchange(guest, accessor, handed, &wait, held).await?;
                 // What it does after its answer it does to its end, within the deadline of the call.
                 poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
                 Ok::<_, wasmtime::Error>(())
@@ -95,7 +98,7 @@ pub(crate) async fn exchange(
         response.into_http_with_getter(store.as_context_mut(), told, State::http_paid)
     })?;
     let (parts, body) = response.into_parts();
-    let (pieces, arriving) = mpsc::channel(PIECES_AHEAD);
+    let (pieces, arriving) = mpsc::channel(if held.is_some() { PIECES_AHEAD } else { 1 });
     let arriving = Forwarded { pieces: arriving, is_whole: false, _held: held }.boxed_unsync();
     let response = http::Response::from_parts(parts, ToClient::new(arriving, wait).boxed_unsync());
     if answer.send(Ok(response)).is_ok() && forward(body, pieces).await {

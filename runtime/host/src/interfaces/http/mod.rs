@@ -85,7 +85,7 @@ const FIRST_BYTE_TIMEOUT_MAX: Duration = Duration::from_secs(60);
 /// Time between two frames of a body, either way, where the guest names none; it cannot name more.
 pub(crate) const BODY_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Host memory that one open request is charged for: heads, and what is read ahead of the guest.
-pub(crate) const REQUEST_HELD_BYTES: u64 = 384 << 10;
+pub(crate) const REQUEST_HELD_BYTES: u64 = 448 << 10;
 
 const REVOKED: &str = "consent was taken back";
 
