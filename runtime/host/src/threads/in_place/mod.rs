@@ -5,6 +5,9 @@
 //! just before it gets another turn. So it takes a tenth of a millisecond and the turn that was begun in it. What is not done after that goes on on a guest thread, and what was woken goes with it. Easily got wrong: a task that was woken
 //! and not run yet is in nobody's queue but the one here; whatever happens, it has to come out of it.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -165,82 +168,6 @@ impl Drop for Here<'_> {
         let left = WOKEN.take().map(|woken| woken.turns).unwrap_or_default();
         for turn in left {
             self.lane.shared.push(self.lane.shared.state(), Some(&self.lane.waiting), None, turn);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-
-    use super::super::GuestThreads;
-    use super::*;
-
-    /// A task that waits in a lane for ever, how it is woken, and how often it had a turn.
-    async fn waits(threads: &GuestThreads, lane: &Lane) -> (Waker, Arc<Mutex<u32>>) {
-        let (waker, turns) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(0)));
-        let (told, counted) = (waker.clone(), turns.clone());
-        let forever = poll_fn(move |context| {
-            *told.lock().unwrap() = Some(context.waker().clone());
-            *counted.lock().unwrap() += 1;
-            Poll::<()>::Pending
-        });
-        threads.spawn_in(lane, forever).detach();
-        let waker = loop {
-            let there = waker.lock().unwrap().take();
-            match there {
-                Some(waker) => break waker,
-                None => tokio::task::yield_now().await,
-            }
-        };
-        (waker, turns)
-    }
-
-    #[tokio::test]
-    async fn what_is_woken_in_this_lane_has_its_turn_here_and_what_is_in_another_has_not() {
-        let threads = GuestThreads::start(Some(1)).unwrap();
-        let (lane, other) = (threads.lane(), threads.lane());
-        let ((wakes, turns), (wakes_other, turns_of_other)) = (waits(&threads, &lane).await, waits(&threads, &other).await);
-        let here = Here::enter(&lane);
-        wakes.wake_by_ref();
-        wakes_other.wake_by_ref();
-        assert_eq!(*turns.lock().unwrap(), 1, "nothing runs yet");
-        assert!(here.run_woken(Instant::now()) && !here.run_woken(Instant::now()));
-        assert_eq!(*turns.lock().unwrap(), 2);
-        while *turns_of_other.lock().unwrap() < 2 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn what_is_left_when_a_turn_here_is_over_goes_to_a_guest_thread() {
-        let threads = GuestThreads::start(Some(1)).unwrap();
-        let lane = threads.lane();
-        let (wakes, turns) = waits(&threads, &lane).await;
-        let here = Here::enter(&lane);
-        wakes.wake_by_ref();
-        drop(here);
-        while *turns.lock().unwrap() < 2 {
-            tokio::task::yield_now().await;
-        }
-    }
-
-    #[tokio::test]
-    async fn threads_that_stop_meanwhile_leave_nothing_behind() {
-        for runs in [false, true] {
-            let threads = GuestThreads::start(Some(1)).unwrap();
-            let lane = threads.lane();
-            let (wakes, turns) = waits(&threads, &lane).await;
-            let here = Here::enter(&lane);
-            wakes.wake_by_ref();
-            // Its wakes find the task woken already.
-            drop(threads);
-            assert!(!runs || here.run_woken(Instant::now()));
-            drop(here);
-            drop(wakes);
-            while Arc::strong_count(&turns) > 1 {
-                tokio::task::yield_now().await;
-            }
         }
     }
 }
