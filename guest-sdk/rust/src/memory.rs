@@ -18,8 +18,8 @@ use talc::wasm::WasmBinning;
 
 const PAGE: usize = 64 << 10;
 
-/// 2 GiB.
-const PAGES_MAX: usize = 1 << 15;
+/// 2 GiB but one page.
+const PAGES_MAX: usize = (1 << 15) - 1;
 
 /// What an allocation may need on top of its bytes and its alignment.
 const OVERHEAD: usize = 256;

@@ -36,12 +36,12 @@ impl Leaving {
     pub(crate) fn new(
         body: WasiBody,
         announced: Option<u64>,
-        call: Job<Option<()>>,
+        call: Option<Job<Option<()>>>,
         installation: &Installation,
         limits: &HttpLimits,
         failed: &Failed,
     ) -> Self {
-        let (call, _installation) = (Some(call), installation.clone());
+        let _installation = installation.clone();
         Self { body, call, _installation, left: announced, announced, failed: failed.clone(), limits: *limits, ended: false }
     }
 

@@ -56,7 +56,7 @@ where
         Ok(call) => call,
         Err(error) => return Problem::of_error(&error).response(id.as_str()),
     };
-    let mut waits = true;
+    let (mut waits, mut has_ended) = (true, false);
     // `None`: its time was over before it began.
     let given = loop {
         break tokio::select! {
@@ -64,9 +64,15 @@ where
             given = &mut answered => match given {
                 Ok(given) => Some(Some(given)),
                 // It will not answer any more; why not is known when its call has ended.
-                Err(_) => (&mut call).await.map(|()| None),
+                Err(_) => {
+                    has_ended = true;
+                    (&mut call).await.map(|()| None)
+                }
             },
-            began = &mut call => began.map(|()| answered.try_recv().ok()),
+            began = &mut call => {
+                has_ended = true;
+                began.map(|()| answered.try_recv().ok())
+            }
             () = &mut late, if waits => {
                 waits = false;
                 if !call.leave() {
@@ -78,6 +84,8 @@ where
         };
     };
     let Some(given) = given else { return Problem::of_unavailable(None).response(id.as_str()) };
+    // Awaited to its end: there is nothing more to ask of it.
+    let call = (!has_ended).then_some(call);
     let made = match made(given, call, installation, &served, asked, limits, &failed) {
         Ok(made) if !asked.sees_the_end => whole(made, &served, limits, &failed).await,
         made => made,
@@ -116,7 +124,7 @@ fn tell(head: &mut request::Parts, connection: Connection, id: &RequestId) -> Op
 /// The response to what was answered, with the call that goes on writing it.
 fn made(
     given: Option<Answered>,
-    call: Job<Option<()>>,
+    call: Option<Job<Option<()>>>,
     installation: &Installation,
     served: &Served,
     asked: Asked,
@@ -134,7 +142,7 @@ fn made(
     let given = match given {
         Some(Ok(given)) => given,
         Some(Err(words)) => {
-            call.detach();
+            call.into_iter().for_each(Job::detach);
             return Err(refused(Illegal(format!("the error `{}`", words.escape_debug()))));
         }
         None => {
@@ -151,7 +159,7 @@ fn made(
     if asked.is_head || answer::has_no_body(parts.status) {
         // Its other side finds nobody who reads, and ends.
         drop::<WasiBody>(body);
-        call.detach();
+        call.into_iter().for_each(Job::detach);
         return Ok(Response::from_parts(parts, Body::empty()));
     }
     if body.is_end_stream() && announced.is_some_and(|announced| announced > 0) {

@@ -8,7 +8,7 @@ use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -72,7 +72,16 @@ pub(super) async fn host(
             live.is_in_use();
             let clock = Arc::new(Clock::default());
             enter(live.store(), generation, &clock);
-            let inside = Inside { generation, room, lane, present: &present, clock: &clock, guest: &guest, visits_max };
+            let inside = Inside {
+                generation,
+                room,
+                lane,
+                has_ended: AtomicBool::new(false),
+                present: &present,
+                clock: &clock,
+                guest: &guest,
+                visits_max,
+            };
             inside.run(live.store(), arriving, &mut begun).await
         }
         Err(error) => Err(error),
@@ -111,6 +120,8 @@ struct Inside<'a> {
     generation: &'a Arc<Generation>,
     room: &'a Room,
     lane: &'a Lane,
+    /// Whether a visit ended in this turn.
+    has_ended: AtomicBool,
     present: &'a Present,
     clock: &'a Clock,
     guest: &'a Guest,
@@ -155,7 +166,7 @@ impl Inside<'_> {
             let polled = running.as_mut().poll(context);
             self.room.is_working.store(false, Ordering::Relaxed);
             self.worked();
-            self.lane.worked(self.present.worked() - before);
+            self.lane.worked(self.present.worked() - before, self.has_ended.swap(false, Ordering::Relaxed));
             if let Poll::Ready(output) = polled {
                 return Poll::Ready(Outcome::Done(output));
             }
@@ -300,6 +311,7 @@ impl Turns<'_> {
             self.is_spoiled = true;
             self.inside.room.shut();
         }
+        self.inside.has_ended.store(true, Ordering::Relaxed);
         self.inside.room.left();
         self.inside.has_place();
         match ended {

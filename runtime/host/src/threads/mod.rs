@@ -205,13 +205,15 @@ async fn in_turns<T>(submitted: Instant, within: Duration, trust: Arc<Trust>, mu
     let mut first = true;
     let turn = poll_fn(|context| {
         let _turn = Turn::with(&mut waited);
-        JUDGED_ELSEWHERE.set(false);
-        let began = std::mem::take(&mut first).then(Instant::now);
+        let began = std::mem::take(&mut first).then(|| {
+            JUDGED_ELSEWHERE.set(false);
+            Instant::now()
+        });
         let polled = call.as_mut().poll(context);
         if let Some(began) = began
             && !JUDGED_ELSEWHERE.replace(false)
         {
-            trust.enter(1, began.elapsed(), polled.is_ready());
+            trust.enter(1, began.elapsed().min(in_place::CLEARLY_LONG), polled.is_ready());
         }
         polled
     });
@@ -219,9 +221,12 @@ async fn in_turns<T>(submitted: Instant, within: Duration, trust: Arc<Trust>, mu
 }
 
 impl Lane {
-    /// A task of it worked for so long in one turn, for those who said that they are [judged elsewhere](GuestThreads::judged_elsewhere).
-    pub(crate) fn worked(&self, turn: Duration) {
-        self.trust.enter(1, turn, true);
+    /// A task of it worked for so long in one turn, for those who said that they are [judged elsewhere](GuestThreads::judged_elsewhere). Only with the end of a call
+    /// it earns anything: how many turns it has is its guest's to choose.
+    pub(crate) fn worked(&self, turn: Duration, ended: bool) {
+        if ended || turn > trust::SHORT {
+            self.trust.enter(1, turn, ended);
+        }
     }
 }
 

@@ -20,7 +20,6 @@ use wasmtime_wasi_http::p3::Request;
 use wasmtime_wasi_http::p3::bindings::exports::wasi::http::handler;
 use wasmtime_wasi_http::{Error as WireError, FieldMap, WasiBody};
 
-use super::REQUEST_HELD_BYTES;
 use super::client_wait::{ClientWait, FromClient, ToClient};
 use super::incoming::{Handed, Incoming, words};
 use crate::account::Hold;
@@ -53,12 +52,10 @@ impl Call for Handler {
         }
         let wait = ClientWait::default();
         store.data_mut().client_wait = Some(wait.clone());
-        // Where there is no memory for it, the guest waits until its client has taken all but the last piece.
-        let held = store.data().ledger.account.hold(REQUEST_HELD_BYTES).ok().map(Arc::new);
         store
             .as_context_mut()
             .run_concurrent(async |accessor| {
-                exchange(guest, accessor, handed, &wait, held).await?;
+                exchange(guest, accessor, handed, &wait, None).await?;
                 // What it does after its answer it does to its end, within the deadline of the call.
                 poll_fn(|context| accessor.poll_no_interesting_tasks(context)).await;
                 Ok::<_, wasmtime::Error>(())
@@ -120,8 +117,8 @@ fn incoming(hooks: &mut dyn wasmtime_wasi_http::WasiHttpHooks, request: http::Re
     Request::new(head.method, Some(scheme), authority, asked.path_and_query, fields, None, body).0
 }
 
-/// Pieces of an answer that may wait for the client, beside the one that the engine's crate keeps: a small body and its end, so that its guest need not wait until
-/// somebody looks.
+/// Pieces of an answer that may wait for the client, beside the one that the engine's crate keeps, where somebody is charged for them: a small body and its end, so that
+/// its guest need not wait until somebody looks. Elsewhere it is one.
 const PIECES_AHEAD: usize = 2;
 
 /// A part of an answer's body on its way out of the store.

@@ -28,8 +28,8 @@ use crate::call::thread_time;
 /// Of so many turns in place one is measured, by lot, and stands for all of them: the clock that knows is a system call.
 const MEASURED: u32 = 8;
 
-/// One that was not measured and took so long by the wall clock is taken at that: a thread that lost the processor for as long is rare.
-const CLEARLY_LONG: Duration = Duration::from_millis(1);
+/// One that was not measured and took so long by the wall clock is taken for as long and no more: its thread may have lost the processor.
+pub(super) const CLEARLY_LONG: Duration = Duration::from_millis(1);
 
 /// How often a call is looked at, with what it woke in between.
 const LOOKS_MAX: u32 = 4;
@@ -95,7 +95,7 @@ pub(super) fn turn<T>(lane: &Lane, call: Pin<&mut (dyn Future<Output = T> + Send
         None => {
             let wall = began.elapsed();
             if wall >= CLEARLY_LONG || !is_fair {
-                lane.trust.enter(1, if wall >= CLEARLY_LONG { wall } else { Duration::ZERO }, is_fair);
+                lane.trust.enter(1, if wall >= CLEARLY_LONG { CLEARLY_LONG } else { Duration::ZERO }, is_fair);
             }
         }
     }
@@ -151,7 +151,10 @@ impl<'a> Here<'a> {
             && began.elapsed() <= SHORT
             && let Some(turn) = turns()
         {
+            let judged = JUDGED_ELSEWHERE.get();
             turn.run();
+            // What another call said is not of this one.
+            JUDGED_ELSEWHERE.set(judged);
             ran += 1;
         }
         if ran > 0 {

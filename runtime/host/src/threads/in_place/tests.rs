@@ -30,6 +30,8 @@ async fn waits(threads: &GuestThreads, lane: &Lane) -> (Waker, Arc<Mutex<u32>>) 
             None => tokio::task::yield_now().await,
         }
     };
+    // Its turn is over: the only thread has had another one since. Woken before that it would have its next turn there.
+    threads.spawn(async {}).await;
     (waker, turns)
 }
 
@@ -42,7 +44,7 @@ async fn what_is_woken_in_this_lane_has_its_turn_here_and_what_is_in_another_has
     wakes.wake_by_ref();
     wakes_other.wake_by_ref();
     assert_eq!(*turns.lock().unwrap(), 1, "nothing runs yet");
-    assert!(here.run_woken(Instant::now()) && !here.run_woken(Instant::now()));
+    assert!(here.run_woken(Instant::now() + LONG) && !here.run_woken(Instant::now() + LONG));
     assert_eq!(*turns.lock().unwrap(), 2);
     while *turns_of_other.lock().unwrap() < 2 {
         tokio::task::yield_now().await;
@@ -72,7 +74,7 @@ async fn threads_that_stop_meanwhile_leave_nothing_behind() {
         wakes.wake_by_ref();
         // Its wakes find the task woken already.
         drop(threads);
-        assert!(!runs || here.run_woken(Instant::now()));
+        assert!(!runs || here.run_woken(Instant::now() + LONG));
         drop(here);
         drop(wakes);
         while Arc::strong_count(&turns) > 1 {
@@ -96,6 +98,8 @@ async fn trusted(threads: &GuestThreads) -> Lane {
     assert!(!in_place(threads, &lane).await, "it has earned nothing yet");
     // A thread that lost the processor looks like a long call, until there were enough that did not.
     while !in_place(threads, &lane).await {}
+    // And no turn after it.
+    lane.trust.enter(u32::MAX, Duration::ZERO, true);
     lane
 }
 
@@ -223,8 +227,9 @@ async fn a_panic_in_a_destructor_of_a_call_in_place_harms_nobody() {
     let threads = GuestThreads::start(Some(2)).unwrap();
     let lane = trusted(&threads).await;
     for panics_itself in [false, true] {
-        let held = Panics;
+        let (held, here) = (Panics, thread::current().id());
         let call = poll_fn(move |_| {
+            assert_eq!(thread::current().id(), here);
             let _held = &held;
             assert!(!panics_itself, "in place");
             Poll::Ready(7)
