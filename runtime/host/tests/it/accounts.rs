@@ -106,7 +106,8 @@ async fn an_account_knows_every_call_once_its_instances_are_gone() {
     let usage = plugin.account().snapshot();
     assert_eq!(usage.calls, spend.calls);
     assert!(usage.cpu_ms <= wall.as_millis() as u64 && spend.cpu <= wall, "{usage:?} {wall:?}");
-    assert!(spend.cpu * 2 > spend.time, "{spend:?}");
+    // A million times around a loop; how long its thread waited meanwhile is no part of it.
+    assert!(spend.cpu >= Duration::from_micros(100) && spend.cpu <= spend.time, "{spend:?}");
 }
 
 #[tokio::test]
