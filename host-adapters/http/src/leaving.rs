@@ -115,8 +115,10 @@ impl Body for Leaving {
 impl Drop for Leaving {
     fn drop(&mut self) {
         let whole = self.ended || self.failed.get().is_none() && (self.left == Some(0) || self.body.is_end_stream());
-        if let (true, Some(call)) = (whole, self.call.take()) {
-            call.detach();
+        // Before the body: a guest that writes just now is to find its call cancelled, and not a client that is gone.
+        let call = self.call.take();
+        if whole {
+            call.into_iter().for_each(Job::detach);
         }
     }
 }
