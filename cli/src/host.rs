@@ -125,10 +125,19 @@ pub(crate) fn offered() -> Vec<plugwork_core::reach::Offered<'static>> {
     ]
 }
 
-/// A tokio runtime for I/O, and for calls that are short: other guests run on threads of their own.
+/// A tokio runtime for the I/O of one command, and for calls that are short: other guests run on threads of their own.
 pub(crate) fn io_runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    io_runtime_on(2)
+}
+
+/// The same for a server, which has many at once: as many threads as processors.
+pub(crate) fn serving_runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    io_runtime_on(std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2)))
+}
+
+fn io_runtime_on(threads: usize) -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(std::thread::available_parallelism().map_or(2, |threads| threads.get().max(2)))
+        .worker_threads(threads)
         .enable_all()
         .build()
         .map_err(|error| Failure::failed(format_args!("cannot start threads: {error}")))

@@ -27,7 +27,7 @@ pub(crate) fn json_line(value: &impl serde::Serialize) {
 
 /// JSON that a terminal may show as it is, and that reads back the same: JSON itself escapes the first 32 characters only.
 fn escape_json(json: &str) -> Cow<'_, str> {
-    // Nearly always, and looked at many bytes at once.
+    // Nearly always: then nothing is copied.
     if json.bytes().all(|byte| (b' '..=b'~').contains(&byte) || byte == b'\n') {
         return Cow::Borrowed(json);
     }

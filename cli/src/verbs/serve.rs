@@ -81,7 +81,7 @@ pub(crate) struct Serve {
 
 impl Serve {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
-        host::io_runtime()?.block_on(self.serve(place))
+        host::serving_runtime()?.block_on(self.serve(place))
     }
 
     async fn serve(self, place: &Place) -> Result<(), Failure> {

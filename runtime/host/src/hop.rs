@@ -2,8 +2,8 @@
 //!
 //! One piece for all who start guests: dispatch, installations, plugins, sessions, and what the host itself asks of a plugin (`init`, `health`,
 //! `shutdown`). On a guest thread nothing hops: the caller runs it in place. Nor does a short call elsewhere (`threads::in_place`), except where calls are to run
-//! side by side. A call comes in a box: handed on by value, each of the futures here would hold it twice, and those above them that twice again. Easily got wrong: what hops is dropped with the caller's future, but a
-//! turn under way comes to its end first; so whatever has to come back to the caller must not be in the hop alone.
+//! side by side. A call comes in a box: handed on by value, each of the futures here would hold it twice, and those above them that twice again. Easily got
+//! wrong: what hops is dropped with the caller's future, but a turn under way comes to its end first; so whatever has to come back to the caller must not be in the hop alone.
 
 use std::future::Future;
 use std::sync::Arc;

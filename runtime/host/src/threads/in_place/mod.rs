@@ -2,8 +2,9 @@
 //! take longer than the call. Which plugins those are says `trust`.
 //!
 //! A call has its turn here, and so has what it wakes in its own lane, as the instance that it is in with others. A guest gives way at each tick; one that began
-//! just before it gets another turn. So it takes a tenth of a millisecond and the turn that was begun in it. What is not done after that goes on on a guest thread, and what was woken goes with it. Easily got wrong: a task that was woken
-//! and not run yet is in nobody's queue but the one here; whatever happens, it has to come out of it.
+//! just before it gets another turn. So it takes a tenth of a millisecond and the turn that was begun in it. What is not done after that goes on on a guest
+//! thread, and what was woken goes with it. Easily got wrong: a task that was woken and not run yet is in nobody's queue but the one here; whatever happens, it has
+//! to come out of it.
 
 #[cfg(test)]
 mod tests;
@@ -93,9 +94,9 @@ pub(super) fn turn<T>(lane: &Lane, call: Pin<&mut (dyn Future<Output = T> + Send
     match before {
         Some(before) => lane.trust.enter(MEASURED, thread_time().saturating_sub(before), is_fair),
         None => {
-            let wall = began.elapsed();
-            if wall >= CLEARLY_LONG || !is_fair {
-                lane.trust.enter(1, if wall >= CLEARLY_LONG { CLEARLY_LONG } else { Duration::ZERO }, is_fair);
+            let is_long = began.elapsed() >= CLEARLY_LONG;
+            if is_long || !is_fair {
+                lane.trust.enter(1, if is_long { CLEARLY_LONG } else { Duration::ZERO }, is_fair);
             }
         }
     }
