@@ -292,10 +292,10 @@ impl Shared {
         alive(&accounts).filter(is_of).collect()
     }
 
-    /// What runs of a plugin that is about to be removed here.
+    /// What runs of a plugin that is about to be removed here, but for what an earlier removal still drains.
     pub(crate) fn leaving(&self, key: &ConsentKey) -> Leaving {
-        let accounts = self.accounts_of(key);
-        accounts.iter().for_each(|account| account.leaves(true));
+        let mut accounts = self.accounts_of(key);
+        accounts.retain(|account| account.leaves());
         Leaving(accounts)
     }
 
@@ -426,7 +426,7 @@ impl Leaving {
             let began = tokio::time::Instant::now();
             futures::future::join_all(going.iter().map(|generation| generation.retire(patience))).await;
             // Versions that were let go earlier may still have calls too.
-            while accounts.iter().any(|account| account.seats().taken() > 0) && began.elapsed() < patience {
+            while accounts.iter().any(|account| account.is_busy()) && began.elapsed() < patience {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
             accounts.iter().for_each(|account| account.revoke(u64::MAX));
@@ -437,7 +437,7 @@ impl Leaving {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        self.0.iter().for_each(|account| account.leaves(false));
+        self.0.iter().for_each(|account| account.stays());
     }
 }
 

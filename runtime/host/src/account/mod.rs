@@ -9,7 +9,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, RwLock, Weak};
 use std::time::Duration;
 
 use plugwork_core::{Denial, Fault, Limits, Subject};
@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 use crate::admission::Seats;
 use crate::audit::Audit;
 use crate::bucket::{Bucket, Rate};
+use crate::generation::Generation;
 use crate::usage::{HostInterface, Storage, Usage};
 
 pub use hold::{Hold, OpenRequest};
@@ -52,6 +53,8 @@ pub struct Account {
     /// Its plugin is being removed here.
     leaving: AtomicBool,
     revocation: Notify,
+    /// Every version that runs on it, also those that only end their last calls.
+    generations: Mutex<Vec<Weak<Generation>>>,
     /// Its own instances, and those of all plugins of the runtime.
     seats: Seats,
     process_seats: Arc<Seats>,
@@ -111,6 +114,7 @@ impl Account {
             revoked: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             revocation: Notify::new(),
+            generations: Mutex::default(),
             seats: Seats::new(limits.instances),
             process_seats,
             limits: RwLock::new(limits),
@@ -350,13 +354,31 @@ impl Account {
         self.since.store(sequence, Ordering::SeqCst);
     }
 
-    /// Whether its plugin is being removed here: it drains, and its consent ends then.
-    pub(crate) fn leaves(&self, leaves: bool) {
-        self.leaving.store(leaves, Ordering::SeqCst);
+    /// Its plugin is being removed here: it drains, and its consent ends then. False where it leaves already.
+    pub(crate) fn leaves(&self) -> bool {
+        !self.leaving.swap(true, Ordering::SeqCst)
+    }
+
+    /// It is not removed after all.
+    pub(crate) fn stays(&self) {
+        self.leaving.store(false, Ordering::SeqCst);
     }
 
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::SeqCst)
+    }
+
+    /// One more version runs on it.
+    pub(crate) fn runs(&self, generation: &Arc<Generation>) {
+        let mut generations = self.generations.lock().expect("no panic happens under this lock");
+        generations.retain(|other| other.strong_count() > 0);
+        generations.push(Arc::downgrade(generation));
+    }
+
+    /// Whether a call or session of any of its versions is under way, or an instance is left. A call that was let in and has no instance yet is one too.
+    pub(crate) fn is_busy(&self) -> bool {
+        let is_entered = |generation: &Weak<Generation>| generation.upgrade().is_some_and(|it| it.work.gate.in_flight() > 0);
+        self.seats.taken() > 0 || self.generations.lock().expect("no panic happens under this lock").iter().any(is_entered)
     }
 
     /// Until when its consent lasts, in Unix milliseconds.

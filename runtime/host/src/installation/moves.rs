@@ -181,20 +181,23 @@ impl Installation {
         let member = &self.member;
         let shared = self.runtime.shared();
         let _one = member.changing.lock().await;
+        // What runs is disabled on its way out.
+        let runs = matches!(member.state().stage(), Stage::Active | Stage::Suspended);
+        if !runs {
+            lifecycle::next(member.state().stage(), Move::Remove, Actor::Operator).map_err(|denial| member.refused(denial))?;
+        }
         let change = member.change_on_record(&self.runtime).await?;
         shared.hooks.before(Moment::Remove, &change).await?;
         let subject = (*member.subject()).clone();
         let removed = vec![Event::Removed { subject, by: by.to_owned() }];
         // Known before it is on record: whoever reads the record leaves calls under way to us.
         let leaving = shared.leaving(&member.key);
-        // What runs is disabled on its way out.
-        if matches!(member.state().stage(), Stage::Active | Stage::Suspended) {
+        if runs {
             let passing = Passing::begin(member, Move::Disable, Actor::Operator)?;
             member.write(&self.runtime, removed).await?;
             leaving.after(shared, member.depart(shared));
             passing.end(Move::Settle, super::plain)?;
         } else {
-            lifecycle::next(member.state().stage(), Move::Remove, Actor::Operator).map_err(|denial| member.refused(denial))?;
             member.write(&self.runtime, removed).await?;
             leaving.after(shared, Vec::new());
         }

@@ -268,6 +268,7 @@ impl Offer {
             work: Work::new(reuse_calls, at_once, runtime.breaker, loaded),
             manifest: self.manifest,
         });
+        generation.account.runs(&generation);
         runtime.watch_generation(&generation);
         Ok(Plugin::new(generation))
     }

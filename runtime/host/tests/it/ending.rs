@@ -170,6 +170,8 @@ async fn a_removal_lets_a_call_under_way_finish_and_a_session_drain() {
     let call = tokio::spawn(async move { running.call::<Number>(&1).await });
     until("it is in the host", || house.stage.inside() == 1).await;
     installation.remove("ada").await.unwrap();
+    // Somebody else removes it too: nothing is left to remove, and what drains goes on.
+    assert_eq!(installation.remove("grace").await.unwrap_err().kind(), ErrorKind::Refused);
     // Long enough for this process to have read its own record: what comes after it was obeyed.
     let (subject, by, reason) = ((*canary.subject()).clone(), "grace".to_owned(), String::new());
     let event = plugwork::core::record::Event::Disabled { subject, by, reason, settings: Default::default() };
