@@ -25,10 +25,16 @@ pub(crate) fn json_line(value: &impl serde::Serialize) {
     written(writeln!(std::io::stdout(), "{}", escape_json(&text)));
 }
 
+/// Whether there is nothing but what every terminal shows as it is, in lines. In pieces: each is looked at whole, which is done for many bytes at once.
+fn is_plain(bytes: &[u8]) -> bool {
+    let is_seen = |byte: &u8| (b' '..=b'~').contains(byte) | (*byte == b'\n');
+    bytes.chunks(256).all(|piece| piece.iter().fold(true, |all, byte| all & is_seen(byte)))
+}
+
 /// JSON that a terminal may show as it is, and that reads back the same: JSON itself escapes the first 32 characters only.
 fn escape_json(json: &str) -> Cow<'_, str> {
     // Nearly always: then nothing is copied.
-    if json.bytes().all(|byte| (b' '..=b'~').contains(&byte) || byte == b'\n') {
+    if is_plain(json.as_bytes()) {
         return Cow::Borrowed(json);
     }
     let mut text = String::with_capacity(json.len());
@@ -61,13 +67,16 @@ pub(crate) fn narrate(line: impl std::fmt::Display) {
 /// A value as JSON on one line of standard error: a server's log. What cannot be written is lost.
 pub(crate) fn log(value: &impl serde::Serialize) {
     if let Ok(text) = serde_json::to_string(value) {
-        log_lines(&format!("{text}\n"));
+        log_lines(format!("{text}\n").as_bytes());
     }
 }
 
 /// Whole lines that are JSON already, at once.
-pub(crate) fn log_lines(lines: &str) {
-    let _ = std::io::stderr().write_all(escape_json(lines).as_bytes());
+pub(crate) fn log_lines(lines: &[u8]) {
+    let _ = match is_plain(lines) {
+        true => std::io::stderr().write_all(lines),
+        false => std::io::stderr().write_all(escape_json(&String::from_utf8_lossy(lines)).as_bytes()),
+    };
 }
 
 /// A line that replaces the last one, on a terminal only.

@@ -20,6 +20,8 @@ use crate::print;
 const BYTES_MAX: usize = 4 << 20;
 /// How long the first line waits for others.
 const GATHERING: Duration = Duration::from_millis(10);
+/// Bytes that a line about a request hardly ever needs more of.
+const LINE_BYTES: usize = 512;
 /// What is written at once.
 const WRITE_BYTES: usize = 64 << 10;
 
@@ -49,7 +51,7 @@ struct Queue {
 #[derive(Default)]
 struct Waiting {
     /// Each with its end of line.
-    lines: String,
+    lines: Vec<u8>,
     lost: u64,
 }
 
@@ -82,7 +84,7 @@ impl Queue {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn put(&self, line: &str) {
+    fn put(&self, line: &[u8]) {
         let mut waiting = self.waiting();
         // One may go past it by its own length, which is bounded where the line is made.
         if waiting.lines.len() >= BYTES_MAX {
@@ -90,8 +92,8 @@ impl Queue {
             return;
         }
         let is_first = waiting.lines.is_empty();
-        waiting.lines.push_str(line);
-        waiting.lines.push('\n');
+        waiting.lines.extend_from_slice(line);
+        waiting.lines.push(b'\n');
         drop(waiting);
         if is_first {
             self.came.notify_one();
@@ -113,8 +115,9 @@ impl Queue {
         let mut rest = &*lines;
         while !rest.is_empty() {
             // Whole lines: a slice ends with one, or is one that is longer.
-            let end = rest.as_bytes().iter().take(WRITE_BYTES).rposition(|byte| *byte == b'\n');
-            let end = end.or_else(|| rest.find('\n')).map_or(rest.len(), |end| end + 1);
+            let is_end = |byte: &u8| *byte == b'\n';
+            let end = rest.iter().take(WRITE_BYTES).rposition(is_end);
+            let end = end.or_else(|| rest.iter().position(is_end)).map_or(rest.len(), |end| end + 1);
             let (now, later) = rest.split_at(end);
             print::log_lines(now);
             rest = later;
@@ -130,7 +133,8 @@ impl AccessLog for Log {
         if !self.requests {
             return;
         }
-        if let Ok(line) = serde_json::to_string(&Request { kind: "request", access }) {
+        let mut line = Vec::with_capacity(LINE_BYTES);
+        if serde_json::to_writer(&mut line, &Request { kind: "request", access }).is_ok() {
             self.queue.put(&line);
         }
     }
@@ -150,7 +154,7 @@ impl Sink for Log {
             fields.insert("request-id".to_owned(), cause.request_id.as_str().into());
             fields.extend(cause.trace.as_ref().map(|trace| ("trace-id".to_owned(), trace.trace_id_text().into())));
         }
-        self.queue.put(&line.to_string());
+        self.queue.put(line.to_string().as_bytes());
     }
 }
 
@@ -161,7 +165,7 @@ mod tests {
     #[test]
     fn lines_that_nobody_writes_take_no_more_memory_than_there_is_for_them() {
         let queue = Queue::default();
-        let line = "x".repeat((64 << 10) - 1);
+        let line = vec![b'x'; (64 << 10) - 1];
         for _ in 0..1_000 {
             queue.put(&line);
         }

@@ -3,34 +3,37 @@
 //! Easily got wrong: a record holds no query and no header, which may carry what is nobody's business; and its texts are a client's or a guest's,
 //! to be escaped by whoever shows them.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use plugwork_http::Served;
+use plugwork_core::trace::TraceId;
+use plugwork_http::{RequestId, Served};
 use serde::Serialize;
 
 use crate::gate::Place;
 use crate::live::Live;
 use crate::metrics::Class;
 use crate::node::Node;
+use crate::text::Text;
 use crate::trace::{self, Recorded, Timeline};
 
 /// One request.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub struct Access {
     /// When it came. Unix milliseconds.
     pub at_ms: u64,
     /// What it is known by.
-    pub request_id: String,
-    /// The trace that it belongs to: 32 hexadecimal digits.
-    pub trace_id: String,
+    pub request_id: RequestId,
+    /// The trace that it belongs to.
+    pub trace_id: TraceId,
     /// The client's address; empty where it has none.
-    pub client: String,
+    pub client: Text,
     /// Its method.
-    pub method: String,
+    pub method: Cow<'static, str>,
     /// The host that it asked for; empty where it named none.
     pub host: String,
     /// Its path, as sent, without the query.
@@ -42,15 +45,15 @@ pub struct Access {
     pub code: &'static str,
     /// Whose application; empty where there was none.
     #[serde(skip_serializing_if = "is_nobody_else")]
-    pub tenant: String,
+    pub tenant: Text,
     /// The application whose route it met; empty where there was none.
-    pub application: String,
+    pub application: Text,
     /// Its deployment.
     pub deployment: u64,
     /// The route's path.
-    pub route: String,
+    pub route: Text,
     /// The plugin, by the application's name for it.
-    pub plugin: String,
+    pub plugin: Text,
     /// From its head to the end of its answer. Microseconds.
     pub duration_us: u64,
     /// How long of it it waited for a place with its plugin. Microseconds.
@@ -65,6 +68,34 @@ pub struct Access {
     /// More of that, for the operator of the server alone: it may name what is the server's own, such as where it fetches keys. Tenants are not told.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+}
+
+impl Access {
+    /// Nothing is known yet.
+    pub(crate) fn new(at_ms: u64, request_id: RequestId) -> Self {
+        Self {
+            at_ms,
+            request_id,
+            trace_id: TraceId::default(),
+            client: Text::default(),
+            method: Cow::default(),
+            host: String::new(),
+            path: String::new(),
+            status: 0,
+            code: "",
+            tenant: Text::default(),
+            application: Text::default(),
+            deployment: 0,
+            route: Text::default(),
+            plugin: Text::default(),
+            duration_us: 0,
+            queued_us: 0,
+            response_bytes: 0,
+            complete: false,
+            error: None,
+            reason: None,
+        }
+    }
 }
 
 /// Where there is one tenant, nobody wants to hear of tenants.
@@ -102,17 +133,17 @@ pub(crate) struct Watching {
     /// Its place in its trace, once its head was read.
     pub(crate) traced: Option<trace::Place>,
     tls: bool,
-    version: http::Version,
+    pub(crate) version: http::Version,
     node: Node,
 }
 
 impl Watching {
-    pub(crate) fn begin(log: &Arc<dyn AccessLog>, node: &Node, tls: bool, version: http::Version) -> Self {
+    pub(crate) fn begin(log: &Arc<dyn AccessLog>, node: &Node, id: RequestId, tls: bool, version: http::Version) -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         node.metrics().in_flight.fetch_add(1, Ordering::Relaxed);
         let began_ns = u64::try_from(since.as_nanos()).unwrap_or(u64::MAX);
         Self {
-            access: Access { at_ms: began_ns / 1_000_000, ..Access::default() },
+            access: Access::new(began_ns / 1_000_000, id),
             began: Instant::now(),
             log: log.clone(),
             served: None,
@@ -153,7 +184,8 @@ impl Watching {
     fn record(&mut self) {
         let Some(place) = self.traced.take().filter(|place| place.recorded.is_some()) else { return };
         if let Some(tracing) = self.node.tracing() {
-            let access = std::mem::take(&mut self.access);
+            let nothing = Access::new(0, self.access.request_id);
+            let access = std::mem::replace(&mut self.access, nothing);
             tracing.put(Box::new(Recorded { access, place, timeline: self.timeline, tls: self.tls, version: self.version }));
         }
     }

@@ -21,7 +21,7 @@ use crate::crowd::{Busy, Presence};
 use crate::listen::{Accepted, Stream};
 use crate::metrics::Held;
 use crate::pace::Pace;
-use crate::request::{Shared, answer};
+use crate::request::{Peer, Shared, answer};
 use crate::sending::Watched;
 use crate::settings::Settings;
 use crate::tls;
@@ -34,9 +34,9 @@ type Answering = Pin<Box<dyn Future<Output = Result<Response<Watched>, Infallibl
 
 /// Behind a pointer and in code of this crate: its type, with the engine's in it, is deeper than the compiler of whoever uses this crate goes.
 #[inline(never)]
-fn answering(shared: Arc<Shared>, request: Request<Incoming>, connection: Connection, busy: Busy) -> Answering {
+fn answering(shared: Arc<Shared>, request: Request<Incoming>, peer: Arc<Peer>, busy: Busy) -> Answering {
     Box::pin(async move {
-        let response = answer(&shared, request, connection).await;
+        let response = answer(&shared, request, &peer).await;
         response.body().hold(busy);
         Ok(response)
     })
@@ -59,7 +59,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, presence: Arc
     let metrics = shared.node.metrics();
     metrics.connections.fetch_add(1, Ordering::Relaxed);
     let _open = Held::new(&metrics.connections_open);
-    let connection = Connection { tls: accepted.tls.is_some(), client: accepted.client };
+    let peer = Arc::new(Peer::new(Connection { tls: accepted.tls.is_some(), client: accepted.client }));
     let opening = tokio::time::timeout(Duration::from_millis(settings.head_deadline_ms), open(accepted, &settings));
     let opened = tokio::select! {
         opened = opening => opened,
@@ -69,7 +69,7 @@ pub(crate) async fn serve(shared: Arc<Shared>, accepted: Accepted, presence: Arc
     let Ok(Some((wire, speaks))) = opened else { return };
     let service = service_fn({
         let (presence, shared) = (presence.clone(), shared.clone());
-        move |request: Request<Incoming>| answering(shared.clone(), request, connection, presence.begin())
+        move |request: Request<Incoming>| answering(shared.clone(), request, peer.clone(), presence.begin())
     });
     let builder = builder(&settings, speaks);
     let mut serving = pin!(builder.serve_connection(TokioIo::new(wire), service));

@@ -20,6 +20,7 @@ use crate::mount::Mount;
 use crate::rate::Limiter;
 use crate::settings::Settings;
 use crate::share::{Share, Side};
+use crate::text::Text;
 
 /// Whose routes may answer for any host, which are those that nobody has named.
 const ANY_HOST_TENANT: &str = "default";
@@ -105,7 +106,7 @@ pub(crate) struct Entry {
     pub(crate) deployment: u64,
     /// What identifies it in logs and metrics: its path.
     pub(crate) path: String,
-    pub(crate) plugin: String,
+    pub(crate) told: Told,
     /// What answers; none where it could not be brought up.
     pub(crate) behind: Option<Behind>,
     /// Its counts.
@@ -118,6 +119,15 @@ pub(crate) struct Entry {
     share: Option<(Arc<Share>, Side)>,
     /// Everything by which a route of another deployment is known to be the same.
     same: String,
+}
+
+/// What is told of each request that it answers.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) tenant: Text,
+    pub(crate) application: Text,
+    pub(crate) route: Text,
+    pub(crate) plugin: Text,
 }
 
 /// What answers for a route.
@@ -226,8 +236,13 @@ fn entry(deployed: Deployed<'_>, declared: &RouteDeclaration, limiters: &mut Lim
         application: deployed.key.clone(),
         deployment: deployed.number,
         series: metrics.of_route(deployed.key, &path, plugin),
+        told: Told {
+            tenant: deployed.key.tenant.as_str().into(),
+            application: deployed.key.application.as_str().into(),
+            route: path.as_str().into(),
+            plugin: plugin.as_str().into(),
+        },
         path,
-        plugin: plugin.clone(),
         behind: deployed
             .mounts
             .get(plugin)
@@ -260,9 +275,4 @@ fn hosts_of_others(key: &ApplicationKey, all: &BTreeMap<ApplicationKey, Serving>
         is_anothers.then(|| issue(at, format!("`{host}` is a host of another tenant, or has one"), "a host that is this tenant's"))
     });
     found.collect()
-}
-
-/// A client as it stands in a log.
-pub(crate) fn shown(client: Option<SocketAddr>) -> String {
-    client.map(|client| client.to_string()).unwrap_or_default()
 }

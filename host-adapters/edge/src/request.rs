@@ -1,26 +1,30 @@
 //! One request: its route, its client's rate, its place with the plugin, and the plugin's answer. Everything that the server itself refuses is refused
 //! here, in this order.
 
+use std::borrow::Cow;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::header::{ALLOW, HeaderName, WWW_AUTHENTICATE};
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use plugwork_core::route::Miss;
-use plugwork_http::{Body, Connection, Principal, Problem, ProblemCode, RequestId, RouteParameters, Served, body, head};
+use plugwork_core::trace::TraceId;
+use plugwork_http::{Body, Connection, Origin, Principal, Problem, ProblemCode, RequestId, body, head};
 
 use crate::access::{AccessLog, Watching};
 use crate::budget::{Budget, Taken};
 use crate::identity::Unidentified;
 use crate::intake::Intake;
-use crate::live::{Behind, shown};
+use crate::live::Behind;
 use crate::node::Node;
 use crate::rate::{Decision, Limiter};
 use crate::sending::{Sendings, Watched};
+use crate::text::Text;
 use crate::trace;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,6 +35,8 @@ const RATE_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 const METHOD_BYTES_MAX: usize = 32;
 /// What of a path is told.
 const PATH_BYTES_MAX: usize = 1 << 10;
+/// An answer of so many bytes, of which a connection of HTTP/1.1 has one at a time, is on no budget: the rest of what a connection takes is as much.
+pub(crate) const SMALL_BYTES: usize = 4 << 10;
 
 /// What all connections of a server share.
 pub(crate) struct Shared {
@@ -57,45 +63,72 @@ impl Shared {
             bodies: Budget::new(settings.body_bytes_total, settings.bodies_max, share),
         }
     }
+
+    /// What an answer that is whole in memory takes. Where there is no room for it it stays its plugin's, who waits with it.
+    fn room_for(&self, response: &Response<Body>, version: Version, client: Option<IpAddr>) -> Memory {
+        let Some(bytes) = response.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok()) else { return Memory::Plugins };
+        if version < Version::HTTP_2 && bytes <= SMALL_BYTES {
+            return Memory::Own(None);
+        }
+        let taken = self.answers.enter(client).and_then(|mut taken| taken.more(bytes).then_some(taken));
+        taken.map_or(Memory::Plugins, |taken| Memory::Own(Some(taken)))
+    }
+}
+
+/// Who is at the other end of a connection.
+pub(crate) struct Peer {
+    connection: Connection,
+    /// Its address, for all requests.
+    address: Text,
+}
+
+impl Peer {
+    pub(crate) fn new(connection: Connection) -> Self {
+        let address = connection.client.map(|client| client.to_string()).unwrap_or_default();
+        Self { connection, address: address.as_str().into() }
+    }
 }
 
 /// Answers a request of a connection.
-pub(crate) async fn answer(shared: &Shared, mut request: Request<Incoming>, connection: Connection) -> Response<Watched> {
+pub(crate) async fn answer(shared: &Shared, mut request: Request<Incoming>, peer: &Peer) -> Response<Watched> {
     let id = RequestId::new();
-    let mut watching = Watching::begin(&shared.log, &shared.node, connection.tls, request.version());
+    let mut watching = Watching::begin(&shared.log, &shared.node, id, peer.connection.tls, request.version());
     let place = trace::enter(request.headers_mut(), shared.node.tracing());
     let access = &mut watching.access;
-    id.as_str().clone_into(&mut access.request_id);
-    access.trace_id = place.context.trace_id_text();
-    request.extensions_mut().insert(place.context.clone());
-    watching.traced = Some(place);
-    access.client = shown(connection.client);
-    access.method = cut(request.method().as_str(), METHOD_BYTES_MAX);
+    access.trace_id = TraceId(place.context.trace_id);
+    access.client = peer.address.clone();
+    access.method = told_method(request.method());
     access.path = cut(request.uri().path(), PATH_BYTES_MAX);
-    request.extensions_mut().insert(id.clone());
-    request.extensions_mut().insert(connection);
-    let mut response = match given(shared, request, connection, &mut watching).await {
-        Ok(response) => response,
+    let origin = Origin {
+        id,
+        connection: peer.connection,
+        client_address: peer.address.shared(),
+        authority: None,
+        principal: None,
+        trace: Some(place.context.clone()),
+        route_parameters: Vec::new(),
+    };
+    watching.traced = Some(place);
+    let (mut response, memory) = match given(shared, request, origin, &mut watching).await {
+        Ok(given) => given,
         Err(refused) => {
             watching.access.code = refused.code;
             let mut response = refused.problem.response(id.as_str());
             response.headers_mut().extend(refused.headers);
-            response
+            (response, Memory::Plugins)
         }
     };
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
         response.headers_mut().insert(REQUEST_ID, value);
     }
     watching.access.status = response.status().as_u16();
-    watching.served = response.extensions_mut().remove::<Served>();
     if let Some(code) = response.extensions_mut().remove::<ProblemCode>() {
         shared.node.metrics().rejections.add(code);
     }
-    let memory = response.extensions_mut().remove::<Whole>().map(|Whole(memory)| memory);
-    if let (Some(_), Some(place)) = (&memory, &mut watching.place) {
+    if let (Memory::Own(_), Some(place)) = (&memory, &mut watching.place) {
         place.give_back();
     }
-    response.map(|body| shared.sendings.watch(body, watching, memory.and_then(Arc::into_inner), &shared.node.settings()))
+    response.map(|body| shared.sendings.watch(body, watching, memory, &shared.node.settings()))
 }
 
 /// Why the server refused by itself.
@@ -119,25 +152,27 @@ impl Refused {
 async fn given(
     shared: &Shared,
     request: Request<Incoming>,
-    connection: Connection,
+    mut origin: Origin,
     watching: &mut Watching,
-) -> Result<Response<Body>, Box<Refused>> {
+) -> Result<(Response<Body>, Memory), Box<Refused>> {
+    let connection = origin.connection;
     let (mut parts, body) = request.into_parts();
     let authority = head::authority(&parts).map_err(|problem| Box::new(Refused { code: "E-HTTP-HOST", problem, headers: Vec::new() }))?;
     let live = watching.live.clone();
     // Which of two deployments answers is decided before the route: each side has only its own.
     let is_served = |route: usize| live.entries[route].is_for(connection.client, &parts.headers);
     let found = live.table.find_served(&authority, parts.method.as_str(), parts.uri.path(), &is_served);
-    watching.access.host = authority;
+    watching.access.host.clone_from(&authority);
+    origin.authority = Some(authority);
     let found = found.map_err(|miss| missed(&miss))?;
     let entry = &live.entries[found.route];
     watching.route = Some(found.route);
     let access = &mut watching.access;
-    entry.application.tenant.clone_into(&mut access.tenant);
-    entry.application.application.clone_into(&mut access.application);
+    access.tenant = entry.told.tenant.clone();
+    access.application = entry.told.application.clone();
     access.deployment = entry.deployment;
-    entry.path.clone_into(&mut access.route);
-    entry.plugin.clone_into(&mut access.plugin);
+    access.route = entry.told.route.clone();
+    access.plugin = entry.told.plugin.clone();
     let mut headers = Vec::new();
     if let Some(limiter) = &entry.limiter {
         let now_ns = u64::try_from(shared.began.elapsed().as_nanos()).unwrap_or(u64::MAX);
@@ -161,7 +196,7 @@ async fn given(
             refused.headers.append(&mut headers);
             refused
         })?;
-        parts.extensions.insert(principal);
+        origin.principal = Some(principal);
     }
     let Some(Behind { mount, service }) = &entry.behind else {
         let detail = "what answers here could not be brought up";
@@ -171,8 +206,7 @@ async fn given(
         return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-UNAVAILABLE", "the function takes no calls now").after(1));
     }
     if !found.parameters.is_empty() {
-        let parameters = found.parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-        parts.extensions.insert(RouteParameters(parameters));
+        origin.route_parameters = found.parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     }
     let client = connection.client.map(|client| client.ip());
     let is_whole = service.is_whole();
@@ -202,7 +236,7 @@ async fn given(
     // Dropping the answer cancels the call.
     let answered = {
         // Pinned where it is made: handed on by value, this future would hold it three times.
-        let mut answer = pin!(service.answer_admitted(Request::from_parts(parts, body), admitted));
+        let mut answer = pin!(service.answer_admitted(Request::from_parts(parts, body), origin, admitted));
         match entry.deadline {
             None => tokio::select! {
                 biased;
@@ -226,7 +260,7 @@ async fn given(
     if let Some(refused) = refused {
         return Err(refused);
     }
-    let mut response = answered.map_err(|late| match late {
+    let (mut response, served) = answered.map_err(|late| match late {
         Late::Replaced => Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-REPLACED", "the function was replaced meanwhile").after(1),
         Late::Deadline if !is_read => Box::new(Refused { code: "E-HTTP-BODY-DEADLINE", problem: body::late(), headers: Vec::new() }),
         Late::Deadline => {
@@ -235,13 +269,18 @@ async fn given(
         }
     })?;
     watching.timeline.answered(began);
-    if is_whole {
-        let bytes = response.body().size_hint().exact().and_then(|bytes| usize::try_from(bytes).ok());
-        let memory = shared.answers.enter(client).and_then(|mut memory| memory.more(bytes?).then_some(memory));
-        memory.map(|memory| response.extensions_mut().insert(Whole(Arc::new(memory))));
-    }
+    watching.served = served;
+    let memory = if is_whole { shared.room_for(&response, watching.version, client) } else { Memory::Plugins };
     response.headers_mut().extend(headers);
-    Ok(response)
+    Ok((response, memory))
+}
+
+/// In whose memory an answer is.
+pub(crate) enum Memory {
+    /// Its plugin's, which is with it until the last of it was sent; or that of an answer of ours.
+    Plugins,
+    /// The server's: its plugin is done with it. With what it takes of the budget for such answers; none where it is small and goes with its head.
+    Own(Option<Taken>),
 }
 
 /// Why an answer is not waited for any more.
@@ -250,16 +289,22 @@ enum Late {
     Replaced,
 }
 
-/// The room that an answer takes which is whole in memory. Its plugin is done with it.
-#[derive(Clone)]
-struct Whole(Arc<Taken>);
-
 fn busy() -> Box<Refused> {
     Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-BUSY", "too many requests are with the function").after(1)
 }
 
 fn too_many_bodies() -> Box<Refused> {
     Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-BODIES", "too many requests, or too much of them, are still being read").after(1)
+}
+
+/// A method as it is told.
+fn told_method(method: &Method) -> Cow<'static, str> {
+    match method.as_str() {
+        "GET" => "GET".into(),
+        "HEAD" => "HEAD".into(),
+        "POST" => "POST".into(),
+        other => cut(other, METHOD_BYTES_MAX).into(),
+    }
 }
 
 /// Who a request is from. No plugin is given what proves it.

@@ -17,6 +17,7 @@ use crate::access::Watching;
 use crate::budget::Taken;
 use crate::crowd::Busy;
 use crate::pace::Pace;
+use crate::request::Memory;
 use crate::settings::Settings;
 
 /// What is handed over at once. Bytes; what of it a client has not taken yet is no longer seen here.
@@ -38,7 +39,8 @@ struct Open {
     rest: Bytes,
     /// What was handed over last.
     piece_bytes: usize,
-    pace: Pace,
+    /// None where all of it is taken at once.
+    pace: Option<Pace>,
     watching: Watching,
     /// The bytes of an answer that is whole in memory, of their budget.
     memory: Option<Arc<Taken>>,
@@ -82,16 +84,25 @@ impl Watched {
 }
 
 impl Sendings {
-    /// A body to be sent; `memory` where it is whole and its plugin is done.
-    pub(crate) fn watch(&self, body: Body, mut watching: Watching, memory: Option<Taken>, settings: &Settings) -> Watched {
+    /// A body to be sent.
+    pub(crate) fn watch(&self, body: Body, mut watching: Watching, memory: Memory, settings: &Settings) -> Watched {
         let is_empty = body.is_end_stream();
+        // All of it is handed over with the head, so nothing of it can become overdue here.
+        let is_taken_at_once = matches!(memory, Memory::Own(None));
+        let memory = match memory {
+            Memory::Own(taken) => taken.map(Arc::new),
+            Memory::Plugins => None,
+        };
         // A body that is empty may never be asked for.
         watching.access.complete = is_empty;
-        let mut pace = Pace::new(settings.stall_ms, settings.send_bytes_per_second_min);
-        pace.waits(Instant::now());
-        let open = Open { body, rest: Bytes::new(), piece_bytes: 0, pace, watching, memory: memory.map(Arc::new), busy: None };
+        let pace = (!is_taken_at_once).then(|| {
+            let mut pace = Pace::new(settings.stall_ms, settings.send_bytes_per_second_min);
+            pace.waits(Instant::now());
+            pace
+        });
+        let open = Open { body, rest: Bytes::new(), piece_bytes: 0, pace, watching, memory, busy: None };
         let state = Arc::new(Mutex::new(State { open: Some(open), waker: None }));
-        if !is_empty {
+        if !is_empty && !is_taken_at_once {
             let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
             if known.bodies.len() >= known.sweep_at {
                 known.bodies.retain(|body| body.strong_count() > 0);
@@ -119,7 +130,7 @@ impl Sendings {
         for body in bodies {
             let overdue = {
                 let mut state = body.lock().unwrap_or_else(PoisonError::into_inner);
-                let is_overdue = |open: &Open| open.pace.is_over(now) || open.watching.live.is_over();
+                let is_overdue = |open: &Open| open.pace.as_ref().is_some_and(|pace| pace.is_over(now)) || open.watching.live.is_over();
                 let overdue = state.open.take_if(|open| is_overdue(open));
                 overdue.map(|mut open| {
                     open.watching.access.complete = false;
@@ -138,8 +149,9 @@ impl Sendings {
 impl Open {
     /// The next piece of what is there, or what comes next.
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.pace.took(self.piece_bytes, Instant::now());
-        self.piece_bytes = 0;
+        if let Some(pace) = &mut self.pace {
+            pace.took(std::mem::take(&mut self.piece_bytes), Instant::now());
+        }
         if self.rest.is_empty() {
             match Pin::new(&mut self.body).poll_frame(context) {
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
@@ -160,8 +172,10 @@ impl Open {
         self.watching.access.response_bytes += piece.len() as u64;
         // Who knows its length is not asked for its end.
         self.watching.access.complete = self.is_end_stream();
-        self.piece_bytes = piece.len();
-        self.pace.waits(Instant::now());
+        if let Some(pace) = &mut self.pace {
+            self.piece_bytes = piece.len();
+            pace.waits(Instant::now());
+        }
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 

@@ -23,7 +23,7 @@ pub struct Settings {
     /// What a client has to take of what is sent to it, while it is waited for. Bytes per second; 4,096. Past `stall_ms` behind that it is broken off too.
     pub send_bytes_per_second_min: u64,
     /// Answers that are whole in memory, whose plugin is done with them, and that are still to be sent: their bytes together; 256 MiB. An answer that
-    /// finds no room holds its place with the plugin until it is sent.
+    /// finds no room holds its place with the plugin until it is sent. Over HTTP/1.1 one of at most 4 KiB is not counted.
     pub answer_bytes_total: usize,
     /// Bodies of requests that are read before their plugin is asked: their bytes together; 256 MiB. Past it the answer is 503.
     pub body_bytes_total: usize,

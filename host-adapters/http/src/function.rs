@@ -12,7 +12,7 @@ use plugwork_points::http_function::{Exchange, Request};
 use crate::answer::{self, Illegal};
 use crate::head::Facts;
 use crate::limits::HttpLimits;
-use crate::origin::{self, RequestId};
+use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::served::Served;
 use crate::{Body, body};
@@ -21,29 +21,22 @@ use crate::{Body, body};
 pub(crate) async fn answer<B: HttpBody>(
     installation: &Installation,
     limits: &HttpLimits,
-    mut head: request::Parts,
+    head: request::Parts,
     facts: Facts,
     body: B,
-    id: &RequestId,
+    mut origin: Origin,
     admitted: impl Future<Output = Result<(), Problem>>,
-) -> Response<Body> {
-    let context = match origin::context(&mut head, facts.authority, id).await {
-        Ok(context) => context,
-        Err(problem) => return problem.response(id.as_str()),
-    };
-    let body = match body::read(body, facts.announced, limits).await {
-        Ok(body) => body,
-        Err(problem) => return problem.response(id.as_str()),
-    };
-    if let Err(problem) = admitted.await {
-        return problem.response(id.as_str());
-    }
+) -> Result<(Response<Body>, Served), Problem> {
+    let body = body::read(body, facts.announced, limits).await?;
+    admitted.await?;
     let is_head = head.method == Method::HEAD;
-    let cause = Some(Arc::new(origin::cause(&head, id)));
+    let id = origin.id;
+    let cause = Some(Arc::new(origin.cause()));
+    let context = origin.context(facts.authority);
     let exchange = Exchange { request: request(head, body), context, cause };
     let (outcome, given) = installation.ask::<HttpFunction>(exchange).await;
     let served = Served::default();
-    let mut response = match (given, &outcome.error) {
+    let response = match (given, &outcome.error) {
         (Some(given), _) => answer::check(given, limits).map_or_else(
             |illegal| {
                 served.refused(illegal);
@@ -56,8 +49,7 @@ pub(crate) async fn answer<B: HttpBody>(
         (None, None) => Problem::of_fault(&Fault::Cancelled).response(id.as_str()),
     };
     served.ended(outcome);
-    response.extensions_mut().insert(served);
-    response
+    Ok((response, served))
 }
 
 fn request(head: request::Parts, body: Vec<u8>) -> Request {

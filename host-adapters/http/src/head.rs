@@ -4,7 +4,6 @@
 //! proxies add them in good faith; what two servers could read differently (two hosts, two lengths) is refused.
 
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, HeaderName, TRANSFER_ENCODING};
-use http::uri::Authority;
 use http::{HeaderMap, Method, StatusCode, request};
 use plugwork_core::route::request_host;
 
@@ -33,6 +32,11 @@ impl Facts {
 
 /// Checks a head and takes out of it what no plugin is given.
 pub fn check(head: &mut request::Parts, limits: &HttpLimits) -> Result<Facts, Problem> {
+    check_with(head, limits, None)
+}
+
+/// The same where the host was read already.
+pub(crate) fn check_with(head: &mut request::Parts, limits: &HttpLimits, known: Option<String>) -> Result<Facts, Problem> {
     if matches!(head.method, Method::CONNECT | Method::TRACE) || head.method.as_str().len() > METHOD_BYTES_MAX {
         return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "E-HTTP-METHOD", "this method is not for functions"));
     }
@@ -44,7 +48,7 @@ pub fn check(head: &mut request::Parts, limits: &HttpLimits) -> Result<Facts, Pr
         return Err(bad("E-HTTP-TARGET", "the target is not a path"));
     }
     check_size(&head.headers, limits)?;
-    let authority = authority(head)?;
+    let authority = known.map_or_else(|| authority(head), Ok)?;
     let announced = announced(&head.headers)?;
     if announced.is_some_and(|bytes| bytes > limits.body_bytes_max as u64) {
         return Err(too_large());
@@ -93,7 +97,7 @@ pub fn authority(head: &request::Parts) -> Result<String, Problem> {
 
 /// Whether it is a host that a route can name, with a port or without.
 fn is_authority(text: &str) -> bool {
-    !text.contains('@') && text.parse::<Authority>().is_ok() && request_host(text).is_some_and(|host| !host.is_empty())
+    request_host(text).is_some_and(|host| !host.is_empty())
 }
 
 /// The length of the body as announced: at most once, in digits, and not beside a transfer coding.

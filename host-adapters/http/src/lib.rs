@@ -24,7 +24,7 @@ mod streamed;
 
 pub use axum::body::Body;
 pub use limits::HttpLimits;
-pub use origin::{Connection, RequestId, RouteParameters};
+pub use origin::{Connection, Origin, RequestId, RouteParameters};
 pub use plugwork_points::http_function::Principal;
 pub use problem::{Problem, ProblemCode};
 pub use served::Served;

@@ -1,21 +1,22 @@
 //! Where a request comes from: what the server knows about its connection, and the number it is known by.
 //!
-//! All of it travels in the request's extensions, which no client can write. Easily got wrong: behind a proxy the peer is the proxy; a server that
-//! trusts one puts the [`Connection`] there that the proxy told it of.
+//! A server hands it over as an [`Origin`], or in the request's extensions, which no client can write. Easily got wrong: behind a proxy the peer is the
+//! proxy; a server that trusts one gives the [`Connection`] that the proxy told it of.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::net::SocketAddr;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use http::{StatusCode, request};
 use plugwork::Cause;
-use plugwork::core::trace::TraceContext;
+use plugwork::core::trace::{TraceContext, digits};
 use plugwork_points::http_function::{Context, Principal};
+use serde::{Serialize, Serializer};
 
 use crate::problem::Problem;
 
@@ -31,8 +32,11 @@ pub struct Connection {
 
 /// What a request is known by in logs and in answers: unique in this process and, very likely, everywhere. A server that has made one already puts
 /// it into the request's extensions.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct RequestId(String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RequestId([u8; ID_BYTES]);
+
+/// Hexadecimal digits: half of them the process's, half of them a count.
+const ID_BYTES: usize = 24;
 
 impl RequestId {
     /// A new one: a number of this process, drawn at its start, and a count. It can be guessed, so it opens nothing.
@@ -40,12 +44,14 @@ impl RequestId {
         static PROCESS: OnceLock<u64> = OnceLock::new();
         static COUNT: AtomicU64 = AtomicU64::new(1);
         let process = PROCESS.get_or_init(|| RandomState::new().build_hasher().finish());
-        Self(format!("{process:016x}{:08x}", COUNT.fetch_add(1, Ordering::Relaxed)))
+        let half = 4 * ID_BYTES / 2;
+        let number = u128::from(*process) << half | u128::from(COUNT.fetch_add(1, Ordering::Relaxed)) & ((1 << half) - 1);
+        Self(digits(number))
     }
 
     /// As text: hexadecimal digits.
     pub fn as_str(&self) -> &str {
-        &self.0
+        str::from_utf8(&self.0).expect("digits are text")
     }
 }
 
@@ -57,7 +63,13 @@ impl Default for RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+impl Serialize for RequestId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -66,46 +78,72 @@ impl fmt::Display for RequestId {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RouteParameters(pub Vec<(String, String)>);
 
-/// The number of a request, and a new one where the server has given none.
-pub(crate) fn request_id(head: &request::Parts) -> RequestId {
-    head.extensions.get::<RequestId>().cloned().unwrap_or_default()
+/// What a server knows of a request beside its head.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// What it is known by.
+    pub id: RequestId,
+    /// Its connection.
+    pub connection: Connection,
+    /// The client's address as text; where it is none, that of the connection.
+    pub client_address: Option<Arc<str>>,
+    /// The host and port that the client asked for, where the server has read them already with [`authority`](crate::head::authority).
+    pub authority: Option<String>,
+    /// Who asks, where that is known.
+    pub principal: Option<Principal>,
+    /// Its place in a trace.
+    pub trace: Option<TraceContext>,
+    /// The parameters of its route, decoded, in the order of the pattern.
+    pub route_parameters: Vec<(String, String)>,
 }
 
-/// What the plugin's log, and what the plugin asks of others, is told of a request. A [`TraceContext`] is taken from the extensions.
-pub(crate) fn cause(head: &request::Parts, id: &RequestId) -> Cause {
-    Cause { request_id: id.as_str().to_owned(), trace: head.extensions.get::<TraceContext>().cloned() }
-}
+impl Origin {
+    /// What stands in the extensions: [`RequestId`], [`Connection`] or axum's `ConnectInfo`, [`Principal`], [`TraceContext`], and [`RouteParameters`] or
+    /// those of axum's route, where the plugin is told of them.
+    pub(crate) async fn of(head: &mut request::Parts, is_whole: bool) -> Result<Self, Problem> {
+        let route_parameters = match head.extensions.remove::<RouteParameters>() {
+            Some(RouteParameters(parameters)) => parameters,
+            None if !is_whole => Vec::new(),
+            None => match RawPathParams::from_request_parts(head, &()).await {
+                Ok(parameters) => parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+                Err(RawPathParamsRejection::MissingPathParams(_)) => Vec::new(),
+                // Not the same as none: a plugin that is asked about all where it should be about one answers another request.
+                Err(_) => {
+                    return Err(Problem::new(StatusCode::BAD_REQUEST, "E-HTTP-PATH", "a part of the path is not text once it is decoded"));
+                }
+            },
+        };
+        let known = &head.extensions;
+        let peer = || known.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(client)| *client);
+        Ok(Self {
+            id: known.get::<RequestId>().copied().unwrap_or_default(),
+            connection: known.get::<Connection>().copied().unwrap_or_else(|| Connection { tls: false, client: peer() }),
+            client_address: None,
+            authority: None,
+            principal: known.get::<Principal>().cloned(),
+            trace: known.get::<TraceContext>().cloned(),
+            route_parameters,
+        })
+    }
 
-/// Everything that the host says about a request. A [`Principal`] and a [`Connection`] are taken from the extensions.
-pub(crate) async fn context(head: &mut request::Parts, authority: String, id: &RequestId) -> Result<Context, Problem> {
-    let connection = connection(head);
-    let route_parameters = match head.extensions.remove::<RouteParameters>() {
-        Some(RouteParameters(parameters)) => parameters,
-        None => match RawPathParams::from_request_parts(head, &()).await {
-            Ok(parameters) => parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-            Err(RawPathParamsRejection::MissingPathParams(_)) => Vec::new(),
-            // Not the same as none: a plugin that is asked about all where it should be about one answers another request.
-            Err(_) => {
-                return Err(Problem::new(StatusCode::BAD_REQUEST, "E-HTTP-PATH", "a part of the path is not text once it is decoded"));
-            }
-        },
-    };
-    Ok(Context {
-        scheme: if connection.tls { "https" } else { "http" }.to_owned(),
-        authority,
-        client_address: connection.client.map(|client| client.to_string()).unwrap_or_default(),
-        principal: head.extensions.get::<Principal>().cloned(),
-        request_id: id.as_str().to_owned(),
-        route_parameters,
-    })
-}
+    /// What the plugin's log, and what the plugin asks of others, is told of the request.
+    pub(crate) fn cause(&self) -> Cause {
+        Cause { request_id: self.id.as_str().to_owned(), trace: self.trace.clone() }
+    }
 
-/// The connection as the server knows it.
-pub(crate) fn connection(head: &request::Parts) -> Connection {
-    head.extensions.get::<Connection>().copied().unwrap_or_else(|| Connection {
-        tls: false,
-        client: head.extensions.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(client)| *client),
-    })
+    /// What a plugin is told that is given a request whole.
+    pub(crate) fn context(&mut self, authority: String) -> Context {
+        let connection = self.connection;
+        let client = self.client_address.as_deref().map(str::to_owned);
+        Context {
+            scheme: if connection.tls { "https" } else { "http" }.to_owned(),
+            authority,
+            client_address: client.or_else(|| connection.client.map(|client| client.to_string())).unwrap_or_default(),
+            principal: self.principal.take(),
+            request_id: self.id.as_str().to_owned(),
+            route_parameters: std::mem::take(&mut self.route_parameters),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -19,8 +19,9 @@ use plugwork_points::HttpFunction;
 use tower_service::Service;
 
 use crate::limits::HttpLimits;
-use crate::origin::request_id;
+use crate::origin::{Origin, RequestId};
 use crate::problem::Problem;
+use crate::served::Served;
 use crate::{Body, function, head, streamed};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -64,46 +65,65 @@ impl HttpService {
         self.0.installation.is_attached_to(&worlds()[0])
     }
 
-    /// Answers one request.
+    /// Answers one request. What the server knows of it is taken from its extensions, and [`Served`] is among those of the answer.
     pub async fn answer<B>(&self, request: Request<B>) -> Response<Body>
     where
         B: HttpBody<Data: Send> + Send + 'static,
     {
-        self.answer_admitted(request, std::future::ready(Ok(()))).await
+        let (mut head, body) = request.into_parts();
+        let (mut response, served, id) = match Origin::of(&mut head, self.is_whole()).await {
+            Ok(origin) => {
+                let (request, id) = (Request::from_parts(head, body), origin.id);
+                let (response, served) = self.answer_admitted(request, origin, std::future::ready(Ok(()))).await;
+                (response, served, id)
+            }
+            Err(problem) => {
+                let id = head.extensions.get::<RequestId>().copied().unwrap_or_default();
+                (problem.response(id.as_str()), None, id)
+            }
+        };
+        served.map(|served| response.extensions_mut().insert(served));
+        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+            response.headers_mut().insert(REQUEST_ID, value);
+        }
+        response
     }
 
-    /// Answers one request, for a server that lets only so many be with a plugin: `admitted` is waited for when nothing more is needed of the client,
-    /// so after the body where [`HttpService::is_whole`], and before it where the plugin reads it as a stream. Its problem is the answer.
+    /// Answers one request, for a server that knows its [`Origin`] and lets only so many be with a plugin: `admitted` is waited for when nothing more is
+    /// needed of the client, so after the body where [`HttpService::is_whole`], and before it where the plugin reads it as a stream. Its problem is the
+    /// answer. The request's extensions are not looked at, and its number is the server's to tell.
     pub async fn answer_admitted<B>(
         &self,
         request: Request<B>,
+        mut origin: Origin,
         admitted: impl Future<Output = Result<(), Problem>> + Send,
-    ) -> Response<Body>
+    ) -> (Response<Body>, Option<Served>)
     where
         B: HttpBody<Data: Send> + Send + 'static,
     {
         let Inner { installation, limits } = &*self.0;
         let (mut head, body) = request.into_parts();
-        let id = request_id(&head);
-        let checked = head::check(&mut head, limits).and_then(|facts| facts.with_body(body.size_hint().exact(), limits));
+        let id = origin.id;
+        let checked = head::check_with(&mut head, limits, origin.authority.take());
+        let checked = checked.and_then(|facts| facts.with_body(body.size_hint().exact(), limits));
         let ([function, incoming, handler], answers) = (worlds(), |world| installation.is_attached_to(world));
-        let mut response = match checked {
-            Ok(facts) if answers(function) => function::answer(installation, limits, head, facts, body, &id, admitted).await,
+        let answered = match checked {
+            Ok(facts) if answers(function) => function::answer(installation, limits, head, facts, body, origin, admitted).await,
             Ok(facts) if answers(incoming) => match admitted.await {
-                Ok(()) => Box::pin(streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &id)).await,
-                Err(problem) => problem.response(id.as_str()),
+                Ok(()) => Box::pin(streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &origin)).await,
+                Err(problem) => Err(problem),
             },
             Ok(facts) if answers(handler) => match admitted.await {
-                Ok(()) => Box::pin(streamed::answer::<Handler, _>(installation, limits, head, facts, body, &id)).await,
-                Err(problem) => problem.response(id.as_str()),
+                Ok(()) => Box::pin(streamed::answer::<Handler, _>(installation, limits, head, facts, body, &origin)).await,
+                Err(problem) => Err(problem),
             },
-            Ok(_) => Problem::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called").response(id.as_str()),
-            Err(problem) => problem.response(id.as_str()),
+            Ok(_) => Err(Problem::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called")),
+            Err(problem) => Err(problem),
         };
-        if let Ok(value) = HeaderValue::from_str(id.as_str()) {
-            response.headers_mut().insert(REQUEST_ID, value);
+        match answered {
+            Ok((response, served)) => (response, Some(served)),
+            Err(problem) => (problem.response(id.as_str()), None),
         }
-        response
     }
 }
 

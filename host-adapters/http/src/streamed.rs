@@ -22,7 +22,7 @@ use crate::body::late;
 use crate::head::Facts;
 use crate::leaving::Leaving;
 use crate::limits::HttpLimits;
-use crate::origin::{self, Connection, RequestId};
+use crate::origin::Origin;
 use crate::problem::Problem;
 use crate::served::Served;
 
@@ -33,28 +33,26 @@ pub(crate) async fn answer<P, B>(
     mut head: request::Parts,
     facts: Facts,
     body: B,
-    id: &RequestId,
-) -> Response<Body>
+    origin: &Origin,
+) -> Result<(Response<Body>, Served), Problem>
 where
     P: Call<Input = Incoming, Output = ()>,
     B: HttpBody<Data: Send> + Send + 'static,
 {
-    let connection = origin::connection(&head);
-    if tell(&mut head, connection, id).is_none() {
-        return Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "E-HTTP-SERVER", "the server could not do its part").response(id.as_str());
+    if tell(&mut head, origin).is_none() {
+        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "E-HTTP-SERVER", "the server could not do its part"));
     }
     let asked = Asked { is_head: head.method == Method::HEAD, sees_the_end: head.version >= Version::HTTP_11 };
-    let cause = origin::cause(&head, id);
     let failed = Failed::default();
     let body = Arriving::new(body, facts.announced, limits, failed.clone()).boxed_unsync();
-    let (incoming, mut answered) = Incoming::new(http::Request::from_parts(head, body), connection.tls);
-    let incoming = incoming.caused_by(cause);
+    let (incoming, mut answered) = Incoming::new(http::Request::from_parts(head, body), origin.connection.tls);
+    let incoming = incoming.caused_by(origin.cause());
     let served = Served::default();
     let ended = served.clone();
     let mut late = pin!(tokio::time::sleep(installation.patience()));
     let mut call = match installation.begin::<P, _>(incoming, move |outcome, _| ended.ended(outcome)) {
         Ok(call) => call,
-        Err(error) => return Problem::of_error(&error).response(id.as_str()),
+        Err(error) => return Err(Problem::of_error(&error)),
     };
     let (mut waits, mut has_ended) = (true, false);
     // `None`: its time was over before it began.
@@ -83,16 +81,14 @@ where
             }
         };
     };
-    let Some(given) = given else { return Problem::of_unavailable(None).response(id.as_str()) };
+    let Some(given) = given else { return Err(Problem::of_unavailable(None)) };
     // Awaited to its end: there is nothing more to ask of it.
     let call = (!has_ended).then_some(call);
     let made = match made(given, call, installation, &served, asked, limits, &failed) {
         Ok(made) if !asked.sees_the_end => whole(made, &served, limits, &failed).await,
         made => made,
     };
-    let mut response = made.unwrap_or_else(|problem| problem.response(id.as_str()));
-    response.extensions_mut().insert(served);
-    response
+    Ok((made.unwrap_or_else(|problem| problem.response(origin.id.as_str())), served))
 }
 
 /// What of a request decides how its answer leaves.
@@ -104,17 +100,17 @@ struct Asked {
 }
 
 /// Adds what only the host may say. `None`: what it would say cannot stand in a header.
-fn tell(head: &mut request::Parts, connection: Connection, id: &RequestId) -> Option<()> {
+fn tell(head: &mut request::Parts, origin: &Origin) -> Option<()> {
     let mut say = |name: &'static str, value: &str| {
         head.headers.insert(HeaderName::from_static(name), HeaderValue::from_bytes(value.as_bytes()).ok()?);
         Some(())
     };
-    say("x-request-id", id.as_str())?;
-    say("x-forwarded-proto", if connection.tls { "https" } else { "http" })?;
-    if let Some(client) = connection.client {
+    say("x-request-id", origin.id.as_str())?;
+    say("x-forwarded-proto", if origin.connection.tls { "https" } else { "http" })?;
+    if let Some(client) = origin.connection.client {
         say("x-forwarded-for", &client.ip().to_string())?;
     }
-    if let Some(Principal { name, claims }) = head.extensions.get::<Principal>() {
+    if let Some(Principal { name, claims }) = &origin.principal {
         say("x-plugwork-principal", name)?;
         say("x-plugwork-claims", claims)?;
     }

@@ -5,8 +5,20 @@
 
 use std::fmt;
 
+use serde::{Serialize, Serializer};
+
 /// The longest `tracestate` that is kept. Bytes; what every participant must be able to carry.
 pub const TRACE_STATE_BYTES_MAX: usize = 512;
+
+/// Bytes of a `traceparent`.
+pub const TRACEPARENT_BYTES: usize = 55;
+
+/// The last digits of a number, hexadecimal and in lower case, an even count of at most 32.
+pub fn digits<const N: usize>(number: u128) -> [u8; N] {
+    let bytes = number.to_be_bytes();
+    let bytes = &bytes[bytes.len() - N / 2..];
+    std::array::from_fn(|at| b"0123456789abcdef"[usize::from(if at % 2 == 0 { bytes[at / 2] >> 4 } else { bytes[at / 2] & 15 })])
+}
 
 /// Members of a `tracestate` at most.
 const MEMBERS_MAX: usize = 32;
@@ -56,13 +68,17 @@ impl TraceContext {
     }
 
     /// As `traceparent` says it.
-    pub fn traceparent(&self) -> String {
-        self.to_string()
+    pub fn traceparent(&self) -> [u8; TRACEPARENT_BYTES] {
+        let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
+        text[3..35].copy_from_slice(&digits::<32>(self.trace_id));
+        text[36..52].copy_from_slice(&digits::<16>(self.span_id.into()));
+        text[53..].copy_from_slice(&digits::<2>(if self.sampled { SAMPLED.into() } else { 0 }));
+        text
     }
 
     /// The trace as 32 hexadecimal digits.
     pub fn trace_id_text(&self) -> String {
-        format!("{:032x}", self.trace_id)
+        TraceId(self.trace_id).to_string()
     }
 
     /// The same trace, from this span on.
@@ -71,9 +87,25 @@ impl TraceContext {
     }
 }
 
+/// A trace's number, as text: 32 hexadecimal digits.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct TraceId(pub u128);
+
+impl fmt::Display for TraceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(str::from_utf8(&digits::<32>(self.0)).expect("digits are text"))
+    }
+}
+
+impl Serialize for TraceId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
 impl fmt::Display for TraceContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, if self.sampled { SAMPLED } else { 0 })
+        f.write_str(str::from_utf8(&self.traceparent()).expect("digits and dashes are text"))
     }
 }
 
@@ -147,10 +179,10 @@ mod tests {
     fn a_context_is_read_and_written_as_it_was() {
         let context = parse(GOOD, &["a=1", " b@c=2 "]).unwrap();
         assert_eq!((context.trace_id_text().as_str(), context.span_id, context.sampled), (&GOOD[3..35], 0xb7ad_6b71_6920_3331, true));
-        assert_eq!((context.traceparent().as_str(), context.state.as_str()), (GOOD, "a=1,b@c=2"));
-        assert_eq!(context.at(7).traceparent(), "00-0af7651916cd43dd8448eb211c80319c-0000000000000007-01");
+        assert_eq!((context.to_string().as_str(), context.state.as_str()), (GOOD, "a=1,b@c=2"));
+        assert_eq!(context.at(7).to_string(), "00-0af7651916cd43dd8448eb211c80319c-0000000000000007-01");
         let later = parse("cc-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-fe-what", &[]).unwrap();
-        assert!(!later.sampled && later.traceparent().starts_with("00-") && later.traceparent().ends_with("-00"));
+        assert!(!later.sampled && later.to_string().starts_with("00-") && later.to_string().ends_with("-00"));
     }
 
     #[test]

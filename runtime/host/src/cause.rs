@@ -25,7 +25,7 @@ pub struct Cause {
 pub(crate) fn mark(headers: &mut HeaderMap, cause: Option<&Arc<Cause>>) {
     let Some(trace) = cause.and_then(|cause| cause.trace.as_ref()) else { return };
     headers.remove(STATE);
-    let value = HeaderValue::from_str(&trace.traceparent()).expect("digits and dashes are a header's value");
+    let value = HeaderValue::from_bytes(&trace.traceparent()).expect("digits and dashes are a header's value");
     headers.insert(PARENT, value);
     if let Some(state) = HeaderValue::from_str(&trace.state).ok().filter(|state| !state.is_empty()) {
         headers.insert(STATE, state);

@@ -179,11 +179,15 @@ mod tests {
         tail.follow(of(tenant), Some(tenant))
     }
 
+    fn nothing() -> Access {
+        Access::new(0, plugwork_http::RequestId::new())
+    }
+
     #[tokio::test]
     async fn a_slow_reader_is_told_how_many_lines_it_lost_and_nothing_waits_for_it() {
         let tail = Tail::default();
         let log = tail.over(|_: &Access| {});
-        let tell = |number: usize| log.answered(&Access { path: format!("/{number}"), ..Access::default() });
+        let tell = |number: usize| log.answered(&Access { path: format!("/{number}"), ..nothing() });
         tell(0);
         let mut following = tail.follow(Filter::default(), None).unwrap();
         for number in 1..=LINES_MAX + 7 {
@@ -198,7 +202,7 @@ mod tests {
     async fn a_tenant_is_told_of_lines_of_its_own_that_were_lost_and_of_no_others() {
         let tail = Tail::default();
         let log = tail.over(|_: &Access| {});
-        let tell = |tenant: &str| log.answered(&Access { tenant: tenant.to_owned(), ..Access::default() });
+        let tell = |tenant: &str| log.answered(&Access { tenant: tenant.into(), ..nothing() });
         let (mut ada, mut ben) = (own(&tail, "ada").unwrap(), own(&tail, "ben").unwrap());
         tell("ada");
         (0..LINES_MAX + 3).for_each(|_| tell("ben"));
@@ -214,7 +218,7 @@ mod tests {
         let keep = kept.clone();
         let log = tail.over(move |access: &Access| *keep.lock().unwrap() = access.reason.clone());
         let mut following = tail.follow(Filter::default(), None).unwrap();
-        log.answered(&Access { reason: Some("where keys are".to_owned()), ..Access::default() });
+        log.answered(&Access { reason: Some("where keys are".to_owned()), ..nothing() });
         let Next::Request(access) = following.next().await else { panic!("one was told") };
         assert_eq!((access.reason.as_deref(), kept.lock().unwrap().as_deref()), (None, Some("where keys are")));
     }

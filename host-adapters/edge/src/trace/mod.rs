@@ -41,7 +41,7 @@ pub(crate) struct Spans {
 pub(crate) fn enter(headers: &mut HeaderMap, tracing: Option<&Tracing>) -> Place {
     let place = place(sent(headers), tracing);
     headers.remove(STATE);
-    if let Ok(value) = HeaderValue::from_str(&place.context.traceparent()) {
+    if let Ok(value) = HeaderValue::from_bytes(&place.context.traceparent()) {
         headers.insert(PARENT, value);
     }
     if let Some(state) = HeaderValue::from_str(&place.context.state).ok().filter(|state| !state.is_empty()) {
@@ -101,7 +101,7 @@ mod tests {
             &[],
         ] {
             let (place, seen) = entered(fields);
-            assert_eq!(seen, [("traceparent".to_owned(), place.context.traceparent())], "{fields:?}");
+            assert_eq!(seen, [("traceparent".to_owned(), place.context.to_string())], "{fields:?}");
             assert!(place.context.trace_id != 0 && place.context.span_id != 0 && !place.context.sampled && place.recorded.is_none());
             assert!(!seen[0].1.contains("0af7651916cd43dd"));
         }

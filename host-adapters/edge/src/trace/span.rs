@@ -115,7 +115,7 @@ impl Recorded {
             ("url.scheme", Value::Text(if self.tls { "https" } else { "http" })),
             ("url.path", Value::Text(&access.path)),
             ("network.protocol.version", Value::Text(if self.version == http::Version::HTTP_2 { "2" } else { "1.1" })),
-            ("plugwork.request_id", Value::Text(&access.request_id)),
+            ("plugwork.request_id", Value::Text(access.request_id.as_str())),
         ];
         if known(&access.method).is_none() {
             attributes.push(("http.request.method_original", Value::Text(&access.method)));

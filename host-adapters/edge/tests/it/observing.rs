@@ -109,7 +109,7 @@ async fn a_plugin_sees_its_clients_trace_or_a_new_one_never_what_was_sent_wrong(
     assert!(new.len() == 55 && !new.contains(TRACE) && new.ends_with("-00") && bad.header("tracestate").is_none(), "{new}");
     until("both are in the log", || stage.log.lock().unwrap().len() == 2).await;
     let log = stage.log.lock().unwrap();
-    assert_eq!((log[0].trace_id.as_str(), log[1].trace_id.as_str()), (TRACE, &new[3..35]));
+    assert_eq!((&*log[0].trace_id.to_string(), &*log[1].trace_id.to_string()), (TRACE, &new[3..35]));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -155,7 +155,7 @@ async fn a_collector_is_sent_what_a_client_wants_recorded() {
         ("client.address", "127.0.0.1"),
         ("network.protocol.version", "1.1"),
         ("plugwork.application", "shop"),
-        ("plugwork.request_id", &*log[1].request_id),
+        ("plugwork.request_id", log[1].request_id.as_str()),
     ] {
         assert_eq!(request.attribute(name), Some(value), "{name}");
     }
@@ -240,7 +240,7 @@ async fn what_a_plugin_says_is_known_by_its_request_and_its_trace() {
             (message.as_str(), cause.request_id.as_str(), cause.trace.as_ref().unwrap().trace_id_text())
         })
         .collect();
-    let told: Vec<_> = log.iter().map(|access| ("ok", access.request_id.as_str(), access.trace_id.clone())).collect();
+    let told: Vec<_> = log.iter().map(|access| ("ok", access.request_id.as_str(), access.trace_id.to_string())).collect();
     assert_eq!(known, told);
     assert_eq!(known[1].2, TRACE);
 }

@@ -15,8 +15,8 @@ async fn a_request_reaches_its_plugin_with_what_only_the_server_knows() {
     until("all four are in the log", || stage.log.lock().unwrap().len() == 4).await;
     let log = stage.log.lock().unwrap();
     let first = &log[0];
-    assert_eq!((first.status, first.method.as_str(), first.path.as_str(), first.route.as_str()), (200, "POST", "/e", "/e"));
-    assert_eq!((first.application.as_str(), first.deployment, first.plugin.as_str()), ("shop", 1, "guest"));
+    assert_eq!((first.status, &*first.method, &*first.path, &*first.route), (200, "POST", "/e", "/e"));
+    assert_eq!((&*first.application, first.deployment, &*first.plugin), ("shop", 1, "guest"));
     assert_eq!((first.host.as_str(), first.response_bytes, first.complete), ("a.example", 5, true));
     assert!(first.duration_us > 0 && first.error.is_none() && first.client.starts_with("127.0.0.1:"));
 }

@@ -283,7 +283,7 @@ mod tests {
         use plugwork_core::trace::TraceContext;
         let forged = "00-11111111111111111111111111111111-1111111111111111-01";
         let trace = TraceContext { trace_id: 7, span_id: 8, sampled: true, state: "a=1".to_owned() };
-        let own = trace.traceparent();
+        let own = trace.to_string();
         let caused = Cause { request_id: "r".to_owned(), trace: Some(trace) };
         let untraced = Cause { request_id: "r".to_owned(), trace: None };
         for (cause, parent, state) in [(Some(caused), own.as_str(), Some("a=1")), (Some(untraced), forged, None), (None, forged, None)] {
