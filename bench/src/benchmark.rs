@@ -158,6 +158,7 @@ const EDGE: &[(Part, &str)] = &[
     (Part::Throughput, "edge-loaded-memory"),
     (Part::Throughput, "edge-loaded-memory-serve"),
     (Part::Many, "edge-1000-route"),
+    (Part::Many, "edge-1000-full"),
     (Part::Many, "edge-1000-p99"),
     (Part::Many, "edge-idle-memory"),
     (Part::Many, "edge-start-100"),

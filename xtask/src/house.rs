@@ -90,7 +90,14 @@ impl House {
 pub(crate) const WORKSPACES: [&str; 4] = ["", "examples/plugins", "guest-sdk/rust", GUESTS_OF_TESTS];
 
 /// How Cargo is told of the resolver and its tests, which are behind a feature that the rest of the workspace does without (`runtime/core/Cargo.toml`).
-pub(crate) const RESOLVER: [&str; 4] = ["--package", "plugwork-core", "--features", "resolve-oracle"];
+pub(crate) const RESOLVER: [&str; 6] = [
+    "--package",
+    "plugwork-core",
+    "--package",
+    "plugwork-component",
+    "--features",
+    "plugwork-core/resolve-oracle,plugwork-component/resolve",
+];
 
 /// The workspace of what `bench runtime` is measured against. None of the above, because its engine takes minutes to compile: `bench` builds it,
 /// and of the rules only those hold for it that compile nothing.

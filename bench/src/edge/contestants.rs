@@ -47,7 +47,7 @@ impl Contestant {
 
     /// With so many requests a second.
     pub(super) fn paced(&self, seconds: u32, per_second: f64) -> Result<Load> {
-        paced(&self.server.address, PATH, seconds, per_second)
+        paced(&self.server.address, PATH, seconds, per_second, "")
     }
 }
 

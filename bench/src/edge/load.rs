@@ -29,11 +29,11 @@ pub(super) fn load(address: &str, path: &str, seconds: u32, script: Option<&Path
     run(address, path, seconds, CONNECTIONS, script)
 }
 
-/// Loads a server with about so many requests a second.
-pub(super) fn paced(address: &str, path: &str, seconds: u32, per_second: f64) -> Result<Load> {
+/// Loads a server with about so many requests a second; `requests` is Lua that makes them, or nothing.
+pub(super) fn paced(address: &str, path: &str, seconds: u32, per_second: f64, requests: &str) -> Result<Load> {
     let folder = tempfile::tempdir()?;
     let script = folder.path().join("pauses.lua");
-    std::fs::write(&script, format!("function delay() return math.random({}, {}) end\n", PAUSES_MS[0], PAUSES_MS[1]))?;
+    std::fs::write(&script, format!("{requests}\nfunction delay() return math.random({}, {}) end\n", PAUSES_MS[0], PAUSES_MS[1]))?;
     let pause_s = f64::from(PAUSES_MS[0] + PAUSES_MS[1]) / 2e3;
     let connections = (per_second * pause_s).ceil().max(1.0) as u32;
     let load = run(address, path, seconds, connections, Some(&script))?;

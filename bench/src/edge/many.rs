@@ -8,7 +8,7 @@ use plugwork::core::route::{HostRule, Route, RouteTable};
 
 use super::Programs;
 use super::applications::{Application, Instances};
-use super::load::load;
+use super::load::{load, paced};
 use crate::measure::Summary;
 use crate::report::{Judge, Row};
 
@@ -23,19 +23,23 @@ pub(super) fn rows(programs: &Programs, quick: bool) -> Result<Vec<Row>> {
     let (rounds, seconds) = if quick { (1, 1) } else { (3, 4) };
     let component = programs.plugins.join("hello-http.wasm");
     let (one, many) = (Application::of(&component, Instances::Warm)?, Application::many(&component, Instances::Warm, PLUGINS)?);
-    let script = many.folder().join("paths.lua");
-    let paths = format!(
-        "local number = 0\nrequest = function()\n  number = number % {} + 1\n  return wrk.format(nil, \"/p\" .. number .. \"/Ada\")\nend\n",
-        PLUGINS - 1
-    );
-    std::fs::write(&script, paths)?;
     let (first, second) = (one.serve(programs, &["."])?, many.serve(programs, &["."])?);
-    load(&first.address, "/hello/Ada", 1, None)?;
-    load(&second.address, "/hello/Ada", 2, Some(&script))?;
-    let (mut of_one, mut of_many) = (Vec::new(), Vec::new());
+    // As much work for the one who asks, whoever is asked.
+    let (to_one, to_many) = (by_turns("/hello/", "Ada"), by_turns("/p", "/Ada"));
+    let scripts = (many.folder().join("one.lua"), many.folder().join("many.lua"));
+    std::fs::write(&scripts.0, &to_one)?;
+    std::fs::write(&scripts.1, &to_many)?;
+    let (mut full_of_one, mut full_of_many, mut of_one, mut of_many) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    load(&first.address, "/hello/Ada", 1, Some(&scripts.0))?;
+    load(&second.address, "/hello/Ada", 2, Some(&scripts.1))?;
     for _ in 0..rounds {
-        of_one.push(load(&first.address, "/hello/Ada", seconds, None)?.p99_us);
-        of_many.push(load(&second.address, "/hello/Ada", seconds, Some(&script))?.p99_us);
+        full_of_one.push(load(&first.address, "/hello/Ada", seconds, Some(&scripts.0))?.per_second);
+        full_of_many.push(load(&second.address, "/hello/Ada", seconds, Some(&scripts.1))?.per_second);
+    }
+    let half = Summary::of(full_of_many.clone()).median / 2.0;
+    for _ in 0..rounds {
+        of_one.push(paced(&first.address, "/hello/Ada", seconds, half, &to_one)?.p99_us);
+        of_many.push(paced(&second.address, "/hello/Ada", seconds, half, &to_many)?.p99_us);
     }
     drop((first, second));
     let few = Application::many(&component, Instances::Warm, IDLE_PLUGINS)?;
@@ -54,10 +58,19 @@ pub(super) fn rows(programs: &Programs, quick: bool) -> Result<Vec<Row>> {
     }
     Ok(vec![
         Row::value("edge-1000-route", "ns", routing(rounds)?).target(ROUTE_NS_MAX),
+        Row::value("edge-1000-full", "/s", Summary::of(full_of_many)).against("one plugin", Summary::of(full_of_one), Judge::Ratio),
         Row::value("edge-1000-p99", "us", Summary::of(of_many)).against("one plugin", Summary::of(of_one), Judge::Ratio).target(1.2),
         Row::value("edge-idle-memory", "MiB", Summary::of(vec![idle_mib])).target(IDLE_MIB_MAX),
         Row::value("edge-start-100", "ms", Summary::of(started)).target(START_MS_MAX),
     ])
+}
+
+/// Requests whose paths have a number in the middle, each in turn: Lua for `wrk`.
+fn by_turns(before: &str, after: &str) -> String {
+    format!(
+        "local number = 0\nrequest = function()\n  number = number % {} + 1\n  return wrk.format(nil, \"{before}\" .. number .. \"{after}\")\nend\n",
+        PLUGINS - 1
+    )
 }
 
 /// Finding the route of a request among 1,000, each of them in turn.

@@ -19,6 +19,8 @@ const CONFIG_BYTES_MAX: u64 = 256 << 10;
 const LISTENS_MAX: usize = 16;
 /// Permissions of a socket where none are given: its owner and its group.
 const SOCKET_MODE: u32 = 0o660;
+/// As many instances as a pool may have.
+const INSTANCES_MAX: u32 = 2_500;
 /// A day: no limit of a server is longer.
 const TIME_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
@@ -116,6 +118,7 @@ fn limits(entries: toml::Table, findings: &mut Findings) -> Settings {
     number("bodies-max", 1_000_000, &mut |number| settings.bodies_max = number as usize);
     number("client-share-percent", 100, &mut |number| settings.client_share_percent = number as u32);
     number("streams-max", 10_000, &mut |number| settings.streams_max = number as u32);
+    number("instances-max", u64::from(INSTANCES_MAX), &mut |number| settings.instances_max = number as u32);
     number("plugin-requests-max", 1_000_000, &mut |number| settings.plugin_requests_max = number as usize);
     number("rate-clients-max", 100_000_000, &mut |number| settings.rate_clients_max = number as usize);
     number("tenant-component-bytes-max", 1 << 50, &mut |number| settings.tenant_component_bytes_max = number);
@@ -288,7 +291,7 @@ mod tests {
         let text = "[limits]\nconnections-max = 1\nhead-deadline-ms = 2\nidle-ms = 3\nstall-ms = 4\nstreams-max = 5\nplugin-requests-max = 6\n\
                     plugin-queue-max = 7\nplugin-queue-ms = 8\nrate-clients-max = 9\ndrain-ms = 10\nsend-bytes-per-second-min = 11\n\
                     answer-bytes-total = 12\nbody-bytes-total = 13\nbodies-max = 14\nclient-share-percent = 15\nclient-connections-max = 16\n\
-                    tenant-component-bytes-max = 17\n";
+                    tenant-component-bytes-max = 17\ninstances-max = 18\n";
         // Without a rest: a limit that is new has to be written here too.
         let Settings {
             connections_max,
@@ -296,6 +299,7 @@ mod tests {
             idle_ms,
             stall_ms,
             streams_max,
+            instances_max,
             plugin_requests_max,
             plugin_queue_max,
             plugin_queue_ms,
@@ -311,7 +315,7 @@ mod tests {
         } = parse(text).unwrap().limits;
         let sizes = [connections_max, streams_max as usize, plugin_requests_max, plugin_queue_max, rate_clients_max];
         let held = [answer_bytes_total, body_bytes_total, bodies_max, client_share_percent as usize, client_connections_max];
-        assert_eq!((send_bytes_per_second_min, held, tenant_component_bytes_max), (11, [12, 13, 14, 15, 16], 17));
+        assert_eq!((send_bytes_per_second_min, held, tenant_component_bytes_max, instances_max), (11, [12, 13, 14, 15, 16], 17, 18));
         assert_eq!((sizes, [head_deadline_ms, idle_ms, stall_ms, plugin_queue_ms, drain_ms]), ([1, 5, 6, 7, 9], [2, 3, 4, 8, 10]));
     }
 

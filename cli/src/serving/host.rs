@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use plugwork::{ChildCompiler, Compiler, Limits, Runtime};
+use plugwork::{Allocation, ChildCompiler, Compiler, Limits, Runtime};
 use plugwork_capabilities::{Clock, Config, Environment, EnvironmentSecrets, FileSecrets, Http, KeyValue, Random, Secrets};
 use plugwork_core::{Permission, Subject};
 use plugwork_edge::{Components, DeclaredSecrets, Node, Settings, Stable};
@@ -36,6 +36,7 @@ pub(crate) async fn open(place: &Place, store: &Arc<Store>, log: &Log, settings:
         .records(store.clone())
         .compiler(Compiler::Child(ChildCompiler::default()))
         .limits(Limits::interactive())
+        .allocation(Allocation::Pooling { instances: settings.instances_max })
         .provide(Http::default())
         .provide(Config)
         .provide(Environment)

@@ -71,8 +71,8 @@ pub struct Access {
 }
 
 impl Access {
-    /// Nothing is known yet.
-    pub(crate) fn new(at_ms: u64, request_id: RequestId) -> Self {
+    /// Of a request of which nothing more is known.
+    pub fn new(at_ms: u64, request_id: RequestId) -> Self {
         Self {
             at_ms,
             request_id,

@@ -27,7 +27,8 @@ use crate::settings::Settings;
 use crate::tls;
 use crate::wire::{Speaks, Wire};
 
-/// The largest head that is read at all; what counts within it is held to smaller limits by `plugwork-http`.
+/// The largest head that is read at all; what counts within it is held to smaller limits by `plugwork-http`. Also what is gathered of an answer over HTTP/1.1 before
+/// it is sent: more than the head of one, so that a small body goes with it (`sending`).
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 type Answering = Pin<Box<dyn Future<Output = Result<Response<Watched>, Infallible>> + Send>>;

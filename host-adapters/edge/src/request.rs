@@ -14,7 +14,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use plugwork_core::route::Miss;
 use plugwork_core::trace::TraceId;
-use plugwork_http::{Body, Connection, Origin, Principal, Problem, ProblemCode, RequestId, body, head};
+use plugwork_http::{Answered, Body, Connection, Origin, Principal, Problem, ProblemCode, RequestId, body, head};
 
 use crate::access::{AccessLog, Watching};
 use crate::budget::{Budget, Taken};
@@ -260,7 +260,7 @@ async fn given(
     if let Some(refused) = refused {
         return Err(refused);
     }
-    let (mut response, served) = answered.map_err(|late| match late {
+    let Answered { mut response, served, is_whole } = answered.map_err(|late| match late {
         Late::Replaced => Refused::new(StatusCode::SERVICE_UNAVAILABLE, "E-HTTP-REPLACED", "the function was replaced meanwhile").after(1),
         Late::Deadline if !is_read => Box::new(Refused { code: "E-HTTP-BODY-DEADLINE", problem: body::late(), headers: Vec::new() }),
         Late::Deadline => {

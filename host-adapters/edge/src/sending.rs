@@ -1,7 +1,7 @@
 //! The body of an answer on its way to a client: counted, in pieces, and broken off where the client takes it too slowly or its deployment has to end.
 //!
 //! Easily got wrong: hyper does not ask for a body while its client's window over HTTP/2 is shut, so no timer in the body would ever be looked at. That is
-//! why somebody else looks at all bodies, and takes away what an overdue one holds: its plugin's call, its place, its deployment.
+//! why somebody else looks at all bodies that are not handed over with their head, and takes away what an overdue one holds: its plugin's call, its place, its deployment.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -59,7 +59,7 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// All bodies of a server that are being sent.
+/// All bodies of a server that are being sent piece by piece.
 #[derive(Default)]
 pub(crate) struct Sendings(Mutex<Known>);
 

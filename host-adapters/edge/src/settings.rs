@@ -33,6 +33,9 @@ pub struct Settings {
     pub client_share_percent: u32,
     /// Requests at once on one connection of HTTP/2; 100.
     pub streams_max: u32,
+    /// Instances of all plugins at once, those that are kept for the next request among them; 1,500, and 2,500 at most. Who comes after takes the place of one that
+    /// is kept, or waits in line. For whoever opens the runtime: `plugwork serve` makes its pool of so many.
+    pub instances_max: u32,
     /// Requests of one plugin that are with it at once; 256.
     pub plugin_requests_max: usize,
     /// Requests that wait behind those; 256. Who comes after is told 503.
@@ -61,6 +64,7 @@ impl Default for Settings {
             bodies_max: 8_192,
             client_share_percent: 25,
             streams_max: 100,
+            instances_max: 1_500,
             plugin_requests_max: 256,
             plugin_queue_max: 256,
             plugin_queue_ms: 1_000,
@@ -86,6 +90,7 @@ impl Settings {
             ("bodies-max", self.bodies_max as u64),
             ("client-share-percent", u64::from(self.client_share_percent)),
             ("streams-max", u64::from(self.streams_max)),
+            ("instances-max", u64::from(self.instances_max)),
             ("plugin-requests-max", self.plugin_requests_max as u64),
             ("rate-clients-max", self.rate_clients_max as u64),
             ("tenant-component-bytes-max", self.tenant_component_bytes_max),
@@ -102,12 +107,13 @@ impl Settings {
 
     /// These limits with all of `wanted` that can change while a server runs, and the names of those that differ and cannot.
     pub(crate) fn changed_to(self, wanted: Self) -> (Self, Vec<&'static str>) {
-        let Self { connections_max, plugin_requests_max, plugin_queue_max, plugin_queue_ms, rate_clients_max, .. } = self;
+        let Self { connections_max, instances_max, plugin_requests_max, plugin_queue_max, plugin_queue_ms, rate_clients_max, .. } = self;
         let Self { client_connections_max, answer_bytes_total, body_bytes_total, bodies_max, client_share_percent, .. } = self;
         // Counted in places that were made at the start, or when a plugin was.
         let fixed = [
             ("connections-max", connections_max != wanted.connections_max),
             ("client-connections-max", client_connections_max != wanted.client_connections_max),
+            ("instances-max", instances_max != wanted.instances_max),
             ("plugin-requests-max", plugin_requests_max != wanted.plugin_requests_max),
             ("plugin-queue-max", plugin_queue_max != wanted.plugin_queue_max),
             ("plugin-queue-ms", plugin_queue_ms != wanted.plugin_queue_ms),
@@ -117,7 +123,8 @@ impl Settings {
             ("bodies-max", bodies_max != wanted.bodies_max),
             ("client-share-percent", client_share_percent != wanted.client_share_percent),
         ];
-        let settings = Self { connections_max, plugin_requests_max, plugin_queue_max, plugin_queue_ms, rate_clients_max, ..wanted };
+        let settings =
+            Self { connections_max, instances_max, plugin_requests_max, plugin_queue_max, plugin_queue_ms, rate_clients_max, ..wanted };
         let settings = Self { client_connections_max, answer_bytes_total, body_bytes_total, bodies_max, client_share_percent, ..settings };
         (settings, fixed.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect())
     }

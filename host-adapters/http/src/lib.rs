@@ -28,4 +28,4 @@ pub use origin::{Connection, Origin, RequestId, RouteParameters};
 pub use plugwork_points::http_function::Principal;
 pub use problem::{Problem, ProblemCode};
 pub use served::Served;
-pub use service::HttpService;
+pub use service::{Answered, HttpService};

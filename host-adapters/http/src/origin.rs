@@ -5,7 +5,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher};
+use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -20,7 +20,7 @@ use serde::{Serialize, Serializer};
 
 use crate::problem::Problem;
 
-/// The connection of a request. To be put into its extensions by the server; without it the scheme is `http` and the peer the one of axum's
+/// The connection of a request. To be given by the server, in an [`Origin`] or in the request's extensions; without it the scheme is `http` and the peer the one of axum's
 /// `ConnectInfo`, if that is there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Connection {
@@ -30,8 +30,8 @@ pub struct Connection {
     pub client: Option<SocketAddr>,
 }
 
-/// What a request is known by in logs and in answers: unique in this process and, very likely, everywhere. A server that has made one already puts
-/// it into the request's extensions.
+/// What a request is known by in logs and in answers: unique in this process and, very likely, everywhere. A server that has made one already gives
+/// it, in an [`Origin`] or in the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RequestId([u8; ID_BYTES]);
 
@@ -41,11 +41,16 @@ const ID_BYTES: usize = 24;
 impl RequestId {
     /// A new one: a number of this process, drawn at its start, and a count. It can be guessed, so it opens nothing.
     pub fn new() -> Self {
-        static PROCESS: OnceLock<u64> = OnceLock::new();
+        static PROCESS: OnceLock<(u64, u64)> = OnceLock::new();
         static COUNT: AtomicU64 = AtomicU64::new(1);
-        let process = PROCESS.get_or_init(|| RandomState::new().build_hasher().finish());
+        // Where the count begins is drawn too, so that two processes of one number hardly ever meet.
+        let (process, first) = *PROCESS.get_or_init(|| {
+            let drawn = RandomState::new();
+            (drawn.hash_one(0), drawn.hash_one(1))
+        });
         let half = 4 * ID_BYTES / 2;
-        let number = u128::from(*process) << half | u128::from(COUNT.fetch_add(1, Ordering::Relaxed)) & ((1 << half) - 1);
+        let count = first.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed));
+        let number = u128::from(process) << half | u128::from(count) & ((1 << half) - 1);
         Self(digits(number))
     }
 
@@ -85,7 +90,8 @@ pub struct Origin {
     pub id: RequestId,
     /// Its connection.
     pub connection: Connection,
-    /// The client's address as text; where it is none, that of the connection.
+    /// The client's address as a plugin is told of it that is given a request whole: that of the connection, written once for all of its requests. None: it is
+    /// written for this one.
     pub client_address: Option<Arc<str>>,
     /// The host and port that the client asked for, where the server has read them already with [`authority`](crate::head::authority).
     pub authority: Option<String>,
@@ -98,24 +104,13 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// What stands in the extensions: [`RequestId`], [`Connection`] or axum's `ConnectInfo`, [`Principal`], [`TraceContext`], and [`RouteParameters`] or
-    /// those of axum's route, where the plugin is told of them.
-    pub(crate) async fn of(head: &mut request::Parts, is_whole: bool) -> Result<Self, Problem> {
-        let route_parameters = match head.extensions.remove::<RouteParameters>() {
-            Some(RouteParameters(parameters)) => parameters,
-            None if !is_whole => Vec::new(),
-            None => match RawPathParams::from_request_parts(head, &()).await {
-                Ok(parameters) => parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
-                Err(RawPathParamsRejection::MissingPathParams(_)) => Vec::new(),
-                // Not the same as none: a plugin that is asked about all where it should be about one answers another request.
-                Err(_) => {
-                    return Err(Problem::new(StatusCode::BAD_REQUEST, "E-HTTP-PATH", "a part of the path is not text once it is decoded"));
-                }
-            },
-        };
+    /// What stands in a request's extensions: [`RequestId`], or a new one; [`Connection`], or axum's `ConnectInfo`; [`Principal`], [`TraceContext`] and
+    /// [`RouteParameters`].
+    pub fn of(head: &mut request::Parts) -> Self {
+        let RouteParameters(route_parameters) = head.extensions.remove().unwrap_or_default();
         let known = &head.extensions;
         let peer = || known.get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(client)| *client);
-        Ok(Self {
+        Self {
             id: known.get::<RequestId>().copied().unwrap_or_default(),
             connection: known.get::<Connection>().copied().unwrap_or_else(|| Connection { tls: false, client: peer() }),
             client_address: None,
@@ -123,7 +118,7 @@ impl Origin {
             principal: known.get::<Principal>().cloned(),
             trace: known.get::<TraceContext>().cloned(),
             route_parameters,
-        })
+        }
     }
 
     /// What the plugin's log, and what the plugin asks of others, is told of the request.
@@ -143,6 +138,16 @@ impl Origin {
             request_id: self.id.as_str().to_owned(),
             route_parameters: std::mem::take(&mut self.route_parameters),
         }
+    }
+}
+
+/// The parameters of axum's route.
+pub(crate) async fn of_axum(head: &mut request::Parts) -> Result<Vec<(String, String)>, Problem> {
+    match RawPathParams::from_request_parts(head, &()).await {
+        Ok(parameters) => Ok(parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
+        Err(RawPathParamsRejection::MissingPathParams(_)) => Ok(Vec::new()),
+        // Not the same as none: a plugin that is asked about all where it should be about one answers another request.
+        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, "E-HTTP-PATH", "a part of the path is not text once it is decoded")),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What became of a request, for the server that asked: told in the extensions of every response for which a plugin was called. Nothing of it is
-//! sent.
+//! What became of a request, for the server that asked: told beside every response for which a plugin was called, or in its
+//! extensions. Nothing of it is sent.
 
 use std::sync::{Arc, OnceLock};
 

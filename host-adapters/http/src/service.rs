@@ -19,7 +19,7 @@ use plugwork_points::HttpFunction;
 use tower_service::Service;
 
 use crate::limits::HttpLimits;
-use crate::origin::{Origin, RequestId};
+use crate::origin::{Origin, RouteParameters, of_axum};
 use crate::problem::Problem;
 use crate::served::Served;
 use crate::{Body, function, head, streamed};
@@ -71,17 +71,11 @@ impl HttpService {
         B: HttpBody<Data: Send> + Send + 'static,
     {
         let (mut head, body) = request.into_parts();
-        let (mut response, served, id) = match Origin::of(&mut head, self.is_whole()).await {
-            Ok(origin) => {
-                let (request, id) = (Request::from_parts(head, body), origin.id);
-                let (response, served) = self.answer_admitted(request, origin, std::future::ready(Ok(()))).await;
-                (response, served, id)
-            }
-            Err(problem) => {
-                let id = head.extensions.get::<RequestId>().copied().unwrap_or_default();
-                (problem.response(id.as_str()), None, id)
-            }
-        };
+        let is_routed = head.extensions.get::<RouteParameters>().is_some();
+        let mut origin = Origin::of(&mut head);
+        let parameters = if is_routed { Ok(std::mem::take(&mut origin.route_parameters)) } else { of_axum(&mut head).await };
+        let (request, id) = (Request::from_parts(head, body), origin.id);
+        let Answered { mut response, served, .. } = self.asked(request, origin, parameters, std::future::ready(Ok(()))).await;
         served.map(|served| response.extensions_mut().insert(served));
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(REQUEST_ID, value);
@@ -97,7 +91,22 @@ impl HttpService {
         request: Request<B>,
         mut origin: Origin,
         admitted: impl Future<Output = Result<(), Problem>> + Send,
-    ) -> (Response<Body>, Option<Served>)
+    ) -> Answered
+    where
+        B: HttpBody<Data: Send> + Send + 'static,
+    {
+        let parameters = std::mem::take(&mut origin.route_parameters);
+        self.asked(request, origin, Ok(parameters), admitted).await
+    }
+
+    /// The parameters of the route are looked at where the plugin is told of them.
+    async fn asked<B>(
+        &self,
+        request: Request<B>,
+        mut origin: Origin,
+        parameters: Result<Vec<(String, String)>, Problem>,
+        admitted: impl Future<Output = Result<(), Problem>> + Send,
+    ) -> Answered
     where
         B: HttpBody<Data: Send> + Send + 'static,
     {
@@ -107,24 +116,48 @@ impl HttpService {
         let checked = head::check_with(&mut head, limits, origin.authority.take());
         let checked = checked.and_then(|facts| facts.with_body(body.size_hint().exact(), limits));
         let ([function, incoming, handler], answers) = (worlds(), |world| installation.is_attached_to(world));
+        let mut is_whole = true;
         let answered = match checked {
-            Ok(facts) if answers(function) => function::answer(installation, limits, head, facts, body, origin, admitted).await,
+            Ok(facts) if answers(function) => match parameters {
+                Ok(parameters) => {
+                    origin.route_parameters = parameters;
+                    function::answer(installation, limits, head, facts, body, origin, admitted).await
+                }
+                Err(problem) => Err(problem),
+            },
             Ok(facts) if answers(incoming) => match admitted.await {
-                Ok(()) => Box::pin(streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &origin)).await,
+                Ok(()) => {
+                    is_whole = false;
+                    Box::pin(streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &origin)).await
+                }
                 Err(problem) => Err(problem),
             },
             Ok(facts) if answers(handler) => match admitted.await {
-                Ok(()) => Box::pin(streamed::answer::<Handler, _>(installation, limits, head, facts, body, &origin)).await,
+                Ok(()) => {
+                    is_whole = false;
+                    Box::pin(streamed::answer::<Handler, _>(installation, limits, head, facts, body, &origin)).await
+                }
                 Err(problem) => Err(problem),
             },
             Ok(_) => Err(Problem::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called")),
             Err(problem) => Err(problem),
         };
         match answered {
-            Ok((response, served)) => (response, Some(served)),
-            Err(problem) => (problem.response(id.as_str()), None),
+            Ok((response, served)) => Answered { response, served: Some(served), is_whole },
+            Err(problem) => Answered { response: problem.response(id.as_str()), served: None, is_whole: true },
         }
     }
+}
+
+/// What [`HttpService::answer_admitted`] gives.
+#[derive(Debug)]
+pub struct Answered {
+    /// What the client is told.
+    pub response: Response<Body>,
+    /// What the plugin did; none where it was not called.
+    pub served: Option<Served>,
+    /// Whether all of the answer is there, so that the plugin is done with it. Otherwise its body may be a stream that the plugin still writes.
+    pub is_whole: bool,
 }
 
 impl<B> Service<Request<B>> for HttpService

@@ -1,4 +1,5 @@
-//! What a `.wasm` says about itself: [`read`] it, [`embed`] a manifest into it. Never runs it.
+//! What a `.wasm` says about itself: [`read`] it, [`embed`] a manifest into it. Never runs it. With the feature `resolve`: an index of all packages of a source, for
+//! the resolver.
 //!
 //! Any bytes in, a typed answer out. Nothing here links an engine, compiles, or decides what is permitted; the
 //! decisions are in `plugwork-core`. What a reader may get wrong: imports and sizes in a [`Report`] are facts, names
@@ -10,20 +11,26 @@ mod detect;
 mod embed;
 mod error;
 mod features;
-mod folder;
+#[cfg(feature = "resolve")]
+mod indexed;
 mod interface;
 mod limits;
 mod metadata;
 mod nesting;
+mod packages;
 mod report;
+#[cfg(feature = "resolve")]
+mod shape;
 mod structure;
 
 pub use embed::{EmbedError, Embedded, embed};
 pub use error::{LimitExceeded, ManifestProblem, ReadError, ReadErrorKind};
 pub use features::{full_features, hardened_features};
-pub use folder::PackageFolder;
+#[cfg(feature = "resolve")]
+pub use indexed::{Indexed, index};
 pub use interface::{Interface, InterfaceKind};
 pub use limits::{Measured, StructureLimits};
 pub use metadata::{CustomSection, MANIFEST_SECTION, Metadata, Producer};
+pub use packages::{PackageFolder, PackageLayout, PackageMemory};
 pub use report::{Report, read, read_within};
 pub use structure::{Memory, Module, Place, Table};

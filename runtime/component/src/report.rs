@@ -75,6 +75,11 @@ pub fn read(bytes: &[u8]) -> Result<Report, ReadError> {
 /// # Errors
 /// As [`read`].
 pub fn read_within(bytes: &[u8], limits: &StructureLimits) -> Result<Report, ReadError> {
+    read_typed(bytes, limits).map(|(report, _)| report)
+}
+
+/// The same, with the types that the report was made from.
+pub(crate) fn read_typed(bytes: &[u8], limits: &StructureLimits) -> Result<(Report, Types), ReadError> {
     detect::component(bytes)?;
     let structure = structure::walk(bytes, limits)?;
     let (types, needs_full) = validate(bytes)?;
@@ -82,7 +87,7 @@ pub fn read_within(bytes: &[u8], limits: &StructureLimits) -> Result<Report, Rea
     let names = names(bytes)?;
     let imports = interfaces(names.imports, &types, Side::Import);
     let exports = interfaces(names.exports, &types, Side::Export);
-    Ok(Report {
+    let report = Report {
         digest: Digest::of(bytes),
         bytes: bytes.len() as u64,
         needs_full,
@@ -97,7 +102,8 @@ pub fn read_within(bytes: &[u8], limits: &StructureLimits) -> Result<Report, Rea
         custom_sections: said.sections,
         measured: structure.measured,
         notes: said.notes,
-    })
+    };
+    Ok((report, types))
 }
 
 /// The hardened set first; what it refuses may pass under the full set, whose message is then the better one.

@@ -58,7 +58,7 @@ async fn the_server_says_who_asks_and_from_where() {
     assert_eq!(ask(&stage.service(), from_axum).await.text(), "192.0.2.7:49152");
     let mut numbered = request("/q");
     let number = RequestId::new();
-    numbered.extensions_mut().insert(number.clone());
+    numbered.extensions_mut().insert(number);
     assert_eq!(ask(&stage.service(), numbered).await.text(), number.as_str());
 }
 

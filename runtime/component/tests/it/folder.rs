@@ -10,14 +10,14 @@ use plugwork_core::sources::{PackageSource, SourceError};
 
 use crate::components::{RICH, component};
 
-fn package(name: &str, version: &str) -> Vec<u8> {
+pub(crate) fn package(name: &str, version: &str) -> Vec<u8> {
     let manifest = format!("name = \"{name}\"\nversion = \"{version}\"\n");
     let embedded = Embedded { manifest: Some(&manifest), ..Embedded::default() };
     embed(&component(RICH), &embedded).unwrap()
 }
 
 /// A folder answers at once.
-fn now<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn now<T>(future: impl Future<Output = T>) -> T {
     match std::pin::pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(answer) => answer,
         Poll::Pending => panic!("a folder has nothing to wait for"),

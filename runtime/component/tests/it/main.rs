@@ -9,5 +9,8 @@ mod components;
 mod embedding;
 mod folder;
 mod fuzz;
+#[cfg(feature = "resolve")]
+mod indexed;
 mod limits;
 mod reading;
+mod sources;

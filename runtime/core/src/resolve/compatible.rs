@@ -1,4 +1,4 @@
-//! Whether what one plugin exports fits what another imports: a pure decision that an application may replace by a closer look at the WIT.
+//! Whether what one plugin exports fits what another imports: a pure decision, by version and by the types of functions.
 //!
 //! What a reader may get wrong: the linker matches versions on one track in both directions. Here the exporter has to be at least as new, because an
 //! older one lacks what was added since.
@@ -13,11 +13,11 @@ pub trait Compatibility {
     fn judge(&self, import: &Interface, export: &Interface) -> Result<(), String>;
 }
 
-/// By version and shape: one track, the exporter at least as new, and at the very same version the same shape where both are known.
+/// One track, the exporter at least as new, and each function that is imported is exported with the same types, where both sides are known.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct ByVersion;
+pub struct Structural;
 
-impl Compatibility for ByVersion {
+impl Compatibility for Structural {
     fn judge(&self, import: &Interface, export: &Interface) -> Result<(), String> {
         if !import.name.is_satisfied_by(&export.name) {
             return Err(format!("it is `{}`, on another track", export.name));
@@ -27,12 +27,16 @@ impl Compatibility for ByVersion {
         {
             return Err(format!("it is `{}`, which is older", export.name));
         }
-        match (import.shape, export.shape) {
-            (Some(asked), Some(has)) if import.name.version() == export.name.version() && asked != has => {
-                Err(format!("both are called `{}` and differ", export.name))
+        let (Some(asked), Some(has)) = (&import.functions, &export.functions) else { return Ok(()) };
+        // What is exported beside it may have been added since.
+        for (function, types) in asked {
+            match has.get(function) {
+                None => return Err(format!("its `{}` has no function `{function}`", export.name)),
+                Some(other) if other != types => return Err(format!("`{function}` of its `{}` has other types", export.name)),
+                Some(_) => {}
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 
@@ -52,24 +56,28 @@ mod tests {
     use super::*;
     use crate::Digest;
 
-    fn interface(name: &str, shape: &[u8]) -> Interface {
-        Interface { shape: (!shape.is_empty()).then(|| Digest::of(shape)), ..Interface::new(name.parse().unwrap()) }
+    fn interface(name: &str, functions: &[(&str, &str)]) -> Interface {
+        let functions = functions.iter().map(|(name, types)| ((*name).to_owned(), Digest::of(types.as_bytes())));
+        Interface { functions: Some(functions.collect()), ..Interface::new(name.parse().unwrap()) }
     }
 
     #[test]
     fn an_exporter_is_on_the_same_track_and_as_new() {
-        let asked = interface("a:b/c@1.2.0", b"");
+        let asked = interface("a:b/c@1.2.0", &[]);
         for (has, fits) in [("1.2.0", true), ("1.9.0", true), ("1.1.9", false), ("2.0.0", false), ("0.1.0", false), ("1.3.0-rc.1", false)] {
-            assert_eq!(ByVersion.judge(&asked, &interface(&format!("a:b/c@{has}"), b"")).is_ok(), fits, "{has}");
+            assert_eq!(Structural.judge(&asked, &interface(&format!("a:b/c@{has}"), &[])).is_ok(), fits, "{has}");
         }
-        assert!(ByVersion.judge(&asked, &interface("a:b/d@1.2.0", b"")).is_err());
+        assert!(Structural.judge(&asked, &interface("a:b/d@1.2.0", &[])).is_err());
     }
 
     #[test]
-    fn one_version_with_two_shapes_does_not_fit() {
-        let asked = interface("a:b/c@1.2.0", b"one");
-        assert!(ByVersion.judge(&asked, &interface("a:b/c@1.2.0", b"one")).is_ok());
-        assert!(ByVersion.judge(&asked, &interface("a:b/c@1.2.0", b"other")).unwrap_err().contains("differ"));
-        assert!(ByVersion.judge(&asked, &interface("a:b/c@1.3.0", b"other")).is_ok());
+    fn each_function_that_is_imported_is_there_with_the_same_types() {
+        let asked = interface("a:b/c@1.2.0", &[("find", "one")]);
+        let judge = |has: &[(&str, &str)]| Structural.judge(&asked, &interface("a:b/c@1.3.0", has));
+        assert!(judge(&[("find", "one")]).is_ok() && judge(&[("find", "one"), ("more", "x")]).is_ok());
+        assert!(judge(&[("find", "other")]).unwrap_err().contains("other types"));
+        assert!(judge(&[("more", "x")]).unwrap_err().contains("no function `find`"));
+        let unknown = Interface::new("a:b/c@1.2.0".parse().unwrap());
+        assert!(Structural.judge(&asked, &unknown).is_ok() && Structural.judge(&unknown, &asked).is_ok(), "by version alone");
     }
 }

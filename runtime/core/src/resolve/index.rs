@@ -47,8 +47,8 @@ pub struct Release {
 pub struct Interface {
     /// Its name, as a rule with a version.
     pub name: InterfaceName,
-    /// A digest of what is in it, the same for the same text; where one is missing the version alone decides.
-    pub shape: Option<Digest>,
+    /// Its functions, each with a digest of its types. Of an import those that the component calls. Where they are not known the version alone decides.
+    pub functions: Option<BTreeMap<String, Digest>>,
     /// Whether it has resources: things that belong to the one who made them.
     pub resources: bool,
     /// The paths of other interfaces whose resources its functions take or give.
@@ -79,15 +79,18 @@ impl Release {
         }
     }
 
-    /// A digest of the names and shapes of what it imports and exports: another one means that what fitted has to be looked at again.
+    /// A digest of the names and functions of what it imports and exports: another one means that what fitted has to be looked at again.
     pub fn interfaces(&self) -> Digest {
         let mut lines: Vec<String> = Vec::new();
         for (side, interfaces) in [("export", &self.exports), ("import", &self.imports)] {
             lines.extend(interfaces.iter().map(|interface| {
-                let shape = interface.shape.map_or_else(|| "-".to_owned(), |shape| shape.to_string());
+                let told = |functions: &BTreeMap<String, Digest>| {
+                    functions.iter().map(|(name, types)| format!("{name}={types}")).collect::<Vec<_>>().join(",")
+                };
+                let functions = interface.functions.as_ref().map_or_else(|| "-".to_owned(), told);
                 let mut uses = interface.uses.clone();
                 uses.sort_unstable();
-                format!("{side} {} {shape} {} {}\n", interface.name, interface.resources, uses.join(","))
+                format!("{side} {} {functions} {} {}\n", interface.name, interface.resources, uses.join(","))
             }));
         }
         lines.sort_unstable();
@@ -98,7 +101,7 @@ impl Release {
 impl Interface {
     /// One of plain values.
     pub fn new(name: InterfaceName) -> Self {
-        Self { name, shape: None, resources: false, uses: Vec::new() }
+        Self { name, functions: None, resources: false, uses: Vec::new() }
     }
 }
 

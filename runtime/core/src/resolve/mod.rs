@@ -27,7 +27,7 @@ use semver::Version;
 
 pub use answer::{Concern, HeldBack, Link, Member, PluginId, Provider, Resolution};
 pub(crate) use compatible::track;
-pub use compatible::{ByVersion, Compatibility};
+pub use compatible::{Compatibility, Structural};
 pub use index::{Advisory, Index, Interface, MemoryIndex, Release};
 
 use crate::dependency::DEPENDENCIES_MAX;
@@ -104,7 +104,7 @@ impl Default for Options<'_> {
             host: Vec::new(),
             kept: BTreeMap::new(),
             wired: BTreeMap::new(),
-            compatibility: &ByVersion,
+            compatibility: &Structural,
             steps_max: STEPS_MAX,
         }
     }

@@ -183,7 +183,10 @@ fn refused(space: &Space<'_>, part: Part, set: &Set, why: &Refused) -> String {
         _ => "what you ask for".to_owned(),
     };
     match why {
-        Refused::Unlinkable(import) => format!("{subject} imports `{import}`, which neither the host nor a plugin it depends on has"),
+        Refused::Unlinkable(import, None) => format!("{subject} imports `{import}`, which neither the host nor a plugin it depends on has"),
+        Refused::Unlinkable(import, Some(misfit)) => {
+            format!("{subject} imports `{import}`, which neither the host nor a plugin it depends on has in a form that fits: {misfit}")
+        }
         Refused::PeerMissing(peer) => format!("{subject} needs an application that asks for `{peer}` itself"),
         Refused::Itself => format!("{subject} depends on another version of itself"),
     }

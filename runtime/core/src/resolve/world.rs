@@ -53,8 +53,8 @@ pub(super) struct Want<'a> {
 /// Why a release is no candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Refused {
-    /// It imports what nobody it depends on has.
-    Unlinkable(InterfaceName),
+    /// It imports what nobody it depends on has, or has as it is needed: then why the newest of them does not fit.
+    Unlinkable(InterfaceName, Option<String>),
     /// It wants a plugin of the application's that the application does not name.
     PeerMissing(PackageName),
     /// It depends on another version of itself.
@@ -163,8 +163,21 @@ fn interface<'a>(
     } else if would(spared) || would(&world.peers) {
         world.left.push(import);
     } else if world.refused.is_none() {
-        world.refused = Some(Refused::Unlinkable(import.name.clone()));
+        world.refused = Some(Refused::Unlinkable(import.name.clone(), misfit(space, path, import, &world.edges)));
     }
+}
+
+/// Why what is exported by a plugin depended on is not what is imported.
+fn misfit(space: &Space<'_>, path: u32, import: &Interface, edges: &[Edge<'_>]) -> Option<String> {
+    let depended_on = space.paths[path as usize].1.iter().filter_map(|exporter| {
+        let (name, place) = exporter.provider?;
+        let is_one = edges.iter().any(|edge| edge.name == name && pubgrub::VersionSet::contains(&edge.set, &place));
+        is_one.then_some((name, place, exporter.export))
+    });
+    let (name, place, export) = depended_on.max_by_key(|(_, place, _)| *place)?;
+    let why = space.options.compatibility.judge(import, export).err()?;
+    let plugin = &space.plugins[name as usize];
+    Some(format!("of `{}` {} {why}", plugin.name, plugin.releases[place as usize].version))
 }
 
 /// The exporters that fit, each in both its forms where there are resources to share.

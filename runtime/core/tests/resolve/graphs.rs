@@ -52,7 +52,7 @@ pub(crate) fn interface(text: &str) -> Interface {
         match word {
             "resources" => interface.resources = true,
             "uses" => interface.uses.push(words.next().unwrap().to_owned()),
-            "shape" => interface.shape = Some(Digest::of(words.next().unwrap().as_bytes())),
+            "types" => interface.functions = Some([("f".to_owned(), Digest::of(words.next().unwrap().as_bytes()))].into()),
             other => panic!("{other}"),
         }
     }

@@ -43,10 +43,10 @@ fn an_import_is_linked_to_the_plugin_that_was_taken() {
 #[test]
 fn a_version_that_resolves_and_would_not_link_is_not_taken() {
     let lines = "
-        a:geo 1.0.0; exports a:geo/lookup@1.0.0 shape one
-        a:geo 1.1.0; exports a:geo/lookup@1.0.0 shape other
+        a:geo 1.0.0; exports a:geo/lookup@1.0.0 types one
+        a:geo 1.1.0; exports a:geo/lookup@1.0.0 types other
         a:geo 1.2.0; exports a:geo/other@1.0.0
-        a:maps 1.0.0; needs a:geo@^1; imports a:geo/lookup@1.0.0 shape one
+        a:maps 1.0.0; needs a:geo@^1; imports a:geo/lookup@1.0.0 types one
     ";
     assert_eq!(resolved(lines, &["a:maps"], &Options::default()), "a:geo@1.0.0 a:maps@1.0.0");
 }

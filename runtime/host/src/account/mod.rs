@@ -377,8 +377,12 @@ impl Account {
 
     /// Whether a call or session of any of its versions is under way, or an instance is left. A call that was let in and has no instance yet is one too.
     pub(crate) fn is_busy(&self) -> bool {
-        let is_entered = |generation: &Weak<Generation>| generation.upgrade().is_some_and(|it| it.work.gate.in_flight() > 0);
-        self.seats.taken() > 0 || self.generations.lock().expect("no panic happens under this lock").iter().any(is_entered)
+        // Looked at once the lock is free: the last who holds one drops it, and what embedders gave it.
+        let generations: Vec<Arc<Generation>> = {
+            let generations = self.generations.lock().expect("no panic happens under this lock");
+            generations.iter().filter_map(Weak::upgrade).collect()
+        };
+        self.seats.taken() > 0 || generations.iter().any(|generation| generation.work.gate.in_flight() > 0)
     }
 
     /// Until when its consent lasts, in Unix milliseconds.

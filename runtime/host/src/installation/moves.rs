@@ -190,10 +190,10 @@ impl Installation {
         shared.hooks.before(Moment::Remove, &change).await?;
         let subject = (*member.subject()).clone();
         let removed = vec![Event::Removed { subject, by: by.to_owned() }];
+        let passing = if runs { Some(Passing::begin(member, Move::Disable, Actor::Operator)?) } else { None };
         // Known before it is on record: whoever reads the record leaves calls under way to us.
         let leaving = shared.leaving(&member.key);
-        if runs {
-            let passing = Passing::begin(member, Move::Disable, Actor::Operator)?;
+        if let Some(passing) = passing {
             member.write(&self.runtime, removed).await?;
             leaving.after(shared, member.depart(shared));
             passing.end(Move::Settle, super::plain)?;

@@ -5,17 +5,14 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use plugwork_core::sources::{Package, PackageSource, Pending, SourceError};
-use plugwork_core::{Digest, Manifest, PackageName};
+use plugwork_core::{Digest, PackageName};
 
-use crate::StructureLimits;
+use super::{LISTED_MAX, component, exactly, named, unreadable};
 
-/// Components of a folder that are read to see what they are called.
-const LISTED_MAX: usize = 1_000;
 /// Components of a folder that one is looked for among, by its digest.
 const FILES_MAX: usize = 100_000;
 
@@ -61,7 +58,7 @@ impl PackageFolder {
         }
         // Not where it was: every file is hashed until it is found. One that cannot be read is somebody else's trouble.
         for path in files(&self.folder, FILES_MAX)? {
-            let Ok(bytes) = bounded(&path) else { continue };
+            let Ok(bytes) = component(&path) else { continue };
             let found = Digest::of(&bytes);
             // Also where it is another: whoever starts a thousand plugins asks for that one next.
             self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(found, path);
@@ -73,22 +70,9 @@ impl PackageFolder {
     }
 }
 
-/// The package in a file; none where it has no manifest, and so no name.
+/// The package in a file; none where it has no name.
 fn package(path: &Path) -> Result<Option<Package>, SourceError> {
-    let place = path.display().to_string();
-    let wrong = |why: String| SourceError::Unreadable { place: place.clone(), why };
-    let bytes = bounded(path)?;
-    let report = crate::read(&bytes).map_err(|error| wrong(error.to_string()))?;
-    let Some(manifest) = report.manifest else { return Ok(None) };
-    let Manifest { name, version, .. } = Manifest::parse(&manifest).map_err(|error| wrong(error.to_string()))?;
-    Ok(Some(Package { name, version, digest: Digest::of(&bytes), place }))
-}
-
-/// The bytes of a file where they have this digest.
-fn exactly(path: &Path, digest: Digest) -> Option<Vec<u8>> {
-    let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let bytes = is_file.then(|| bounded(path).ok()).flatten()?;
-    (Digest::of(&bytes) == digest).then_some(bytes)
+    named(&component(path)?, &path.display().to_string())
 }
 
 impl PackageSource for PackageFolder {
@@ -105,11 +89,6 @@ impl PackageSource for PackageFolder {
     fn fetch(&self, digest: Digest) -> Pending<'_, Vec<u8>> {
         Box::pin(std::future::ready(self.component(digest)))
     }
-}
-
-fn unreadable(place: &Path) -> impl Fn(io::Error) -> SourceError {
-    let place = place.display().to_string();
-    move |error| SourceError::Unreadable { place: place.clone(), why: error.to_string() }
 }
 
 fn files(folder: &Path, most: usize) -> Result<Vec<PathBuf>, SourceError> {
@@ -130,16 +109,4 @@ fn files(folder: &Path, most: usize) -> Result<Vec<PathBuf>, SourceError> {
         }
     }
     Ok(files)
-}
-
-/// A file of at most the size that a component may have.
-fn bounded(path: &Path) -> Result<Vec<u8>, SourceError> {
-    let limit = StructureLimits::default().file_bytes;
-    let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(unreadable(path))?;
-    file.take(limit + 1).read_to_end(&mut bytes).map_err(unreadable(path))?;
-    if bytes.len() as u64 > limit {
-        return Err(SourceError::TooMuch { what: format!("`{}` has more than {limit} bytes", path.display()) });
-    }
-    Ok(bytes)
 }
