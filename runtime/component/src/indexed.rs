@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use plugwork_core::resolve::{Interface, MemoryIndex, Release};
 use plugwork_core::sources::{Package, PackageSource, SourceError};
 use plugwork_core::{Digest, InterfaceName, Manifest};
-use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId, ComponentItem};
+use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType, ComponentInstanceTypeId, ComponentItem};
 use wasmparser::types::Types;
 
 use crate::StructureLimits;
@@ -71,27 +71,27 @@ fn sides(report: &Report, types: &Types) -> (Vec<Interface>, Vec<Interface>) {
     let uses: Vec<Vec<String>> = {
         let items = report.imports.iter().map(|it| (it, all.component_item_for_import(&it.name)));
         let items = items.chain(report.exports.iter().map(|it| (it, all.component_item_for_export(&it.name))));
-        items
-            .map(|(it, item)| instance(item).zip(it.wit.as_ref()).map_or_else(Vec::new, |(id, name)| shapes.enter(name.path(), id)))
-            .collect()
+        items.map(|(it, item)| instance(item).zip(it.wit.as_ref()).map_or_else(Vec::new, |(id, name)| shapes.enter(name, id))).collect()
     };
     let (of_imports, of_exports) = uses.split_at(report.imports.len());
-    let mut side = |interfaces: &[crate::Interface], uses: &[Vec<String>], item: &dyn Fn(&str) -> Option<ComponentItem>| {
-        let mut seen: BTreeSet<&InterfaceName> = BTreeSet::new();
-        let linked = interfaces.iter().zip(uses).filter(|(it, _)| !it.types_only);
-        let named = linked.filter_map(|(it, uses)| Some((it, uses, it.wit.as_ref()?, item(&it.name)?)));
-        let mut found = Vec::new();
-        for (it, uses, name, item) in named {
-            let ComponentEntityType::Instance(id) = item.ty else { continue };
-            if seen.insert(name) {
-                let functions = functions(&mut shapes, types, id);
-                found.push(Interface { name: name.clone(), functions, resources: !it.resources.is_empty(), uses: uses.clone() });
+    let side =
+        |shapes: &mut Shapes<'_>, interfaces: &[crate::Interface], uses: &[Vec<String>], item: &dyn Fn(&str) -> Option<ComponentItem>| {
+            let mut seen: BTreeSet<&InterfaceName> = BTreeSet::new();
+            let linked = interfaces.iter().zip(uses).filter(|(it, _)| !it.types_only);
+            let named = linked.filter_map(|(it, uses)| Some((it, uses, it.wit.as_ref()?, item(&it.name)?)));
+            let mut found = Vec::new();
+            for (it, uses, name, item) in named {
+                let ComponentEntityType::Instance(id) = item.ty else { continue };
+                if seen.insert(name) {
+                    let functions = Some(functions(shapes, types, id));
+                    found.push(Interface { name: name.clone(), functions, resources: !it.resources.is_empty(), uses: uses.clone() });
+                }
             }
-        }
-        found
-    };
-    let imports = side(&report.imports, of_imports, &|name| all.component_item_for_import(name).cloned());
-    let exports = side(&report.exports, of_exports, &|name| all.component_item_for_export(name).cloned());
+            found
+        };
+    let imports = side(&mut shapes, &report.imports, of_imports, &|name| all.component_item_for_import(name).cloned());
+    shapes.exports();
+    let exports = side(&mut shapes, &report.exports, of_exports, &|name| all.component_item_for_export(name).cloned());
     (imports, exports)
 }
 
@@ -102,11 +102,16 @@ fn instance(item: Option<&ComponentItem>) -> Option<ComponentInstanceTypeId> {
     }
 }
 
-/// None where one of them has types that are nested too deeply to be told.
-fn functions(shapes: &mut Shapes<'_>, types: &Types, id: ComponentInstanceTypeId) -> Option<BTreeMap<String, Digest>> {
-    let functions = types[id].exports.iter().filter_map(|(name, item)| match item.ty {
-        ComponentEntityType::Func(id) => Some((name, id)),
-        _ => None,
+/// Functions with their types, and resources with whose they are; what else is in an interface is linked with nothing.
+fn functions(shapes: &mut Shapes<'_>, types: &Types, id: ComponentInstanceTypeId) -> BTreeMap<String, Option<Digest>> {
+    let named = types[id].exports.iter().filter_map(|(name, item)| match item.ty {
+        ComponentEntityType::Func(id) => Some((name.clone(), shapes.function(id))),
+        ComponentEntityType::Type { created: ComponentAnyTypeId::Resource(id), .. } => {
+            Some((format!("resource {name}"), shapes.resource(id)))
+        }
+        ComponentEntityType::Type { .. } => None,
+        // An instance or a module within: only that it is there can be told.
+        _ => Some((name.clone(), None)),
     });
-    functions.map(|(name, id)| Some((name.clone(), shapes.function(id)?))).collect()
+    named.collect()
 }

@@ -12,7 +12,7 @@ use plugwork_core::sources::{Package, PackageSource, Pending, SourceError};
 use plugwork_core::{Digest, PackageName};
 use serde::Deserialize;
 
-use super::{LISTED_MAX, bounded, exactly, named};
+use super::{LISTED_MAX, bounded, component, named};
 
 /// Bytes of an index or manifest.
 const JSON_BYTES_MAX: u64 = 4 << 20;
@@ -57,8 +57,8 @@ struct Image {
 struct Looked {
     found: Vec<Package>,
     broken: Vec<(String, SourceError)>,
-    /// Blobs that were looked at: two manifests may name one.
-    seen: BTreeSet<Digest>,
+    /// What was looked at, and as what: two manifests may name one layer, and whoever names a layer as a manifest hides it from nobody.
+    seen: BTreeSet<(&'static str, Digest)>,
 }
 
 impl PackageLayout {
@@ -95,7 +95,7 @@ impl PackageLayout {
             let place = format!("{}@{}", self.0.display(), shown(&descriptor.digest));
             let result = match is_index {
                 true if depth >= DEPTH_MAX => Err(SourceError::TooMuch { what: format!("`{place}` is an index within too many others") }),
-                true => match self.blob(&descriptor, looked).transpose() {
+                true => match self.blob(INDEX, &descriptor, looked).transpose() {
                     Some(inner) => inner.and_then(|inner| self.enter(inner, depth + 1, looked)),
                     None => Ok(()),
                 },
@@ -113,14 +113,14 @@ impl PackageLayout {
 
     /// Looks at one image: none of ours where it has no layer that is WebAssembly.
     fn image(&self, descriptor: &Descriptor, place: &str, looked: &mut Looked) -> Result<(), SourceError> {
-        let Some(image) = self.blob::<Image>(descriptor, looked)? else { return Ok(()) };
+        let Some(image) = self.blob::<Image>(MANIFEST, descriptor, looked)? else { return Ok(()) };
         if image.layers.iter().all(|layer| layer.media_type != WASM) {
             return Ok(());
         }
         let wrong = |why: &str| SourceError::Unreadable { place: place.to_owned(), why: why.to_owned() };
         let [layer] = &image.layers[..] else { return Err(wrong("an image of a component has one layer, and this one has more")) };
         let digest: Digest = layer.digest.parse().map_err(|_| wrong("its layer has no digest of SHA-256"))?;
-        if !looked.seen.insert(digest) {
+        if !looked.seen.insert((WASM, digest)) {
             return Ok(());
         }
         if looked.found.len() + looked.broken.len() >= LISTED_MAX {
@@ -131,10 +131,15 @@ impl PackageLayout {
     }
 
     /// What a blob of JSON says; none where it was looked at before.
-    fn blob<T: for<'de> Deserialize<'de>>(&self, descriptor: &Descriptor, looked: &mut Looked) -> Result<Option<T>, SourceError> {
+    fn blob<T: for<'de> Deserialize<'de>>(
+        &self,
+        kind: &'static str,
+        descriptor: &Descriptor,
+        looked: &mut Looked,
+    ) -> Result<Option<T>, SourceError> {
         let wrong = |why: String| SourceError::Unreadable { place: self.0.display().to_string(), why };
         let digest: Digest = descriptor.digest.parse().map_err(|error| wrong(format!("{error}")))?;
-        if !looked.seen.insert(digest) {
+        if !looked.seen.insert((kind, digest)) {
             return Ok(None);
         }
         self.json(&self.path(digest), Some(digest)).map(Some)
@@ -146,7 +151,8 @@ impl PackageLayout {
         if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
             return Err(SourceError::Unreadable { place: place(), why: "it is not there, or no file".to_owned() });
         }
-        let bytes = bounded(path, JSON_BYTES_MAX)?;
+        // One that is too large is wrong alone.
+        let bytes = bounded(path, JSON_BYTES_MAX).map_err(|error| SourceError::Unreadable { place: place(), why: error.to_string() })?;
         if digest.is_some_and(|digest| Digest::of(&bytes) != digest) {
             return Err(SourceError::Changed { place: place() });
         }
@@ -159,11 +165,14 @@ impl PackageLayout {
 
     fn component(&self, digest: Digest) -> Result<Vec<u8>, SourceError> {
         let path = self.path(digest);
-        match exactly(&path, digest) {
-            Some(bytes) => Ok(bytes),
-            None if path.is_file() => Err(SourceError::Changed { place: path.display().to_string() }),
-            None => Err(SourceError::Unknown(digest)),
+        let wrong = |why: String| SourceError::Unreadable { place: path.display().to_string(), why };
+        match fs::symlink_metadata(&path) {
+            Err(_) => return Err(SourceError::Unknown(digest)),
+            Ok(metadata) if !metadata.is_file() => return Err(wrong("it is a link, or no file".to_owned())),
+            Ok(_) => {}
         }
+        let bytes = component(&path).map_err(|error| wrong(error.to_string()))?;
+        if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(SourceError::Changed { place: path.display().to_string() }) }
     }
 }
 

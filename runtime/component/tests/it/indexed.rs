@@ -31,7 +31,7 @@ fn imports(text: &str) -> Vec<Interface> {
 /// The one function of the one import, with these types before it.
 fn types(text: &str) -> plugwork_core::Digest {
     let [import] = &imports(&format!("(component (import \"acme:geo/lookup@1.0.0\" (instance {text})))"))[..] else { panic!("{text}") };
-    *import.functions.as_ref().unwrap().values().next().unwrap()
+    import.functions.as_ref().unwrap()["find"].unwrap()
 }
 
 /// Exports `find` of a point, and `more` if that is said.
@@ -135,19 +135,27 @@ fn a_resource_is_its_owners_and_who_takes_it_is_known() {
     assert_eq!(own.functions, lookup("acme:geo/shapes", "own").functions);
     assert_ne!(own.functions, lookup("acme:geo/shapes", "borrow").functions);
     assert_ne!(own.functions, lookup("other:geo/shapes", "own").functions);
+    // On another track it is another resource, whatever its name.
+    let other = imports(&text("acme:geo/shapes", "own").replace("shapes@1.0.0", "shapes@2.0.0"))[1].clone();
+    assert_ne!(own.functions.unwrap()["open"], other.functions.unwrap()["open"]);
+    let own = lookup("acme:geo/shapes", "own");
+    assert_eq!(
+        own.functions.unwrap()["open"],
+        imports(&text("acme:geo/shapes", "own").replace("shapes@1.0.0", "shapes@1.2.0"))[1].functions.as_ref().unwrap()["open"]
+    );
     let shapes = &imports(&text("acme:geo/shapes", "own"))[0];
-    assert!(shapes.resources && shapes.uses.is_empty());
+    assert!(shapes.resources && shapes.uses.is_empty() && shapes.functions.as_ref().unwrap()["resource cursor"].is_some());
 }
 
 #[test]
-fn types_that_double_with_each_name_are_looked_at_once_and_deep_ones_not_at_all() {
+fn types_that_double_with_each_name_or_are_deep_are_looked_at_once() {
     let doubled: String = (0..15).map(|at| format!("(type $t{} (tuple $t{at} $t{at}))", at + 1)).collect();
     types(&format!("(type $t0 (tuple u8 u8)) {doubled} (export \"find\" (func (param \"a\" $t15)))"));
     let deep: String = (0..80).map(|at| format!("(type $t{} (list $t{at}))", at + 1)).collect();
     let found = imports(&format!(
         "(component (import \"acme:geo/lookup@1.0.0\" (instance (type $t0 (list u8)) {deep} (export \"find\" (func (param \"a\" $t80))))))"
     ));
-    assert_eq!(found[0].functions, None, "its version alone decides");
+    assert!(found[0].functions.as_ref().unwrap()["find"].is_some());
 }
 
 #[test]
@@ -159,4 +167,29 @@ fn two_files_that_are_one_version_and_differ_are_both_left_out() {
     let found = now(index(&source)).unwrap();
     assert_eq!(found.index.iter().count(), 1);
     assert_eq!((found.broken.len(), found.places.len()), (1, 1));
+}
+
+#[test]
+fn who_passes_on_a_resource_beside_one_of_its_own_fits_nobody_who_wants_that() {
+    let own = |exported: &str, of: &str| {
+        let text = format!(
+            "(component
+               (import \"acme:geo/shapes@1.0.0\" (instance $s (export \"cursor\" (type (sub resource)))))
+               (alias export $s \"cursor\" (type $theirs))
+               (type $ours (resource (rep i32)))
+               (core module $m (func (export \"open\") (param i32)))
+               (core instance $i (instantiate $m))
+               (instance $shapes (export \"cursor\" (type $ours)))
+               (export \"{exported}\" (instance $shapes))
+               (func $open (param \"it\" (own {of})) (canon lift (core func $i \"open\")))
+               (instance $lookup (export \"cursor\" (type {of})) (export \"open\" (func $open)))
+               (export \"acme:geo/lookup@1.0.0\" (instance $lookup)))"
+        );
+        let index = indexed(&[packed("acme:a", "1.0.0", "", &text)]);
+        let exports = &index.releases(&"acme:a".parse().unwrap())[0].exports;
+        exports.iter().find(|export| export.name.path() == "acme:geo/lookup").unwrap().functions.as_ref().unwrap()["open"]
+    };
+    let passed_on = own("acme:geo/shapes@1.0.0", "$theirs");
+    assert_ne!(passed_on, own("acme:geo/shapes@1.0.0", "$ours"));
+    assert_ne!(passed_on, own("acme:geo/others@1.0.0", "$theirs"), "alone it is the one that everybody means");
 }

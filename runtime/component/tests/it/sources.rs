@@ -73,9 +73,12 @@ fn what_is_broken_is_told_and_hides_nobody_and_changed_bytes_are_refused() {
     let path = at.join("blobs/sha256").join(Digest::of(&bad).hex());
     fs::write(&path, package("acme:b", "6.6.6")).unwrap();
     let forged = json!({ "mediaType": IMAGE, "digest": "../../etc/passwd" });
-    let source = layout(at, vec![several, noise, kept, changed, gone, forged]);
+    // A layer that somebody names as a manifest is one all the same.
+    let hides = json!({ "mediaType": IMAGE, "digest": Digest::of(&good).to_string() });
+    let large = json!({ "mediaType": IMAGE, "digest": blob(at, &vec![b' '; 5 << 20]) });
+    let source = layout(at, vec![hides, several, noise, large, kept, changed, gone, forged]);
     assert_eq!(names(&source), ["acme:a 1.0.0"]);
-    assert_eq!(now(source.broken()).unwrap().len(), 5);
+    assert_eq!(now(source.broken()).unwrap().len(), 7);
     assert_eq!(now(source.fetch(Digest::of(&bad))).unwrap_err(), SourceError::Changed { place: path.display().to_string() });
     // A link could lead anywhere, also to the right bytes.
     fs::remove_file(&path).unwrap();

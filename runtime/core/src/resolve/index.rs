@@ -47,8 +47,9 @@ pub struct Release {
 pub struct Interface {
     /// Its name, as a rule with a version.
     pub name: InterfaceName,
-    /// Its functions, each with a digest of its types. Of an import those that the component calls. Where they are not known the version alone decides.
-    pub functions: Option<BTreeMap<String, Digest>>,
+    /// Its functions, each with a digest of its types where those are known, and its resources as `resource NAME`, with a digest of whose they are. Of an import what
+    /// the component uses of it. Where nothing is known the version alone decides.
+    pub functions: Option<BTreeMap<String, Option<Digest>>>,
     /// Whether it has resources: things that belong to the one who made them.
     pub resources: bool,
     /// The paths of other interfaces whose resources its functions take or give.
@@ -84,8 +85,9 @@ impl Release {
         let mut lines: Vec<String> = Vec::new();
         for (side, interfaces) in [("export", &self.exports), ("import", &self.imports)] {
             lines.extend(interfaces.iter().map(|interface| {
-                let told = |functions: &BTreeMap<String, Digest>| {
-                    functions.iter().map(|(name, types)| format!("{name}={types}")).collect::<Vec<_>>().join(",")
+                let types = |types: &Option<Digest>| types.map_or_else(|| "-".to_owned(), |types| types.to_string());
+                let told = |functions: &BTreeMap<String, Option<Digest>>| {
+                    functions.iter().map(|(name, of)| format!("{name}={}", types(of))).collect::<Vec<_>>().join(",")
                 };
                 let functions = interface.functions.as_ref().map_or_else(|| "-".to_owned(), told);
                 let mut uses = interface.uses.clone();

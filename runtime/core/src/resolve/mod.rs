@@ -26,8 +26,7 @@ use std::fmt;
 use semver::Version;
 
 pub use answer::{Concern, HeldBack, Link, Member, PluginId, Provider, Resolution};
-pub(crate) use compatible::track;
-pub use compatible::{Compatibility, Structural};
+pub use compatible::{Compatibility, Structural, track};
 pub use index::{Advisory, Index, Interface, MemoryIndex, Release};
 
 use crate::dependency::DEPENDENCIES_MAX;

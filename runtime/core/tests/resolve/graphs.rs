@@ -52,7 +52,7 @@ pub(crate) fn interface(text: &str) -> Interface {
         match word {
             "resources" => interface.resources = true,
             "uses" => interface.uses.push(words.next().unwrap().to_owned()),
-            "types" => interface.functions = Some([("f".to_owned(), Digest::of(words.next().unwrap().as_bytes()))].into()),
+            "types" => interface.functions = Some([("f".to_owned(), Some(Digest::of(words.next().unwrap().as_bytes())))].into()),
             other => panic!("{other}"),
         }
     }
