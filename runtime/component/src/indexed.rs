@@ -12,6 +12,7 @@ use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType, Compo
 use wasmparser::types::Types;
 
 use crate::StructureLimits;
+use crate::packages::{manifest, wrong};
 use crate::report::{Report, read_typed};
 use crate::shape::Shapes;
 
@@ -53,53 +54,60 @@ pub async fn index(source: &dyn PackageSource) -> Result<Indexed, SourceError> {
 }
 
 async fn look(source: &dyn PackageSource, package: &Package) -> Result<Release, SourceError> {
-    let wrong = |why: String| SourceError::Unreadable { place: package.place.clone(), why };
+    let place = &package.place;
     let bytes = source.fetch(package.digest).await?;
-    let (report, types) = read_typed(&bytes, &StructureLimits::default()).map_err(|error| wrong(error.to_string()))?;
-    let text = report.manifest.as_deref().ok_or_else(|| wrong("it has no `plugin.toml`".to_owned()))?;
-    let Manifest { name, version, dependencies, .. } = Manifest::parse(text).map_err(|error| wrong(error.to_string()))?;
+    let (report, types) = read_typed(&bytes, &StructureLimits::default()).map_err(|error| wrong(place, &error))?;
+    let manifest = manifest(&report, place)?.ok_or_else(|| wrong(place, &"it has no `plugin.toml`"))?;
+    let Manifest { name, version, dependencies, .. } = manifest;
     if (&name, &version) != (&package.name, &package.version) {
-        return Err(wrong(format!("it says that it is `{name}` {version}")));
+        return Err(wrong(place, &format_args!("it says that it is `{name}` {version}")));
     }
     let (imports, exports) = sides(&report, &types);
     Ok(Release { dependencies, imports, exports, ..Release::new(version, report.digest) })
 }
 
+/// A WIT interface among imports or exports.
+struct Named<'a> {
+    interface: &'a crate::Interface,
+    name: &'a InterfaceName,
+    id: ComponentInstanceTypeId,
+    /// The interfaces whose resources it takes.
+    uses: Vec<String>,
+}
+
 fn sides(report: &Report, types: &Types) -> (Vec<Interface>, Vec<Interface>) {
     let (mut shapes, all) = (Shapes::of(types), types.as_ref());
     // All names first: a function may speak of a resource that comes later.
-    let uses: Vec<Vec<String>> = {
-        let items = report.imports.iter().map(|it| (it, all.component_item_for_import(&it.name)));
-        let items = items.chain(report.exports.iter().map(|it| (it, all.component_item_for_export(&it.name))));
-        items.map(|(it, item)| instance(item).zip(it.wit.as_ref()).map_or_else(Vec::new, |(id, name)| shapes.enter(name, id))).collect()
-    };
-    let (of_imports, of_exports) = uses.split_at(report.imports.len());
-    let side =
-        |shapes: &mut Shapes<'_>, interfaces: &[crate::Interface], uses: &[Vec<String>], item: &dyn Fn(&str) -> Option<ComponentItem>| {
-            let mut seen: BTreeSet<&InterfaceName> = BTreeSet::new();
-            let linked = interfaces.iter().zip(uses).filter(|(it, _)| !it.types_only);
-            let named = linked.filter_map(|(it, uses)| Some((it, uses, it.wit.as_ref()?, item(&it.name)?)));
-            let mut found = Vec::new();
-            for (it, uses, name, item) in named {
-                let ComponentEntityType::Instance(id) = item.ty else { continue };
-                if seen.insert(name) {
-                    let functions = Some(functions(shapes, types, id));
-                    found.push(Interface { name: name.clone(), functions, resources: !it.resources.is_empty(), uses: uses.clone() });
-                }
-            }
-            found
-        };
-    let imports = side(&mut shapes, &report.imports, of_imports, &|name| all.component_item_for_import(name).cloned());
+    let imports = named(&mut shapes, &report.imports, |name| all.component_item_for_import(name));
+    let exports = named(&mut shapes, &report.exports, |name| all.component_item_for_export(name));
+    let imports = linked(&mut shapes, types, imports);
     shapes.exports();
-    let exports = side(&mut shapes, &report.exports, of_exports, &|name| all.component_item_for_export(name).cloned());
-    (imports, exports)
+    (imports, linked(&mut shapes, types, exports))
 }
 
-fn instance(item: Option<&ComponentItem>) -> Option<ComponentInstanceTypeId> {
-    match item?.ty {
-        ComponentEntityType::Instance(id) => Some(id),
+fn named<'a, 't>(
+    shapes: &mut Shapes<'_>,
+    interfaces: &'a [crate::Interface],
+    item: impl Fn(&str) -> Option<&'t ComponentItem>,
+) -> Vec<Named<'a>> {
+    let instances = interfaces.iter().filter_map(|interface| match item(&interface.name)?.ty {
+        ComponentEntityType::Instance(id) => Some((interface, interface.wit.as_ref()?, id)),
         _ => None,
-    }
+    });
+    instances.map(|(interface, name, id)| Named { interface, name, id, uses: shapes.enter(name, id) }).collect()
+}
+
+/// Those that have to be linked, each once.
+fn linked(shapes: &mut Shapes<'_>, types: &Types, interfaces: Vec<Named<'_>>) -> Vec<Interface> {
+    let mut seen = BTreeSet::new();
+    let linked = interfaces.into_iter().filter(|named| !named.interface.types_only && seen.insert(named.name));
+    let made = linked.map(|Named { interface, name, id, uses }| Interface {
+        name: name.clone(),
+        functions: Some(functions(shapes, types, id)),
+        resources: !interface.resources.is_empty(),
+        uses,
+    });
+    made.collect()
 }
 
 /// Functions with their types, and resources with whose they are; what else is in an interface is linked with nothing.

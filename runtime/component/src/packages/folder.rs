@@ -53,7 +53,7 @@ impl PackageFolder {
 
     fn component(&self, digest: Digest) -> Result<Vec<u8>, SourceError> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
-        if let Some(bytes) = seen.and_then(|path| exactly(&path, digest)) {
+        if let Some(bytes) = seen.and_then(|path| exactly(&path, digest).ok()) {
             return Ok(bytes);
         }
         // Not where it was: every file is hashed until it is found. One that cannot be read is somebody else's trouble.

@@ -12,7 +12,7 @@ use plugwork_core::sources::{Package, PackageSource, Pending, SourceError};
 use plugwork_core::{Digest, PackageName};
 use serde::Deserialize;
 
-use super::{LISTED_MAX, bounded, component, named};
+use super::{LISTED_MAX, bounded, exactly, named, wrong};
 
 /// Bytes of an index or manifest.
 const JSON_BYTES_MAX: u64 = 4 << 20;
@@ -117,16 +117,15 @@ impl PackageLayout {
         if image.layers.iter().all(|layer| layer.media_type != WASM) {
             return Ok(());
         }
-        let wrong = |why: &str| SourceError::Unreadable { place: place.to_owned(), why: why.to_owned() };
-        let [layer] = &image.layers[..] else { return Err(wrong("an image of a component has one layer, and this one has more")) };
-        let digest: Digest = layer.digest.parse().map_err(|_| wrong("its layer has no digest of SHA-256"))?;
+        let [layer] = &image.layers[..] else { return Err(wrong(place, &"an image of a component has one layer, and this one has more")) };
+        let digest: Digest = layer.digest.parse().map_err(|_| wrong(place, &"its layer has no digest of SHA-256"))?;
         if !looked.seen.insert((WASM, digest)) {
             return Ok(());
         }
         if looked.found.len() + looked.broken.len() >= LISTED_MAX {
             return Err(SourceError::TooMuch { what: format!("`{}` has more than {LISTED_MAX} components", self.0.display()) });
         }
-        looked.found.extend(named(&self.component(digest)?, place)?);
+        looked.found.extend(named(&exactly(&self.path(digest), digest)?, place)?);
         Ok(())
     }
 
@@ -137,8 +136,7 @@ impl PackageLayout {
         descriptor: &Descriptor,
         looked: &mut Looked,
     ) -> Result<Option<T>, SourceError> {
-        let wrong = |why: String| SourceError::Unreadable { place: self.0.display().to_string(), why };
-        let digest: Digest = descriptor.digest.parse().map_err(|error| wrong(format!("{error}")))?;
+        let digest: Digest = descriptor.digest.parse().map_err(|error| wrong(&self.0.display().to_string(), &error))?;
         if !looked.seen.insert((kind, digest)) {
             return Ok(None);
         }
@@ -147,32 +145,20 @@ impl PackageLayout {
 
     /// A file of JSON, with this digest where there is one to have.
     fn json<T: for<'de> Deserialize<'de>>(&self, path: &std::path::Path, digest: Option<Digest>) -> Result<T, SourceError> {
-        let place = || path.display().to_string();
+        let place = path.display().to_string();
         if !fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file()) {
-            return Err(SourceError::Unreadable { place: place(), why: "it is not there, or no file".to_owned() });
+            return Err(wrong(&place, &"it is not there, or no file"));
         }
         // One that is too large is wrong alone.
-        let bytes = bounded(path, JSON_BYTES_MAX).map_err(|error| SourceError::Unreadable { place: place(), why: error.to_string() })?;
+        let bytes = bounded(path, JSON_BYTES_MAX).map_err(|error| wrong(&place, &error))?;
         if digest.is_some_and(|digest| Digest::of(&bytes) != digest) {
-            return Err(SourceError::Changed { place: place() });
+            return Err(SourceError::Changed { place });
         }
-        serde_json::from_slice(&bytes).map_err(|error| SourceError::Unreadable { place: place(), why: error.to_string() })
+        serde_json::from_slice(&bytes).map_err(|error| wrong(&place, &error))
     }
 
     fn path(&self, digest: Digest) -> PathBuf {
         self.0.join("blobs/sha256").join(digest.hex())
-    }
-
-    fn component(&self, digest: Digest) -> Result<Vec<u8>, SourceError> {
-        let path = self.path(digest);
-        let wrong = |why: String| SourceError::Unreadable { place: path.display().to_string(), why };
-        match fs::symlink_metadata(&path) {
-            Err(_) => return Err(SourceError::Unknown(digest)),
-            Ok(metadata) if !metadata.is_file() => return Err(wrong("it is a link, or no file".to_owned())),
-            Ok(_) => {}
-        }
-        let bytes = component(&path).map_err(|error| wrong(error.to_string()))?;
-        if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(SourceError::Changed { place: path.display().to_string() }) }
     }
 }
 
@@ -188,7 +174,7 @@ impl PackageSource for PackageLayout {
     }
 
     fn fetch(&self, digest: Digest) -> Pending<'_, Vec<u8>> {
-        Box::pin(ready(self.component(digest)))
+        Box::pin(ready(exactly(&self.path(digest), digest)))
     }
 }
 

@@ -6,14 +6,14 @@ mod folder;
 mod layout;
 mod memory;
 
-use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
+use std::{fmt, fs};
 
 use plugwork_core::sources::{Package, SourceError};
 use plugwork_core::{Digest, Manifest};
 
-use crate::StructureLimits;
+use crate::{Report, StructureLimits};
 
 pub use folder::PackageFolder;
 pub use layout::PackageLayout;
@@ -24,11 +24,19 @@ const LISTED_MAX: usize = 1_000;
 
 /// What a component is called; none where it has no manifest, and so no name.
 fn named(bytes: &[u8], place: &str) -> Result<Option<Package>, SourceError> {
-    let wrong = |why: String| SourceError::Unreadable { place: place.to_owned(), why };
-    let report = crate::read(bytes).map_err(|error| wrong(error.to_string()))?;
-    let Some(manifest) = report.manifest else { return Ok(None) };
-    let Manifest { name, version, .. } = Manifest::parse(&manifest).map_err(|error| wrong(error.to_string()))?;
-    Ok(Some(Package { name, version, digest: report.digest, place: place.to_owned() }))
+    let report = crate::read(bytes).map_err(|error| wrong(place, &error))?;
+    let manifest = manifest(&report, place)?;
+    Ok(manifest.map(|Manifest { name, version, .. }| Package { name, version, digest: report.digest, place: place.to_owned() }))
+}
+
+/// The manifest in a component, if there is one.
+pub(crate) fn manifest(report: &Report, place: &str) -> Result<Option<Manifest>, SourceError> {
+    report.manifest.as_deref().map(|text| Manifest::parse(text).map_err(|error| wrong(place, &error))).transpose()
+}
+
+/// What lies there is not what it should be.
+pub(crate) fn wrong(place: &str, why: &dyn fmt::Display) -> SourceError {
+    SourceError::Unreadable { place: place.to_owned(), why: why.to_string() }
 }
 
 fn unreadable(place: &Path) -> impl Fn(io::Error) -> SourceError {
@@ -52,9 +60,14 @@ fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>, SourceError> {
     Ok(bytes)
 }
 
-/// The bytes of a file where they have this digest; not those of a link.
-fn exactly(path: &Path, digest: Digest) -> Option<Vec<u8>> {
-    let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
-    let bytes = is_file.then(|| component(path).ok()).flatten()?;
-    (Digest::of(&bytes) == digest).then_some(bytes)
+/// The component in a file, which has to have this digest and must not be a link.
+fn exactly(path: &Path, digest: Digest) -> Result<Vec<u8>, SourceError> {
+    let place = path.display().to_string();
+    match fs::symlink_metadata(path) {
+        Err(_) => return Err(SourceError::Unknown(digest)),
+        Ok(metadata) if !metadata.is_file() => return Err(wrong(&place, &"it is a link, or no file")),
+        Ok(_) => {}
+    }
+    let bytes = component(path).map_err(|error| wrong(&place, &error))?;
+    if Digest::of(&bytes) == digest { Ok(bytes) } else { Err(SourceError::Changed { place }) }
 }

@@ -11,9 +11,13 @@ use plugwork_core::sources::{PackageSource, SourceError};
 use crate::components::{RICH, component};
 
 pub(crate) fn package(name: &str, version: &str) -> Vec<u8> {
-    let manifest = format!("name = \"{name}\"\nversion = \"{version}\"\n");
-    let embedded = Embedded { manifest: Some(&manifest), ..Embedded::default() };
-    embed(&component(RICH), &embedded).unwrap()
+    packed(name, version, "", RICH)
+}
+
+/// A package of a component's text. What follows the name in its manifest is `more`.
+pub(crate) fn packed(name: &str, version: &str, more: &str, text: &str) -> Vec<u8> {
+    let manifest = format!("name = \"{name}\"\nversion = \"{version}\"\n{more}");
+    embed(&component(text), &Embedded { manifest: Some(&manifest), ..Embedded::default() }).unwrap()
 }
 
 /// A folder answers at once.

@@ -1,17 +1,10 @@
 //! What the resolver knows is read from components: what is imported and exported, the types of functions, whose resources they speak of.
 
-use plugwork_component::{Embedded, PackageMemory, embed, index};
+use plugwork_component::{PackageMemory, index};
 use plugwork_core::Dependency;
 use plugwork_core::resolve::{Index, Interface, MemoryIndex, Options, resolve};
 
-use crate::components::component;
-use crate::folder::{now, package};
-
-/// A package of a component's text. What follows the name in its manifest is `more`.
-fn packed(name: &str, version: &str, more: &str, text: &str) -> Vec<u8> {
-    let manifest = format!("name = \"{name}\"\nversion = \"{version}\"\n{more}");
-    embed(&component(text), &Embedded { manifest: Some(&manifest), ..Embedded::default() }).unwrap()
-}
+use crate::folder::{now, package, packed};
 
 fn indexed(packages: &[Vec<u8>]) -> MemoryIndex {
     let mut source = PackageMemory::default();

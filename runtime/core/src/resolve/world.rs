@@ -167,12 +167,16 @@ fn interface<'a>(
     }
 }
 
+/// Whether one of these dependencies may come to this release.
+fn is_depended_on(edges: &[Edge<'_>], name: u32, place: u32) -> bool {
+    edges.iter().any(|edge| edge.name == name && pubgrub::VersionSet::contains(&edge.set, &place))
+}
+
 /// Why what is exported by a plugin depended on is not what is imported.
 fn misfit(space: &Space<'_>, path: u32, import: &Interface, edges: &[Edge<'_>]) -> Option<String> {
     let depended_on = space.paths[path as usize].1.iter().filter_map(|exporter| {
         let (name, place) = exporter.provider?;
-        let is_one = edges.iter().any(|edge| edge.name == name && pubgrub::VersionSet::contains(&edge.set, &place));
-        is_one.then_some((name, place, exporter.export))
+        is_depended_on(edges, name, place).then_some((name, place, exporter.export))
     });
     let (name, place, export) = depended_on.max_by_key(|(_, place, _)| *place)?;
     let why = space.options.compatibility.judge(import, export).err()?;
@@ -193,7 +197,7 @@ fn candidates(
     let fits = |exporter: &Exporter<'_>| {
         let in_range = match (dependency, exporter.provider) {
             (Some(dependency), _) => exporter.export.name.version().is_none_or(|version| dependency.versions.matches(version)),
-            (None, Some((name, place))) => edges.iter().any(|edge| edge.name == name && pubgrub::VersionSet::contains(&edge.set, &place)),
+            (None, Some((name, place))) => is_depended_on(edges, name, place),
             (None, None) => false,
         };
         in_range
