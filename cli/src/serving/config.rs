@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use plugwork::Allocation;
 use plugwork_core::Issue;
 use plugwork_core::section::{Findings, Section, place, table};
 use plugwork_edge::{Address, Checks, Listen, Settings, TlsFiles};
@@ -19,8 +20,6 @@ const CONFIG_BYTES_MAX: u64 = 256 << 10;
 const LISTENS_MAX: usize = 16;
 /// Permissions of a socket where none are given: its owner and its group.
 const SOCKET_MODE: u32 = 0o660;
-/// As many instances as a pool may have.
-const INSTANCES_MAX: u32 = 2_500;
 /// A day: no limit of a server is longer.
 const TIME_MS_MAX: u64 = 24 * 60 * 60 * 1_000;
 
@@ -118,7 +117,7 @@ fn limits(entries: toml::Table, findings: &mut Findings) -> Settings {
     number("bodies-max", 1_000_000, &mut |number| settings.bodies_max = number as usize);
     number("client-share-percent", 100, &mut |number| settings.client_share_percent = number as u32);
     number("streams-max", 10_000, &mut |number| settings.streams_max = number as u32);
-    number("instances-max", u64::from(INSTANCES_MAX), &mut |number| settings.instances_max = number as u32);
+    number("instances-max", u64::from(Allocation::INSTANCES_MAX), &mut |number| settings.instances_max = number as u32);
     number("plugin-requests-max", 1_000_000, &mut |number| settings.plugin_requests_max = number as usize);
     number("rate-clients-max", 100_000_000, &mut |number| settings.rate_clients_max = number as usize);
     number("tenant-component-bytes-max", 1 << 50, &mut |number| settings.tenant_component_bytes_max = number);

@@ -104,8 +104,6 @@ struct Deployed<'a> {
 pub(crate) struct Entry {
     pub(crate) application: ApplicationKey,
     pub(crate) deployment: u64,
-    /// What identifies it in logs and metrics: its path.
-    pub(crate) path: String,
     pub(crate) told: Told,
     /// What answers; none where it could not be brought up.
     pub(crate) behind: Option<Behind>,
@@ -126,6 +124,7 @@ pub(crate) struct Entry {
 pub(crate) struct Told {
     pub(crate) tenant: Text,
     pub(crate) application: Text,
+    /// What identifies it in logs and metrics: its path.
     pub(crate) route: Text,
     pub(crate) plugin: Text,
 }
@@ -242,7 +241,6 @@ fn entry(deployed: Deployed<'_>, declared: &RouteDeclaration, limiters: &mut Lim
             route: path.as_str().into(),
             plugin: plugin.as_str().into(),
         },
-        path,
         behind: deployed
             .mounts
             .get(plugin)

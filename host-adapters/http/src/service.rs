@@ -19,7 +19,7 @@ use plugwork_points::HttpFunction;
 use tower_service::Service;
 
 use crate::limits::HttpLimits;
-use crate::origin::{Origin, RouteParameters, of_axum};
+use crate::origin::{Origin, RequestId, RouteParameters, of_axum};
 use crate::problem::Problem;
 use crate::served::Served;
 use crate::{Body, function, head, streamed};
@@ -75,7 +75,8 @@ impl HttpService {
         let mut origin = Origin::of(&mut head);
         let parameters = if is_routed { Ok(std::mem::take(&mut origin.route_parameters)) } else { of_axum(&mut head).await };
         let (request, id) = (Request::from_parts(head, body), origin.id);
-        let Answered { mut response, served, .. } = self.asked(request, origin, parameters, std::future::ready(Ok(()))).await;
+        let asked = self.asked(request, origin, parameters, std::future::ready(Ok(()))).await;
+        let Answered { mut response, served, .. } = Answered::of(asked, id);
         served.map(|served| response.extensions_mut().insert(served));
         if let Ok(value) = HeaderValue::from_str(id.as_str()) {
             response.headers_mut().insert(REQUEST_ID, value);
@@ -95,57 +96,40 @@ impl HttpService {
     where
         B: HttpBody<Data: Send> + Send + 'static,
     {
-        let parameters = std::mem::take(&mut origin.route_parameters);
-        self.asked(request, origin, Ok(parameters), admitted).await
+        let (parameters, id) = (std::mem::take(&mut origin.route_parameters), origin.id);
+        Answered::of(self.asked(request, origin, Ok(parameters), admitted).await, id)
     }
 
-    /// The parameters of the route are looked at where the plugin is told of them.
+    /// Whether the answer is whole is the last of what this gives. The parameters of the route are looked at where the plugin is told of them.
     async fn asked<B>(
         &self,
         request: Request<B>,
         mut origin: Origin,
         parameters: Result<Vec<(String, String)>, Problem>,
         admitted: impl Future<Output = Result<(), Problem>> + Send,
-    ) -> Answered
+    ) -> Result<(Response<Body>, Served, bool), Problem>
     where
         B: HttpBody<Data: Send> + Send + 'static,
     {
         let Inner { installation, limits } = &*self.0;
         let (mut head, body) = request.into_parts();
-        let id = origin.id;
-        let checked = head::check_with(&mut head, limits, origin.authority.take());
-        let checked = checked.and_then(|facts| facts.with_body(body.size_hint().exact(), limits));
+        let facts = head::check_with(&mut head, limits, origin.authority.take())?.with_body(body.size_hint().exact(), limits)?;
         let ([function, incoming, handler], answers) = (worlds(), |world| installation.is_attached_to(world));
-        let mut is_whole = true;
-        let answered = match checked {
-            Ok(facts) if answers(function) => match parameters {
-                Ok(parameters) => {
-                    origin.route_parameters = parameters;
-                    function::answer(installation, limits, head, facts, body, origin, admitted).await
-                }
-                Err(problem) => Err(problem),
-            },
-            Ok(facts) if answers(incoming) => match admitted.await {
-                Ok(()) => {
-                    is_whole = false;
-                    Box::pin(streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &origin)).await
-                }
-                Err(problem) => Err(problem),
-            },
-            Ok(facts) if answers(handler) => match admitted.await {
-                Ok(()) => {
-                    is_whole = false;
-                    Box::pin(streamed::answer::<Handler, _>(installation, limits, head, facts, body, &origin)).await
-                }
-                Err(problem) => Err(problem),
-            },
-            Ok(_) => Err(Problem::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called")),
-            Err(problem) => Err(problem),
-        };
-        match answered {
-            Ok((response, served)) => Answered { response, served: Some(served), is_whole },
-            Err(problem) => Answered { response: problem.response(id.as_str()), served: None, is_whole: true },
+        if answers(function) {
+            origin.route_parameters = parameters?;
+            let (response, served) = function::answer(installation, limits, head, facts, body, origin, admitted).await?;
+            return Ok((response, served, true));
         }
+        let is_incoming = answers(incoming);
+        if !is_incoming && !answers(handler) {
+            return Err(Problem::new(StatusCode::BAD_GATEWAY, "E-HTTP-PLUGIN", "the function cannot be called"));
+        }
+        admitted.await?;
+        let (response, served) = match is_incoming {
+            true => Box::pin(streamed::answer::<IncomingHandler, _>(installation, limits, head, facts, body, &origin)).await?,
+            false => Box::pin(streamed::answer::<Handler, _>(installation, limits, head, facts, body, &origin)).await?,
+        };
+        Ok((response, served, false))
     }
 }
 
@@ -158,6 +142,15 @@ pub struct Answered {
     pub served: Option<Served>,
     /// Whether all of the answer is there, so that the plugin is done with it. Otherwise its body may be a stream that the plugin still writes.
     pub is_whole: bool,
+}
+
+impl Answered {
+    fn of(asked: Result<(Response<Body>, Served, bool), Problem>, id: RequestId) -> Self {
+        match asked {
+            Ok((response, served, is_whole)) => Self { response, served: Some(served), is_whole },
+            Err(problem) => Self { response: problem.response(id.as_str()), served: None, is_whole: true },
+        }
+    }
 }
 
 impl<B> Service<Request<B>> for HttpService

@@ -34,14 +34,17 @@ pub enum Allocation {
     },
 }
 
+impl Allocation {
+    /// Instances that a pool may have.
+    pub const INSTANCES_MAX: u32 = 2_500;
+}
+
 /// Bytes of a slot's memory that are cleared in place instead of given back to the kernel: measured as the best reset for small guests.
 const KEEP_RESIDENT_BYTES: usize = 1 << 20;
 /// Native stack of a guest; the fiber's stack is larger so that host functions fit.
 const WASM_STACK_BYTES: usize = 512 << 10;
 /// Stacks beyond one for each instance.
 const SPARE_STACKS: u32 = 16;
-/// Instances that a pool may have.
-const INSTANCES_MAX: u32 = 2_500;
 /// The largest single memory; the ledger limits the sum far below it.
 const MEMORY_BYTES_MAX: usize = 4 << 30;
 
@@ -57,9 +60,12 @@ pub(crate) struct Engines {
 impl Engines {
     pub(crate) fn start(allocation: Allocation, scan: PageScan) -> Result<Self> {
         if let Allocation::Pooling { instances } = allocation
-            && !(1..=INSTANCES_MAX).contains(&instances)
+            && !(1..=Allocation::INSTANCES_MAX).contains(&instances)
         {
-            return Err(Error::new(ErrorKind::Invalid, format!("a pool of {instances} instances: expected 1 to {INSTANCES_MAX}")));
+            return Err(Error::new(
+                ErrorKind::Invalid,
+                format!("a pool of {instances} instances: expected 1 to {}", Allocation::INSTANCES_MAX),
+            ));
         }
         let ticker = Ticker::start().map_err(|error| Error::io("cannot start the ticker thread", &error))?;
         let hardened = engine(Variant { profile: Profile::Hardened, fuel: false }, allocation, scan)?;

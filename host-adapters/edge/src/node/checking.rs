@@ -27,7 +27,7 @@ impl Node {
         let (checks, live) = (self.checks(), self.live());
         let named = live.entries.iter().filter_map(|entry| Some((entry, entry.auth.clone()?)));
         let closed = named.filter(|(_, auth)| checks.get(auth).is_none());
-        closed.map(|(entry, auth)| (entry.application.clone(), entry.path.clone(), auth)).collect()
+        closed.map(|(entry, auth)| (entry.application.clone(), entry.told.route.to_string(), auth)).collect()
     }
 
     /// Routes whose check this server does not have.

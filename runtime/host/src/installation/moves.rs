@@ -193,13 +193,10 @@ impl Installation {
         let passing = if runs { Some(Passing::begin(member, Move::Disable, Actor::Operator)?) } else { None };
         // Known before it is on record: whoever reads the record leaves calls under way to us.
         let leaving = shared.leaving(&member.key);
+        member.write(&self.runtime, removed).await?;
+        leaving.after(shared, if runs { member.depart(shared) } else { Vec::new() });
         if let Some(passing) = passing {
-            member.write(&self.runtime, removed).await?;
-            leaving.after(shared, member.depart(shared));
             passing.end(Move::Settle, super::plain)?;
-        } else {
-            member.write(&self.runtime, removed).await?;
-            leaving.after(shared, Vec::new());
         }
         member.advance(Move::Remove, Actor::Operator, super::plain)?;
         shared.members.remove(&member.key);
