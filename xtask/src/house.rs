@@ -89,15 +89,9 @@ impl House {
 /// The Cargo workspaces of the repository, by folder; all but the first are compiled for guests.
 pub(crate) const WORKSPACES: [&str; 4] = ["", "examples/plugins", "guest-sdk/rust", GUESTS_OF_TESTS];
 
-/// How Cargo is told of the resolver and its tests, which are behind a feature that the rest of the workspace does without (`runtime/core/Cargo.toml`).
-pub(crate) const RESOLVER: [&str; 6] = [
-    "--package",
-    "plugwork-core",
-    "--package",
-    "plugwork-component",
-    "--features",
-    "plugwork-core/resolve-oracle,plugwork-component/resolve",
-];
+/// How Cargo is told of the tests of the resolver, whose second solver is behind a feature that the rest of the workspace does without
+/// (`runtime/core/Cargo.toml`).
+pub(crate) const RESOLVER: [&str; 4] = ["--package", "plugwork-core", "--features", "plugwork-core/resolve-oracle"];
 
 /// The workspace of what `bench runtime` is measured against. None of the above, because its engine takes minutes to compile: `bench` builds it,
 /// and of the rules only those hold for it that compile nothing.

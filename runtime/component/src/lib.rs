@@ -1,5 +1,5 @@
-//! What a `.wasm` says about itself: [`read`] it, [`embed`] a manifest into it. Never runs it. With the feature `resolve`: an index of all packages of a source, for
-//! the resolver.
+//! What a `.wasm` says about itself: [`read`] it, [`embed`] a manifest into it. Never runs it. [`index`] makes of all packages of a
+//! source what the resolver needs.
 //!
 //! Any bytes in, a typed answer out. Nothing here links an engine, compiles, or decides what is permitted; the
 //! decisions are in `plugwork-core`. What a reader may get wrong: imports and sizes in a [`Report`] are facts, names
@@ -11,7 +11,6 @@ mod detect;
 mod embed;
 mod error;
 mod features;
-#[cfg(feature = "resolve")]
 mod indexed;
 mod interface;
 mod limits;
@@ -19,14 +18,12 @@ mod metadata;
 mod nesting;
 mod packages;
 mod report;
-#[cfg(feature = "resolve")]
 mod shape;
 mod structure;
 
 pub use embed::{EmbedError, Embedded, embed};
 pub use error::{LimitExceeded, ManifestProblem, ReadError, ReadErrorKind};
 pub use features::{full_features, hardened_features};
-#[cfg(feature = "resolve")]
 pub use indexed::{Indexed, index};
 pub use interface::{Interface, InterfaceKind};
 pub use limits::{Measured, StructureLimits};

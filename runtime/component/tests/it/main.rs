@@ -9,7 +9,6 @@ mod components;
 mod embedding;
 mod folder;
 mod fuzz;
-#[cfg(feature = "resolve")]
 mod indexed;
 mod limits;
 mod reading;
