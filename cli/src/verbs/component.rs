@@ -119,7 +119,7 @@ impl Component {
             let (kind, capability, because) = match &import.wit {
                 Some(wit) => {
                     let asked = reach::Import { interface: wit.clone(), types_only: import.types_only };
-                    let mut decided = reach::decide(&[asked], self.manifest.as_ref(), effective, &offered);
+                    let mut decided = reach::decide(&[asked], self.manifest.as_ref(), effective, &offered, &[]);
                     let reach = decided.remove(0);
                     (reach.kind, reach.capability, reach.because)
                 }

@@ -11,7 +11,8 @@ use plugwork_core::{Digest, InterfaceName, Manifest};
 use wasmparser::component_types::{ComponentAnyTypeId, ComponentEntityType, ComponentInstanceTypeId, ComponentItem};
 use wasmparser::types::Types;
 
-use crate::StructureLimits;
+use crate::error::ReadError;
+use crate::limits::StructureLimits;
 use crate::packages::{manifest, wrong};
 use crate::report::{Report, read_typed};
 use crate::shape::Shapes;
@@ -53,6 +54,24 @@ pub async fn index(source: &dyn PackageSource) -> Result<Indexed, SourceError> {
     Ok(indexed)
 }
 
+/// What a component is linked with, and what others can be linked with.
+#[derive(Debug, Clone, Default)]
+pub struct Linkage {
+    /// Interfaces that it imports and that need somebody behind them, as it uses them.
+    pub imports: Vec<Interface>,
+    /// Interfaces with functions or resources that it exports.
+    pub exports: Vec<Interface>,
+}
+
+/// Reads what a component imports and exports, down to the types of functions.
+///
+/// # Errors
+/// It is no component, or too large to be looked at.
+pub fn linkage(bytes: &[u8]) -> Result<Linkage, ReadError> {
+    let (report, types) = read_typed(bytes, &StructureLimits::default())?;
+    Ok(sides(&report, &types))
+}
+
 async fn look(source: &dyn PackageSource, package: &Package) -> Result<Release, SourceError> {
     let place = &package.place;
     let bytes = source.fetch(package.digest).await?;
@@ -62,7 +81,7 @@ async fn look(source: &dyn PackageSource, package: &Package) -> Result<Release, 
     if (&name, &version) != (&package.name, &package.version) {
         return Err(wrong(place, &format_args!("it says that it is `{name}` {version}")));
     }
-    let (imports, exports) = sides(&report, &types);
+    let Linkage { imports, exports } = sides(&report, &types);
     Ok(Release { dependencies, imports, exports, ..Release::new(version, report.digest) })
 }
 
@@ -75,14 +94,14 @@ struct Named<'a> {
     uses: Vec<String>,
 }
 
-fn sides(report: &Report, types: &Types) -> (Vec<Interface>, Vec<Interface>) {
+fn sides(report: &Report, types: &Types) -> Linkage {
     let (mut shapes, all) = (Shapes::of(types), types.as_ref());
     // All names first: a function may speak of a resource that comes later.
     let imports = named(&mut shapes, &report.imports, |name| all.component_item_for_import(name));
     let exports = named(&mut shapes, &report.exports, |name| all.component_item_for_export(name));
     let imports = linked(&mut shapes, types, imports);
     shapes.exports();
-    (imports, linked(&mut shapes, types, exports))
+    Linkage { imports, exports: linked(&mut shapes, types, exports) }
 }
 
 fn named<'a, 't>(

@@ -24,7 +24,7 @@ mod structure;
 pub use embed::{EmbedError, Embedded, embed};
 pub use error::{LimitExceeded, ManifestProblem, ReadError, ReadErrorKind};
 pub use features::{full_features, hardened_features};
-pub use indexed::{Indexed, index};
+pub use indexed::{Indexed, Linkage, index, linkage};
 pub use interface::{Interface, InterfaceKind};
 pub use limits::{Measured, StructureLimits};
 pub use metadata::{CustomSection, MANIFEST_SECTION, Metadata, Producer};

@@ -80,6 +80,15 @@ pub enum Fault {
         /// Its exit code.
         code: i32,
     },
+    /// Another plugin that it called did not answer, and the function's own result had no room to say so.
+    Callee {
+        /// Which plugin.
+        plugin: String,
+        /// A stable word for what became of that call: the code of its fault, or `unavailable`, `refused`, `error`.
+        code: String,
+        /// The same in words.
+        message: String,
+    },
     /// Consent was revoked while the call ran.
     Revoked,
     /// The call was cancelled by its caller or by the host stopping.
@@ -102,6 +111,7 @@ impl Fault {
             Self::Stack => "stack",
             Self::HostPanic { .. } => "host-panic",
             Self::Exit { .. } => "exit",
+            Self::Callee { .. } => "callee",
             Self::Revoked => "revoked",
             Self::Cancelled => "cancelled",
         }
@@ -137,6 +147,7 @@ impl fmt::Display for Fault {
             Self::Stack => f.write_str("used up its stack (recursion without end?)"),
             Self::HostPanic { message } => write!(f, "a host function panicked while serving it: {message}"),
             Self::Exit { code } => write!(f, "ended itself with exit code {code}"),
+            Self::Callee { plugin, message, .. } => write!(f, "got no answer from `{plugin}`, which it called: {message}"),
             Self::Revoked => f.write_str("was stopped: consent to it was revoked"),
             Self::Cancelled => f.write_str("was cancelled"),
         }

@@ -9,6 +9,7 @@ pub mod application;
 pub mod authorize;
 pub mod breaker;
 pub mod capacity;
+pub mod chain;
 pub mod clock;
 pub mod compile_limits;
 #[cfg(feature = "records")]

@@ -5,8 +5,11 @@
 use std::fmt;
 
 use serde::Serialize;
+use serde_json::{Map, Value};
 
-use crate::{Denial, Grants, InterfaceName, Manifest};
+use crate::policy::call::CallBounds;
+use crate::policy::{self, Decision};
+use crate::{Denial, Grants, InterfaceName, Manifest, PackageName};
 
 /// What stands behind an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -74,6 +77,15 @@ pub struct Offered<'a> {
     pub interfaces: &'a [&'a str],
 }
 
+/// Another plugin that could stand behind an import: it exports what is imported, and fits.
+#[derive(Debug, Clone)]
+pub struct Wired {
+    /// The import.
+    pub import: InterfaceName,
+    /// Who exports it.
+    pub provider: PackageName,
+}
+
 /// An import as read from a component.
 #[derive(Debug, Clone)]
 pub struct Import {
@@ -132,12 +144,25 @@ pub fn is_of_hosts(interface: &InterfaceName) -> bool {
 /// What stands behind each import, in the order given.
 ///
 /// `granted` are the grants in force; `offered` what the host can link beside the inert things: a capability that it does not offer
-/// cannot be granted. Without a manifest what is imported is what is needed, so nothing is optional.
-pub fn decide(imports: &[Import], manifest: Option<&Manifest>, granted: &Grants, offered: &[Offered<'_>]) -> Vec<Reach> {
-    imports.iter().map(|import| decide_one(import, manifest, granted, offered)).collect()
+/// cannot be granted. `wired` are the plugins that stand ready behind imports which no host has. Without a manifest what is imported is what is needed, so
+/// nothing is optional.
+pub fn decide(imports: &[Import], manifest: Option<&Manifest>, granted: &Grants, offered: &[Offered<'_>], wired: &[Wired]) -> Vec<Reach> {
+    imports.iter().map(|import| decide_one(import, manifest, granted, offered, wired)).collect()
 }
 
-fn decide_one(import: &Import, manifest: Option<&Manifest>, granted: &Grants, offered: &[Offered<'_>]) -> Reach {
+/// What is behind each import while a plugin works for another one, whose rights are fewer: what it lost answers that it is denied. `reach` is what [`decide`]
+/// says with the rights that are left.
+pub fn on_behalf(reach: Vec<Reach>) -> Vec<Reach> {
+    let lost = |mut reach: Reach| {
+        if reach.kind == Kind::Refused {
+            (reach.kind, reach.because) = (Kind::Denied, "whoever calls it may not do this".to_owned());
+        }
+        reach
+    };
+    reach.into_iter().map(lost).collect()
+}
+
+fn decide_one(import: &Import, manifest: Option<&Manifest>, granted: &Grants, offered: &[Offered<'_>], wired: &[Wired]) -> Reach {
     let reach = |kind, capability: Option<&str>, because: &str| Reach {
         interface: import.interface.clone(),
         kind,
@@ -153,7 +178,10 @@ fn decide_one(import: &Import, manifest: Option<&Manifest>, granted: &Grants, of
         (Some(offer), _) => (offer.capability, false),
         (None, Rule::Inert(capability)) => return reach(Kind::Inert, capability, "reaches nothing"),
         (None, Rule::Needs(capability)) => (capability, false),
-        (None, Rule::Unknown) => return reach(Kind::Refused, None, "nobody here offers this interface"),
+        (None, Rule::Unknown) => {
+            let (kind, because) = of_plugin(import, manifest, granted, wired);
+            return reach(kind, because.as_ref().map(|_| CALL), because.as_deref().unwrap_or("nobody here offers this interface"));
+        }
     };
     if granted.get(capability).is_some() {
         return match offer {
@@ -172,10 +200,30 @@ fn decide_one(import: &Import, manifest: Option<&Manifest>, granted: &Grants, of
     }
 }
 
+/// The capability behind imports that another plugin satisfies.
+pub const CALL: &str = "call";
+
+/// What is behind an import that no host has. Without a reason nobody could say that another plugin was meant.
+fn of_plugin(import: &Import, manifest: Option<&Manifest>, granted: &Grants, wired: &[Wired]) -> (Kind, Option<String>) {
+    let asked = manifest.and_then(|manifest| manifest.permissions.get(CALL));
+    let without = if asked.is_some_and(|asked| asked.optional) { Kind::Denied } else { Kind::Refused };
+    let bounds = |bounds: &Map<String, Value>| policy::parse::<CallBounds>(bounds).ok();
+    let Some(provider) = wired.iter().find(|wired| wired.import == import.interface).map(|wired| &wired.provider) else {
+        // Only an interface that it names is one of plugins for sure.
+        let is_named = asked.and_then(|asked| bounds(&asked.bounds)).is_some_and(|asked| asked.names(&import.interface));
+        return if is_named { (without, Some("no plugin stands ready that exports it".to_owned())) } else { (Kind::Refused, None) };
+    };
+    match granted.get(CALL).map(|granted| bounds(granted).map(|granted| granted.decide(&import.interface, provider))) {
+        Some(Some(Decision::Allow)) => (Kind::Granted, Some(format!("from `{provider}`"))),
+        Some(Some(Decision::Deny { rule, .. })) => (without, Some(rule)),
+        Some(None) => (without, Some(format!("`{provider}` exports it, and the grant cannot be read"))),
+        None => (without, Some(format!("`{provider}` exports it, and calling it was not granted"))),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Map;
 
     const HTTP: Offered<'_> = Offered { capability: "http", interfaces: &["plugwork:host/fetch", "wasi:http/outgoing-handler"] };
 
@@ -186,7 +234,7 @@ mod tests {
     fn kind(name: &str, manifest: Option<&str>, granted: &[&str], offered: &[Offered<'_>]) -> Kind {
         let manifest = manifest.map(|text| Manifest::parse(&format!("name='a:b'\nversion='1.0.0'\n{text}")).unwrap());
         let grants = granted.iter().fold(Grants::none(), |grants, capability| grants.with(capability, Map::new()));
-        decide(&[import(name)], manifest.as_ref(), &grants, offered)[0].kind
+        decide(&[import(name)], manifest.as_ref(), &grants, offered, &[])[0].kind
     }
 
     const OPTIONAL: &str = "[permissions.http]\nhosts=['*']\noptional=true";
@@ -230,5 +278,43 @@ mod tests {
         let own = Offered { capability: "thing", interfaces: &["acme:own/thing"] };
         assert_eq!(kind("acme:own/thing@1.0.0", None, &[], &[own]), Kind::Refused);
         assert_eq!(kind("acme:own/thing@1.0.0", None, &["thing"], &[own]), Kind::Granted);
+    }
+
+    fn wired(ask: &str, granted: Option<Value>, is_there: bool) -> (Kind, Option<String>) {
+        let manifest = Manifest::parse(&format!("name='a:b'\nversion='1.0.0'\n{ask}")).unwrap();
+        let grants = granted.map_or_else(Grants::none, |bounds| Grants::none().with(CALL, bounds.as_object().unwrap().clone()));
+        let there = Wired { import: "acme:geo/lookup@1.0.0".parse().unwrap(), provider: "acme:geo".parse().unwrap() };
+        let there = if is_there { vec![there] } else { Vec::new() };
+        let reach = decide(&[import("acme:geo/lookup@1.0.0")], Some(&manifest), &grants, &[], &there).remove(0);
+        (reach.kind, reach.capability)
+    }
+
+    #[test]
+    fn another_plugin_is_behind_an_import_only_where_calling_it_was_granted() {
+        let (required, optional) =
+            ("[permissions.call]\ninterfaces=['acme:geo/lookup']", "[permissions.call]\ninterfaces=['acme:geo/lookup']\noptional=true");
+        let call = Some(CALL.to_owned());
+        let (by_interface, by_plugin) =
+            (serde_json::json!({"interfaces": ["acme:geo/lookup"]}), serde_json::json!({"plugins": ["acme:geo"]}));
+        let (other, unreadable) = (serde_json::json!({"plugins": ["acme:other"]}), serde_json::json!({"plugins": 7}));
+        assert_eq!(wired(required, None, true), (Kind::Refused, call.clone()));
+        assert_eq!(wired(optional, None, true), (Kind::Denied, call.clone()));
+        assert_eq!(wired(required, Some(other.clone()), true), (Kind::Refused, call.clone()));
+        assert_eq!(wired(optional, Some(other), true), (Kind::Denied, call.clone()));
+        assert_eq!(wired(required, Some(unreadable), true), (Kind::Refused, call.clone()));
+        assert_eq!(wired(required, Some(by_interface.clone()), true), (Kind::Granted, call.clone()));
+        assert_eq!(wired(required, Some(by_plugin), true), (Kind::Granted, call.clone()));
+        assert_eq!(wired(required, Some(by_interface.clone()), false), (Kind::Refused, call.clone()));
+        assert_eq!(wired(optional, Some(by_interface), false), (Kind::Denied, call));
+        assert_eq!(wired("", None, false), (Kind::Refused, None));
+    }
+
+    #[test]
+    fn what_is_lost_on_behalf_of_another_is_denied_and_nothing_is_gained() {
+        let grants = Grants::none();
+        let manifest = Manifest::parse(&format!("name='a:b'\nversion='1.0.0'\n{REQUIRED}")).unwrap();
+        let imports = [import("plugwork:host/fetch@0.1.0"), import("plugwork:host/log@0.1.0")];
+        let kinds: Vec<Kind> = on_behalf(decide(&imports, Some(&manifest), &grants, &[HTTP], &[])).iter().map(|reach| reach.kind).collect();
+        assert_eq!(kinds, [Kind::Denied, Kind::Inert]);
     }
 }

@@ -35,6 +35,7 @@ use crate::point::Call;
 use crate::reset::PageScan;
 use crate::runtime::{Hint, Runtime, Shared};
 use crate::threads::GuestThreads;
+use crate::wiring::circle::Circles;
 use crate::{housekeeping, watch};
 
 /// The system's clock.
@@ -291,6 +292,7 @@ impl Builder {
             clock: self.clock,
             audit: audit.clone(),
             members: Members::new(self.dispatching),
+            circles: Circles::default(),
             density: Density::new(this.clone(), capacity, self.resident.code_bytes, self.resident.plugins),
             seats,
             hooks: hooks::Timed { hooks: self.hooks, patience: self.hook_patience },

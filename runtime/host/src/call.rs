@@ -28,7 +28,7 @@ pub type Running<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Why a running guest was stopped from outside: what the epoch callback answers.
 #[derive(Debug)]
-struct Stopped(Fault);
+pub(crate) struct Stopped(pub(crate) Fault);
 
 impl std::fmt::Display for Stopped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -80,7 +80,7 @@ fn tick(state: &mut State, now: u64) -> std::result::Result<UpdateDeadline, Faul
 }
 
 /// What a call past its deadline died of: its own doing, or the wait for its plugin's share of the processor.
-fn overrun(state: &State) -> Fault {
+pub(crate) fn overrun(state: &State) -> Fault {
     let limits = state.ledger.limits();
     let ran = state.began.elapsed();
     match limits.cpu_percent {
@@ -170,7 +170,7 @@ fn armed<'a>(store: &mut Store<State>, ticker: &'a Ticker, account: &'a Account,
     // What it waited for is part of its time.
     let left_ms = if before.is_zero() { limit_ms } else { limit_ms - milliseconds(before).min(limit_ms) };
     // One tick more: the first may end at once.
-    state.deadline_tick = ticker.touch().saturating_add(left_ms).saturating_add(1);
+    state.deadline_tick = ticker.touch().saturating_add(left_ms).saturating_add(1).min(state.until_tick);
     let started = Instant::now();
     state.began = if before.is_zero() { started } else { started - before };
     Begun { ticker, account, left_ms, started }

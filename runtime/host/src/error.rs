@@ -76,7 +76,7 @@ impl Error {
 
     /// Whether it says something against the plugin: a fault, and not that somebody stopped it, or left it too little time.
     pub(crate) fn is_the_plugins_fault(&self) -> bool {
-        !self.0.hurried && self.fault().is_some_and(|fault| !matches!(fault, Fault::Revoked | Fault::Cancelled))
+        !self.0.hurried && self.fault().is_some_and(|fault| !matches!(fault, Fault::Revoked | Fault::Cancelled | Fault::Callee { .. }))
     }
 
     /// What the end of a call says of its plugin: whether it faulted. Nothing where the plugin is not to blame and nothing of it answered either: there was

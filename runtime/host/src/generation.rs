@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock, RwLock, Weak};
 use std::time::Duration;
 
+use plugwork_core::chain::Caller;
 use plugwork_core::reach::Reach;
-use plugwork_core::{Grants, InterfaceName, Limits, Manifest, Subject, breaker};
+use plugwork_core::{InterfaceName, Limits, Manifest, Subject, breaker};
 use semver::Version;
 use tokio::sync::Notify;
 use wasmtime::Store;
-use wasmtime::component::{Component, InstancePre};
+use wasmtime::component::Component;
 
 use crate::account::Account;
 use crate::admission::{self, Seat};
@@ -40,6 +41,8 @@ use crate::source::Source;
 use crate::state::{Prepared, State};
 use crate::threads::Lane;
 use crate::ticker::Ticker;
+use crate::wiring::view::{View, Views};
+use crate::wiring::{Chained, Wires};
 
 /// Each granted capability with its bounds, by name.
 pub(crate) type ConfiguredByName = Vec<(String, Box<dyn Configured>)>;
@@ -57,13 +60,16 @@ pub(crate) struct Generation {
     pub(crate) subject: Arc<Subject>,
     pub(crate) manifest: Option<Manifest>,
     pub(crate) facts: Arc<Facts>,
-    pub(crate) grants: Grants,
+    /// What it is linked with where nobody but the host calls it: all that it was granted.
+    pub(crate) own: Arc<View>,
+    /// What it is linked with on behalf of other plugins.
+    pub(crate) views: Views,
+    pub(crate) wires: Arc<Wires>,
     pub(crate) reach: Vec<Reach>,
     pub(crate) limits: Limits,
     pub(crate) account: Arc<Account>,
     pub(crate) profile: Profile,
     pub(crate) component: Component,
-    pub(crate) pre: InstancePre<State>,
     pub(crate) lifecycle: Option<lifecycle::GuestIndices>,
     /// Whether it can hand its memory over to the version that comes after it.
     pub(crate) handover: bool,
@@ -75,7 +81,6 @@ pub(crate) struct Generation {
     /// Whether it imports anything of WASI.
     pub(crate) uses_wasi: bool,
     pub(crate) configuration: String,
-    pub(crate) configured: ConfiguredByName,
     pub(crate) ticker: Arc<Ticker>,
     pub(crate) sink: Arc<dyn Sink>,
     pub(crate) runtime: Weak<Shared>,
@@ -395,7 +400,7 @@ impl Generation {
         let called = runtime.members.called();
         for point in called.iter().filter(|called| self.facts.points().any(|point| called.interface.is_satisfied_by(point))) {
             let instance = live.instance;
-            (point.fits)(&next.pre, live.store(), &instance).map_err(|error| {
+            (point.fits)(&next.own.pre, live.store(), &instance).map_err(|error| {
                 let message = format!("`{}` does not fit `{}` as it is called here: {error:#}", next.subject, point.interface);
                 Error::new(ErrorKind::Invalid, message).of(&next.subject)
             })?;
@@ -434,14 +439,19 @@ impl Generation {
         self.ticker.coarse_ms()
     }
 
-    /// A store for one instance, with what its capabilities prepared.
-    pub(crate) fn new_store(&self) -> Result<Store<State>> {
+    /// Whether it takes no calls any more.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.work.gate.is_closed()
+    }
+
+    /// A store for one instance, with what its capabilities prepared in this view of it.
+    pub(crate) fn new_store(&self, view: &Arc<View>, callers: Arc<[Caller]>) -> Result<Store<State>> {
         let log = Arc::new(Log::new(self.subject.clone(), self.sink.clone(), self.account.clone()));
         let mut prepared = Prepared::default();
         // A WASI context seeds its random generators: most of a microsecond, which a plugin without WASI need not pay.
-        let context = if self.uses_wasi || !self.configured.is_empty() {
+        let context = if self.uses_wasi || !view.configured.is_empty() {
             let mut context = wasi::inert_context(&log);
-            for (name, configured) in &self.configured {
+            for (name, configured) in &view.configured {
                 configured.prepare(&mut Prepare { wasi: &mut context, prepared: &mut prepared, account: &self.account }).map_err(
                     |error| {
                         Error::new(ErrorKind::Io, format!("cannot prepare capability `{name}` for `{}`: {error:#}", self.subject))
@@ -453,8 +463,9 @@ impl Generation {
         } else {
             None
         };
-        let state = State::new(self.subject.clone(), log, self.limits, self.account.clone(), context, prepared);
-        let mut store = Store::new(self.pre.engine(), state);
+        let mut state = State::new(self.subject.clone(), log, self.limits, self.account.clone(), context, prepared);
+        state.chained = Chained::of(&self.wires, view, callers);
+        let mut store = Store::new(view.pre.engine(), state);
         crate::call::arm_store(&mut store, &self.ticker);
         Ok(store)
     }
@@ -465,7 +476,7 @@ impl Generation {
         if let Some(indices) = known.and_then(|known| known.downcast::<P::Indices>().ok()) {
             return Ok(indices);
         }
-        let indices = Arc::new(P::indices(&self.pre).map_err(|error| {
+        let indices = Arc::new(P::indices(&self.own.pre).map_err(|error| {
             let points: Vec<_> = self.facts.points().map(|point| format!("`{point}`")).collect();
             let message = format!("`{}` is not a `{}`: {error:#}; it exports {}", self.subject, P::INTERFACE, points.join(", "));
             Error::new(ErrorKind::Invalid, message).of(&self.subject)

@@ -56,6 +56,7 @@ mod threads;
 mod ticker;
 mod usage;
 mod watch;
+mod wiring;
 
 pub use account::{Account, Hold, OpenRequest};
 pub use builder::{Builder, Resident};

@@ -4,15 +4,19 @@
 
 use std::collections::HashSet;
 
-use plugwork_core::reach::{Kind, Reach};
-use plugwork_core::{Denial, Subject};
+use plugwork_core::chain::OWN;
+use plugwork_core::reach::{CALL, Kind, Reach};
+use plugwork_core::{Denial, Grants, Issue, Subject};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
 use crate::capability::Configured;
 use crate::error::{Error, ErrorKind, Result};
+use crate::generation::ConfiguredByName;
 use crate::interfaces;
+use crate::runtime::Shared;
 use crate::state::State;
+use crate::wiring::{self, Wires};
 
 /// What a plugin's linker is made of.
 pub(crate) struct Parts<'a> {
@@ -21,6 +25,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) reach: &'a [Reach],
     pub(crate) configured: &'a [(String, Box<dyn Configured>)],
+    pub(crate) wires: &'a Wires,
     pub(crate) denial: &'a dyn Fn(&Reach) -> Denial,
 }
 
@@ -30,10 +35,14 @@ impl Parts<'_> {
             |error: wasmtime::Error| Error::new(ErrorKind::Compile, format!("cannot link `{}`: {error:#}", self.subject)).of(self.subject);
         let mut linker = Linker::new(self.engine);
         let mut linked = HashSet::new();
-        for reach in self.reach {
+        let of_plugins = |reach: &Reach| reach.capability.as_deref() == Some(CALL) && reach.kind == Kind::Granted;
+        for reach in self.reach.iter().filter(|reach| !of_plugins(reach)) {
             if reach.kind != Kind::Types && linked.insert(definition(reach)) {
                 self.define(reach, &mut linker).map_err(failed)?;
             }
+        }
+        if self.reach.iter().any(of_plugins) {
+            wiring::link(self.engine, self.component, self.wires, &mut linker).map_err(failed)?;
         }
         linker.instantiate_pre(self.component).map_err(failed)
     }
@@ -68,6 +77,28 @@ impl Parts<'_> {
         let import = reach.interface.to_string();
         interfaces::deny::link(self.engine, self.component, &import, &(self.denial)(reach), linker)
     }
+}
+
+/// Configures each granted capability that is the host's to offer; all complaints at once.
+pub(crate) fn configure(runtime: &Shared, subject: &Subject, grants: &Grants) -> Result<ConfiguredByName, Vec<Issue>> {
+    let mut configured = Vec::new();
+    let mut issues = Vec::new();
+    for grant in grants.iter().filter(|grant| !OWN.contains(&grant.capability.as_str())) {
+        let name = grant.capability;
+        let offered = runtime.capabilities.iter().find(|capability| capability.name() == name);
+        let result = match offered {
+            Some(capability) => capability.configure(subject, &grant.bounds),
+            None => Err(Issue { what: "this host does not offer it".to_owned(), at: String::new(), expected: runtime.capability_names() }),
+        };
+        match result {
+            Ok(made) => configured.push((name, made)),
+            Err(mut issue) => {
+                issue.at = format!("grants.{name}{}{}", if issue.at.is_empty() { "" } else { "." }, issue.at);
+                issues.push(issue);
+            }
+        }
+    }
+    if issues.is_empty() { Ok(configured) } else { Err(issues) }
 }
 
 /// Which definition serves this import: two imports of one interface on one version track (0.2.0 and 0.2.6) share one. A stub is made from

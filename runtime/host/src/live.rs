@@ -7,13 +7,15 @@ use std::any::{Any, TypeId};
 use std::sync::Arc;
 use std::time::Duration;
 
+use plugwork_core::chain::Caller;
 use plugwork_core::{Fault, Refusal};
-use wasmtime::component::Instance;
+use wasmtime::component::{ComponentNamedList, Func, Instance, Lift, Lower, ResourceAny, TypedFunc, Val};
 use wasmtime::{AsContextMut, Store, StoreContextMut};
 
 use crate::account::Account;
 use crate::admission::Seat;
 use crate::call::{Running, guarded};
+use crate::cause::Cause;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
 use crate::interfaces::handover::{Handover, SNAPSHOT_BYTES_MAX};
@@ -23,6 +25,7 @@ use crate::log::Level;
 use crate::point::{Call, Point};
 use crate::state::State;
 use crate::threads::GuestThreads;
+use crate::wiring::view::View;
 
 /// Beside the bytes of a snapshot: what the answer around them takes, generously.
 const SNAPSHOT_FRAME_BYTES: usize = 64 << 10;
@@ -49,10 +52,29 @@ impl Live {
 
     /// The same, in a seat that was taken already.
     pub(crate) async fn start_in(generation: &Generation, seat: Seat) -> Result<Self> {
-        let mut store = generation.new_store()?;
+        let nobody: [Caller; 0] = [];
+        let store = generation.new_store(&generation.own, nobody.into())?;
+        Self::start_with(generation, &generation.own, store, seat).await
+    }
+
+    /// Starts one for another plugin, who called it and whose call ends at that tick: linked with what is left of its rights.
+    pub(crate) async fn start_called(
+        generation: &Generation,
+        view: &Arc<View>,
+        callers: Arc<[Caller]>,
+        until_tick: u64,
+        cause: Option<Arc<Cause>>,
+    ) -> Result<Self> {
+        let seat = generation.seat().await?;
+        let mut store = generation.new_store(view, callers)?;
+        store.data_mut().is_called(until_tick, cause);
+        Self::start_with(generation, view, store, seat).await
+    }
+
+    async fn start_with(generation: &Generation, view: &View, mut store: Store<State>, seat: Seat) -> Result<Self> {
         // Instantiating runs guest code too: a start function, at least.
         store.data_mut().ledger.count_call();
-        let started = guarded!(&mut store, generation, |store| generation.pre.instantiate_async(store));
+        let started = guarded!(&mut store, generation, |store| view.pre.instantiate_async(store));
         let instance = started.map_err(|error| noted(&generation.account, error).of(&generation.subject))?;
         let mut live = Self { store, instance, lifecycle: None, guests: Vec::new(), fault: None, _seat: seat };
         if let Some(indices) = &generation.lifecycle {
@@ -118,6 +140,49 @@ impl Live {
         end(&mut self.fault, generation, answer)
     }
 
+    /// Calls a function of another plugin's choice by its types.
+    pub(crate) async fn call_typed<P, R>(&mut self, generation: &Generation, function: &TypedFunc<P, R>, params: P) -> Result<R>
+    where
+        P: ComponentNamedList + Lower + Send + Sync + 'static,
+        R: ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        begin(&mut self.store, &mut self.fault, generation)?;
+        let answer = guarded!(&mut self.store, generation, |store| function.call_async(store, params));
+        end(&mut self.fault, generation, answer)
+    }
+
+    /// The same by values.
+    pub(crate) async fn call_values(
+        &mut self,
+        generation: &Generation,
+        function: &Func,
+        params: &[Val],
+        results: &mut [Val],
+    ) -> Result<()> {
+        begin(&mut self.store, &mut self.fault, generation)?;
+        let answer = guarded!(&mut self.store, generation, |store| function.call_async(store, params, results));
+        end(&mut self.fault, generation, answer)
+    }
+
+    /// Ends a resource of it that somebody had.
+    pub(crate) async fn drop_resource(&mut self, generation: &Generation, resource: ResourceAny) -> Result<()> {
+        begin(&mut self.store, &mut self.fault, generation)?;
+        let answer = guarded!(&mut self.store, generation, |store| resource.resource_drop_async(store));
+        end(&mut self.fault, generation, answer)
+    }
+
+    /// An exported function, by the names of its interface and its own.
+    pub(crate) fn function(&mut self, interface: &str, name: &str) -> Option<Func> {
+        let parent = self.instance.get_export_index(&mut self.store, None, interface)?;
+        let index = self.instance.get_export_index(&mut self.store, Some(&parent), name)?;
+        self.instance.get_func(&mut self.store, index)
+    }
+
+    /// The next call is made by another plugin, whose own ends at that tick.
+    pub(crate) fn is_called(&mut self, until_tick: u64, cause: Option<Arc<Cause>>) {
+        self.store.data_mut().is_called(until_tick, cause);
+    }
+
     /// Says goodbye: `shutdown`, unless a fault ended it already. What it answers changes nothing any more, so a refusal only goes to its log.
     pub(crate) async fn end(mut self, generation: &Generation) -> Spend {
         if let (Some(guest), None) = (self.lifecycle.take(), &self.fault) {
@@ -130,6 +195,10 @@ impl Live {
             if let Some(refused) = refused {
                 self.store.data().log.write(Level::Warn, &format!("`shutdown`: {refused}"));
             }
+        }
+        // After it: its last words may be a call to one of them.
+        if let Some(chained) = self.store.data_mut().chained.take() {
+            chained.end().await;
         }
         self.spend()
     }

@@ -48,7 +48,7 @@ impl Plugin {
 
     /// What it was granted.
     pub fn grants(&self) -> &Grants {
-        &self.0.grants
+        &self.0.own.grants
     }
 
     /// What it can reach, import by import: exactly what its linker was built from.

@@ -45,6 +45,7 @@ use crate::reset::PageScan;
 use crate::source::Source;
 use crate::threads::GuestThreads;
 use crate::usage::Usage;
+use crate::wiring::circle::Circles;
 
 /// A plugin host. Cheap to clone; its clones are one runtime.
 #[derive(Clone)]
@@ -63,6 +64,8 @@ pub(crate) struct Shared {
     /// Present where the runtime keeps records.
     pub(crate) audit: Option<Arc<Audit>>,
     pub(crate) members: Members,
+    /// Which plugins are wired to which.
+    pub(crate) circles: Circles,
     pub(crate) density: Density,
     pub(crate) seats: Arc<Seats>,
     pub(crate) hooks: hooks::Timed,

@@ -24,6 +24,7 @@ use crate::ledger::{Ledger, Spend};
 use crate::log::Log;
 use crate::room::Clock;
 use crate::usage::HostInterface;
+use crate::wiring::Chained;
 
 /// One instance's data.
 pub struct State {
@@ -56,6 +57,12 @@ pub struct State {
     pub(crate) host_calls_before: u64,
     /// Message and stack of a guest that is about to trap in the running call.
     pub(crate) last_words: Option<(String, String)>,
+    /// Whom it calls and who called it; none where it is alone.
+    pub(crate) chained: Option<Box<Chained>>,
+    /// What its caller's call is made for: the next one of its own is too.
+    called_for: Option<Arc<Cause>>,
+    /// The tick at which its caller's call ends, whatever its own limit says.
+    pub(crate) until_tick: u64,
     slots: Vec<(TypeId, Box<dyn Any + Send>)>,
 }
 
@@ -99,6 +106,9 @@ impl State {
             waited: Duration::ZERO,
             host_calls_before: 0,
             last_words: None,
+            chained: None,
+            called_for: None,
+            until_tick: u64::MAX,
             slots: prepared.slots,
         };
         if let Some(wasi) = wasi {
@@ -161,6 +171,20 @@ impl State {
             self.log.set_cause(None);
         }
         self.host_calls_before = self.ledger.spend.host_calls;
+        if let Some(cause) = self.called_for.take() {
+            self.caused_by(cause);
+        }
+    }
+
+    /// The next call is made by another plugin, for this cause; its own ends at that tick.
+    pub(crate) fn is_called(&mut self, until_tick: u64, cause: Option<Arc<Cause>>) {
+        self.until_tick = until_tick;
+        self.called_for = cause;
+    }
+
+    /// Whether the running call has used up its time, by this tick.
+    pub(crate) fn is_over(&self, now: u64) -> bool {
+        now >= self.deadline_tick
     }
 
     /// Says what the running call is made for. A point's `call` says it before the guest runs; it is forgotten before the next call.

@@ -5,9 +5,11 @@
 
 mod access;
 pub mod blob;
+pub mod call;
 pub mod clock;
 pub mod config;
 mod decide;
+pub mod deputy;
 pub mod engine;
 pub mod environment;
 pub mod events;
@@ -15,6 +17,7 @@ pub mod filesystem;
 pub mod header;
 mod host;
 pub mod http;
+pub(crate) mod intersect;
 mod key;
 pub mod keyvalue;
 mod names;
@@ -79,6 +82,8 @@ pub fn check_bounds(capability: &str, bounds: &Map<String, Value>, side: Side) -
         "blob" => parse::<blob::BlobBounds>(bounds)?.check(),
         "secrets" => parse::<secrets::SecretsBounds>(bounds)?.check(),
         "events" => parse::<events::EventsBounds>(bounds)?.check(),
+        "call" => parse::<call::CallBounds>(bounds)?.check(),
+        "deputy" => parse::<deputy::DeputyBounds>(bounds)?.check(),
         _ => Ok(()),
     }
 }

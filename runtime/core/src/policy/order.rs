@@ -8,7 +8,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{
-    Access, Network, blob, clock, config, engine, environment, events, filesystem, host, http, keyvalue, parse, random, secrets, topic,
+    Access, Network, blob, call, clock, config, deputy, engine, environment, events, filesystem, host, http, keyvalue, parse, random,
+    secrets, topic,
 };
 use crate::Issue;
 
@@ -26,6 +27,8 @@ pub(crate) fn with_defaults(capability: &str, bounds: &Map<String, Value>) -> Re
         "environment" => written::<environment::EnvironmentBounds>(bounds),
         "clock" => written::<clock::ClockBounds>(bounds),
         "random" => written::<random::RandomBounds>(bounds),
+        "call" => written::<call::CallBounds>(bounds),
+        "deputy" => written::<deputy::DeputyBounds>(bounds),
         _ => Ok(bounds.clone()),
     }
 }
@@ -58,11 +61,23 @@ pub(crate) fn left_out(capability: &str, key: &str) -> Option<Value> {
     }
 }
 
-fn is_shipped(capability: &str) -> bool {
-    matches!(
-        capability,
-        "http" | "filesystem" | "config" | "environment" | "clock" | "random" | "engine" | "keyvalue" | "blob" | "secrets" | "events"
-    )
+pub(super) fn is_shipped(capability: &str) -> bool {
+    const SHIPPED: [&str; 13] = [
+        "http",
+        "filesystem",
+        "config",
+        "environment",
+        "clock",
+        "random",
+        "engine",
+        "keyvalue",
+        "blob",
+        "secrets",
+        "events",
+        "call",
+        "deputy",
+    ];
+    SHIPPED.contains(&capability)
 }
 
 /// Whether `inner` stays within `outer`, for one bound of a capability.

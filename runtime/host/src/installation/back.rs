@@ -125,7 +125,7 @@ impl Generation {
         Consent {
             subject: (*self.subject).clone(),
             version: self.version().cloned(),
-            grants: self.grants.clone(),
+            grants: self.own.grants.clone(),
             approver: by.to_owned(),
             reason: reason.to_owned(),
             expires_ms: self.account.expires_ms(),

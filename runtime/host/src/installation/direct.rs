@@ -68,13 +68,13 @@ impl Member {
     /// Whether it runs, or is loaded again, as this one was accepted.
     fn is_in_force(&self, generation: &Generation) -> bool {
         if let Some(current) = self.current.load_full() {
-            let same = current.grants == generation.grants && current.limits_given == generation.limits_given;
+            let same = current.own.grants == generation.own.grants && current.limits_given == generation.limits_given;
             return same && current.configuration == generation.configuration;
         }
         let configuration = serde_json::Value::Object(self.settings.load().configuration.clone()).to_string();
         configuration == generation.configuration
             && match &**self.recipe.load() {
-                Recipe::Kept(kept) => kept.grants == generation.grants && kept.limits == generation.limits_given,
+                Recipe::Kept(kept) => kept.grants == generation.own.grants && kept.limits == generation.limits_given,
                 // Other rights on record would have ended it.
                 Recipe::Recorded | Recipe::RecordedFrom(_) => generation.recorded,
                 Recipe::Native => false,

@@ -122,7 +122,7 @@ impl Installation {
             let _one = one;
             let (member, shared) = (&this.member, this.runtime.shared());
             if member.recipe.load().is_recorded() {
-                let granted = Event::Granted(Consent { grants: next.grants.clone(), ..consent });
+                let granted = Event::Granted(Consent { grants: next.own.grants.clone(), ..consent });
                 let replaced = Event::Replaced { subject: (*next.subject).clone(), from, by };
                 member.hear(shared.rest_on_new_record(&next, Some(lost.since), lost.since, vec![granted, replaced]).await?);
             } else {

@@ -128,6 +128,11 @@ impl Member {
         self.subject.load_full()
     }
 
+    /// The version that was accepted and is not enabled yet.
+    pub(crate) fn ready(&self) -> Option<Arc<Generation>> {
+        self.ready.lock().expect("no panic happens under this lock").clone()
+    }
+
     fn is_updated(&self) -> bool {
         self.updated_from.lock().expect("no panic happens under this lock").is_some()
     }
@@ -285,7 +290,7 @@ impl Member {
         Error::new(ErrorKind::Unavailable, message).retry_after(retry_after_ms).of(&self.subject())
     }
 
-    fn unavailable(&self) -> Error {
+    pub(crate) fn unavailable(&self) -> Error {
         let state = self.state();
         let hint = match state.stage() {
             Stage::Installed => format!("\nhint: `plugwork enable {}`", self.key.package),
@@ -318,6 +323,10 @@ impl fmt::Debug for Installation {
 impl Installation {
     pub(crate) fn new(runtime: &Runtime, member: &Arc<Member>) -> Self {
         Self { runtime: runtime.clone(), member: member.clone() }
+    }
+
+    pub(crate) fn member(&self) -> &Arc<Member> {
+        &self.member
     }
 
     /// Whose it is: tenant, instance and package, through all its versions.

@@ -200,6 +200,7 @@ impl Installation {
         }
         member.advance(Move::Remove, Actor::Operator, super::plain)?;
         shared.members.remove(&member.key);
+        shared.circles.forget(&member.key);
         shared.tell(Moment::Remove, &change).await;
         Ok(())
     }
@@ -397,7 +398,7 @@ impl Generation {
     /// How it is loaded again with consent that nobody recorded.
     pub(super) fn kept(&self) -> Recipe {
         let (since, expires_ms) = (self.account.since(), self.account.expires_ms());
-        let (source, grants) = (self.source.clone(), self.grants.clone());
+        let (source, grants) = (self.source.clone(), self.own.grants.clone());
         Recipe::Kept(Box::new(Kept { source, grants, limits: self.limits_given, since, expires_ms }))
     }
 
@@ -405,7 +406,7 @@ impl Generation {
         Change {
             subject: (*self.subject).clone(),
             version: self.version().cloned(),
-            grants: self.grants.clone(),
+            grants: self.own.grants.clone(),
             from: from.map(|from| from.subject.digest),
         }
     }

@@ -122,9 +122,9 @@ impl Installation {
     /// What another version may have without a word of anybody: what the version before has, or what is on record where somebody decided since.
     async fn stands(&self, before: &Generation) -> Result<Stands> {
         let (member, shared) = (&self.member, self.runtime.shared());
-        let asked = before.manifest.as_ref().map_or_else(|| before.grants.clone(), Grants::all_asked);
+        let asked = before.manifest.as_ref().map_or_else(|| before.own.grants.clone(), Grants::all_asked);
         let since = before.account.since();
-        let (grants, limits, expires_ms) = (before.grants.clone(), before.limits_given, before.account.expires_ms());
+        let (grants, limits, expires_ms) = (before.own.grants.clone(), before.limits_given, before.account.expires_ms());
         let stands = Stands { asked, grants, limits, expires_ms, since };
         let Some(audit) = shared.audit.as_ref().filter(|_| member.recipe.load().is_recorded()) else { return Ok(stands) };
         let record = audit.records.consent(&member.key).await.map_err(Error::records)?;
@@ -253,7 +253,7 @@ impl Installation {
         let settings = member.settings_of(Some(&before.facts), next)?;
         let active = member.is(Stage::Active);
         if member.recipe.load().is_recorded() {
-            let mut events = vec![Event::Granted(Consent { grants: next.grants.clone(), ..consent })];
+            let mut events = vec![Event::Granted(Consent { grants: next.own.grants.clone(), ..consent })];
             if active {
                 events.push(Event::Enabled { subject: (*next.subject).clone(), by: by.to_owned(), settings: settings.clone() });
             }

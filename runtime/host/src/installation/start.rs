@@ -324,6 +324,7 @@ impl Runtime {
                 member.leave(shared);
                 member.begin(LifeState::Removed);
                 shared.members.remove(key);
+                shared.circles.forget(key);
                 Ok(())
             }
             _ => Ok(()),

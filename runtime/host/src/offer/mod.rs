@@ -9,7 +9,7 @@ use std::sync::Arc;
 use plugwork_component::Report;
 use plugwork_core::limits::OPTIONS_BYTES_MAX;
 use plugwork_core::policy::engine::EngineBounds;
-use plugwork_core::reach::{self, Kind, Reach};
+use plugwork_core::reach::{self, Kind, Reach, Wired};
 use plugwork_core::{Denial, Digest, Grants, InterfaceName, Issue, Limits, Manifest, PackageName, Permission, Subject};
 use serde_json::{Map, Value};
 use wasmtime::Engine;
@@ -19,12 +19,16 @@ use crate::engine::{Profile, Variant};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::{ConfiguredByName, Generation, Work};
 use crate::inspect::Facts;
+use crate::installation::Installation;
 use crate::interfaces::lifecycle;
-use crate::link::Parts;
+use crate::link::{self, Parts};
 use crate::plugin::Plugin;
 use crate::runtime::Runtime;
 use crate::source::Source;
 use crate::state::State;
+use crate::wiring::plan::Asking;
+use crate::wiring::view::{View, Views};
+use crate::wiring::{Provider, Wires};
 
 /// The capability that lets a plugin run in the full profile.
 const ENGINE: &str = "engine";
@@ -40,6 +44,8 @@ pub struct Offer {
     configuration: Value,
     limits: Option<Limits>,
     approval: Approval,
+    /// Plugins that the application wants behind its imports.
+    wired: Vec<Provider>,
 }
 
 /// How consent to an offer is put on record.
@@ -72,7 +78,17 @@ impl Offer {
         let configuration = Value::Object(Map::new());
         let (by, reason) = ("application".to_owned(), String::new());
         let approval = Approval { by, reason, expires_ms: None, recorded: true, rests_on: None, resumes: false };
-        Ok(Self { runtime: runtime.clone(), source: source.clone(), facts, manifest, subject, configuration, limits: None, approval })
+        Ok(Self {
+            runtime: runtime.clone(),
+            source: source.clone(),
+            facts,
+            manifest,
+            subject,
+            configuration,
+            limits: None,
+            approval,
+            wired: Vec::new(),
+        })
     }
 
     /// For one of several tenants: state never crosses them. Default `default`.
@@ -105,6 +121,19 @@ impl Offer {
     /// Limits instead of the runtime's. What the manifest promises still tightens them.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = Some(limits);
+        self
+    }
+
+    /// Puts another plugin behind what this one imports from plugins, as far as that one exports it: the version that it is. Of several the first that exports an
+    /// interface is behind it. The grant `call` has to allow it. Without this, installations of the same tenant that `call` allows are behind them.
+    pub fn wire(mut self, provider: &Plugin) -> Self {
+        self.wired.push(Provider::Version(provider.generation().clone()));
+        self
+    }
+
+    /// The same with an installation: calls go to whichever version of it is current. It has no native plugin behind anything.
+    pub fn wire_installed(mut self, provider: &Installation) -> Self {
+        self.wired.push(Provider::Installed(provider.member().clone()));
         self
     }
 
@@ -172,8 +201,12 @@ impl Offer {
 
     /// What it could reach with these grants, import by import. Nothing is decided or linked by asking.
     pub fn reach(&self, grants: &Grants) -> Vec<Reach> {
+        self.decided(grants, &[])
+    }
+
+    fn decided(&self, grants: &Grants, wired: &[Wired]) -> Vec<Reach> {
         let offered = self.runtime.shared().offered();
-        reach::decide(&self.facts.imports(), self.manifest.as_ref(), grants, &offered)
+        reach::decide(&self.facts.imports(), self.manifest.as_ref(), grants, &offered, wired)
     }
 
     /// Everything the component says about itself. Parses it anew: milliseconds for a megabyte.
@@ -211,7 +244,10 @@ impl Offer {
             return Err(Error::invalid(ErrorKind::Invalid, format!("cannot configure `{subject}`:"), vec![issue]).of(subject));
         }
         let grants = grants.narrowing(self.manifest.as_ref()).map_err(wrong)?;
-        let reach = self.reach(&grants);
+        let asking =
+            Asking { runtime: &self.runtime, subject, facts: &self.facts, source: &self.source, grants: &grants, named: &self.wired };
+        let wires = Arc::new(asking.plan().await?);
+        let reach = self.decided(&grants, &wires.standing(&self.facts));
         let mut denials = self.denials(&reach);
         let profile = self.profile(&grants, &mut denials);
         if !denials.is_empty() {
@@ -220,7 +256,7 @@ impl Offer {
             }
             return Err(Error::refused(format!("cannot accept `{subject}`: it needs what was not granted:"), denials).of(subject));
         }
-        let configured = self.configure(&grants).map_err(wrong)?;
+        let configured = link::configure(runtime, subject, &grants).map_err(wrong)?;
         let loaded = runtime.reserve(subject)?;
         let limits = self.limits.unwrap_or(runtime.limits);
         limits.check().map_err(|issue| Error::invalid(ErrorKind::Invalid, format!("the limits of `{subject}` are wrong:"), vec![issue]))?;
@@ -231,7 +267,7 @@ impl Offer {
             self.note_compile_failure(&error);
             error.of(subject)
         })?;
-        let pre = self.link(engine, &component, &reach, &configured)?;
+        let pre = self.link(engine, &component, &reach, &configured, &wires)?;
         let lifecycle = match self.facts.has_lifecycle() {
             true => Some(lifecycle::find(&pre).map_err(|error| Error::new(ErrorKind::Compile, format!("{error:#}")).of(subject))?),
             false => None,
@@ -247,7 +283,9 @@ impl Offer {
         let generation = Arc::new(Generation {
             subject: Arc::new(self.subject.clone()),
             facts: self.facts.clone(),
-            grants,
+            own: Arc::new(View::new(grants, configured, pre)),
+            views: Views::default(),
+            wires,
             reach,
             limits,
             limits_given: self.limits,
@@ -256,12 +294,10 @@ impl Offer {
             account,
             profile,
             component,
-            pre,
             lifecycle,
             handover: self.facts.exports.iter().any(|export| export.path() == HANDOVER),
             uses_wasi,
             configuration,
-            configured,
             ticker: runtime.engines.ticker.clone(),
             sink: runtime.outlet.clone(),
             runtime: self.runtime.downgrade(),
@@ -319,35 +355,17 @@ impl Offer {
         Profile::Hardened
     }
 
-    fn link(&self, engine: &Engine, component: &Component, reach: &[Reach], configured: &ConfiguredByName) -> Result<InstancePre<State>> {
+    fn link(
+        &self,
+        engine: &Engine,
+        component: &Component,
+        reach: &[Reach],
+        configured: &ConfiguredByName,
+        wires: &Wires,
+    ) -> Result<InstancePre<State>> {
         let subject = &self.subject;
         let denial = |reach: &Reach| reach.denial(&subject.to_string(), &self.hint(reach));
-        Parts { engine, component, subject, reach, configured, denial: &denial }.link()
-    }
-
-    fn configure(&self, grants: &Grants) -> Result<ConfiguredByName, Vec<Issue>> {
-        let mut configured = Vec::new();
-        let mut issues = Vec::new();
-        for grant in grants.iter().filter(|grant| grant.capability != ENGINE) {
-            let name = grant.capability;
-            let offered = self.runtime.shared().capabilities.iter().find(|capability| capability.name() == name);
-            let result = match offered {
-                Some(capability) => capability.configure(&self.subject, &grant.bounds),
-                None => Err(Issue {
-                    what: "this host does not offer it".to_owned(),
-                    at: String::new(),
-                    expected: self.runtime.shared().capability_names(),
-                }),
-            };
-            match result {
-                Ok(made) => configured.push((name, made)),
-                Err(mut issue) => {
-                    issue.at = format!("grants.{name}{}{}", if issue.at.is_empty() { "" } else { "." }, issue.at);
-                    issues.push(issue);
-                }
-            }
-        }
-        if issues.is_empty() { Ok(configured) } else { Err(issues) }
+        Parts { engine, component, subject, reach, configured, wires, denial: &denial }.link()
     }
 }
 

@@ -86,6 +86,12 @@ impl Guest {
         self
     }
 
+    /// More of what the code imports as `"host"`.
+    pub(crate) fn hosting(mut self, text: &str) -> Self {
+        self.host.push_str(text);
+        self
+    }
+
     /// Other exports than `number`, after the code is instantiated as `$code`.
     pub(crate) fn exporting(mut self, text: &str) -> Self {
         text.clone_into(&mut self.exports);
@@ -145,6 +151,12 @@ impl Guest {
     /// As [`Guest::manifest`], of another version.
     pub(crate) fn manifest_of(mut self, version: &str, lines: &str) -> Self {
         self.manifest = Some(format!("name = \"test:guest\"\nversion = \"{version}\"\n{lines}"));
+        self
+    }
+
+    /// As [`Guest::manifest`], of another name.
+    pub(crate) fn named(mut self, name: &str, lines: &str) -> Self {
+        self.manifest = Some(format!("name = \"{name}\"\nversion = \"1.0.0\"\n{lines}"));
         self
     }
 

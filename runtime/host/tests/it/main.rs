@@ -53,4 +53,7 @@ mod steered;
 mod unrecorded;
 mod updating;
 mod waiting;
+mod wired_handles;
+mod wired_rights;
+mod wiring;
 mod world;

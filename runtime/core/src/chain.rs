@@ -1,0 +1,88 @@
+//! Plugins that call plugins: who called whom, how deep, and which rights are left at the end.
+//!
+//! A callee does for its callers what all of them may do, so that nobody gets somebody else to do what it may not do itself. Only the rights for which a
+//! callee was granted to be a deputy stay its own.
+
+use serde::Serialize;
+
+use crate::policy::deputy::DeputyBounds;
+use crate::policy::{self, intersect};
+use crate::{Grants, Subject};
+
+/// Plugins in one chain of calls, the first caller and the last callee included.
+pub const CHAIN_PLUGINS_MAX: usize = 8;
+
+/// Grants about the plugin itself, which reach nobody else's things: how it runs, whom it may call, for what it is a deputy.
+pub const OWN: [&str; 3] = ["engine", "call", "deputy"];
+
+/// One plugin in a chain of calls, as the host knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Caller {
+    /// Which file of whose plugin.
+    pub subject: Subject,
+    /// The version that its manifest claims; empty without one.
+    pub version: String,
+}
+
+/// What `callee` may do for a caller who may do this.
+pub fn effective(callee: &Grants, caller: &Grants) -> Grants {
+    let deputy = callee.get("deputy").and_then(|bounds| policy::parse::<DeputyBounds>(bounds).ok());
+    let is_own = |name: &str| {
+        OWN.contains(&name) || deputy.as_ref().is_some_and(|deputy| deputy.capabilities.iter().any(|capability| capability == name))
+    };
+    callee.iter().fold(Grants::none(), |effective, grant| {
+        let name = grant.capability;
+        let left = match caller.get(&name) {
+            _ if is_own(&name) => Some(grant.bounds),
+            Some(bounds) => intersect::intersect(&name, &grant.bounds, bounds),
+            None => None,
+        };
+        match left {
+            Some(bounds) => effective.with(&name, bounds),
+            None => effective,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn grants(of: &Value) -> Grants {
+        serde_json::from_value(of.clone()).unwrap()
+    }
+
+    #[test]
+    fn a_callee_has_no_right_that_its_caller_lacks() {
+        let callee = grants(&json!({"http": {"hosts": ["a.example", "b.example"]}, "random": {}}));
+        assert_eq!(effective(&callee, &Grants::none()), Grants::none());
+        let caller = grants(&json!({"http": {"hosts": ["b.example", "c.example"]}}));
+        assert_eq!(effective(&callee, &caller).get("http").unwrap()["hosts"], json!(["b.example"]));
+        assert!(effective(&callee, &caller).get("random").is_none());
+    }
+
+    #[test]
+    fn a_caller_lends_nothing_that_the_callee_was_not_granted() {
+        let caller = grants(&json!({"http": {"hosts": ["*"]}}));
+        assert_eq!(effective(&Grants::none(), &caller), Grants::none());
+    }
+
+    #[test]
+    fn a_deputy_keeps_what_it_is_a_deputy_for_and_nothing_else() {
+        let callee = json!({"http": {"hosts": ["a.example"]}, "random": {}, "deputy": {"capabilities": ["http"]}});
+        let left = effective(&grants(&callee), &Grants::none());
+        assert_eq!(left.get("http"), grants(&callee).get("http"));
+        assert!(left.get("random").is_none() && left.get("deputy").is_some());
+        let unreadable = json!({"http": {"hosts": ["a.example"]}, "deputy": {"capabilities": "http"}});
+        assert!(effective(&grants(&unreadable), &Grants::none()).get("http").is_none());
+    }
+
+    #[test]
+    fn a_chain_has_what_all_in_it_have() {
+        let http = |hosts: &[&str]| grants(&json!({"http": {"hosts": hosts}}));
+        let (first, second, third) = (http(&["a.example", "b.example"]), http(&["*"]), http(&["b.example", "c.example"]));
+        let left = effective(&third, &effective(&second, &first));
+        assert_eq!(left.get("http").unwrap()["hosts"], json!(["b.example"]));
+    }
+}

@@ -1,0 +1,183 @@
+//! Which plugin is behind which import, decided when an offer is accepted.
+//!
+//! Those that the application names come first, then installations of the same tenant that the grant `call` lets it call. Whether an export fits is asked of the
+//! resolver's own rule: what resolves also links. Easily got wrong: an import that a host has is never a plugin's.
+
+use std::sync::Arc;
+
+use plugwork_component::{Linkage, linkage};
+use plugwork_core::lifecycle::Stage;
+use plugwork_core::policy::call::CallBounds;
+use plugwork_core::policy::{self, Decision};
+use plugwork_core::reach::{self, CALL, Wired};
+use plugwork_core::record::ConsentKey;
+use plugwork_core::resolve::{Compatibility, Interface, Structural};
+use plugwork_core::{Denial, Grants, InterfaceName, Subject};
+
+use super::{Provider, Wire, Wires};
+use crate::error::{Error, ErrorKind, Result};
+use crate::generation::Generation;
+use crate::inspect::Facts;
+use crate::runtime::Runtime;
+use crate::source::Source;
+
+/// Stable, for machines.
+const AMBIGUOUS: &str = "E-WIRE-AMBIGUOUS";
+const CIRCLE: &str = "E-WIRE-CIRCLE";
+const MISFIT: &str = "E-WIRE-MISFIT";
+
+impl Wires {
+    /// As what could be reached is decided on.
+    pub(crate) fn standing(&self, facts: &Facts) -> Vec<Wired> {
+        let imports = facts.imports();
+        let wires = self.wires.iter().filter(|wire| imports.iter().any(|import| import.interface == wire.import));
+        wires.map(|wire| Wired { import: wire.import.clone(), provider: self.providers[wire.slot].key().package }).collect()
+    }
+}
+
+/// Who asks to be wired.
+pub(crate) struct Asking<'a> {
+    pub(crate) runtime: &'a Runtime,
+    pub(crate) subject: &'a Subject,
+    pub(crate) facts: &'a Facts,
+    pub(crate) source: &'a Source,
+    pub(crate) grants: &'a Grants,
+    /// Those that the application named, first come first.
+    pub(crate) named: &'a [Provider],
+}
+
+impl Asking<'_> {
+    /// Finds who is behind each import that only a plugin can satisfy. An import that nobody satisfies is not in the answer.
+    pub(crate) async fn plan(&self) -> Result<Wires> {
+        let imports = self.of_plugins();
+        let version = self.facts.manifest()?.map(|manifest| manifest.version.to_string()).unwrap_or_default();
+        let mut wires = Wires { version, runtime: self.runtime.downgrade(), ..Wires::default() };
+        if imports.is_empty() {
+            return Ok(wires);
+        }
+        let mut own: Option<Linkage> = None;
+        for import in imports {
+            let Some(provider) = self.provider(&import)? else { continue };
+            let slot = match wires.providers.iter().position(|known| known.key() == provider.key()) {
+                Some(slot) => slot,
+                None => {
+                    self.no_circle(&provider)?;
+                    wires.providers.push(provider);
+                    wires.providers.len() - 1
+                }
+            };
+            let version = self.version(&wires.providers[slot]).await?;
+            let own = match &mut own {
+                Some(own) => own,
+                none => none.insert(read(self.source, self.subject).await?),
+            };
+            let theirs = read(&version.source, &version.subject).await?;
+            let export = self.fitting(&import, own, &theirs, &version.subject)?;
+            wires.wires.push(Wire { import, export, slot });
+        }
+        Ok(wires)
+    }
+
+    /// Imports that no host has.
+    fn of_plugins(&self) -> Vec<InterfaceName> {
+        let offered = self.runtime.shared().offered();
+        let imports = self.facts.imports().into_iter().filter(|import| !import.types_only).map(|import| import.interface);
+        let by_host = |import: &InterfaceName| {
+            reach::is_of_hosts(import) || offered.iter().any(|offered| offered.interfaces.contains(&import.path()))
+        };
+        imports.filter(|import| !by_host(import)).collect()
+    }
+
+    fn provider(&self, import: &InterfaceName) -> Result<Option<Provider>> {
+        let exports = |provider: &Provider| provider.exports(import);
+        if let Some(named) = self.named.iter().find(|provider| exports(provider)) {
+            return Ok(Some(named.clone()));
+        }
+        let Some(bounds) = self.grants.get(CALL).and_then(|bounds| policy::parse::<CallBounds>(bounds).ok()) else { return Ok(None) };
+        let members = self.runtime.shared().members.all().into_iter();
+        let callable = members.filter(|member| {
+            member.key.tenant == self.subject.tenant && member.key != ConsentKey::from(self.subject) && member.native.is_none()
+        });
+        let fits = callable.filter(|member| bounds.decide(import, &member.key.package) == Decision::Allow).map(Provider::Installed);
+        let mut found: Vec<Provider> = fits.filter(exports).collect();
+        if found.len() > 1 {
+            return Err(self.ambiguous(import, &found));
+        }
+        Ok(found.pop())
+    }
+
+    fn ambiguous(&self, import: &InterfaceName, found: &[Provider]) -> Error {
+        let names: Vec<String> = found.iter().map(|provider| format!("`{}`", provider.name())).collect();
+        let denial = Denial {
+            code: AMBIGUOUS.to_owned(),
+            permission: import.to_string(),
+            rule: format!("{} export it, and the grant allows all of them", names.join(" and ")),
+            hint: format!("grants.call = {{ plugins = [\"{}\"] }}", found[0].key().package),
+        };
+        Error::refused(format!("cannot wire `{}`:", self.subject), vec![denial]).of(self.subject)
+    }
+
+    /// Both ends are known from here on, before anything of the provider is loaded.
+    fn no_circle(&self, provider: &Provider) -> Result<()> {
+        let entered = self.runtime.shared().circles.enter(&ConsentKey::from(self.subject), &provider.key());
+        entered.map_err(|way| {
+            let names: Vec<String> = way.iter().map(|key| format!("`{key}`")).collect();
+            let denial = Denial {
+                code: CIRCLE.to_owned(),
+                permission: CALL.to_owned(),
+                rule: format!("it would be wired to itself: {}", names.join(" → ")),
+                hint: "take the import out of one of them, or wire one to another provider".to_owned(),
+            };
+            Error::refused(format!("cannot wire `{}`:", self.subject), vec![denial]).of(self.subject)
+        })
+    }
+
+    /// The version whose types are compared.
+    async fn version(&self, provider: &Provider) -> Result<Arc<Generation>> {
+        if let Provider::Installed(member) = provider
+            && member.state().stage() == Stage::Installed
+            && let Some(ready) = member.ready()
+        {
+            return Ok(ready);
+        }
+        provider.current(self.runtime.downgrade().upgrade()).await
+    }
+
+    fn fitting(&self, import: &InterfaceName, own: &Linkage, theirs: &Linkage, provider: &Subject) -> Result<InterfaceName> {
+        let unknown = Interface::new(import.clone());
+        let asked = own.imports.iter().find(|asked| asked.name == *import).unwrap_or(&unknown);
+        let mut why = format!("`{provider}` does not export it");
+        for export in theirs.exports.iter().filter(|export| export.name.path() == import.path()) {
+            match Structural.judge(asked, export) {
+                Ok(()) => return Ok(export.name.clone()),
+                Err(misfit) => why = format!("`{provider}` does not fit: {misfit}"),
+            }
+        }
+        let denial = Denial {
+            code: MISFIT.to_owned(),
+            permission: import.to_string(),
+            rule: why,
+            hint: format!("take another version of `{}`", provider.package),
+        };
+        Err(Error::refused(format!("cannot wire `{}`:", self.subject), vec![denial]).of(self.subject))
+    }
+}
+
+impl Provider {
+    /// Whether it exports the interface, in a version that could fit.
+    fn exports(&self, import: &InterfaceName) -> bool {
+        let fits = |exports: &[InterfaceName]| exports.iter().any(|export| export.path() == import.path());
+        match self {
+            Self::Version(generation) => fits(&generation.facts.exports),
+            Self::Installed(member) => fits(&member.settings.load().points) && member.state().stage() != Stage::Removed,
+        }
+    }
+}
+
+/// Reads what it is linked with anew: where the bytes are elsewhere they are fetched, which blocks.
+async fn read(source: &Source, subject: &Subject) -> Result<Linkage> {
+    let source = source.clone();
+    let read = move || linkage(&source.load()?).map_err(|error| Error::new(ErrorKind::Component, error.to_string()));
+    let read = tokio::task::spawn_blocking(read).await;
+    read.unwrap_or_else(|_| Err(Error::new(ErrorKind::Engine, "the host is stopping"))).map_err(|error| error.of(subject))
+}

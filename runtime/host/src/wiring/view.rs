@@ -1,0 +1,98 @@
+//! A version of a plugin, linked: with its own grants, or with what is left of them on behalf of those who call it.
+//!
+//! Easily got wrong: rights that are lost on the way are not asked about at each call. The view that serves a chain of calls has nothing behind those imports but
+//! a stub that answers the denial.
+
+use std::sync::{Arc, Mutex, Weak};
+
+use plugwork_core::reach::{self, Reach};
+use plugwork_core::{Grants, chain};
+use wasmtime::component::InstancePre;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::generation::{ConfiguredByName, Generation};
+use crate::link::{self, Parts};
+use crate::state::State;
+
+/// Views that one version keeps; of more the oldest is made anew when it is needed.
+const VIEWS_MAX: usize = 64;
+/// Callees' views that one view remembers.
+const NEXT_MAX: usize = 64;
+
+/// What an instance is made of.
+pub(crate) struct View {
+    pub(crate) grants: Grants,
+    pub(crate) configured: ConfiguredByName,
+    pub(crate) pre: InstancePre<State>,
+    /// What those whom it calls are linked with, so that rights are compared once for each pair.
+    next: Mutex<Vec<(Weak<Generation>, Arc<View>)>>,
+}
+
+/// Those of one version that are not its own.
+#[derive(Default)]
+pub(crate) struct Views(Mutex<Vec<Arc<View>>>);
+
+impl View {
+    pub(crate) fn new(grants: Grants, configured: ConfiguredByName, pre: InstancePre<State>) -> Self {
+        Self { grants, configured, pre, next: Mutex::default() }
+    }
+
+    /// The view of a plugin that is called by one that is linked with this.
+    pub(crate) fn of_callee(&self, callee: &Arc<Generation>) -> Result<Arc<View>> {
+        let mut next = self.next.lock().expect("no panic happens under this lock");
+        if let Some((_, view)) = next.iter().find(|(known, _)| known.as_ptr() == Arc::as_ptr(callee)) {
+            return Ok(view.clone());
+        }
+        // Linking takes microseconds and calls no guest.
+        let view = callee.on_behalf_of(&self.grants)?;
+        next.retain(|(known, _)| known.strong_count() > 0);
+        if next.len() < NEXT_MAX {
+            next.push((Arc::downgrade(callee), view.clone()));
+        }
+        Ok(view)
+    }
+}
+
+impl Generation {
+    /// This version with what is left of its rights for a caller who has these.
+    fn on_behalf_of(&self, caller: &Grants) -> Result<Arc<View>> {
+        let left = chain::effective(&self.own.grants, caller);
+        if left == self.own.grants {
+            return Ok(self.own.clone());
+        }
+        let mut views = self.views.0.lock().expect("no panic happens under this lock");
+        if let Some(view) = views.iter().find(|view| view.grants == left) {
+            return Ok(view.clone());
+        }
+        let view = Arc::new(self.linked_with(left)?);
+        if views.len() == VIEWS_MAX {
+            views.remove(0);
+        }
+        views.push(view.clone());
+        Ok(view)
+    }
+
+    fn linked_with(&self, grants: Grants) -> Result<View> {
+        let runtime =
+            self.runtime.upgrade().ok_or_else(|| Error::new(ErrorKind::Unavailable, "its runtime is closed").of(&self.subject))?;
+        let decided =
+            reach::decide(&self.facts.imports(), self.manifest.as_ref(), &grants, &runtime.offered(), &self.wires.standing(&self.facts));
+        let reach = reach::on_behalf(decided);
+        let configured = link::configure(&runtime, &self.subject, &grants).map_err(|issues| {
+            Error::invalid(ErrorKind::Refused, format!("cannot link `{}` on behalf of another plugin:", self.subject), issues)
+        })?;
+        let subject = self.subject.to_string();
+        let denial = |reach: &Reach| reach.denial(&subject, "grants.deputy, where its own rights are to serve everybody who calls it");
+        let parts = Parts {
+            engine: self.component.engine(),
+            component: &self.component,
+            subject: &self.subject,
+            reach: &reach,
+            configured: &configured,
+            wires: &self.wires,
+            denial: &denial,
+        };
+        let pre = parts.link()?;
+        Ok(View::new(grants, configured, pre))
+    }
+}

@@ -1,0 +1,85 @@
+//! A plugin that is called by another does for it what both may do, and nothing that only one of them may; handles stay with whom they were given to.
+
+use plugwork::{Fault, Grants, Plugin, Runtime};
+use serde_json::json;
+
+use crate::guest::{CALLS, Guest};
+use crate::wiring::{self, CALL, FIND, wired};
+use crate::world::{self, Number, fault, grant};
+
+/// Answers what the host's counter says, one more than where it starts: it needs the right `calls`.
+fn counts(lines: &str) -> Guest {
+    let code = r#"(import "host" "next" (func $next (result i32)))
+        (func (export "find") (param i32) (result i32) call $next) (func (export "run") (param i32) (result i32) call $next)"#;
+    let guest = wiring::provider("acme:geo", code).import(CALLS).host("next", "$calls").named("acme:geo", lines);
+    guest.also_exporting(
+        r#"(func $run (param "input" u32) (result u32) (canon lift (core func $code "run")))
+        (instance $number (export "run" (func $run))) (export "test:point/number@0.1.0" (instance $number))"#,
+    )
+}
+
+const ASKS_FOR_CALLS: &str = "[permissions.calls]\n";
+
+/// Somebody who may call it and has these lines of permissions besides.
+fn caller(lines: &str) -> Guest {
+    wiring::caller(wiring::ASKS).named("test:caller", &format!("{CALL}{lines}"))
+}
+
+async fn with_right(runtime: &Runtime, lines: &str, grants: Grants) -> Plugin {
+    runtime.offer(&counts(lines).source()).await.unwrap().accept_only(grants).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_caller_without_a_right_does_not_get_it_from_its_callee() {
+    let runtime = world::runtime().await;
+    let geo = with_right(&runtime, ASKS_FOR_CALLS, grant("calls", json!({"start": 40}))).await;
+    assert_eq!(geo.call::<Number>(&0).await.unwrap(), 41, "asked by the host it has its own rights");
+    let plain = wired(&runtime, &caller(""), &geo).await.unwrap();
+    let Fault::Callee { code, message, .. } = fault(plain.call::<Number>(&0).await) else { panic!("the callee is denied") };
+    assert_eq!(code, "trap");
+    assert!(message.contains("whoever calls it may not do this"), "{message}");
+    assert_eq!(geo.call::<Number>(&0).await.unwrap(), 41, "and keeps them for others");
+}
+
+#[tokio::test]
+async fn a_callee_does_what_both_may_do() {
+    let runtime = world::runtime().await;
+    let geo = with_right(&runtime, ASKS_FOR_CALLS, grant("calls", json!({"start": 40}))).await;
+    let both =
+        |start: u32| grant("calls", json!({"start": start})).with("call", crate::world::object(json!({"interfaces": ["acme:geo/lookup"]})));
+    let accept = async |start: u32| {
+        let offer = runtime.offer(&caller(ASKS_FOR_CALLS).source()).await.unwrap();
+        offer.wire(&geo).accept_only(both(start)).await.unwrap()
+    };
+    assert_eq!(accept(40).await.call::<Number>(&0).await.unwrap(), 41);
+    // The smaller of the two, as for any number.
+    assert_eq!(accept(7).await.call::<Number>(&0).await.unwrap(), 8);
+}
+
+#[tokio::test]
+async fn a_deputy_uses_its_own_right_where_that_was_granted() {
+    let runtime = world::runtime().await;
+    let lines = format!("{ASKS_FOR_CALLS}[permissions.deputy]\ncapabilities = [\"calls\"]\noptional = true\n");
+    let rights = grant("calls", json!({"start": 40}));
+    let deputy = rights.clone().with("deputy", crate::world::object(json!({"capabilities": ["calls"]})));
+    let geo = with_right(&runtime, &lines, deputy).await;
+    let plain = wired(&runtime, &caller(""), &geo).await.unwrap();
+    assert_eq!(plain.call::<Number>(&0).await.unwrap(), 41);
+    let not_granted = with_right(&runtime, &lines, rights).await;
+    let plain = wired(&runtime, &caller(""), &not_granted).await.unwrap();
+    assert!(matches!(fault(plain.call::<Number>(&0).await), Fault::Callee { .. }), "asking for it is not enough");
+}
+
+#[tokio::test]
+async fn a_right_that_one_in_the_middle_lacks_is_lost_to_all_behind_it() {
+    let runtime = world::runtime().await;
+    let geo = with_right(&runtime, ASKS_FOR_CALLS, grant("calls", json!({"start": 40}))).await;
+    let hands_on = r#"(import "host" "find" (func $find (param i32) (result i32))) (func (export "find") (param i32) (result i32) (call $find (local.get 0)))"#;
+    let middle = wiring::provider("acme:middle", hands_on).import(FIND).host("find", "$geo").named("acme:middle", CALL);
+    let middle = wired(&runtime, &middle, &geo).await.unwrap();
+    let rights = grant("calls", json!({"start": 40})).with("call", crate::world::object(json!({"interfaces": ["acme:geo/lookup"]})));
+    let offer = runtime.offer(&caller(ASKS_FOR_CALLS).source()).await.unwrap();
+    let first = offer.wire(&middle).accept_only(rights).await.unwrap();
+    let told = fault(first.call::<Number>(&0).await).to_string();
+    assert!(told.contains("whoever calls it may not do this"), "{told}");
+}
