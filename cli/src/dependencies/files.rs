@@ -13,6 +13,7 @@ use plugwork_core::sources::Package;
 use plugwork_core::{Digest, Grants, InterfaceName, Issue};
 
 use super::root::{Argument, Named, Said, What, argument};
+use super::sources::short;
 use crate::exit::Failure;
 use crate::grants;
 use crate::host::Place;
@@ -112,7 +113,7 @@ impl Files {
             let bytes = &read.components[&read.plugins[name]];
             let place = match &declared.source {
                 Source::File(relative) => {
-                    let path = folder.join(relative);
+                    let path = short(&folder.join(relative));
                     self.folders.extend(path.parent().map(Path::to_owned));
                     path.display().to_string()
                 }
@@ -135,7 +136,7 @@ impl Files {
         for step in steps {
             let said = Said::Part { part: plan::place(step.kind, &step.raw), of: shown.to_string() };
             let grants = grants::from_toml(&step.raw.grants).map_err(wrong)?;
-            self.component(&folder.join(&step.raw.plugin), Some(grants), said)?;
+            self.component(&short(&folder.join(&step.raw.plugin)), Some(grants), said)?;
         }
         self.keep(path);
         Ok(())
@@ -171,10 +172,15 @@ impl Files {
     }
 
     fn look(&mut self, place: &str, bytes: &[u8]) -> Result<Seen, Failure> {
+        // A large component takes a second to read, so one that has a name is read once.
+        let error = match self.packages.insert(bytes, place) {
+            Ok(package) => return Ok(Seen::Package(package)),
+            Err(error) => error,
+        };
         let report =
             plugwork_component::read(bytes).map_err(|error| Failure::failed(format_args!("cannot read component `{place}`: {error}")))?;
         if report.manifest.is_some() {
-            return self.packages.insert(bytes, place).map(Seen::Package).map_err(Failure::failed);
+            return Err(Failure::failed(error));
         }
         let linked = report.imports.iter().filter(|import| !import.types_only).filter_map(|import| import.wit.clone());
         Ok(Seen::Nameless(linked.filter(|name| !is_of_hosts(name)).collect()))

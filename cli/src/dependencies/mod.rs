@@ -22,14 +22,14 @@ use std::path::{Path, PathBuf};
 
 use plugwork_component::Indexed;
 use plugwork_core::lock::Lock;
-use plugwork_core::resolve::{Index, Options, PluginId, Provider, Release, Resolution, Strategy, resolve};
+use plugwork_core::resolve::{Options, PluginId, Provider, Release, Resolution, Strategy, resolve};
 use plugwork_core::startup::{Cycle, Order};
-use plugwork_core::{Dependency, Digest, Issue, Target};
+use plugwork_core::{Dependency, Digest, Issue, PackageName, Target};
 
 pub(crate) use arguments::{How, Where};
 pub(crate) use complaint::Complaint;
 pub(crate) use locked::{changes, write};
-pub(crate) use root::{Nameless, Roots, Said};
+pub(crate) use root::{Nameless, Roots, Said, is_exactly};
 pub(crate) use step::because;
 
 use crate::exit::Failure;
@@ -45,7 +45,7 @@ pub(crate) struct Question {
     /// What is asked for.
     pub(crate) roots: Roots,
     /// What there is.
-    pub(crate) packages: Indexed,
+    packages: Indexed,
     /// Where that was looked for.
     pub(crate) looked_in: Vec<String>,
     /// Where its lock is, or would be. None where no file that is named could have one and `--lock` was not given.
@@ -163,8 +163,7 @@ impl Question {
 
     /// Where a component lies, for people.
     pub(crate) fn place(&self, digest: Digest) -> &str {
-        let place = self.packages.places.get(&digest).map_or("", String::as_str);
-        place.strip_prefix("./").unwrap_or(place)
+        self.packages.places.get(&digest).map_or("", String::as_str)
     }
 
     /// Names that were perhaps meant, and where packages are looked for.
@@ -174,7 +173,7 @@ impl Question {
         let mut hints = Vec::new();
         for root in self.roots.dependencies() {
             if let Target::Plugin(name) = &root.target
-                && index.releases(name).is_empty()
+                && !self.has(name)
                 && let Some(meant) = closest(name.as_str(), names.iter().copied())
             {
                 hints.push(format!("was `{meant}` meant instead of `{name}`?"));
@@ -188,9 +187,24 @@ impl Question {
         hints
     }
 
+    /// Every version that there is of a plugin, be it needed or not.
+    fn releases(&self, name: &PackageName) -> &[Release] {
+        self.packages.index.iter().find(|(other, _)| *other == name).map_or(&[], |(_, releases)| releases)
+    }
+
+    /// Whether there is a package of this name, be it needed or not.
+    pub(crate) fn has(&self, name: &PackageName) -> bool {
+        !self.releases(name).is_empty()
+    }
+
+    /// How many versions there are of all plugins.
+    pub(crate) fn versions(&self) -> usize {
+        self.packages.index.iter().map(|(_, releases)| releases.len()).sum()
+    }
+
     /// What is known of a plugin that was chosen.
     pub(crate) fn release(&self, id: &PluginId) -> Option<&Release> {
-        self.packages.index.releases(&id.name).iter().find(|release| release.version == id.version)
+        self.releases(&id.name).iter().find(|release| release.version == id.version)
     }
 
     /// Of `--with` those that are nobody's optional dependency.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use plugwork_core::lock::granted;
-use plugwork_core::resolve::PluginId;
+use plugwork_core::resolve::{PluginId, Provider};
 use plugwork_core::sources::Package;
 use plugwork_core::{Dependency, Digest, Grants, InterfaceName, Issue, Target};
 use semver::{Comparator, Op, VersionReq};
@@ -78,13 +78,48 @@ impl fmt::Display for Said {
 }
 
 impl Said {
-    /// As the beginning of a sentence about the plugin that it came to.
-    pub(crate) fn sentence(&self) -> String {
-        match self {
-            Self::Asked(text) => format!("you ask for `{text}`"),
-            Self::File(path) => format!("you name `{path}`"),
-            Self::Part { part, of } => format!("`{of}` has it as {part}"),
+    /// All of these as the beginning of a sentence about the plugin that they came to: `you ask for …`, `shop/plugwork.toml names … as plugin.maps`.
+    pub(crate) fn sentence(all: &[Self], plugin: &PluginId) -> String {
+        let arguments = all.iter().filter_map(|said| match said {
+            Self::Asked(text) => Some(format!("you ask for `{text}`")),
+            Self::File(path) => Some(format!("you name `{path}`")),
+            Self::Part { .. } => None,
+        });
+        let mut parts: Vec<String> = arguments.collect();
+        parts.extend(documents(all).iter().map(|(of, parts)| format!("`{of}` names `{plugin}` as {}", some(parts))));
+        parts.join(" and ")
+    }
+
+    /// Where files say it, each file once; what was an argument is not said again. `only` is a file that is not named, because everything is of it.
+    pub(crate) fn places(all: &[Self], only: Option<&str>) -> String {
+        let documents = documents(all);
+        let told = documents.iter().map(|(of, parts)| match only == Some(*of) {
+            true => some(parts),
+            false => format!("{} of {of}", some(parts)),
+        });
+        told.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// Parts by the file that they are of.
+fn documents(all: &[Said]) -> Vec<(&str, Vec<&str>)> {
+    let mut documents: Vec<(&str, Vec<&str>)> = Vec::new();
+    for said in all {
+        let Said::Part { part, of } = said else { continue };
+        match documents.iter_mut().find(|(other, _)| other == of) {
+            Some((_, parts)) => parts.push(part),
+            None => documents.push((of, vec![part])),
         }
+    }
+    documents
+}
+
+/// Up to three, and how many more.
+fn some(parts: &[&str]) -> String {
+    const SHOWN: usize = 3;
+    match parts.len().checked_sub(SHOWN) {
+        None | Some(0) => parts.join(", "),
+        Some(more) => format!("{} and {more} more", parts[..SHOWN].join(", ")),
     }
 }
 
@@ -103,6 +138,13 @@ impl Roots {
     /// Where a root is said: arguments, and places in files.
     pub(crate) fn said(&self, target: &Target) -> &[Said] {
         self.asked.get(target).map_or(&[], |(_, said)| said)
+    }
+
+    /// The one application or pipeline that names everything, if there is one.
+    pub(crate) fn document(&self) -> Option<&str> {
+        let mut said = self.asked.values().flat_map(|(_, said)| said).chain(self.nameless.iter().flat_map(|nameless| &nameless.said));
+        let Some(Said::Part { of: first, .. }) = said.next() else { return None };
+        said.all(|other| matches!(other, Said::Part { of, .. } if of == first)).then_some(first)
     }
 
     /// What applications and pipelines grant a plugin. One digest: of what it is granted, or of all the different ways.
@@ -170,6 +212,12 @@ impl Roots {
             places.push(said);
         }
     }
+}
+
+/// Whether a range is of this version alone, so that it says nothing that the version does not.
+pub(crate) fn is_exactly(versions: &VersionReq, provider: &Provider) -> bool {
+    let is_it = |id: &PluginId| matches!(&versions.comparators[..], [only] if only.op == Op::Exact && versions.matches(&id.version));
+    provider.plugin().is_some_and(is_it)
 }
 
 /// The version of a file and no other.

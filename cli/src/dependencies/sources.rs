@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use plugwork_component::{Indexed, PackageFolder, PackageLayout, PackageMemory, index};
 use plugwork_core::sources::{Package, PackageSource, Pending, SourceError};
@@ -79,7 +79,8 @@ pub(super) async fn look(named: PackageMemory, from: &[PathBuf], beside: &[PathB
 impl Shelves {
     async fn add(&mut self, source: Box<dyn PackageSource>, warnings: &mut Vec<String>) -> Result<(), SourceError> {
         let named = self.named.versions(None).await?;
-        for package in source.versions(None).await? {
+        for mut package in source.versions(None).await? {
+            package.place = plain(&package.place).to_owned();
             match named.iter().find(|named| (&named.name, &named.version) == (&package.name, &package.version)) {
                 None => self.packages.push(package),
                 Some(named) if named.digest == package.digest => {}
@@ -127,5 +128,21 @@ impl PackageSource for Shelves {
 fn told(place: &str, error: &SourceError) -> String {
     let text = error.to_string();
     let line = if matches!(error, SourceError::Twins(_)) { text.as_str() } else { text.lines().next().unwrap_or_default() };
-    if line.contains(place) { format!("{line}") } else { format!("`{place}`: {line}") }
+    let line = line.replace("`./", "`");
+    if line.contains(plain(place)) { line } else { format!("`{}`: {line}", plain(place)) }
+}
+
+/// What lies in the current folder is called as people do.
+fn plain(place: &str) -> &str {
+    place.strip_prefix("./").unwrap_or(place)
+}
+
+/// A path that goes up, as one that does not: `shop/../packages` is `packages`. As it is where that cannot be told.
+pub(super) fn short(path: &Path) -> PathBuf {
+    if !path.components().any(|part| part == Component::ParentDir) {
+        return path.to_owned();
+    }
+    let Ok(whole) = fs::canonicalize(path) else { return path.to_owned() };
+    let here = std::env::current_dir().and_then(fs::canonicalize).ok();
+    here.and_then(|here| whole.strip_prefix(here).map(Path::to_owned).ok()).unwrap_or(whole)
 }

@@ -4,12 +4,12 @@
 //! cannot be started is locked.
 
 use plugwork_core::Issue;
-use plugwork_core::resolve::{Member, Provider, Resolution};
+use plugwork_core::resolve::{Link, Member, Provider, Resolution};
 use plugwork_core::startup::Order;
 use serde::Serialize;
 
 use super::words::count;
-use crate::dependencies::{Complaint, How, Nameless, Question, Said, Where, changes, provider, told, write};
+use crate::dependencies::{Complaint, How, Nameless, Question, Said, Where, changes, is_exactly, provider, told, write};
 use crate::exit::Failure;
 use crate::host::Place;
 use crate::print;
@@ -27,9 +27,9 @@ use crate::print;
 #[command(after_long_help = "\
 Examples:
   plugwork resolve acme:maps@^1 --from packages
-  plugwork resolve shop --write               keeps the answer in shop/plugwork.lock
-  plugwork resolve shop --check               does the lock fit? For CI
-  plugwork resolve shop --strategy highest --write     takes newer versions
+  plugwork resolve shop --write       writes shop/plugwork.lock
+  plugwork resolve shop --check       whether that still fits, for CI
+  plugwork resolve shop --strategy highest --write    takes newer versions
   plugwork resolve acme:maps acme:geo@^1 --from packages --strategy lowest
   plugwork resolve shop --host acme:shop/prices@1.0.0 --json
 
@@ -222,14 +222,19 @@ fn chosen<'a>(question: &'a Question, member: &'a Member) -> Chosen<'a> {
 }
 
 fn page(question: &Question, resolution: &Resolution, order: &Order) {
-    let mut roots: Vec<Vec<String>> = resolution.roots.iter().map(|link| root(question, link)).collect();
+    let document = question.roots.document();
+    let mut roots: Vec<Vec<String>> = resolution.roots.iter().map(|link| root(question, link, document)).collect();
     let nameless = question.roots.nameless.iter();
-    roots.extend(
-        nameless.map(|Nameless { file, said }| {
-            vec![format!("  {file}"), "no `plugin.toml`: no name, depends on nothing".to_owned(), parts(said)]
-        }),
-    );
-    print::table(&["asked for", "", ""], &roots);
+    roots.extend(nameless.map(|Nameless { file, said }| {
+        vec![format!("  {file}"), "no `plugin.toml`: no name, depends on nothing".to_owned(), Said::places(said, document)]
+    }));
+    // A column of nothing would only be blanks.
+    for column in (0..3).rev().filter(|column| roots.iter().all(|row| row[*column].is_empty())).collect::<Vec<_>>() {
+        roots.iter_mut().for_each(|row| drop(row.remove(column)));
+    }
+    let heading = document.map_or_else(|| "asked for".to_owned(), |document| format!("asked for by {document}"));
+    print::data(heading);
+    print::rows(&roots);
     if !resolution.members.is_empty() {
         print::data("");
         print::data("chosen");
@@ -260,17 +265,11 @@ fn page(question: &Question, resolution: &Resolution, order: &Order) {
     );
 }
 
-fn root(question: &Question, link: &plugwork_core::resolve::Link) -> Vec<String> {
-    vec![format!("  {}", told(&link.dependency)), link.provider.to_string(), parts(question.roots.said(&link.dependency.target))]
-}
-
-/// Where files say it. What was an argument is not said again.
-fn parts(said: &[Said]) -> String {
-    const SHOWN: usize = 3;
-    let parts: Vec<String> = said.iter().filter(|said| matches!(said, Said::Part { .. })).map(ToString::to_string).collect();
-    match parts.len().checked_sub(SHOWN) {
-        None | Some(0) => parts.join(", "),
-        Some(more) => format!("{} and {more} more", parts[..SHOWN].join(", ")),
+fn root(question: &Question, link: &Link, document: Option<&str>) -> Vec<String> {
+    let said = Said::places(question.roots.said(&link.dependency.target), document);
+    match is_exactly(&link.dependency.versions, &link.provider) {
+        true => vec![format!("  {}", link.provider), String::new(), said],
+        false => vec![format!("  {}", told(&link.dependency)), link.provider.to_string(), said],
     }
 }
 
@@ -284,9 +283,12 @@ fn section(heading: &str, lines: impl Iterator<Item = String>) {
 }
 
 fn summary(question: &Question, resolution: &Resolution, lock: Option<&LockState>) {
-    let there: usize = question.packages.index.iter().map(|(_, releases)| releases.len()).sum();
     let plugins = count(resolution.members.len(), "plugin");
-    print::narrate(format_args!("{plugins}, chosen from {} in `{}`", count(there, "version"), question.looked_in.join("`, `")));
+    print::narrate(format_args!(
+        "{plugins}, chosen from {} in `{}`",
+        count(question.versions(), "version"),
+        question.looked_in.join("`, `")
+    ));
     let Some(LockState { file, state, changes }) = lock else { return };
     match *state {
         "same" => print::narrate(format_args!("as `{file}` has it")),

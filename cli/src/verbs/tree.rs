@@ -5,13 +5,12 @@
 
 use std::collections::BTreeMap;
 
-use plugwork_core::resolve::{Member, Provider, Resolution};
+use plugwork_core::Target;
+use plugwork_core::resolve::{Member, Resolution};
 use plugwork_core::why::{self, Branch};
-use plugwork_core::{Target, resolve};
-use semver::Op;
 use serde::Serialize;
 
-use crate::dependencies::{How, Nameless, Question, Where, provider};
+use crate::dependencies::{How, Nameless, Question, Where, is_exactly, provider};
 use crate::exit::Failure;
 use crate::host::Place;
 use crate::print;
@@ -160,13 +159,6 @@ fn line(branch: &Branch, parent: Option<&Member>, cut: bool) -> Line {
         cut,
         text: format!("{}{details}{mark}", branch.provider),
     }
-}
-
-/// Whether a range is of this version alone, so that it says nothing new.
-fn is_exactly(versions: &semver::VersionReq, provider: &Provider) -> bool {
-    let exactly =
-        |id: &resolve::PluginId| matches!(&versions.comparators[..], [only] if only.op == Op::Exact && versions.matches(&id.version));
-    provider.plugin().is_some_and(exactly)
 }
 
 /// The lines with their branches.

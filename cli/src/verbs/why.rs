@@ -3,7 +3,7 @@
 //! The ways are those of `plugwork_core::why::ways`. Easy to get wrong: a plugin that there is a package of need not be there: nobody may need it.
 
 use plugwork_core::PackageName;
-use plugwork_core::resolve::{Index as _, Resolution};
+use plugwork_core::resolve::Resolution;
 use plugwork_core::why::{Way, ways};
 use serde::Serialize;
 
@@ -97,20 +97,12 @@ impl Why {
 
 fn told<'a>(question: &'a Question, resolution: &Resolution, way: &Way) -> Told<'a> {
     let said = question.roots.said(&way.root.target);
-    let first = way.steps.first().map(|id| Step { plugin: id.to_string(), because: root(said) });
+    let first = way.steps.first().map(|id| Step { plugin: id.to_string(), because: Said::sentence(said, id) });
     let others = way.steps.windows(2).map(|pair| Step {
         plugin: pair[1].to_string(),
         because: resolution.member(&pair[0]).map(|member| because(member, &pair[1])).unwrap_or_default(),
     });
     Told { root: way.root.to_string(), said, steps: first.into_iter().chain(others).collect() }
-}
-
-/// Where a root is said, in a few words.
-fn root(said: &[Said]) -> String {
-    const SHOWN: usize = 2;
-    let shown: Vec<String> = said.iter().take(SHOWN).map(Said::sentence).collect();
-    let more = if said.len() > SHOWN { format!(" and {} more", said.len() - SHOWN) } else { String::new() };
-    format!("{}{more}", shown.join(" and "))
 }
 
 /// `you ask for \`acme:maps@^1\`; \`acme:maps@1.1.0\` needs \`acme:geo@^1\``.
@@ -140,10 +132,9 @@ fn nobody(question: &Question, resolution: &Resolution, name: &PackageName) -> F
             None => there.clone(),
         },
     };
-    match question.packages.index.releases(name).is_empty() {
-        true if hint == there => Failure::not_found(format_args!("there is no `{name}`\nhint: {hint}")),
-        true => Failure::not_found(format_args!("there is no `{name}`; {there}\nhint: {hint}")),
-        false if hint == there => Failure::not_found(format_args!("nothing here needs `{name}`\nhint: {hint}")),
-        false => Failure::not_found(format_args!("nothing here needs `{name}`; {there}\nhint: {hint}")),
+    let told = if question.has(name) { format!("nothing here needs `{name}`") } else { format!("there is no `{name}`") };
+    match hint == there {
+        true => Failure::not_found(format_args!("{told}\nhint: {hint}")),
+        false => Failure::not_found(format_args!("{told}; {there}\nhint: {hint}")),
     }
 }

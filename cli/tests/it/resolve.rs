@@ -49,7 +49,7 @@ pub(crate) fn world() -> Place {
 }
 
 /// An application of two routes to one plugin, beside the world's packages.
-fn shop(place: &Place) {
+pub(crate) fn shop(place: &Place) {
     let text = "name = \"shop\"\n[[route]]\npath = \"/maps\"\nplugin = \"maps\"\n[[route]]\npath = \"/more\"\nplugin = \"more\"\n\
         [plugin.maps]\nsource = \"../packages/maps.wasm\"\n[plugin.more]\nsource = \"../packages/maps.wasm\"\n";
     place.write("shop/plugwork.toml", text);
@@ -181,7 +181,7 @@ fn a_pipelines_steps_are_roots_and_a_step_without_a_manifest_depends_on_nothing(
     let text =
         "name = \"p\"\n[[source]]\nname = \"a\"\nplugin = \"packages/maps.wasm\"\n[[source]]\nname = \"b\"\nplugin = \"plain.wasm\"\n";
     place.write("p.toml", text);
-    place.run(&["resolve", "p.toml", "--write"]).exits(0).says(&["source \"a\" of p.toml", "plain.wasm", "no `plugin.toml`: no name"]);
+    place.run(&["resolve", "p.toml", "--write"]).exits(0).says(&["asked for by p.toml\n", "source \"a\"", "no `plugin.toml`: no name"]);
     assert!(place.path("p.lock").is_file(), "each pipeline has its own");
     let own = wat::parse_str("(component (import \"acme:own/thing@1.0.0\" (instance (export \"go\" (func)))))").unwrap();
     place.write("plain.wasm", own);
@@ -194,7 +194,11 @@ fn a_pipelines_steps_are_roots_and_a_step_without_a_manifest_depends_on_nothing(
 fn what_was_locked_comes_again_until_something_else_is_asked_for() {
     let place = world();
     shop(&place);
-    place.run(&["resolve", "shop", "--write"]).exits(0).complains(&["wrote `shop/plugwork.lock`"]);
+    let ran = place.run(&["resolve", "shop", "--write"]).exits(0).complains(&["wrote `shop/plugwork.lock`"]);
+    ran.says(&[
+        "asked for by shop/plugwork.toml\n  acme:maps@1.1.0  plugin.maps, plugin.more\n",
+        "acme:geo@1.4.0   packages/geo-1.4.wasm\n",
+    ]);
     let first = std::fs::read_to_string(place.path("shop/plugwork.lock")).unwrap();
     assert!(first.contains("acme:geo/lookup@1.0.0 = acme:geo@1.4.0") && first.contains("granted = \"sha256:"), "{first}");
     place.write("packages/geo-1.9.wasm", packed("acme:geo", "1.9.0", "", PROVIDER));

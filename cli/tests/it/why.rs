@@ -72,6 +72,12 @@ fn why_tells_every_way_shortest_first() {
 `acme:geo@1.4.0` needs `acme:math@^0.3`
 "
     );
+    crate::resolve::shop(&place);
+    let shop = place.run(&["why", "acme:maps", "shop"]).exits(0);
+    assert_eq!(
+        shop.out,
+        "`acme:maps@1.1.0` is there because\n  `shop/plugwork.toml` names `acme:maps@1.1.0` as plugin.maps, plugin.more\n"
+    );
     let told = place.run(&["why", "acme:tours", TOURS[0], TOURS[1], TOURS[2], "--json"]).exits(0).json();
     let steps = json!([{ "plugin": "acme:tours@2.0.0", "because": "you ask for `acme:tours@^2`" }]);
     assert_eq!(
