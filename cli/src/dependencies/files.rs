@@ -12,7 +12,8 @@ use plugwork_core::reach::is_of_hosts;
 use plugwork_core::sources::Package;
 use plugwork_core::{Digest, Grants, InterfaceName, Issue};
 
-use super::root::{Argument, Named, Said, What, argument};
+use super::root::{Argument, Named, What, argument};
+use super::said::Said;
 use super::sources::short;
 use crate::exit::Failure;
 use crate::grants;

@@ -4,7 +4,7 @@
 //! - `root`: what one argument means, and how all of them become roots (pure); `files`: reads the components, applications and pipelines that are named
 //! - `sources`: reads the packages of folders and image layouts; `locked`: reads and writes the lock, and says how two differ
 //! - `complaint`: why there is no answer, in sentences and as JSON
-//! - `step`: why one plugin needs another, in words (pure)
+//! - `said`, `step`: where a root is said, and why one plugin needs another, in words (pure)
 //!
 //! No verb is here, and nothing is printed but warnings. Easy to get wrong: a file that is named is a root at exactly its version and comes before any other file that
 //! says it is the same, so that a question about a file is about that file.
@@ -14,6 +14,7 @@ mod complaint;
 mod files;
 mod locked;
 mod root;
+mod said;
 mod sources;
 mod step;
 
@@ -29,7 +30,8 @@ use plugwork_core::{Dependency, Digest, Issue, PackageName, Target};
 pub(crate) use arguments::{How, Where};
 pub(crate) use complaint::Complaint;
 pub(crate) use locked::{changes, write};
-pub(crate) use root::{Nameless, Roots, Said, is_exactly};
+pub(crate) use root::{Nameless, Roots, is_exactly};
+pub(crate) use said::Said;
 pub(crate) use step::because;
 
 use crate::exit::Failure;
@@ -45,7 +47,7 @@ pub(crate) struct Question {
     /// What is asked for.
     pub(crate) roots: Roots,
     /// What there is.
-    packages: Indexed,
+    pub(crate) packages: Indexed,
     /// Where that was looked for.
     pub(crate) looked_in: Vec<String>,
     /// Where its lock is, or would be. None where no file that is named could have one and `--lock` was not given.

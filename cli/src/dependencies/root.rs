@@ -3,7 +3,6 @@
 //! Easy to get wrong: what is named several times, by arguments, steps or applications, is one root, in all of its ranges at once.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::path::PathBuf;
 
 use plugwork_core::lock::granted;
@@ -12,6 +11,8 @@ use plugwork_core::sources::Package;
 use plugwork_core::{Dependency, Digest, Grants, InterfaceName, Issue, Target};
 use semver::{Comparator, Op, VersionReq};
 
+use super::said::Said;
+
 /// What one argument means.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Argument {
@@ -19,17 +20,6 @@ pub(super) enum Argument {
     Dependency(Dependency),
     /// A file or a folder.
     Path(PathBuf),
-}
-
-/// Where something is said to be a root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Said {
-    /// As an argument that is a dependency.
-    Asked(String),
-    /// As an argument that is a component.
-    File(String),
-    /// As a part of an application or pipeline: `plugin.maps` or `source "quakes"`.
-    Part { part: String, of: String },
 }
 
 /// Something that is asked for, and where that is said.
@@ -66,67 +56,6 @@ pub(crate) struct Nameless {
     pub(crate) file: String,
     /// Where it is named.
     pub(crate) said: Vec<Said>,
-}
-
-impl fmt::Display for Said {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Asked(text) | Self::File(text) => f.write_str(text),
-            Self::Part { part, of } => write!(f, "{part} of {of}"),
-        }
-    }
-}
-
-impl Said {
-    /// All of these as the beginning of a sentence about the plugin that they came to: `you ask for …`, `shop/plugwork.toml names … as plugin.maps`.
-    pub(crate) fn sentence(all: &[Self], plugin: &PluginId) -> String {
-        let arguments = all.iter().filter_map(|said| match said {
-            Self::Asked(text) => Some(format!("you ask for `{text}`")),
-            Self::File(path) => Some(format!("you name `{path}`")),
-            Self::Part { .. } => None,
-        });
-        let mut parts: Vec<String> = arguments.collect();
-        parts.extend(documents(all).iter().map(|(of, parts)| format!("`{of}` names `{plugin}` as {}", some(parts))));
-        parts.join(" and ")
-    }
-
-    /// Where files say it, each file once; what was an argument is not said again. `only` is a file that is not named, because everything is of it.
-    pub(crate) fn places(all: &[Self], only: Option<&str>) -> String {
-        let documents = documents(all);
-        let told = documents.iter().map(|(of, parts)| match only == Some(*of) {
-            true => some(parts),
-            false => format!("{} of {of}", some(parts)),
-        });
-        told.collect::<Vec<_>>().join("; ")
-    }
-}
-
-/// Parts by the file that they are of.
-fn documents(all: &[Said]) -> Vec<(&str, Vec<&str>)> {
-    let mut documents: Vec<(&str, Vec<&str>)> = Vec::new();
-    for said in all {
-        let Said::Part { part, of } = said else { continue };
-        match documents.iter_mut().find(|(other, _)| other == of) {
-            Some((_, parts)) => parts.push(part),
-            None => documents.push((of, vec![part])),
-        }
-    }
-    documents
-}
-
-/// Up to three, and how many more.
-fn some(parts: &[&str]) -> String {
-    const SHOWN: usize = 3;
-    match parts.len().checked_sub(SHOWN) {
-        None | Some(0) => parts.join(", "),
-        Some(more) => format!("{} and {more} more", parts[..SHOWN].join(", ")),
-    }
-}
-
-impl serde::Serialize for Said {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
 }
 
 impl Roots {
@@ -208,6 +137,8 @@ impl Roots {
                 all.comparators.push(comparator);
             }
         }
+        // In an order of their own: a lock is for the same roots however they were named.
+        all.comparators.sort_by_key(ToString::to_string);
         if !places.contains(&said) {
             places.push(said);
         }
@@ -268,6 +199,8 @@ mod tests {
     #[test]
     fn what_is_named_several_times_is_one_root_in_all_its_ranges() {
         let file = |said: &str| Named { what: package("1.4.0", "a", None), said: Said::File(said.to_owned()) };
+        let (other, _) = super::roots(vec![dependency("acme:geo@^1.2"), file("one")]);
+        assert_eq!(asked(&other), ["acme:geo@=1.4.0, ^1.2"]);
         let (roots, issues) = roots(vec![file("one"), dependency("acme:geo@^1.2"), file("two"), dependency("acme:geo")]);
         assert_eq!((asked(&roots), issues), (vec!["acme:geo@=1.4.0, ^1.2".to_owned()], Vec::new()));
         let said: Vec<String> = roots.said(&"acme:geo".parse().unwrap()).iter().map(ToString::to_string).collect();
