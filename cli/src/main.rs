@@ -1,6 +1,7 @@
 //! The `plugwork` command: one file per verb under `verbs/`. Data goes to stdout, narration to stderr; `print` is the only module that writes.
 
 mod consent;
+mod dependencies;
 mod dev;
 mod exit;
 mod grants;
@@ -50,6 +51,9 @@ enum Verb {
     Logs(verbs::logs::Logs),
     Top(verbs::top::Top),
     Inspect(verbs::inspect::Inspect),
+    Resolve(verbs::resolve::Resolve),
+    Tree(verbs::tree::Tree),
+    Why(verbs::why::Why),
     Check(verbs::check::Check),
     Build(verbs::build::Build),
     Dev(verbs::dev::Dev),
@@ -86,6 +90,9 @@ fn main() -> std::process::ExitCode {
         Verb::Logs(verb) => verb.run(&place),
         Verb::Top(verb) => verb.run(&place),
         Verb::Inspect(verb) => verb.run(&place),
+        Verb::Resolve(verb) => verb.run(&place),
+        Verb::Tree(verb) => verb.run(&place),
+        Verb::Why(verb) => verb.run(&place),
         Verb::Check(verb) => verb.run(),
         Verb::Build(verb) => verb.run(),
         Verb::Dev(verb) => verb.run(&place),

@@ -105,19 +105,19 @@ pub(crate) fn failure(failure: &Failure) {
 
 /// Rows under headings, columns as wide as they need; text to the left.
 pub(crate) fn table(headings: &[&str], rows: &[Vec<String>]) {
+    let headings = headings.iter().map(|heading| (*heading).to_owned()).collect();
+    self::rows(&[&[headings], rows].concat());
+}
+
+/// Rows, columns as wide as they need; text to the left.
+pub(crate) fn rows(rows: &[Vec<String>]) {
     let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(|cell| escape(cell)).collect()).collect();
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain([headings[column].chars().count()]).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..headings.len()).map(width).collect();
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let padded: Vec<String> = cells.zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
-        padded.join("  ").trim_end().to_owned()
-    };
-    written(writeln!(std::io::stdout(), "{}", line(&mut headings.iter().copied())));
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(width).collect();
     for row in &rows {
-        written(writeln!(std::io::stdout(), "{}", line(&mut row.iter().map(String::as_str))));
+        let padded: Vec<String> = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        written(writeln!(std::io::stdout(), "{}", padded.join("  ").trim_end()));
     }
 }
 

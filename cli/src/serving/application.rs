@@ -17,7 +17,7 @@ use crate::installed::{self, Which};
 use crate::packages::Packages;
 
 /// The name of the file in an application's folder.
-const FILE: &str = "plugwork.toml";
+pub(crate) const FILE: &str = "plugwork.toml";
 
 /// What was read.
 pub(crate) struct Read {
@@ -28,10 +28,15 @@ pub(crate) struct Read {
     pub(crate) components: BTreeMap<Digest, Vec<u8>>,
 }
 
+/// The file of an application that is given as that or as its folder.
+pub(crate) fn file(path: &Path) -> PathBuf {
+    if path.is_dir() { path.join(FILE) } else { path.to_owned() }
+}
+
 /// Reads an application, given as its file or its folder, with its components. Everything that is wrong is told at once. `store`, where it is open
 /// already, is asked for packages that were added; else it is opened where that is needed.
 pub(crate) async fn read(path: &Path, place: &Place, store: Option<&Arc<Store>>) -> Result<Read, Failure> {
-    let file: PathBuf = if path.is_dir() { path.join(FILE) } else { path.to_owned() };
+    let file = file(path);
     let doing = format!("cannot read the application `{}`", file.display());
     let bytes = std::fs::metadata(&file).map_err(|error| Failure::from(error).while_doing(&doing))?.len();
     if bytes > APPLICATION_BYTES_MAX as u64 {

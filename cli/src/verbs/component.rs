@@ -46,7 +46,7 @@ pub(super) struct Import {
 }
 
 /// The bytes of a file that should be a component.
-pub(super) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
+pub(crate) fn bytes(path: &Path) -> Result<Vec<u8>, Failure> {
     let doing = format!("cannot read component `{}`", path.display());
     let failed = |error: std::io::Error| match error.kind() {
         std::io::ErrorKind::NotFound => Failure::not_found(format_args!("{doing}: no such file\nhint: build it with `plugwork build`")),

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const VERBS: [&str; 27] = [
+const VERBS: [&str; 30] = [
     "add",
     "update",
     "remove",
@@ -16,6 +16,9 @@ const VERBS: [&str; 27] = [
     "logs",
     "top",
     "inspect",
+    "resolve",
+    "tree",
+    "why",
     "check",
     "build",
     "dev",

@@ -2,7 +2,7 @@
 
 use plugwork_core::resolve::{Options, PluginId, Resolution, resolve};
 use plugwork_core::startup::{Cycle, Order};
-use plugwork_core::why::{tree, why};
+use plugwork_core::why::{tree, ways, why};
 
 use crate::graphs::{Dice, Sort, dependency, index, random, roots};
 
@@ -121,4 +121,56 @@ fn a_tree_tells_each_plugin_in_full_once() {
         ["a:shop@1.0.0", " a:maps@1.0.0", "  a:geo@1.0.0", "   a:round@1.0.0", " a:tax@1.0.0", "  a:geo@1.0.0 (above)", "  a:round@1.0.0"];
     assert_eq!(lines(9), expected);
     assert_eq!(lines(1), ["a:shop@1.0.0", " a:maps@1.0.0", " a:tax@1.0.0"]);
+}
+
+#[test]
+fn what_is_cut_off_at_the_depth_is_told_in_full_where_it_stands_higher() {
+    let told = tree(&resolved(SHOP, &["a:maps", "a:round", "a:shop"]), 1);
+    let lines: Vec<String> = told
+        .iter()
+        .map(|line| format!("{}{}{}", " ".repeat(line.depth), line.provider, if line.is_repeated { " (above)" } else { "" }))
+        .collect();
+    let expected = ["a:maps@1.0.0", " a:geo@1.0.0", "a:round@1.0.0", "a:shop@1.0.0", " a:maps@1.0.0 (above)", " a:tax@1.0.0"];
+    assert_eq!(lines, expected);
+    let told = tree(&resolved(SHOP, &["a:geo", "a:shop"]), 1);
+    assert!(told.iter().all(|line| !line.is_repeated), "{told:#?}");
+}
+
+fn all(resolution: &Resolution, name: &str, ways_max: usize) -> (Vec<String>, bool) {
+    let found = ways(resolution, &name.parse().unwrap(), ways_max);
+    (found.ways.iter().map(|way| format!("{}: {}", way.root, names(&way.steps))).collect(), found.is_all)
+}
+
+#[test]
+fn every_way_is_told_shortest_first_and_no_more_than_asked_for() {
+    let resolution = resolved(SHOP, &["a:shop", "a:geo"]);
+    let expected = ["a:geo@*: geo round", "a:shop@*: shop tax round", "a:shop@*: shop maps geo round", "a:shop@*: shop tax geo round"];
+    assert_eq!(all(&resolution, "a:round", 9), (expected.map(str::to_owned).to_vec(), true));
+    assert!(all(&resolution, "a:round", 4).1);
+    assert_eq!(all(&resolution, "a:round", 3), (expected[..3].iter().map(|way| (*way).to_owned()).collect(), false));
+    assert_eq!(all(&resolution, "a:nobody", 9), (Vec::new(), true));
+    let circle = resolved("a:p 1.0.0; needs a:q@*\n a:q 1.0.0; needs a:p@*; needs a:r@*\n a:r 1.0.0", &["a:p"]);
+    assert_eq!(all(&circle, "a:r", 9), (vec!["a:p@*: p q r".to_owned()], true), "none goes through a plugin twice");
+}
+
+#[test]
+fn ways_through_very_many_plugins_end() {
+    // Two to the power of sixty ways, and a chain of ten thousand.
+    let ladder: String = (0..60)
+        .map(|at| {
+            format!(
+                "a:l{at} 1.0.0; needs a:l{}@*; needs a:r{}@*\na:r{at} 1.0.0; needs a:l{}@*; needs a:r{}@*\n",
+                at + 1,
+                at + 1,
+                at + 1,
+                at + 1
+            )
+        })
+        .collect();
+    let ladder = resolved(&format!("{ladder}a:l60 1.0.0\na:r60 1.0.0"), &["a:l0"]);
+    let (told, is_all) = all(&ladder, "a:r60", 20);
+    assert_eq!((told.len(), is_all), (20, false));
+    let chain: String = (0..10_000).map(|at| format!("a:p{at} 1.0.0; needs a:p{}@*\n", at + 1)).collect();
+    let (told, is_all) = all(&resolved(&format!("{chain}a:p10000 1.0.0"), &["a:p0"]), "a:p10000", 20);
+    assert_eq!((told.len(), is_all), (1, true));
 }
