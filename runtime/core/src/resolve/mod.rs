@@ -4,17 +4,19 @@
 //! Pure: the index is in memory, time is counted in steps. What a reader may get wrong: plugins may depend on each other in a circle and still resolve;
 //! whether they can be started is asked of [`crate::startup`].
 //!
-//! - `index`: what is known of plugins; `compatible`: whether an export fits an import
-//! - `space`, `world`: the question as the solver sees it; `set`: its sets; `solver`: what it is told and in which order it decides; `prune`: what it need not try
+//! - `index`: what is known of plugins; `compact`: the same of very many, in little memory; `compatible`: whether an export fits an import
+//! - `space`, `world`: the question as the solver sees it; `shelf`: what was looked at for it; `set`: its sets; `solver`: what it is told and in which order it decides; `prune`: what it need not try
 //! - `answer`: its answer; `explain`, `sentence`, `ways`: its refusal, in words, and what would help
 
 mod answer;
+mod compact;
 mod compatible;
 mod explain;
 mod index;
 mod prune;
 mod sentence;
 mod set;
+mod shelf;
 mod solver;
 mod space;
 mod ways;
@@ -26,8 +28,9 @@ use std::fmt;
 use semver::Version;
 
 pub use answer::{Concern, HeldBack, Link, Member, PluginId, Provider, Resolution};
+pub use compact::CompactIndex;
 pub use compatible::{Compatibility, Structural, track};
-pub use index::{Advisory, Index, Interface, MemoryIndex, Release};
+pub use index::{Advisory, Export, Index, Interface, Listed, MemoryIndex, Release};
 
 use crate::dependency::DEPENDENCIES_MAX;
 use crate::{Dependency, InterfaceName, Issue, PackageName, Target};
@@ -237,7 +240,8 @@ pub fn resolve(index: &dyn Index, roots: &[Dependency], options: &Options<'_>) -
 
 /// One try, and how many steps it took.
 fn attempt(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, steps_max: u64) -> Result<(Resolution, u64), Failure> {
-    let solver = solver::Solver::new(space::Space::new(index, roots, options), steps_max);
+    let shelf = shelf::Shelf::default();
+    let solver = solver::Solver::new(space::Space::new(index, &shelf, roots, options), steps_max);
     match solver.solve() {
         Ok(selected) => Ok((answer::of(&mut solver.space.borrow_mut(), &selected), solver.steps())),
         Err(solver::Unsolved::GaveUp) => Err(Failure::GaveUp),

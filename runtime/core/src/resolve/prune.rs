@@ -4,9 +4,9 @@
 //! What a reader may get wrong: what is left here may still not go together. Only the solver knows.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
 
 use pubgrub::{External, VersionSet};
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::set::Set;
 use super::solver::Leaf;
@@ -29,8 +29,8 @@ struct Need {
 /// Marks every release that can be in no answer. Whether what was asked for is among them: then there is none.
 pub(super) fn sweep(space: &mut Space<'_>) -> bool {
     let mut needs: Vec<Need> = Vec::new();
-    let mut by_name: HashMap<u32, Vec<usize>> = HashMap::new();
-    let mut seen: HashSet<Owner> = HashSet::from([None]);
+    let mut by_name: FxHashMap<u32, Vec<usize>> = FxHashMap::default();
+    let mut seen: FxHashSet<Owner> = FxHashSet::from_iter([None]);
     let mut open: Vec<Owner> = vec![None];
     // Releases that are no candidates from the start, and then those of which a need has nothing left.
     let mut gone: Vec<(u32, u32)> = Vec::new();
@@ -45,7 +45,7 @@ pub(super) fn sweep(space: &mut Space<'_>) -> bool {
         for need in needed(space, of) {
             for (name, set) in &need.releases {
                 by_name.entry(*name).or_default().push(needs.len());
-                let length = space.plugins[*name as usize].releases.len();
+                let length = space.plugins[*name as usize].versions.len();
                 open.extend(set.within(length).map(|place| Some((*name, place))).filter(|owner| seen.insert(*owner)));
             }
             alternatives += need.left + 1;
@@ -90,12 +90,12 @@ fn needed(space: &mut Space<'_>, of: Owner) -> Vec<Need> {
     let world = space.world(of);
     let mut needs = Vec::new();
     for edge in &world.edges {
-        let left = edge.set.count_within(space.plugins[edge.name as usize].releases.len());
+        let left = edge.set.count_within(space.plugins[edge.name as usize].versions.len());
         needs.push(Need { of, part: edge.part, wanted: edge.set.clone(), releases: vec![(edge.name, edge.set.clone())], left });
     }
     for (at, want) in world.wants.iter().enumerate() {
         let exporters = space.paths[want.path as usize].1.clone();
-        let mut by_name: HashMap<u32, Vec<u32>> = HashMap::new();
+        let mut by_name: FxHashMap<u32, Vec<u32>> = FxHashMap::default();
         let mut host = 0;
         for candidate in want.set.within(exporters.len() * 2) {
             match exporters[candidate as usize / 2].provider {
@@ -112,7 +112,7 @@ fn needed(space: &mut Space<'_>, of: Owner) -> Vec<Need> {
             })
             .collect();
         releases.sort_unstable_by_key(|(name, _)| *name);
-        let left = releases.iter().map(|(name, set)| set.count_within(space.plugins[*name as usize].releases.len())).sum::<usize>();
+        let left = releases.iter().map(|(name, set)| set.count_within(space.plugins[*name as usize].versions.len())).sum::<usize>();
         let part = Part::Need { of, at: at as u32 };
         needs.push(Need { of, part, wanted: want.set.clone(), releases, left: left + host });
     }
@@ -123,7 +123,7 @@ fn needed(space: &mut Space<'_>, of: Owner) -> Vec<Need> {
 pub(super) fn reasons(space: &mut Space<'_>, owners: impl IntoIterator<Item = Owner>) -> Vec<Leaf> {
     let mut leaves = Vec::new();
     let mut open: Vec<Owner> = owners.into_iter().collect();
-    let mut seen: HashSet<Owner> = open.iter().copied().collect();
+    let mut seen: FxHashSet<Owner> = open.iter().copied().collect();
     while let Some(of) = open.pop() {
         let (own, place) = match of {
             None => (Part::Root, 0),

@@ -5,18 +5,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use pubgrub::{
     Dependencies, DependencyProvider, DerivationTree, External, PackageResolutionStatistics, PubGrubError, SelectedDependencies, VersionSet,
 };
+use rustc_hash::{FxHashMap, FxHashSet};
 use semver::Version;
 
 use super::explain::leaves;
 use super::prune;
 use super::set::Set;
-use super::space::{Exporter, Owner, Part, Space, against};
+use super::space::{Exporter, Owner, Part, Space};
 use super::world::{Refused, shared};
 use super::{Security, Strategy};
 
@@ -31,14 +31,14 @@ pub(super) struct Solver<'a> {
     steps: Cell<u64>,
     steps_max: u64,
     /// The release last chosen for a plugin on a track.
-    chosen: RefCell<HashMap<Part, u32>>,
+    chosen: RefCell<FxHashMap<Part, u32>>,
     decided: RefCell<Decided>,
 }
 
 /// What was decided before.
 #[derive(Default)]
 struct Decided {
-    parts: HashSet<Part>,
+    parts: FxHashSet<Part>,
     /// How often something was decided again.
     again: usize,
     /// Whether the last decision was one of those.
@@ -135,7 +135,7 @@ impl<'a> Solver<'a> {
         let wants = world.wants.iter().enumerate();
         needed.extend(wants.map(|(at, want)| (Part::Need { of: owner, at: at as u32 }, want.set.clone())));
         for peer in &world.peers {
-            let length = space.plugins[peer.name as usize].releases.len();
+            let length = space.plugins[peer.name as usize].versions.len();
             let fitting = Set::of(std::iter::once(0).chain(peer.set.within(length).map(|place| place + 1)));
             let tracks = space.tracks(peer.name);
             needed.extend(tracks.into_iter().map(|track| (Part::Present { name: peer.name, track }, fitting.clone())));
@@ -181,10 +181,9 @@ impl<'a> Solver<'a> {
     fn best_release(&self, space: &Space<'_>, name: u32, set: &Set) -> Option<u32> {
         let plugin = &space.plugins[name as usize];
         let options = space.options;
-        let usable = set.within(plugin.releases.len()).filter(|&place| space.is_usable((name, place)));
+        let usable = set.within(plugin.versions.len()).filter(|&place| space.is_usable((name, place)));
         let rank = |place: u32| {
-            let release = &plugin.releases[place as usize];
-            let clean = options.security != Security::Audit || against(release).next().is_none();
+            let clean = options.security != Security::Audit || plugin.versions[place as usize].is_clean;
             (plugin.kept[place as usize], clean)
         };
         match options.strategy {

@@ -116,16 +116,20 @@ fn is_taken(space: &Space<'_>, dependency: &Dependency) -> bool {
 
 fn edge<'a>(space: &mut Space<'a>, owner: Owner, dependency: &'a Dependency, target: &'a PackageName) -> Edge<'a> {
     let name = space.plugin(target);
-    let set = space.places(name, |release| dependency.versions.matches(&release.version));
-    let tracks = &space.plugins[name as usize].tracks;
-    let mut touched: BTreeSet<u32> = set.within(tracks.len()).map(|place| tracks[place as usize]).collect();
-    let first = touched.pop_first().or_else(|| tracks.first().copied()).unwrap_or(0);
+    let set = space.places(name, |version| dependency.versions.matches(version));
     let part = match space.options.duplicates {
         Duplicates::Dedupe => Part::Plugin { name, track: 0 },
         // A peer is the very one that the application brings, on whichever track that is.
         Duplicates::Isolate if dependency.peer => Part::Choice { of: None, name },
-        Duplicates::Isolate if owner.is_none() || !touched.is_empty() => Part::Choice { of: owner, name },
-        Duplicates::Isolate => Part::Plugin { name, track: first },
+        Duplicates::Isolate => {
+            let tracks = &space.plugins[name as usize].tracks;
+            let mut touched: BTreeSet<u32> = set.within(tracks.len()).map(|place| tracks[place as usize]).collect();
+            let first = touched.pop_first().or_else(|| tracks.first().copied()).unwrap_or(0);
+            match owner.is_none() || !touched.is_empty() {
+                true => Part::Choice { of: owner, name },
+                false => Part::Plugin { name, track: first },
+            }
+        }
     };
     Edge { dependency, name, set, part }
 }
@@ -181,7 +185,7 @@ fn misfit(space: &Space<'_>, path: u32, import: &Interface, edges: &[Edge<'_>]) 
     let (name, place, export) = depended_on.max_by_key(|(_, place, _)| *place)?;
     let why = space.options.compatibility.judge(import, export).err()?;
     let plugin = &space.plugins[name as usize];
-    Some(format!("of `{}` {} {why}", plugin.name, plugin.releases[place as usize].version))
+    Some(format!("of `{}` {} {why}", plugin.name, space.version((name, place))))
 }
 
 /// The exporters that fit, each in both its forms where there are resources to share.
