@@ -24,9 +24,11 @@ const PLUGINS: usize = 100_000;
 /// Different questions of one plugin.
 const QUESTIONS: usize = 5_000;
 /// Different questions of fifty.
-const LARGE_QUESTIONS: usize = 500;
+const LARGE_QUESTIONS: usize = 100;
 /// Plugins that are asked for at once.
 const FIFTY: usize = 50;
+/// Steps of finding out whether one more goes together with those before.
+const STEPS_ADDED: u64 = 1_000;
 
 /// Part by part. What fails says why and leaves its rows out; the rest still runs.
 pub(crate) fn measure(quick: bool, parts: &[Part], rows: &mut Vec<Row>) -> Result<()> {
@@ -60,9 +62,11 @@ fn registry_rows(rounds: usize) -> Result<Vec<Row>> {
     let resident = resident_mb()? - before;
     ensure!((index.plugins(), index.versions()) == (PLUGINS, PLUGINS * registry::VERSIONS), "not all plugins are in the index");
     let mut dice = Dice::new(0, "questions");
-    let mut question = |count: usize| (0..count).map(|_| root(dice.below(PLUGINS))).collect::<Vec<Dependency>>();
-    let one = Percentiles::of(&index, &(0..QUESTIONS).map(|_| question(1)).collect::<Vec<_>>(), rounds)?;
-    let fifty = Percentiles::of(&index, &(0..LARGE_QUESTIONS).map(|_| question(FIFTY)).collect::<Vec<_>>(), rounds)?;
+    let one: Vec<Vec<Dependency>> = (0..QUESTIONS).map(|_| vec![root(dice.below(PLUGINS))]).collect();
+    let one = Percentiles::of(&index, &one, rounds)?;
+    eprintln!("  {one:?}");
+    let together: Vec<Vec<Dependency>> = (0..LARGE_QUESTIONS).map(|_| together(&index, || root(dice.below(PLUGINS)))).collect();
+    let fifty = Percentiles::of(&index, &together, rounds)?;
     let row = Row::value;
     Ok(vec![
         row("resolve-index-memory", "MB", Summary::of(vec![resident])).target(150.0),
@@ -81,7 +85,25 @@ fn root(number: usize) -> Dependency {
     Dependency::new(Target::Plugin(registry::name(number)), range)
 }
 
+/// Fifty plugins that go together: one after the other is added, and left out where it does not fit those before.
+fn together(index: &CompactIndex, mut any: impl FnMut() -> Dependency) -> Vec<Dependency> {
+    let options = Options { steps_max: STEPS_ADDED, ..Options::default() };
+    let mut roots: Vec<Dependency> = Vec::new();
+    while roots.len() < FIFTY {
+        let next = any();
+        if roots.iter().any(|root| root.target == next.target) {
+            continue;
+        }
+        roots.push(next);
+        if resolve(index, &roots, &options).is_err() {
+            roots.pop();
+        }
+    }
+    roots
+}
+
 /// Of all questions, round by round, in milliseconds.
+#[derive(Debug)]
 struct Percentiles {
     half: Summary,
     nearly_all: Summary,

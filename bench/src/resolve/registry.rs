@@ -42,9 +42,24 @@ pub(super) fn plugin(number: usize) -> (PackageName, Vec<Release>) {
     let mut dice = Dice::new(number, "releases");
     let name = name(number);
     let mut wishes = wishes(number, &mut dice);
-    let service = dice.once_in(10).then(|| dice.rank(SERVICES));
-    let hosted: Vec<(usize, usize)> = (0..1 + dice.below(4)).map(|_| (dice.below(HOSTED.len()), dice.below(8))).collect();
-    let point = dice.below(20);
+    let mut imports: Vec<Interface> = Vec::new();
+    for _ in 0..1 + dice.below(4) {
+        let import = interface(&format!("{}@0.2.6", dice.pick(&HOSTED)), dice.below(8));
+        if !imports.iter().any(|other| other.name == import.name) {
+            imports.push(import);
+        }
+    }
+    let service: Option<Dependency> = dice.once_in(10).then(|| {
+        let path = service_path(dice.rank(SERVICES));
+        imports.push(interface(&format!("{path}@1.0.0"), 1 + number % 4));
+        Dependency::new(Target::Interface(path.parse::<InterfaceName>().expect("a path")), "^1".parse().expect("a range"))
+    });
+    let point = interface(&format!("plugwork:points/point{}@1.0.0", dice.below(20)), 0);
+    // Functions are added in time, and none is taken away.
+    let exported: Vec<Interface> = match number % EXPORTER_OF {
+        7 => (0..3).map(|minor| interface(&format!("{}@1.{minor}.0", service_path(number / EXPORTER_OF % SERVICES)), 0)).collect(),
+        _ => Vec::new(),
+    };
     let mut releases = Vec::with_capacity(VERSIONS);
     for (time, version) in history(number).into_iter().enumerate() {
         if wishes.len() < 8 && dice.once_in(12) {
@@ -57,24 +72,9 @@ pub(super) fn plugin(number: usize) -> (PackageName, Vec<Release>) {
         }
         let digest = Digest::of(format!("{name}@{version}").as_bytes());
         let mut release = Release::new(version, digest);
-        release.dependencies = wishes.iter().map(Wish::dependency).collect();
-        for &(at, variant) in &hosted {
-            let interface = interface(&format!("{}@0.2.6", HOSTED[at]), variant);
-            if !release.imports.iter().any(|import| import.name == interface.name) {
-                release.imports.push(interface);
-            }
-        }
-        release.exports.push(interface(&format!("plugwork:points/point{point}@1.0.0"), 0));
-        if let Some(service) = service {
-            let path: InterfaceName = service_path(service).parse().expect("a path");
-            release.dependencies.push(Dependency::new(Target::Interface(path), "^1".parse().expect("a range")));
-            release.imports.push(interface(&format!("{}@1.0.0", service_path(service)), 1 + number % 4));
-        }
-        if number % EXPORTER_OF == 7 {
-            // Functions are added in time, and none is taken away.
-            let minor = time * 3 / VERSIONS;
-            release.exports.push(interface(&format!("{}@1.{minor}.0", service_path(number / EXPORTER_OF % SERVICES)), 0));
-        }
+        release.dependencies = wishes.iter().map(Wish::dependency).chain(service.clone()).collect();
+        release.imports.clone_from(&imports);
+        release.exports = [&point].into_iter().chain(exported.get(time * 3 / VERSIONS)).cloned().collect();
         if dice.once_in(100) {
             release.yanked = Some("a mistake in the build".to_owned());
         }

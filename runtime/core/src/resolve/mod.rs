@@ -227,35 +227,35 @@ pub fn resolve(index: &dyn Index, roots: &[Dependency], options: &Options<'_>) -
     if !issues.is_empty() {
         return Err(ResolveError::Roots(issues));
     }
-    match attempt(index, roots, options, options.steps_max) {
-        Ok((resolution, _)) => Ok(resolution),
+    match attempt(index, roots, options, options.steps_max).0 {
+        Ok(resolution) => Ok(resolution),
         Err(Failure::GaveUp) => Err(ResolveError::GaveUp { steps_max: options.steps_max }),
         Err(Failure::Conflict(found)) => {
-            let (mut conflict, hints, steps) = *found;
-            conflict.ways_out = ways::out(index, roots, options, &hints, steps);
+            let (mut conflict, hints) = *found;
+            conflict.ways_out = ways::out(index, roots, options, &hints);
             Err(ResolveError::Conflict(conflict))
         }
     }
 }
 
 /// One try, and how many steps it took.
-fn attempt(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, steps_max: u64) -> Result<(Resolution, u64), Failure> {
+fn attempt(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, steps_max: u64) -> (Result<Resolution, Failure>, u64) {
     let shelf = shelf::Shelf::default();
     let solver = solver::Solver::new(space::Space::new(index, &shelf, roots, options), steps_max);
-    match solver.solve() {
-        Ok(selected) => Ok((answer::of(&mut solver.space.borrow_mut(), &selected), solver.steps())),
+    let solved = solver.solve();
+    let mut space = solver.space.borrow_mut();
+    let answer = match solved {
+        Ok(selected) => Ok(answer::of(&mut space, &selected)),
         Err(solver::Unsolved::GaveUp) => Err(Failure::GaveUp),
-        Err(solver::Unsolved::Conflict(leaves)) => {
-            let (conflict, hints) = explain::conflict(&mut solver.space.borrow_mut(), leaves);
-            Err(Failure::Conflict(Box::new((conflict, hints, solver.steps()))))
-        }
-    }
+        Err(solver::Unsolved::Conflict(leaves)) => Err(Failure::Conflict(Box::new(explain::conflict(&mut space, leaves)))),
+    };
+    (answer, solver.steps())
 }
 
 /// Why one try found nothing.
 enum Failure {
     GaveUp,
-    Conflict(Box<(Conflict, explain::Hints, u64)>),
+    Conflict(Box<(Conflict, explain::Hints)>),
 }
 
 fn wrong(roots: &[Dependency]) -> Vec<Issue> {

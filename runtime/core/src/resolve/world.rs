@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
+
 use super::set::Set;
 use super::space::{Exporter, Owner, Part, Space};
 use super::{Duplicates, Interface};
@@ -189,8 +191,8 @@ fn misfit(space: &Space<'_>, path: u32, import: &Interface, edges: &[Edge<'_>]) 
 }
 
 /// The exporters that fit, each in both its forms where there are resources to share.
-fn candidates(
-    space: &Space<'_>,
+fn candidates<'a>(
+    space: &Space<'a>,
     owner: Owner,
     path: u32,
     import: Option<&Interface>,
@@ -198,15 +200,24 @@ fn candidates(
     edges: &[Edge<'_>],
 ) -> Set {
     let own = owner.map(|(name, _)| name);
-    let fits = |exporter: &Exporter<'_>| {
+    // Versions of a plugin, and plugins, mostly export the very same.
+    let mut judged: SmallVec<[(&Interface, bool); 4]> = SmallVec::new();
+    let mut is_fit = |export: &'a Interface| {
+        let Some(import) = import else { return true };
+        if let Some((_, is_fit)) = judged.iter().find(|(other, _)| std::ptr::eq(*other, export)) {
+            return *is_fit;
+        }
+        let is_fit = space.options.compatibility.judge(import, export).is_ok();
+        judged.push((export, is_fit));
+        is_fit
+    };
+    let mut fits = |exporter: &Exporter<'a>| {
         let in_range = match (dependency, exporter.provider) {
             (Some(dependency), _) => exporter.export.name.version().is_none_or(|version| dependency.versions.matches(version)),
             (None, Some((name, place))) => is_depended_on(edges, name, place),
             (None, None) => false,
         };
-        in_range
-            && (own.is_none() || exporter.provider.map(|(name, _)| name) != own)
-            && import.is_none_or(|import| space.options.compatibility.judge(import, exporter.export).is_ok())
+        in_range && (own.is_none() || exporter.provider.map(|(name, _)| name) != own) && is_fit(exporter.export)
     };
     let exporters = &space.paths[path as usize].1;
     let has_resources = |exporter: &Exporter<'_>| exporter.export.resources || import.is_some_and(|import| import.resources);
