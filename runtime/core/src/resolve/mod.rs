@@ -35,8 +35,8 @@ pub use index::{Advisory, Export, Index, Interface, Listed, MemoryIndex, Release
 use crate::dependency::DEPENDENCIES_MAX;
 use crate::{Dependency, InterfaceName, Issue, PackageName, Target};
 
-/// Steps of one resolution: decisions, and going back from them, which costs more the more was decided. Ten thousand plugins that fit take about as
-/// many.
+/// Steps of one resolution: decisions, going back from them, which costs more the more was decided, what plugins with many dependencies need, and looking
+/// ahead for what can be in no answer. Ten thousand plugins that fit take about as many.
 pub const STEPS_MAX: u64 = 200_000;
 
 /// Which of several versions that fit is taken.
