@@ -18,6 +18,8 @@ pub(crate) enum Benchmark {
     Density,
     /// The edge server, beside native code and another component server.
     Edge,
+    /// Which versions go together: the index, answers and refusals.
+    Resolve,
 }
 
 /// What can be measured on its own.
@@ -59,6 +61,10 @@ pub(crate) enum Part {
     Many,
     /// `edge`: deployments while it serves.
     Deploys,
+    /// `resolve`: an index of 100,000 plugins, and questions to it.
+    Registry,
+    /// `resolve`: questions of 10,000 plugins that have no answer.
+    Refused,
 }
 
 const CORE: &[(Part, &str)] = &[
@@ -167,6 +173,17 @@ const EDGE: &[(Part, &str)] = &[
     (Part::Deploys, "edge-deploys-lost"),
 ];
 
+const RESOLVE: &[(Part, &str)] = &[
+    (Part::Registry, "resolve-index-memory"),
+    (Part::Registry, "resolve-index-built"),
+    (Part::Registry, "resolve-one-p50"),
+    (Part::Registry, "resolve-one-p99"),
+    (Part::Registry, "resolve-fifty-p50"),
+    (Part::Registry, "resolve-fifty-p99"),
+    (Part::Refused, "resolve-refused-row"),
+    (Part::Refused, "resolve-refused-groups"),
+];
+
 impl Benchmark {
     /// As on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -176,6 +193,7 @@ impl Benchmark {
             Self::Runtime => "runtime",
             Self::Density => "density",
             Self::Edge => "edge",
+            Self::Resolve => "resolve",
         }
     }
 
@@ -187,6 +205,7 @@ impl Benchmark {
             Self::Runtime => RUNTIME,
             Self::Density => DENSITY,
             Self::Edge => EDGE,
+            Self::Resolve => RESOLVE,
         }
     }
 
@@ -205,7 +224,8 @@ impl Benchmark {
 mod tests {
     use super::*;
 
-    const ALL: [Benchmark; 5] = [Benchmark::Core, Benchmark::Containment, Benchmark::Runtime, Benchmark::Density, Benchmark::Edge];
+    const ALL: [Benchmark; 6] =
+        [Benchmark::Core, Benchmark::Containment, Benchmark::Runtime, Benchmark::Density, Benchmark::Edge, Benchmark::Resolve];
 
     #[test]
     fn no_two_rows_have_one_name() {

@@ -17,6 +17,7 @@ mod machine;
 mod measure;
 mod raw;
 mod report;
+mod resolve;
 mod runtime;
 mod start;
 mod table;
@@ -55,6 +56,8 @@ enum Verb {
     Density(Run),
     /// Requests a second, deploying, memory of `plugwork serve`, beside rivals: a table on stdout. Exits with 1 if a row is missing.
     Edge(Run),
+    /// An index of 100,000 plugins, answers and refusals of the resolver: a table on stdout. Exits with 1 if a row is missing.
+    Resolve(Run),
     /// One call in a new process: what `core` starts and times.
     #[command(hide = true)]
     FirstCall { component: PathBuf, state: PathBuf, instances: start::Instances },
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
         Verb::Runtime(run) => run.run(Benchmark::Runtime),
         Verb::Density(run) => run.run(Benchmark::Density),
         Verb::Edge(run) => run.run(Benchmark::Edge),
+        Verb::Resolve(run) => run.run(Benchmark::Resolve),
         Verb::FirstCall { component, state, instances } => start::first_call(&component, &state, instances, began).map(|line| {
             println!("{line}");
             ExitCode::SUCCESS
@@ -127,6 +131,7 @@ impl Run {
                 Benchmark::Runtime => runtime::measure(self.quick, &parts, &mut report.rows).await,
                 Benchmark::Density => density::measure(self.keep.as_deref(), self.quick, &parts, &mut report.rows).await,
                 Benchmark::Edge => edge::measure(&self.plugins(), self.quick, &parts, &mut report.rows),
+                Benchmark::Resolve => resolve::measure(self.quick, &parts, &mut report.rows),
             }
         })?;
         report.sort();

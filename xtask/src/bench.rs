@@ -1,4 +1,4 @@
-//! `cargo xtask bench core|containment|runtime|density|edge`: the benchmarks, with optimisation. What they measure is `bench`'s affair, and so are the
+//! `cargo xtask bench core|containment|runtime|density|edge|resolve`: the benchmarks, with optimisation. What they measure is `bench`'s affair, and so are the
 //! arguments after the first.
 //!
 //! Easily got wrong: the rivals of `runtime` are a workspace with a target folder of its own, so that their engine is compiled once and never
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn only_what_is_measured_against_rivals_builds_them() {
         assert!(needs_rivals(&["runtime"]) && needs_rivals(&["runtime", "--quick"]));
-        for words in [&["core"][..], &["containment"], &["density"], &["runtime", "--help"], &["core", "runtime"], &[]] {
+        for words in [&["core"][..], &["containment"], &["density"], &["resolve"], &["runtime", "--help"], &["core", "runtime"], &[]] {
             assert!(!needs_rivals(words), "{words:?}");
         }
     }

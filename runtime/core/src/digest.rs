@@ -24,7 +24,8 @@ impl Digest {
 
     /// 64 lower case hexadecimal digits, without the `sha256:` in front.
     pub fn hex(&self) -> String {
-        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digit = |value: u8| char::from(b"0123456789abcdef"[usize::from(value)]);
+        self.0.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
     }
 
     /// The first 12 digits, for people; never for identity.

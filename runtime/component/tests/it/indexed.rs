@@ -2,7 +2,7 @@
 
 use plugwork_component::{PackageMemory, index};
 use plugwork_core::Dependency;
-use plugwork_core::resolve::{Index, Interface, MemoryIndex, Options, resolve};
+use plugwork_core::resolve::{Interface, MemoryIndex, Options, resolve};
 
 use crate::folder::{now, package, packed};
 

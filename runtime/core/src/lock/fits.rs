@@ -3,6 +3,7 @@
 //! What a reader may get wrong: no finding means that the lock can be used as it is. A finding does not mean that nothing fits, only that it has to be
 //! resolved anew.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::Lock;
@@ -106,7 +107,7 @@ impl Lock {
     }
 }
 
-fn release<'a>(index: &'a dyn Index, id: &PluginId) -> Option<&'a Release> {
-    let releases = index.releases(&id.name);
-    releases.binary_search_by(|release| release.version.cmp(&id.version)).ok().map(|at| &releases[at])
+fn release<'a>(index: &'a dyn Index, id: &PluginId) -> Option<Cow<'a, Release>> {
+    let place = index.versions(&id.name).binary_search_by(|listed| listed.version.cmp(&id.version)).ok()?;
+    Some(index.release(&id.name, place))
 }

@@ -11,7 +11,7 @@ use semver::Version;
 use super::explain::why_out;
 use super::space::{Out, Owner, Part, Space, against};
 use super::world::World;
-use super::{Release, Security, Strategy};
+use super::{Security, Strategy};
 use crate::{Dependency, Digest, InterfaceName, PackageName};
 
 /// One version of one plugin. Written `acme:geo@1.2.0`.
@@ -255,15 +255,15 @@ fn held_back(space: &mut Space<'_>, members: &BTreeMap<PluginId, (Member, (u32, 
         let plugin = &space.plugins[*name as usize];
         let own_roots = roots.iter().filter(|root| matches!(&root.target, crate::Target::Plugin(root) if *root == id.name));
         let ranges: Vec<&Dependency> = asked.get(id).into_iter().flatten().chain(own_roots).copied().collect();
-        for (other, release) in plugin.releases.iter().enumerate() {
+        for (other, listed) in plugin.versions.iter().enumerate() {
             let is_preferred = match space.options.strategy {
                 Strategy::Lowest => (other as u32) < *place,
                 Strategy::Highest | Strategy::Locked => (other as u32) > *place,
             };
             let Some(out) = plugin.out[other].filter(|out| is_preferred && *out != Out::NotKept) else { continue };
-            let fits = |release: &Release| ranges.iter().all(|dependency| dependency.versions.matches(&release.version));
-            if super::track(&release.version) == super::track(&id.version) && fits(release) {
-                held.push(HeldBack { plugin: id.clone(), version: release.version.clone(), why: why_out(out) });
+            let fits = |version: &Version| ranges.iter().all(|dependency| dependency.versions.matches(version));
+            if super::track(&listed.version) == super::track(&id.version) && fits(&listed.version) {
+                held.push(HeldBack { plugin: id.clone(), version: listed.version.clone(), why: why_out(out) });
             }
         }
     }

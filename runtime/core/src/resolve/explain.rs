@@ -3,10 +3,11 @@
 //!
 //! What a reader may get wrong: a proof can be ten thousand steps deep, so nothing here, not even letting go of it, goes down by calling itself.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use pubgrub::{DerivationTree, External, VersionSet};
+use rustc_hash::FxHashMap;
 
 use super::Conflict;
 use super::prune;
@@ -83,7 +84,7 @@ fn facts(space: &mut Space<'_>, mut leaves: Vec<Leaf>) -> Vec<Fact> {
     }
     leaves.extend(prune::reasons(space, hopeless));
     let mut needs: Vec<(Part, Set, Part, Set)> = Vec::new();
-    let mut known: HashMap<(Part, Part, Set), usize> = HashMap::new();
+    let mut known: FxHashMap<(Part, Part, Set), usize> = FxHashMap::default();
     let mut refused: BTreeMap<Part, Vec<(Set, Refused)>> = BTreeMap::new();
     let mut gone: BTreeMap<Part, Set> = BTreeMap::new();
     for leaf in leaves {
@@ -129,12 +130,12 @@ fn facts(space: &mut Space<'_>, mut leaves: Vec<Leaf>) -> Vec<Fact> {
 }
 
 /// How far each part is from the roots.
-fn distances(needs: &[(Part, Set, Part, Set)]) -> HashMap<Part, u32> {
-    let mut next: HashMap<Part, Vec<Part>> = HashMap::new();
+fn distances(needs: &[(Part, Set, Part, Set)]) -> FxHashMap<Part, u32> {
+    let mut next: FxHashMap<Part, Vec<Part>> = FxHashMap::default();
     for (from, _, to, _) in needs {
         next.entry(*from).or_default().push(*to);
     }
-    let mut distances = HashMap::from([(Part::Root, 0)]);
+    let mut distances = FxHashMap::from_iter([(Part::Root, 0)]);
     let mut open = VecDeque::from([Part::Root]);
     while let Some(part) = open.pop_front() {
         let distance = distances[&part];
@@ -164,8 +165,8 @@ fn note(space: &mut Space<'_>, fact: &Fact, hints: &mut Hints) {
         }
         Fact::Needs { .. } => {}
         Fact::Refused { part: Part::Plugin { name, .. }, set, why: Refused::PeerMissing(peer) } => {
-            let plugin = &space.plugins[*name as usize];
-            let dependencies = set.within(plugin.releases.len()).flat_map(|place| &plugin.releases[place as usize].dependencies);
+            let length = space.plugins[*name as usize].versions.len();
+            let dependencies = set.within(length).flat_map(|place| &space.release((*name, place)).dependencies);
             let is_it = |dependency: &&Dependency| is_plugin(&dependency.target, peer);
             hints.peers.extend(
                 dependencies

@@ -3,6 +3,7 @@
 //! A view in memory; who fills it (a folder, a registry's index) is elsewhere. Easily got wrong: `imports` has what needs somebody behind it. Whoever
 //! fills the index leaves out interfaces of types alone, which link with nothing.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
@@ -10,15 +11,41 @@ use semver::Version;
 use crate::{Dependency, Digest, InterfaceName, Issue, PackageName, Target};
 
 /// Versions of all plugins, as a view that does not change while a resolution looks at it.
+///
+/// A resolution asks for the versions of every plugin that it comes by, and in full only for those that it considers. So an index may hold what it knows
+/// in any form, and put a [`Release`] together when it is asked for.
 pub trait Index {
     /// Every version of a plugin in ascending order, each once. Empty where nobody knows the name.
-    fn releases(&self, name: &PackageName) -> &[Release];
+    fn versions(&self, name: &PackageName) -> Vec<Listed>;
 
-    /// The plugins of which some version exports the interface with this path, sorted.
-    fn exporters(&self, path: &str) -> &[PackageName];
+    /// The version at this place among those of [`Index::versions`], in full. No other place is asked for, and an index may panic where one is.
+    fn release(&self, name: &PackageName, place: usize) -> Cow<'_, Release>;
+
+    /// Whoever exports an interface with this path, by name and place.
+    fn exports(&self, path: &str) -> Vec<Export<'_>>;
 
     /// Whether some version of any plugin has this one as a peer that may be absent. `true` for every name is right as well, and slower.
     fn is_optional_peer(&self, name: &PackageName) -> bool;
+}
+
+/// One version among those of a plugin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// Which.
+    pub version: Version,
+    /// Whether nothing speaks against it: it was not taken back, has no advisory, and is approved. Otherwise the release is asked what does.
+    pub is_clean: bool,
+}
+
+/// An interface that some version of a plugin exports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Export<'a> {
+    /// The plugin.
+    pub name: &'a PackageName,
+    /// The place of the version among those of the plugin.
+    pub place: usize,
+    /// As the component exports it.
+    pub interface: &'a Interface,
 }
 
 /// One version of a plugin.
@@ -43,7 +70,7 @@ pub struct Release {
 }
 
 /// An interface as a component imports or exports it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Interface {
     /// Its name, as a rule with a version.
     pub name: InterfaceName,
@@ -78,6 +105,16 @@ impl Release {
             advisories: Vec::new(),
             approved: true,
         }
+    }
+
+    /// Whether nothing speaks against it.
+    pub fn is_clean(&self) -> bool {
+        self.yanked.is_none() && self.advisories.is_empty() && self.approved
+    }
+
+    /// As [`Index::versions`] has it.
+    pub fn listed(&self) -> Listed {
+        Listed { version: self.version.clone(), is_clean: self.is_clean() }
     }
 
     /// A digest of the names and functions of what it imports and exports: another one means that what fitted has to be looked at again.
@@ -147,6 +184,11 @@ impl MemoryIndex {
         Ok(())
     }
 
+    /// Every version of a plugin in ascending order. Empty where nobody knows the name.
+    pub fn releases(&self, name: &PackageName) -> &[Release] {
+        self.releases.get(name).map_or(&[], Vec::as_slice)
+    }
+
     /// Every plugin, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&PackageName, &[Release])> {
         self.releases.iter().map(|(name, releases)| (name, releases.as_slice()))
@@ -154,12 +196,22 @@ impl MemoryIndex {
 }
 
 impl Index for MemoryIndex {
-    fn releases(&self, name: &PackageName) -> &[Release] {
-        self.releases.get(name).map_or(&[], Vec::as_slice)
+    fn versions(&self, name: &PackageName) -> Vec<Listed> {
+        self.releases(name).iter().map(Release::listed).collect()
     }
 
-    fn exporters(&self, path: &str) -> &[PackageName] {
-        self.exporters.get(path).map_or(&[], Vec::as_slice)
+    fn release(&self, name: &PackageName, place: usize) -> Cow<'_, Release> {
+        Cow::Borrowed(&self.releases(name)[place])
+    }
+
+    fn exports(&self, path: &str) -> Vec<Export<'_>> {
+        let mut found = Vec::new();
+        let names = self.exporters.get(path).into_iter().flatten();
+        for (name, (place, release)) in names.flat_map(|name| self.releases(name).iter().enumerate().map(move |of| (name, of))) {
+            let of_path = release.exports.iter().filter(|export| export.name.path() == path);
+            found.extend(of_path.map(|interface| Export { name, place, interface }));
+        }
+        found
     }
 
     fn is_optional_peer(&self, name: &PackageName) -> bool {

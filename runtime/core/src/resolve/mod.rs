@@ -4,17 +4,19 @@
 //! Pure: the index is in memory, time is counted in steps. What a reader may get wrong: plugins may depend on each other in a circle and still resolve;
 //! whether they can be started is asked of [`crate::startup`].
 //!
-//! - `index`: what is known of plugins; `compatible`: whether an export fits an import
-//! - `space`, `world`: the question as the solver sees it; `set`: its sets; `solver`: what it is told and in which order it decides; `prune`: what it need not try
+//! - `index`: what is known of plugins; `compact`: the same of very many, in little memory; `compatible`: whether an export fits an import
+//! - `space`, `world`: the question as the solver sees it; `shelf`: what was looked at for it; `set`: its sets; `solver`: what it is told and in which order it decides; `prune`: what it need not try
 //! - `answer`: its answer; `explain`, `sentence`, `ways`: its refusal, in words, and what would help
 
 mod answer;
+mod compact;
 mod compatible;
 mod explain;
 mod index;
 mod prune;
 mod sentence;
 mod set;
+mod shelf;
 mod solver;
 mod space;
 mod ways;
@@ -26,14 +28,15 @@ use std::fmt;
 use semver::Version;
 
 pub use answer::{Concern, HeldBack, Link, Member, PluginId, Provider, Resolution};
+pub use compact::CompactIndex;
 pub use compatible::{Compatibility, Structural, track};
-pub use index::{Advisory, Index, Interface, MemoryIndex, Release};
+pub use index::{Advisory, Export, Index, Interface, Listed, MemoryIndex, Release};
 
 use crate::dependency::DEPENDENCIES_MAX;
 use crate::{Dependency, InterfaceName, Issue, PackageName, Target};
 
-/// Steps of one resolution: decisions, and going back from them, which costs more the more was decided. Ten thousand plugins that fit take about as
-/// many.
+/// Steps of one resolution: decisions, going back from them, which costs more the more was decided, what plugins with many dependencies need, and looking
+/// ahead for what can be in no answer. Ten thousand plugins that fit take about as many.
 pub const STEPS_MAX: u64 = 200_000;
 
 /// Which of several versions that fit is taken.
@@ -224,34 +227,35 @@ pub fn resolve(index: &dyn Index, roots: &[Dependency], options: &Options<'_>) -
     if !issues.is_empty() {
         return Err(ResolveError::Roots(issues));
     }
-    match attempt(index, roots, options, options.steps_max) {
-        Ok((resolution, _)) => Ok(resolution),
+    match attempt(index, roots, options, options.steps_max).0 {
+        Ok(resolution) => Ok(resolution),
         Err(Failure::GaveUp) => Err(ResolveError::GaveUp { steps_max: options.steps_max }),
         Err(Failure::Conflict(found)) => {
-            let (mut conflict, hints, steps) = *found;
-            conflict.ways_out = ways::out(index, roots, options, &hints, steps);
+            let (mut conflict, hints) = *found;
+            conflict.ways_out = ways::out(index, roots, options, &hints);
             Err(ResolveError::Conflict(conflict))
         }
     }
 }
 
 /// One try, and how many steps it took.
-fn attempt(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, steps_max: u64) -> Result<(Resolution, u64), Failure> {
-    let solver = solver::Solver::new(space::Space::new(index, roots, options), steps_max);
-    match solver.solve() {
-        Ok(selected) => Ok((answer::of(&mut solver.space.borrow_mut(), &selected), solver.steps())),
+fn attempt(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, steps_max: u64) -> (Result<Resolution, Failure>, u64) {
+    let shelf = shelf::Shelf::default();
+    let solver = solver::Solver::new(space::Space::new(index, &shelf, roots, options), steps_max);
+    let solved = solver.solve();
+    let mut space = solver.space.borrow_mut();
+    let answer = match solved {
+        Ok(selected) => Ok(answer::of(&mut space, &selected)),
         Err(solver::Unsolved::GaveUp) => Err(Failure::GaveUp),
-        Err(solver::Unsolved::Conflict(leaves)) => {
-            let (conflict, hints) = explain::conflict(&mut solver.space.borrow_mut(), leaves);
-            Err(Failure::Conflict(Box::new((conflict, hints, solver.steps()))))
-        }
-    }
+        Err(solver::Unsolved::Conflict(leaves)) => Err(Failure::Conflict(Box::new(explain::conflict(&mut space, leaves)))),
+    };
+    (answer, solver.steps())
 }
 
 /// Why one try found nothing.
 enum Failure {
     GaveUp,
-    Conflict(Box<(Conflict, explain::Hints, u64)>),
+    Conflict(Box<(Conflict, explain::Hints)>),
 }
 
 fn wrong(roots: &[Dependency]) -> Vec<Issue> {

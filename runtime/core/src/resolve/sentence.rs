@@ -50,7 +50,7 @@ fn needs(space: &mut Space<'_>, from: Part, set: &Set, to: Part, wanted: &Set) -
     };
     let owner: Owner = match &subject {
         None => None,
-        Some((name, _)) => Some((*name, set.within(space.plugins[*name as usize].releases.len()).next()?)),
+        Some((name, _)) => Some((*name, set.within(space.plugins[*name as usize].versions.len()).next()?)),
     };
     let world = space.world(owner);
     let asks = |dependency: &Dependency| match &subject {
@@ -100,12 +100,12 @@ fn between_needs(space: &mut Space<'_>, of: Owner, at: u32, to: Part) -> Option<
 /// Behind a dependency on a plugin: the versions in its range.
 fn which(space: &Space<'_>, name: u32, wanted: &Set) -> String {
     let plugin = &space.plugins[name as usize];
-    let all = plugin.releases.len();
+    let all = plugin.versions.len();
     if all == 0 {
         return format!(": there is no plugin `{}`", plugin.name);
     }
     match wanted.count_within(all) {
-        0 => format!(": there is no such version, only {}", some(plugin.releases.iter().rev().map(|release| release.version.to_string()))),
+        0 => format!(": there is no such version, only {}", some(plugin.versions.iter().rev().map(|listed| listed.version.to_string()))),
         _ => format!(" ({})", versions(space, name, wanted)),
     }
 }
@@ -152,7 +152,7 @@ fn some(found: impl Iterator<Item = String>) -> String {
 /// A plugin and those of its versions that are in a set.
 fn releases(space: &Space<'_>, name: u32, set: &Set) -> String {
     let plugin = &space.plugins[name as usize];
-    let all = plugin.releases.len();
+    let all = plugin.versions.len();
     match set.count_within(all) {
         count if count == all && all > 1 => format!("every `{}`", plugin.name),
         _ => format!("`{}` {}", plugin.name, versions(space, name, set)),
@@ -161,15 +161,15 @@ fn releases(space: &Space<'_>, name: u32, set: &Set) -> String {
 
 /// Versions as runs of neighbours.
 fn versions(space: &Space<'_>, name: u32, set: &Set) -> String {
-    let releases = space.plugins[name as usize].releases;
+    let length = space.plugins[name as usize].versions.len();
     let mut runs: Vec<(u32, u32)> = Vec::new();
-    for place in set.within(releases.len()) {
+    for place in set.within(length) {
         match runs.last_mut() {
             Some((_, to)) if *to + 1 == place => *to = place,
             _ => runs.push((place, place)),
         }
     }
-    let version = |place: u32| &releases[place as usize].version;
+    let version = |place: u32| space.version((name, place));
     some(runs.into_iter().map(|(from, to)| match to - from {
         0 => version(from).to_string(),
         1 => format!("{}, {}", version(from), version(to)),

@@ -6,18 +6,21 @@
 use std::fmt;
 
 use pubgrub::VersionSet;
+use smallvec::{SmallVec, smallvec};
 
 /// One past the greatest place.
 const END: u32 = u32::MAX;
 
-/// Runs `from..to`, ascending, none empty and no two touching.
+/// Runs `from..to`, ascending, none empty and no two touching. Nearly all sets are one run.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Set(Vec<(u32, u32)>);
+pub(super) struct Set(Runs);
+
+type Runs = SmallVec<[(u32, u32); 1]>;
 
 impl Set {
     /// Of places in ascending order.
     pub(super) fn of(places: impl IntoIterator<Item = u32>) -> Self {
-        let mut runs: Vec<(u32, u32)> = Vec::new();
+        let mut runs = Runs::new();
         for place in places {
             match runs.last_mut() {
                 Some((_, to)) if *to == place => *to += 1,
@@ -49,19 +52,19 @@ impl VersionSet for Set {
     type V = u32;
 
     fn empty() -> Self {
-        Self(Vec::new())
+        Self(Runs::new())
     }
 
     fn full() -> Self {
-        Self(vec![(0, END)])
+        Self(smallvec![(0, END)])
     }
 
     fn singleton(place: u32) -> Self {
-        Self(vec![(place, place + 1)])
+        Self(smallvec![(place, place + 1)])
     }
 
     fn complement(&self) -> Self {
-        let mut runs = Vec::with_capacity(self.0.len() + 1);
+        let mut runs = Runs::with_capacity(self.0.len() + 1);
         let mut from = 0;
         for &(start, end) in &self.0 {
             if from < start {
@@ -77,7 +80,7 @@ impl VersionSet for Set {
 
     fn intersection(&self, other: &Self) -> Self {
         let (mut one, mut two) = (self.0.iter().peekable(), other.0.iter().peekable());
-        let mut runs = Vec::new();
+        let mut runs = Runs::new();
         while let (Some(&&(from, to)), Some(&&(other_from, other_to))) = (one.peek(), two.peek()) {
             let (start, end) = (from.max(other_from), to.min(other_to));
             if start < end {

@@ -5,18 +5,18 @@
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use pubgrub::{
     Dependencies, DependencyProvider, DerivationTree, External, PackageResolutionStatistics, PubGrubError, SelectedDependencies, VersionSet,
 };
+use rustc_hash::{FxHashMap, FxHashSet};
 use semver::Version;
 
 use super::explain::leaves;
-use super::prune;
+use super::prune::{self, Swept};
 use super::set::Set;
-use super::space::{Exporter, Owner, Part, Space, against};
+use super::space::{Exporter, Owner, Part, Space};
 use super::world::{Refused, shared};
 use super::{Security, Strategy};
 
@@ -31,23 +31,43 @@ pub(super) struct Solver<'a> {
     steps: Cell<u64>,
     steps_max: u64,
     /// The release last chosen for a plugin on a track.
-    chosen: RefCell<HashMap<Part, u32>>,
+    chosen: RefCell<FxHashMap<Part, u32>>,
     decided: RefCell<Decided>,
 }
 
 /// What was decided before.
-#[derive(Default)]
 struct Decided {
-    parts: HashSet<Part>,
+    parts: FxHashSet<Part>,
     /// How often something was decided again.
     again: usize,
     /// Whether the last decision was one of those.
     is_again: bool,
+    /// Whether everything in reach was looked at, and what is hopeless swept out.
     is_swept: bool,
+    /// Past so many, decided again or at all, it is time to sweep.
+    again_max: usize,
+    parts_max: usize,
+}
+
+impl Default for Decided {
+    fn default() -> Self {
+        Self { parts: FxHashSet::default(), again: 0, is_again: false, is_swept: false, again_max: AGAIN_MAX, parts_max: PARTS_MAX }
+    }
 }
 
 /// Decisions that are made again before what is hopeless is swept out.
 const AGAIN_MAX: usize = 16;
+/// Parts that are decided before what is hopeless is swept out: where so much is needed, to find out late costs more than to look.
+const PARTS_MAX: usize = 1_000;
+/// Releases that a sweep may look at for each part that was decided, so that it costs about what the decisions did; and where many were decided.
+const LOOKED_AT: usize = 4;
+const LOOKED_AT_LARGE: usize = 32;
+/// And at least so many.
+const LOOKED_AT_MIN: usize = 1_000;
+/// A sweep takes a step for so many releases.
+const STEP_RELEASES: usize = 16;
+/// What a part needs takes a step for so many.
+const STEP_NEEDS: usize = 8;
 /// Going back costs the solver a look at everything that was decided: a step for so many parts.
 const BACK_PARTS: usize = 64;
 
@@ -62,8 +82,8 @@ pub(super) enum Unsolved {
 pub(super) enum Stop {
     /// The steps are used up.
     OutOfSteps,
-    /// It decides the same again and again.
-    Sweep,
+    /// What is hopeless was swept out.
+    Swept,
 }
 
 impl fmt::Display for Stop {
@@ -84,20 +104,19 @@ impl<'a> Solver<'a> {
     }
 
     pub(super) fn solve(&self) -> Result<SelectedDependencies<Part, u32>, Unsolved> {
-        match self.attempt() {
-            Err(Stop::Sweep) => {
-                *self.decided.borrow_mut() = Decided { is_swept: true, ..Decided::default() };
+        let answer = match self.attempt() {
+            Err(Stop::Swept) => {
                 let mut space = self.space.borrow_mut();
-                if prune::sweep(&mut space) {
+                if space.hopeless.contains_key(&None) {
                     return Err(Unsolved::Conflict(prune::reasons(&mut space, [None])));
                 }
                 drop(space);
-                self.attempt().map_err(|_| Unsolved::GaveUp)?
+                *self.decided.borrow_mut() = Decided { is_swept: true, ..Decided::default() };
+                self.attempt()
             }
-            Err(_) => return Err(Unsolved::GaveUp),
-            Ok(answer) => answer,
-        }
-        .map_err(|tree| Unsolved::Conflict(leaves(tree)))
+            answer => answer,
+        };
+        answer.map_err(|_| Unsolved::GaveUp)?.map_err(|tree| Unsolved::Conflict(leaves(tree)))
     }
 
     /// The answer or the proof that there is none, unless it was stopped.
@@ -112,8 +131,8 @@ impl<'a> Solver<'a> {
         }
     }
 
-    /// Notes a decision, and what going back to it cost. Whether it is time to sweep.
-    fn is_time_to_sweep(&self, part: Part) -> bool {
+    /// Notes a decision, and what going back to it cost; and sweeps where it is time to.
+    fn decide(&self, part: Part) -> Result<(), Stop> {
         let mut decided = self.decided.borrow_mut();
         let is_again = !decided.parts.insert(part);
         if is_again && !decided.is_again {
@@ -121,7 +140,24 @@ impl<'a> Solver<'a> {
         }
         decided.is_again = is_again;
         decided.again += usize::from(is_again);
-        !decided.is_swept && decided.again > AGAIN_MAX
+        let (count, is_large) = (decided.parts.len(), decided.parts.len() > decided.parts_max);
+        if decided.is_swept || !is_large && decided.again <= decided.again_max {
+            return Ok(());
+        }
+        let releases_max = if is_large { count * LOOKED_AT_LARGE } else { (count * LOOKED_AT).max(LOOKED_AT_MIN) };
+        let swept = prune::sweep(&mut self.space.borrow_mut(), releases_max);
+        self.steps.set(self.steps.get() + (releases_max / STEP_RELEASES) as u64);
+        match swept {
+            // Later, when what was decided has come to more.
+            Swept::TooMuch => {
+                (decided.again_max, decided.parts_max) = (decided.again * 4, decided.parts_max.max(count * 2));
+                Ok(())
+            }
+            Swept::Through { found } => {
+                decided.is_swept = true;
+                if found { Err(Stop::Swept) } else { Ok(()) }
+            }
+        }
     }
 
     /// Everything that a release, or the roots, needs.
@@ -135,7 +171,7 @@ impl<'a> Solver<'a> {
         let wants = world.wants.iter().enumerate();
         needed.extend(wants.map(|(at, want)| (Part::Need { of: owner, at: at as u32 }, want.set.clone())));
         for peer in &world.peers {
-            let length = space.plugins[peer.name as usize].releases.len();
+            let length = space.plugins[peer.name as usize].versions.len();
             let fitting = Set::of(std::iter::once(0).chain(peer.set.within(length).map(|place| place + 1)));
             let tracks = space.tracks(peer.name);
             needed.extend(tracks.into_iter().map(|track| (Part::Present { name: peer.name, track }, fitting.clone())));
@@ -181,10 +217,9 @@ impl<'a> Solver<'a> {
     fn best_release(&self, space: &Space<'_>, name: u32, set: &Set) -> Option<u32> {
         let plugin = &space.plugins[name as usize];
         let options = space.options;
-        let usable = set.within(plugin.releases.len()).filter(|&place| space.is_usable((name, place)));
+        let usable = set.within(plugin.versions.len()).filter(|&place| space.is_usable((name, place)));
         let rank = |place: u32| {
-            let release = &plugin.releases[place as usize];
-            let clean = options.security != Security::Audit || against(release).next().is_none();
+            let clean = options.security != Security::Audit || plugin.versions[place as usize].is_clean;
             (plugin.kept[place as usize], clean)
         };
         match options.strategy {
@@ -258,9 +293,7 @@ impl DependencyProvider for Solver<'_> {
     }
 
     fn choose_version(&self, part: &Part, set: &Set) -> Result<Option<u32>, Stop> {
-        if self.is_time_to_sweep(*part) {
-            return Err(Stop::Sweep);
-        }
+        self.decide(*part)?;
         let mut space = self.space.borrow_mut();
         let length = space.length(*part);
         Ok(match *part {
@@ -285,6 +318,8 @@ impl DependencyProvider for Solver<'_> {
             Part::Need { of, at } => Ok(self.of_need(of, at, *place)),
             Part::Present { .. } | Part::Share { .. } => Ok(Vec::new()),
         };
+        let count = needed.as_ref().map_or(0, Vec::len);
+        self.steps.set(self.steps.get() + (count / STEP_NEEDS) as u64);
         Ok(match needed {
             Ok(needed) => Dependencies::Available(needed.into_iter().collect()),
             Err(refused) => Dependencies::Unavailable(refused),

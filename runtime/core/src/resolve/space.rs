@@ -3,15 +3,19 @@
 //! Everything is looked up when it is first asked for, so a resolution costs what it touches and not what the index holds. What a reader may get wrong:
 //! a candidate is a place in a list (of releases, of exporters), never a version.
 
+use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
+use rustc_hash::FxHashMap;
 use semver::Version;
 
 use super::set::Set;
+use super::shelf::Shelf;
 use super::world::{self, World};
-use super::{Advisory, Duplicates, Index, Interface, Options, PluginId, Release, Security, Strategy, track};
+use super::{Advisory, Duplicates, Index, Interface, Listed, Options, PluginId, Release, Security, Strategy, track};
 use crate::{Dependency, PackageName, Target};
 
 /// Whose dependency: a release, as a place among the releases of a name, or the roots.
@@ -43,7 +47,9 @@ impl fmt::Display for Part {
 /// A plugin that occurs.
 pub(super) struct Plugin<'a> {
     pub(super) name: &'a PackageName,
-    pub(super) releases: &'a [Release],
+    pub(super) versions: Vec<Listed>,
+    /// The releases that were looked at.
+    releases: Vec<OnceCell<&'a Release>>,
     /// The track of each release.
     pub(super) tracks: Vec<u32>,
     /// Why a release is left out.
@@ -71,33 +77,36 @@ pub(super) struct Exporter<'a> {
 /// What was looked up so far.
 pub(super) struct Space<'a> {
     pub(super) index: &'a dyn Index,
+    /// What the index put together for this resolution.
+    shelf: &'a Shelf<Release>,
     pub(super) roots: &'a [Dependency],
     pub(super) options: &'a Options<'a>,
     pub(super) plugins: Vec<Plugin<'a>>,
     pub(super) paths: Vec<(&'a str, Rc<[Exporter<'a>]>)>,
     /// Releases that can be in no answer, each with the need that cannot be met.
-    pub(super) hopeless: HashMap<Owner, (Part, Set)>,
+    pub(super) hopeless: FxHashMap<Owner, (Part, Set)>,
     named: BTreeSet<&'a Target>,
     names: HashMap<&'a PackageName, u32>,
     path_ids: HashMap<&'a str, u32>,
     track_ids: HashMap<Version, u32>,
-    worlds: HashMap<Owner, Rc<World<'a>>>,
+    worlds: FxHashMap<Owner, Rc<World<'a>>>,
 }
 
 impl<'a> Space<'a> {
-    pub(super) fn new(index: &'a dyn Index, roots: &'a [Dependency], options: &'a Options<'a>) -> Self {
+    pub(super) fn new(index: &'a dyn Index, shelf: &'a Shelf<Release>, roots: &'a [Dependency], options: &'a Options<'a>) -> Self {
         Self {
             index,
+            shelf,
             roots,
             options,
             plugins: Vec::new(),
             paths: Vec::new(),
-            hopeless: HashMap::new(),
+            hopeless: FxHashMap::default(),
             named: roots.iter().map(|root| &root.target).collect(),
             names: HashMap::new(),
             path_ids: HashMap::new(),
             track_ids: HashMap::new(),
-            worlds: HashMap::new(),
+            worlds: FxHashMap::default(),
         }
     }
 
@@ -111,15 +120,20 @@ impl<'a> Space<'a> {
             return id;
         }
         let id = self.plugins.len() as u32;
-        let releases = self.index.releases(name);
+        let versions = self.index.versions(name);
         let kept_versions = self.options.kept.get(name);
-        let kept: Vec<bool> = releases.iter().map(|release| kept_versions.is_some_and(|kept| kept.contains(&release.version))).collect();
-        let out = releases.iter().zip(&kept).map(|(release, kept)| left_out(release, *kept, self.options)).collect();
+        let kept: Vec<bool> = versions.iter().map(|listed| kept_versions.is_some_and(|kept| kept.contains(&listed.version))).collect();
+        let releases: Vec<OnceCell<&'a Release>> = versions.iter().map(|_| OnceCell::new()).collect();
+        let out = versions.iter().zip(&kept).enumerate().map(|(place, (listed, &kept))| {
+            let look = || self.look(name, place, &releases[place]);
+            left_out(listed.is_clean, kept, self.options, look)
+        });
+        let out = out.collect();
         let tracks = match self.options.duplicates {
-            Duplicates::Dedupe => vec![0; releases.len()],
-            Duplicates::Isolate => releases.iter().map(|release| self.track(&release.version)).collect(),
+            Duplicates::Dedupe => vec![0; versions.len()],
+            Duplicates::Isolate => versions.iter().map(|listed| self.track(&listed.version)).collect(),
         };
-        self.plugins.push(Plugin { name, releases, tracks, out, kept });
+        self.plugins.push(Plugin { name, versions, releases, tracks, out, kept });
         self.names.insert(name, id);
         id
     }
@@ -138,12 +152,9 @@ impl<'a> Space<'a> {
         let of_path = |interface: &&'a Interface| interface.name.path() == path;
         let mut exporters: Vec<Exporter<'a>> =
             self.options.host.iter().filter(of_path).map(|export| Exporter { provider: None, export }).collect();
-        for name in self.index.exporters(path) {
-            let name = self.plugin(name);
-            for (place, release) in self.plugins[name as usize].releases.iter().enumerate() {
-                let provider = Some((name, place as u32));
-                exporters.extend(release.exports.iter().filter(of_path).map(|export| Exporter { provider, export }));
-            }
+        for export in self.index.exports(path) {
+            let provider = Some((self.plugin(export.name), export.place as u32));
+            exporters.push(Exporter { provider, export: export.interface });
         }
         self.paths.push((path, exporters.into()));
         self.path_ids.insert(path, id);
@@ -161,11 +172,23 @@ impl<'a> Space<'a> {
     }
 
     pub(super) fn release(&self, (name, place): (u32, u32)) -> &'a Release {
-        &self.plugins[name as usize].releases[place as usize]
+        let plugin = &self.plugins[name as usize];
+        self.look(plugin.name, place as usize, &plugin.releases[place as usize])
+    }
+
+    fn look(&self, name: &'a PackageName, place: usize, looked: &OnceCell<&'a Release>) -> &'a Release {
+        looked.get_or_init(|| match self.index.release(name, place) {
+            Cow::Borrowed(release) => release,
+            Cow::Owned(release) => self.shelf.put(release),
+        })
+    }
+
+    pub(super) fn version(&self, (name, place): (u32, u32)) -> &Version {
+        &self.plugins[name as usize].versions[place as usize].version
     }
 
     pub(super) fn id(&self, at: (u32, u32)) -> PluginId {
-        PluginId { name: self.plugins[at.0 as usize].name.clone(), version: self.release(at).version.clone() }
+        PluginId { name: self.plugins[at.0 as usize].name.clone(), version: self.version(at).clone() }
     }
 
     /// Whether a release may be taken.
@@ -187,8 +210,8 @@ impl<'a> Space<'a> {
     pub(super) fn length(&mut self, part: Part) -> usize {
         match part {
             Part::Root => 1,
-            Part::Plugin { name, .. } | Part::Choice { name, .. } => self.plugins[name as usize].releases.len(),
-            Part::Present { name, .. } => self.plugins[name as usize].releases.len() + 1,
+            Part::Plugin { name, .. } | Part::Choice { name, .. } => self.plugins[name as usize].versions.len(),
+            Part::Present { name, .. } => self.plugins[name as usize].versions.len() + 1,
             Part::Share { path, .. } => self.paths[path as usize].1.len(),
             Part::Need { of, at } => {
                 let path = self.world(of).wants[at as usize].path;
@@ -197,21 +220,24 @@ impl<'a> Space<'a> {
         }
     }
 
-    /// The releases of a name that satisfy a test.
-    pub(super) fn places(&self, name: u32, fits: impl Fn(&Release) -> bool) -> Set {
-        let releases = self.plugins[name as usize].releases.iter().enumerate();
-        Set::of(releases.filter(|(_, release)| fits(release)).map(|(place, _)| place as u32))
+    /// The releases of a name whose versions satisfy a test.
+    pub(super) fn places(&self, name: u32, fits: impl Fn(&Version) -> bool) -> Set {
+        let versions = self.plugins[name as usize].versions.iter().enumerate();
+        Set::of(versions.filter(|(_, listed)| fits(&listed.version)).map(|(place, _)| place as u32))
     }
 }
 
 /// Why this version is left out, if it is.
-fn left_out<'a>(release: &'a Release, kept: bool, options: &Options<'_>) -> Option<Out<'a>> {
+fn left_out<'a>(is_clean: bool, kept: bool, options: &Options<'_>, look: impl FnOnce() -> &'a Release) -> Option<Out<'a>> {
     if options.strategy == Strategy::Locked && !kept {
         return Some(Out::NotKept);
     }
+    if is_clean {
+        return None;
+    }
     match options.security {
-        Security::Strict => against(release).find(|out| !(kept && matches!(out, Out::Yanked(_)))),
-        Security::Audit => against(release).find(|out| !kept && matches!(out, Out::Yanked(_))),
+        Security::Strict => against(look()).find(|out| !(kept && matches!(out, Out::Yanked(_)))),
+        Security::Audit => against(look()).find(|out| !kept && matches!(out, Out::Yanked(_))),
         Security::Permissive => None,
     }
 }

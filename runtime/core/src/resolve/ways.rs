@@ -1,6 +1,9 @@
 //! What would help where nothing fits: one change at a time is tried, and only what leads to a resolution is told.
 //!
-//! What a reader may get wrong: trying costs as much as resolving. Each try has about twice the steps that the refusal took, and there are few of them.
+//! What a reader may get wrong: trying costs as much as resolving. There are few tries, and together they have so many steps: in a large graph a way out
+//! may be there and not be found.
+
+use std::cell::Cell;
 
 use semver::VersionReq;
 
@@ -12,11 +15,16 @@ use crate::{Dependency, Target};
 const ROOTS_TRIED: usize = 3;
 /// Ways that are told.
 const WAYS_MAX: usize = 3;
+/// Steps of all tries together.
+const STEPS_TRIED: u64 = 800;
 
-pub(super) fn out(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, hints: &Hints, steps: u64) -> Vec<String> {
-    let steps_max = steps.saturating_mul(2).saturating_add(1_000).min(options.steps_max);
-    let attempt =
-        |roots: &[Dependency], options: &Options<'_>| attempt(index, roots, options, steps_max).ok().map(|(resolution, _)| resolution);
+pub(super) fn out(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, hints: &Hints) -> Vec<String> {
+    let left = Cell::new(STEPS_TRIED.min(options.steps_max));
+    let attempt = |roots: &[Dependency], options: &Options<'_>| {
+        let (answer, steps) = attempt(index, roots, options, left.get());
+        left.set(left.get().saturating_sub(steps));
+        answer.ok()
+    };
     let mut ways = Vec::new();
     if !hints.peers.is_empty() {
         let more: Vec<Dependency> = roots.iter().chain(&hints.peers).cloned().collect();
@@ -48,11 +56,13 @@ pub(super) fn out(index: &dyn Index, roots: &[Dependency], options: &Options<'_>
 
 /// Another version of what a root asks for, or without it.
 fn otherwise(roots: &[Dependency], root: &Dependency, attempt: &dyn Fn(&[Dependency]) -> Option<Resolution>) -> Option<String> {
-    let any: Vec<Dependency> = roots
-        .iter()
-        .map(|other| if other == root { Dependency::new(root.target.clone(), VersionReq::STAR) } else { other.clone() })
-        .collect();
-    if let (Target::Plugin(name), Some(resolution)) = (&root.target, attempt(&any)) {
+    let any = Dependency::new(root.target.clone(), VersionReq::STAR);
+    let is_any = any == *root;
+    let otherwise: Vec<Dependency> = roots.iter().map(|other| if other == root { any.clone() } else { other.clone() }).collect();
+    if let Target::Plugin(name) = &root.target
+        && !is_any
+        && let Some(resolution) = attempt(&otherwise)
+    {
         let link = resolution.roots.iter().find(|link| link.dependency.target == root.target)?;
         let Provider::Plugin(id) = &link.provider else { return None };
         return Some(format!("ask for `{name}@^{}` instead of `{root}`", id.version));

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeSet;
 
+use smallvec::SmallVec;
+
 use super::set::Set;
 use super::space::{Exporter, Owner, Part, Space};
 use super::{Duplicates, Interface};
@@ -116,16 +118,20 @@ fn is_taken(space: &Space<'_>, dependency: &Dependency) -> bool {
 
 fn edge<'a>(space: &mut Space<'a>, owner: Owner, dependency: &'a Dependency, target: &'a PackageName) -> Edge<'a> {
     let name = space.plugin(target);
-    let set = space.places(name, |release| dependency.versions.matches(&release.version));
-    let tracks = &space.plugins[name as usize].tracks;
-    let mut touched: BTreeSet<u32> = set.within(tracks.len()).map(|place| tracks[place as usize]).collect();
-    let first = touched.pop_first().or_else(|| tracks.first().copied()).unwrap_or(0);
+    let set = space.places(name, |version| dependency.versions.matches(version));
     let part = match space.options.duplicates {
         Duplicates::Dedupe => Part::Plugin { name, track: 0 },
         // A peer is the very one that the application brings, on whichever track that is.
         Duplicates::Isolate if dependency.peer => Part::Choice { of: None, name },
-        Duplicates::Isolate if owner.is_none() || !touched.is_empty() => Part::Choice { of: owner, name },
-        Duplicates::Isolate => Part::Plugin { name, track: first },
+        Duplicates::Isolate => {
+            let tracks = &space.plugins[name as usize].tracks;
+            let mut touched: BTreeSet<u32> = set.within(tracks.len()).map(|place| tracks[place as usize]).collect();
+            let first = touched.pop_first().or_else(|| tracks.first().copied()).unwrap_or(0);
+            match owner.is_none() || !touched.is_empty() {
+                true => Part::Choice { of: owner, name },
+                false => Part::Plugin { name, track: first },
+            }
+        }
     };
     Edge { dependency, name, set, part }
 }
@@ -181,12 +187,12 @@ fn misfit(space: &Space<'_>, path: u32, import: &Interface, edges: &[Edge<'_>]) 
     let (name, place, export) = depended_on.max_by_key(|(_, place, _)| *place)?;
     let why = space.options.compatibility.judge(import, export).err()?;
     let plugin = &space.plugins[name as usize];
-    Some(format!("of `{}` {} {why}", plugin.name, plugin.releases[place as usize].version))
+    Some(format!("of `{}` {} {why}", plugin.name, space.version((name, place))))
 }
 
 /// The exporters that fit, each in both its forms where there are resources to share.
-fn candidates(
-    space: &Space<'_>,
+fn candidates<'a>(
+    space: &Space<'a>,
     owner: Owner,
     path: u32,
     import: Option<&Interface>,
@@ -194,15 +200,24 @@ fn candidates(
     edges: &[Edge<'_>],
 ) -> Set {
     let own = owner.map(|(name, _)| name);
-    let fits = |exporter: &Exporter<'_>| {
+    // Versions of a plugin, and plugins, mostly export the very same.
+    let mut judged: SmallVec<[(&Interface, bool); 4]> = SmallVec::new();
+    let mut is_fit = |export: &'a Interface| {
+        let Some(import) = import else { return true };
+        if let Some((_, is_fit)) = judged.iter().find(|(other, _)| std::ptr::eq(*other, export)) {
+            return *is_fit;
+        }
+        let is_fit = space.options.compatibility.judge(import, export).is_ok();
+        judged.push((export, is_fit));
+        is_fit
+    };
+    let mut fits = |exporter: &Exporter<'a>| {
         let in_range = match (dependency, exporter.provider) {
             (Some(dependency), _) => exporter.export.name.version().is_none_or(|version| dependency.versions.matches(version)),
             (None, Some((name, place))) => is_depended_on(edges, name, place),
             (None, None) => false,
         };
-        in_range
-            && (own.is_none() || exporter.provider.map(|(name, _)| name) != own)
-            && import.is_none_or(|import| space.options.compatibility.judge(import, exporter.export).is_ok())
+        in_range && (own.is_none() || exporter.provider.map(|(name, _)| name) != own) && is_fit(exporter.export)
     };
     let exporters = &space.paths[path as usize].1;
     let has_resources = |exporter: &Exporter<'_>| exporter.export.resources || import.is_some_and(|import| import.resources);

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use plugwork_core::resolve::{
-    Duplicates, Index, Interface, Member, MemoryIndex, Options, PluginId, Provider, Release, Resolution, Security, Strategy,
+    Duplicates, Interface, Member, MemoryIndex, Options, PluginId, Provider, Release, Resolution, Security, Strategy,
 };
 use plugwork_core::{Dependency, Target};
 use semver::Version;

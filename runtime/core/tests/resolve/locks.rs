@@ -97,7 +97,7 @@ fn a_lock_says_everything_for_which_it_does_not_fit() {
     let changed = misfits(&lock, &index(&LINES.replace("lookup@1.1.0", "lookup@1.1.0; needs a:new@*")), &["a:maps@^1"]);
     assert!(changed[0].contains("a version never changes, so do not trust this one"), "{changed:?}");
     let mut advised = before.clone();
-    let release = plugwork_core::resolve::Index::releases(&advised, &"a:geo".parse().unwrap())[1].clone();
+    let release = advised.releases(&"a:geo".parse().unwrap())[1].clone();
     advised = index("");
     for (name, releases) in before.iter() {
         for other in releases {

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 
 mod checker;
+mod compact;
 mod everything;
 mod explained;
 mod graphs;

@@ -5,9 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Display;
 
-use plugwork_core::resolve::{
-    Duplicates, Index, MemoryIndex, Options, PluginId, Provider, Release, ResolveError, Security, Strategy, resolve,
-};
+use plugwork_core::resolve::{Duplicates, MemoryIndex, Options, PluginId, Provider, Release, ResolveError, Security, Strategy, resolve};
 use plugwork_core::{Dependency, PackageName, Target};
 use resolvo::utils::{Pool, VersionSet};
 use resolvo::{

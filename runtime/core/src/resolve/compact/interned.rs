@@ -1,0 +1,87 @@
+//! Values that occur many times and are held once, each with a number.
+//!
+//! What a reader may get wrong: once it is frozen numbers lead to values, and no value to its number any more.
+
+use std::borrow::Borrow;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, RandomState};
+
+/// Values, in the order in which they came.
+#[derive(Debug)]
+pub(super) struct Interned<T> {
+    values: Vec<T>,
+    /// By hash; where two values have the same, the second is at the next number that is free.
+    numbers: HashMap<u64, u32>,
+    hasher: RandomState,
+}
+
+impl<T> Default for Interned<T> {
+    fn default() -> Self {
+        Self { values: Vec::new(), numbers: HashMap::new(), hasher: RandomState::new() }
+    }
+}
+
+impl<T> Interned<T> {
+    pub(super) fn number<Q: Hash + Eq + ?Sized>(&self, value: &Q) -> Option<u32>
+    where
+        T: Borrow<Q>,
+    {
+        self.find(value).ok()
+    }
+
+    /// The number of a value, which is made where it is new.
+    pub(super) fn intern<Q: Hash + Eq + ?Sized>(&mut self, value: &Q, make: impl FnOnce() -> T) -> u32
+    where
+        T: Borrow<Q>,
+    {
+        self.find(value).unwrap_or_else(|free| {
+            // Memory ends long before four thousand million values do.
+            let number = self.values.len() as u32;
+            self.numbers.insert(free, number);
+            self.values.push(make());
+            number
+        })
+    }
+
+    pub(super) fn value(&self, number: u32) -> &T {
+        &self.values[number as usize]
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// No value is looked for or added any more.
+    pub(super) fn freeze(&mut self) {
+        self.values.shrink_to_fit();
+        self.numbers = HashMap::new();
+    }
+
+    fn find<Q: Hash + Eq + ?Sized>(&self, value: &Q) -> Result<u32, u64>
+    where
+        T: Borrow<Q>,
+    {
+        let mut key = self.hasher.hash_one(value);
+        while let Some(&number) = self.numbers.get(&key) {
+            if self.value(number).borrow() == value {
+                return Ok(number);
+            }
+            key = key.wrapping_add(1);
+        }
+        Err(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_values_have_one_number() {
+        let mut interned: Interned<String> = Interned::default();
+        let numbers = ["a", "b", "a", "c", "b"].map(|text| interned.intern(text, || text.to_owned()));
+        assert_eq!(numbers, [0, 1, 0, 2, 1]);
+        assert_eq!((interned.number("c"), interned.number("d"), interned.len()), (Some(2), None, 3));
+        assert_eq!(interned.value(1), "b");
+    }
+}

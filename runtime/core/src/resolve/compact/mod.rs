@@ -1,0 +1,213 @@
+//! An index of very many plugins in little memory: what versions have in common is held once, and a [`Release`] is put together when it is asked for.
+//!
+//! - `interned`: what is held once; `packed`: one version, one dependency
+//!
+//! What a reader may get wrong: it is made at once and does not change. A new version of the registry's index is a new one of these.
+
+mod interned;
+mod packed;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ops::Range;
+
+use semver::{Version, VersionReq};
+
+use self::interned::Interned;
+use self::packed::{Needed, Packed};
+use super::{Advisory, Export, Index, Interface, Listed, Release};
+use crate::{Dependency, InterfaceName, Issue, PackageName, Target};
+
+/// An index that is made once, of all versions of all plugins.
+///
+/// A version takes 48 bytes, of which 32 are its digest, beside the lists of its dependencies and interfaces where no other version has the same. `docs/benchmarks.md`, `bench
+/// resolve`, has a measurement.
+#[derive(Debug, Default)]
+pub struct CompactIndex {
+    /// Of plugins, and of those that are depended on.
+    names: Interned<PackageName>,
+    /// For each name where its versions begin among all of them, and where they end.
+    places: Vec<(u32, u32)>,
+    versions: Vec<Packed>,
+    /// Versions that do not fit into a few bits.
+    written: Interned<Version>,
+    needs: Interned<Box<[Needed]>>,
+    targets: Interned<InterfaceName>,
+    ranges: Interned<VersionReq>,
+    /// Numbers of interfaces: those that are imported, then those that are exported; and first how many are imported.
+    sides: Interned<Box<[u32]>>,
+    interfaces: Interned<Interface>,
+    /// What speaks against a version, by its place among all of them.
+    concerns: HashMap<u32, Box<Concerns>>,
+    /// Numbers of the plugins that export an interface with this path, by name.
+    exporters: HashMap<Box<str>, Vec<u32>>,
+    /// Whether a name is a peer that may be absent.
+    optional_peers: Vec<bool>,
+}
+
+#[derive(Debug)]
+struct Concerns {
+    yanked: Option<String>,
+    advisories: Vec<Advisory>,
+    approved: bool,
+}
+
+impl CompactIndex {
+    /// Of plugins in any order, each once with all of its versions in any order.
+    ///
+    /// # Errors
+    /// When a plugin or one of its versions is there twice: a version never changes.
+    pub fn of(plugins: impl IntoIterator<Item = (PackageName, Vec<Release>)>) -> Result<Self, Issue> {
+        let mut index = Self::default();
+        for (name, releases) in plugins {
+            index.add(&name, releases)?;
+        }
+        index.places.resize(index.names.len(), (0, 0));
+        index.optional_peers.resize(index.names.len(), false);
+        index.places.shrink_to_fit();
+        index.versions.shrink_to_fit();
+        for names in index.exporters.values_mut() {
+            names.sort_unstable_by(|one, other| index.names.value(*one).cmp(index.names.value(*other)));
+            names.shrink_to_fit();
+        }
+        index.written.freeze();
+        index.needs.freeze();
+        index.targets.freeze();
+        index.ranges.freeze();
+        index.sides.freeze();
+        index.interfaces.freeze();
+        Ok(index)
+    }
+
+    /// How many plugins have a version.
+    pub fn plugins(&self) -> usize {
+        self.places.iter().filter(|(from, to)| from < to).count()
+    }
+
+    /// How many versions all plugins have.
+    pub fn versions(&self) -> usize {
+        self.versions.len()
+    }
+
+    fn add(&mut self, name: &PackageName, mut releases: Vec<Release>) -> Result<(), Issue> {
+        let twice = |what: String| Issue { what, at: String::new(), expected: "each version once".to_owned() };
+        releases.sort_by(|one, other| one.version.cmp(&other.version));
+        if let Some(pair) = releases.windows(2).find(|pair| pair[0].version == pair[1].version) {
+            return Err(twice(format!("there is a `{name}` {} already", pair[0].version)));
+        }
+        let own = self.names.intern(name, || name.clone()) as usize;
+        if self.places.len() <= own {
+            self.places.resize(own + 1, (0, 0));
+        }
+        if self.places[own].0 < self.places[own].1 {
+            return Err(twice(format!("there is a `{name}` already")));
+        }
+        // Memory ends long before four thousand million versions do.
+        let from = self.versions.len() as u32;
+        for release in &releases {
+            self.push(own as u32, release);
+        }
+        self.places[own] = (from, self.versions.len() as u32);
+        Ok(())
+    }
+
+    fn push(&mut self, own: u32, release: &Release) {
+        let needs: Vec<Needed> = release.dependencies.iter().map(|dependency| self.need(dependency)).collect();
+        let needs = self.needs.intern(needs.as_slice(), || needs.clone().into());
+        let interfaces = release.imports.iter().chain(&release.exports);
+        let mut sides = vec![release.imports.len() as u32];
+        sides.extend(interfaces.map(|interface| self.interfaces.intern(interface, || interface.clone())));
+        let sides = self.sides.intern(sides.as_slice(), || sides.clone().into());
+        for export in &release.exports {
+            // The versions of a plugin come one after the other, so that it would be the last.
+            match self.exporters.get_mut(export.name.path()) {
+                Some(names) if names.last() == Some(&own) => {}
+                Some(names) => names.push(own),
+                None => drop(self.exporters.insert(export.name.path().into(), vec![own])),
+            }
+        }
+        if !release.is_clean() {
+            let Release { yanked, advisories, approved, .. } = release.clone();
+            self.concerns.insert(self.versions.len() as u32, Box::new(Concerns { yanked, advisories, approved }));
+        }
+        self.versions.push(Packed::new(&release.version, release.is_clean(), &mut self.written, release.digest, needs, sides));
+    }
+
+    fn need(&mut self, dependency: &Dependency) -> Needed {
+        let target = match &dependency.target {
+            Target::Plugin(name) => self.names.intern(name, || name.clone()),
+            Target::Interface(name) => self.targets.intern(name, || name.clone()),
+        };
+        if dependency.peer && dependency.optional && matches!(dependency.target, Target::Plugin(_)) {
+            let length = self.optional_peers.len().max(target as usize + 1);
+            self.optional_peers.resize(length, false);
+            self.optional_peers[target as usize] = true;
+        }
+        Needed::new(dependency, target, self.ranges.intern(&dependency.versions, || dependency.versions.clone()))
+    }
+
+    fn places(&self, name: &PackageName) -> Range<usize> {
+        let (from, to) = self.names.number(name).map_or((0, 0), |number| self.places[number as usize]);
+        from as usize..to as usize
+    }
+
+    fn dependency(&self, needed: Needed) -> Dependency {
+        let target = match needed.is_interface() {
+            true => Target::Interface(self.targets.value(needed.target()).clone()),
+            false => Target::Plugin(self.names.value(needed.target()).clone()),
+        };
+        let versions = self.ranges.value(needed.range()).clone();
+        Dependency { target, versions, optional: needed.is_optional(), peer: needed.is_peer() }
+    }
+
+    /// What a version imports, and what it exports.
+    fn sides(&self, packed: &Packed) -> (&[u32], &[u32]) {
+        let sides = self.sides.value(packed.sides);
+        sides[1..].split_at(sides[0] as usize)
+    }
+
+    fn interfaces<'a>(&'a self, numbers: &'a [u32]) -> impl Iterator<Item = &'a Interface> {
+        numbers.iter().map(|number| self.interfaces.value(*number))
+    }
+}
+
+impl Index for CompactIndex {
+    fn versions(&self, name: &PackageName) -> Vec<Listed> {
+        let listed = |packed: &Packed| Listed { version: packed.version(&self.written), is_clean: packed.is_clean() };
+        self.versions[self.places(name)].iter().map(listed).collect()
+    }
+
+    fn release(&self, name: &PackageName, place: usize) -> Cow<'_, Release> {
+        let place = self.places(name).start + place;
+        let packed = &self.versions[place];
+        let (imports, exports) = self.sides(packed);
+        let mut release = Release {
+            dependencies: self.needs.value(packed.needs).iter().map(|needed| self.dependency(*needed)).collect(),
+            imports: self.interfaces(imports).cloned().collect(),
+            exports: self.interfaces(exports).cloned().collect(),
+            ..Release::new(packed.version(&self.written), packed.digest)
+        };
+        if let Some(concerns) = self.concerns.get(&(place as u32)) {
+            release.yanked.clone_from(&concerns.yanked);
+            release.advisories.clone_from(&concerns.advisories);
+            release.approved = concerns.approved;
+        }
+        Cow::Owned(release)
+    }
+
+    fn exports(&self, path: &str) -> Vec<Export<'_>> {
+        let mut found = Vec::new();
+        for &number in self.exporters.get(path).into_iter().flatten() {
+            let (name, (from, to)) = (self.names.value(number), self.places[number as usize]);
+            for (place, packed) in self.versions[from as usize..to as usize].iter().enumerate() {
+                let of_path = self.interfaces(self.sides(packed).1).filter(|export| export.name.path() == path);
+                found.extend(of_path.map(|interface| Export { name, place, interface }));
+            }
+        }
+        found
+    }
+
+    fn is_optional_peer(&self, name: &PackageName) -> bool {
+        self.names.number(name).is_some_and(|number| self.optional_peers[number as usize])
+    }
+}
