@@ -7,6 +7,7 @@ so this plugin keeps them all, up to `events-max`.
 from math import isfinite
 from typing import Any
 
+from geodesy import distances
 from plugwork_guest import Analyzer, Batch, Column, Invalid, Plugin, Table, log
 from windows import Event, main_shocks
 
@@ -36,6 +37,9 @@ class Declustering(Analyzer):
         },
     }
 
+    # How another plugin is asked; a unit test, which has none, asks something of its own.
+    distances = staticmethod(distances)
+
     def __init__(self, options: dict[str, Any]) -> None:
         self.options = options
         self.events: list[Event] = []
@@ -61,7 +65,7 @@ class Declustering(Analyzer):
         """The tables `main-shocks` and `summary`."""
         if self.left_out:
             log.warn(f"{self.left_out} events have no time, place or magnitude and were left out")
-        shocks = main_shocks(self.events, self.options["foreshocks"])
+        shocks = main_shocks(self.events, self.options["foreshocks"], self.distances())
         found = Table.from_columns(
             "main-shocks",
             {

@@ -1,15 +1,15 @@
 """Gardner-Knopoff declustering of events in memory.
 
-Here: the windows and the search. Not here: columns and options (`plugin.py`). Easy to get wrong: an event that was taken by a
+Here: the windows and the search. Not here: columns and options (`plugin.py`), distances (another plugin, `geodesy.py`). Easy to get wrong: an event that was taken by a
 larger one opens no window of its own, so the order, larger first, decides the result.
 """
 
 from bisect import bisect_left, bisect_right
-from math import asin, cos, radians, sin, sqrt
 from typing import NamedTuple
 
+from geodesy import Distances
+
 DAY_MS = 86_400_000
-EARTH_RADIUS_KM = 6371.0
 
 
 class Event(NamedTuple):
@@ -32,15 +32,7 @@ def window_days(magnitude: float) -> float:
     return 10 ** (0.032 * magnitude + 2.7389) if magnitude >= 6.5 else 10 ** (0.5409 * magnitude - 0.547)
 
 
-def distance_km(a: Event, b: Event) -> float:
-    """Along the great circle, by the haversine formula, which stays exact for small distances."""
-    half_latitude = sin(radians(b.latitude - a.latitude) / 2)
-    half_longitude = sin(radians(b.longitude - a.longitude) / 2)
-    square = half_latitude**2 + cos(radians(a.latitude)) * cos(radians(b.latitude)) * half_longitude**2
-    return 2 * EARTH_RADIUS_KM * asin(min(1.0, sqrt(square)))
-
-
-def main_shocks(events: list[Event], foreshocks: float) -> list[tuple[Event, int]]:
+def main_shocks(events: list[Event], foreshocks: float, distances: Distances) -> list[tuple[Event, int]]:
     """Main shocks in order of time, each with the size of its cluster, itself included.
 
     `foreshocks` is the share of the time window that also reaches back. Of equal magnitudes the earlier comes first.
@@ -53,11 +45,13 @@ def main_shocks(events: list[Event], foreshocks: float) -> list[tuple[Event, int
         if taken[index]:
             continue
         taken[index] = True
-        clusters[index] = 1 + _take(ordered, times, taken, index, foreshocks)
+        clusters[index] = 1 + _take(ordered, times, taken, index, foreshocks, distances)
     return [(ordered[index], clusters[index]) for index in sorted(clusters)]
 
 
-def _take(ordered: list[Event], times: list[int], taken: list[bool], index: int, foreshocks: float) -> int:
+def _take(
+    ordered: list[Event], times: list[int], taken: list[bool], index: int, foreshocks: float, distances: Distances
+) -> int:
     shock = ordered[index]
     radius = window_km(shock.magnitude)
     length_ms = window_days(shock.magnitude) * DAY_MS
@@ -65,11 +59,19 @@ def _take(ordered: list[Event], times: list[int], taken: list[bool], index: int,
     last = bisect_right(times, shock.time_ms + length_ms)
     # A degree of latitude is 111.19 km everywhere: most events are ruled out without trigonometry.
     degrees = radius / 111.0
+    near = [
+        other for other in range(first, last)
+        if not taken[other] and abs(ordered[other].latitude - shock.latitude) <= degrees
+    ]
+    if not near:
+        return 0
+    # All at once: the boundary to the other plugin is crossed once for a main shock.
+    far = distances(
+        shock.latitude, shock.longitude, [ordered[other].latitude for other in near], [ordered[other].longitude for other in near]
+    )
     found = 0
-    for other in range(first, last):
-        if taken[other] or abs(ordered[other].latitude - shock.latitude) > degrees:
-            continue
-        if distance_km(shock, ordered[other]) <= radius:
+    for other, kilometres in zip(near, far, strict=True):
+        if kilometres <= radius:
             taken[other] = True
             found += 1
     return found

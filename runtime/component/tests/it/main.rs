@@ -8,6 +8,7 @@
 mod components;
 mod embedding;
 mod folder;
+mod fusing;
 mod fuzz;
 mod indexed;
 mod limits;

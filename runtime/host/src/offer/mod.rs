@@ -1,5 +1,6 @@
 //! An offer: a component that was read and checked and has not run. Accepting it is the only way to a [`Plugin`].
 
+mod fused;
 mod standing;
 
 use std::fmt;
@@ -46,6 +47,8 @@ pub struct Offer {
     approval: Approval,
     /// Plugins that the application wants behind its imports.
     wired: Vec<Provider>,
+    /// Plugins that were made one with it, with what they were granted.
+    fused: Vec<(Subject, Grants)>,
 }
 
 /// How consent to an offer is put on record.
@@ -88,6 +91,7 @@ impl Offer {
             limits: None,
             approval,
             wired: Vec::new(),
+            fused: Vec::new(),
         })
     }
 
@@ -244,6 +248,7 @@ impl Offer {
             return Err(Error::invalid(ErrorKind::Invalid, format!("cannot configure `{subject}`:"), vec![issue]).of(subject));
         }
         let grants = grants.narrowing(self.manifest.as_ref()).map_err(wrong)?;
+        fused::may_be_one(subject, &grants, &self.fused)?;
         let asking =
             Asking { runtime: &self.runtime, subject, facts: &self.facts, source: &self.source, grants: &grants, named: &self.wired };
         let wires = Arc::new(asking.plan().await?);

@@ -25,6 +25,7 @@ mod ending;
 mod expiring;
 mod fairness;
 mod faults;
+mod fused;
 mod fuzz;
 mod guest;
 mod hooks;

@@ -124,7 +124,7 @@ async fn a_callee_that_faults_ends_its_callers_call_and_is_the_one_to_blame() {
     let Fault::Callee { code, .. } = fault(caller.call::<Number>(&0).await) else { panic!("the callee's") };
     assert_eq!(code, "unavailable");
     let (blamed, others) = (geo.account().snapshot().faults, caller.account().snapshot().faults);
-    assert_eq!((blamed, others), (5, 6));
+    assert_eq!((blamed, others), (5, 7));
 }
 
 #[tokio::test]
