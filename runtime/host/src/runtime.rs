@@ -30,6 +30,7 @@ use crate::density::{Density, Loaded};
 use crate::dispatch::Dispatch;
 use crate::engine::Engines;
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Bus;
 use crate::generation::Generation;
 use crate::housekeeping;
 use crate::installation::Member;
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     /// Present where the runtime keeps records.
     pub(crate) audit: Option<Arc<Audit>>,
     pub(crate) members: Members,
+    pub(crate) bus: Bus,
     pub(crate) density: Density,
     pub(crate) seats: Arc<Seats>,
     pub(crate) hooks: hooks::Timed,
@@ -190,6 +192,7 @@ impl Runtime {
         for member in shared.members.part_all() {
             member.leave(shared);
         }
+        shared.bus.close();
         let began = tokio::time::Instant::now();
         while shared.draining.load(Ordering::SeqCst) > 0 && began.elapsed() < shared.drain + Duration::from_secs(1) {
             tokio::time::sleep(Duration::from_millis(2)).await;

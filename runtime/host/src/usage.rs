@@ -32,6 +32,8 @@ pub enum HostInterface {
     Blob,
     /// `plugwork:host/secrets`.
     Secrets,
+    /// `plugwork:host/events`.
+    Events,
     /// Stubs of what was not granted.
     Denied,
     /// An application's own.
@@ -42,7 +44,7 @@ impl HostInterface {
     /// How many there are.
     pub const COUNT: usize = Self::ALL.len();
     /// Each of them, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Log,
         Self::Io,
         Self::Clocks,
@@ -55,6 +57,7 @@ impl HostInterface {
         Self::KeyValue,
         Self::Blob,
         Self::Secrets,
+        Self::Events,
         Self::Denied,
         Self::Application,
     ];
@@ -74,6 +77,7 @@ impl HostInterface {
             Self::KeyValue => "keyvalue",
             Self::Blob => "blob",
             Self::Secrets => "secrets",
+            Self::Events => "events",
             Self::Denied => "denied",
             Self::Application => "application",
         }
