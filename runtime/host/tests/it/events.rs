@@ -8,7 +8,7 @@ use plugwork::events::{Event, EventHandler, QueueOptions};
 use plugwork::{ErrorKind, Grants, Resident, Runtime};
 
 use crate::eventing::{ANSWERS, DENIED, DONE, INVALID, Teller, denials, enabled, host, installed, status};
-use crate::living::{House, all_asked};
+use crate::living::{House, Life, all_asked};
 use crate::world::Number;
 
 /// What a part of the application is told, one after the other.
@@ -242,6 +242,18 @@ async fn every_change_of_a_lifecycle_is_an_event() {
     let other = enabled(&runtime, &Teller { name: "test:other", ..teller }).await;
     other.remove("ada").await.unwrap();
     assert_eq!(changes(), ["installed", "enabled", "removed"]);
+}
+
+#[tokio::test]
+async fn a_plugin_that_cannot_be_enabled_is_an_event_with_its_reason() {
+    let (house, runtime) = host().await;
+    let mut told = runtime.events().subscribe("plugwork/lifecycle/*", QueueOptions::default()).unwrap();
+    let plugin = house.install(&runtime, "", &Life { init: "unreachable", ..Life::default() }).await;
+    let error = plugin.enable("ada").await.unwrap_err();
+    let (installed, failed) = (told.next().await.unwrap(), told.next().await.unwrap());
+    assert_eq!((&*installed.topic, &*failed.topic), ("plugwork/lifecycle/installed", "plugwork/lifecycle/failed"));
+    let said: serde_json::Value = serde_json::from_slice(&failed.payload).unwrap();
+    assert_eq!(said["reason"].as_str(), Some(&*error.to_string()));
 }
 
 #[tokio::test]
