@@ -93,6 +93,7 @@ fn bundle(step: &Step<'_>, namespaces: &[String]) -> Result<(), BuildError> {
         .args(namespaces.iter().map(|namespace| format!("--external:{namespace}:*")))
         // The SDK of this build, whatever the project has installed for its editor: there must be only one copy of it.
         .arg(format!("--alias:@plugwork/guest/fetch={}", step.sdk_dir.join("src/fetch.js").display()))
+        .arg(format!("--alias:@plugwork/guest/events={}", step.sdk_dir.join("src/events.js").display()))
         .arg(format!("--alias:@plugwork/guest={}", step.sdk_dir.join("src/index.js").display()));
     run(command).map(drop).map_err(|error| {
         let said = error.output();

@@ -9,6 +9,7 @@ export const pointMethods = {
   exporter: ["push"],
   visualization: ["push", "finish"],
   httpFunction: ["handle"],
+  eventHandler: ["handle"],
 };
 const hooks = ["init", "shutdown", "health", "migrate"];
 

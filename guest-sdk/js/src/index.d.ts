@@ -209,6 +209,25 @@ export type HttpAnswer = string | {
   body?: Uint8Array;
 };
 
+/** Something that happened. */
+export interface PluginEvent {
+  readonly topic: string;
+  readonly payload: Uint8Array;
+  /** Who published it, as the host knows: `namespace:name`, `plugwork:host` or `application`. */
+  readonly source: string;
+  readonly chain: number;
+  /** How many plugins published in its chain until it was this event. */
+  readonly hops: number;
+  text(): string;
+  /** Throws a Refusal, `invalid`, where the payload is not JSON. */
+  json(): any;
+}
+
+/** Handles 1 to 64 events, in the order in which they were queued. */
+export interface EventHandler {
+  handle(events: PluginEvent[]): void;
+}
+
 /** Hands memory from the version that goes to the version that comes. */
 export interface Handover {
   /** What the next version is to know, in a form of the plugin's own: text or bytes, at most 16 MiB. */
@@ -225,6 +244,7 @@ export interface Plugin {
   exporter?: PointClass<Exporter>;
   visualization?: PointClass<Visualization>;
   httpFunction?: PointClass<HttpFunction, {}>;
+  eventHandler?: PointClass<EventHandler, {}>;
   /** Called once in a new instance, with the plugin's configuration. */
   init?(config: Record<string, unknown>): void;
   shutdown?(): void;

@@ -24,3 +24,5 @@ export function answer(plugin: Plugin, given?: {
   scheme?: string; authority?: string; clientAddress?: string; requestId?: string;
   principal?: { name: string; claims?: object }; routeParameters?: Record<string, string>;
 }): { status: number; headers: Record<string, string>; body: Uint8Array; text: string };
+/** Tells the plugin's event handler of these in one call. Throws a Refusal where it refuses. */
+export function tell(plugin: Plugin, events: { topic?: string; payload?: string | Uint8Array; source?: string; chain?: bigint; hops?: number }[]): void;

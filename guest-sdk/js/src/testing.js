@@ -86,6 +86,16 @@ export function answer(plugin, { method = "GET", path = "/", query = null, heade
   });
 }
 
+/** Tells the plugin's event handler of these in one call. Everything that is not given is filled in. */
+export function tell(plugin, events) {
+  return answering(() => {
+    const given = events.map(({ payload = "", ...event }) => {
+      return { topic: "test", source: "application", chain: 1n, hops: 0, ...event, payload: typeof payload === "string" ? encode(payload) : payload };
+    });
+    mount(plugin).exports.eventHandler.handle(given);
+  });
+}
+
 function* batches(input) {
   for (const table of Array.isArray(input) ? input : [input]) yield* table.batches();
 }

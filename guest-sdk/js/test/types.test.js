@@ -15,8 +15,10 @@ for (const name of ["index", "testing"]) {
   });
 }
 
-test("fetch.d.ts declares what fetch.js exports", async () => {
-  // It cannot be imported: there is no host under node.
-  const text = await readFile(new URL("../src/fetch.js", import.meta.url), "utf8");
-  assert.deepEqual(await declared("fetch"), [...text.matchAll(/^export (?:class|function) (\w+)/gm)].map((match) => match[1]).sort());
-});
+for (const name of ["fetch", "events"]) {
+  test(`${name}.d.ts declares what ${name}.js exports`, async () => {
+    // It cannot be imported: there is no host under node.
+    const text = await readFile(new URL(`../src/${name}.js`, import.meta.url), "utf8");
+    assert.deepEqual(await declared(name), [...text.matchAll(/^export (?:class|function) (\w+)/gm)].map((match) => match[1]).sort());
+  });
+}

@@ -19,6 +19,7 @@ pub mod host {
                 import plugwork:table/types@0.1.0;
                 import plugwork:host/log@0.1.0;
                 import plugwork:host/fetch@0.1.0;
+                import plugwork:host/events@0.1.0;
             }
         ",
         path: ["../../wit/table", "../../wit/plugin", "../../wit/host"],
@@ -42,7 +43,7 @@ pub mod secrets_world {
     });
 }
 
-pub use host::plugwork::host::{fetch, log};
+pub use host::plugwork::host::{events, fetch, log};
 pub use host::plugwork::table::types;
 pub use secrets_world::plugwork::host::secrets;
 
@@ -121,4 +122,16 @@ pub mod http_function {
         pub_export_macro: true,
     });
     pub use exports::plugwork::points::http_function::Guest as Exports;
+}
+
+/// The point `event-handler`, which has no tables.
+pub mod event_handler {
+    wit_bindgen::generate!({
+        inline: "package plugwork:guest-event-handler; world guest-event-handler { export plugwork:points/event-handler@0.1.0; }",
+        path: ["../../wit/table", "../../wit/plugin", "../../wit/host", "../../wit/points"],
+        with: { "plugwork:plugin/refusal@0.1.0": crate::refusal },
+        additional_derives: [Clone, PartialEq],
+        pub_export_macro: true,
+    });
+    pub use exports::plugwork::points::event_handler::Guest as Exports;
 }

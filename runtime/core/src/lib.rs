@@ -19,6 +19,7 @@ pub mod deployment;
 pub mod difference;
 pub mod digest;
 pub mod dispatch;
+pub mod events;
 pub mod fault;
 pub mod grant;
 pub mod interface;

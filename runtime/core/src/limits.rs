@@ -53,6 +53,27 @@ pub const SECRET_BYTES_MAX: usize = 8 << 10;
 /// Headers with secrets in one request.
 pub const SECRET_HEADERS_MAX: usize = 8;
 
+/// Bytes of one event's payload.
+pub const EVENT_PAYLOAD_BYTES_MAX: usize = 64 << 10;
+/// Events that may wait for one subscriber where neither its grant nor the host says otherwise.
+pub const EVENT_QUEUE_EVENTS: u32 = 1_024;
+/// The most that either may say.
+pub const EVENT_QUEUE_EVENTS_MAX: u32 = 65_536;
+/// Bytes of all events that wait for one subscriber: payloads, topics, and 128 for each event. Charged to the subscriber, although several may share them.
+pub const EVENT_QUEUE_BYTES_MAX: usize = 4 << 20;
+/// Events in one call of `event-handler`.
+pub const EVENTS_AT_ONCE_MAX: u32 = 64;
+/// Bytes of all events in one such call, counted as in the queue; one event is handed over whatever it has.
+pub const EVENTS_AT_ONCE_BYTES_MAX: usize = 256 << 10;
+/// Events that a plugin may publish in a second where neither its grant nor the host says otherwise.
+pub const EVENTS_PER_SECOND: u64 = 10_000;
+/// How long publishing waits at most for queues that are full and block. Milliseconds.
+pub const EVENT_BLOCK_MS_MAX: u64 = 1_000;
+/// Subscriptions of one plugin by its own calls of `subscribe` and `once`.
+pub const EVENT_SUBSCRIPTIONS_MAX: usize = 64;
+/// Topics of which a host remembers who receives them; one more, and it forgets the others.
+pub const EVENT_ROUTES_MAX: usize = 4_096;
+
 /// Calls that may wait for a guest thread in the lane of one plugin. One more is refused at once.
 pub const LANE_CALLS_MAX: usize = 1_024;
 /// Calls that may wait for a guest thread in all lanes of a runtime together. One more is refused at once.

@@ -24,6 +24,7 @@ use crate::compile::Compiler;
 use crate::density::{self, Density};
 use crate::engine::{Allocation, Engines};
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::{Bus, EventsCapability, EventsSettings};
 use crate::installation::hooks::{self, Hooks, NoHooks};
 use crate::installation::members::Members;
 use crate::installation::native_subject;
@@ -90,6 +91,7 @@ pub struct Builder {
     breaker: breaker::Settings,
     rollback: Watch,
     dispatching: HashMap<String, Dispatching>,
+    events: Option<EventsSettings>,
 }
 
 impl Builder {
@@ -115,6 +117,7 @@ impl Builder {
             breaker: breaker::Settings::default(),
             rollback: Watch::default(),
             dispatching: HashMap::new(),
+            events: None,
             hint: Box::new(|_, permission| {
                 let bounds = permission.to_string();
                 let bounds = bounds.strip_prefix(&permission.capability).unwrap_or_default().trim();
@@ -248,11 +251,19 @@ impl Builder {
         self
     }
 
+    /// Offers the capability `events`: plugins that were granted topics publish and receive on them, within these bounds where their grants name none.
+    /// What the application itself publishes and receives ([`Runtime::events`]) needs no offer.
+    pub fn events(mut self, settings: EventsSettings) -> Self {
+        self.events = Some(settings);
+        self
+    }
+
     fn check(&self) -> Result<()> {
         let within = |at: &str, issue: Issue| Issue { at: format!("{at}.{}", issue.at), ..issue };
         let checks = [
             self.breaker.check().map_err(|issue| within("breaker", issue)),
             self.rollback.check().map_err(|issue| within("rollback", issue)),
+            self.events.map_or(Ok(()), |events| events.check()).map_err(|issue| within("events", issue)),
         ];
         let points = self.dispatching.iter().map(|(point, dispatching)| dispatching.check().map_err(|issue| within(point, issue)));
         let issues: Vec<Issue> = checks.into_iter().chain(points).filter_map(Result::err).collect();
@@ -282,10 +293,16 @@ impl Builder {
         // Without a pool one seat more than fits: who takes it is told that there are no maps, instead of waiting for a slot that there is not.
         let seats = capacity.instances_max.saturating_add(u64::from(slots == 0));
         let seats = Arc::new(Seats::new(u32::try_from(seats).unwrap_or(u32::MAX)));
+        let mut capabilities = self.capabilities;
         let shared = Arc::new_cyclic(|this| Shared {
+            bus: Bus::new(self.events.unwrap_or_default(), this.clone()),
             engines,
             cache: Cache::new(disk, children, capacity.loaded_max, self.resident.code_bytes),
-            capabilities: self.capabilities,
+            capabilities: {
+                let offered = self.events.map(|settings| EventsCapability { settings, runtime: this.clone() });
+                capabilities.extend(offered.map(|offered| Box::new(offered) as Box<dyn Capability>));
+                capabilities
+            },
             limits: self.limits,
             outlet: Arc::new(Outlet::new(self.sink, self.clock.clone())),
             hint: self.hint,

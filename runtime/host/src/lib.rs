@@ -23,6 +23,7 @@ mod drain;
 pub mod dynamic;
 mod engine;
 mod error;
+pub mod events;
 mod flight;
 mod gate;
 mod generation;

@@ -30,6 +30,7 @@ use crate::density::{Density, Loaded};
 use crate::dispatch::Dispatch;
 use crate::engine::Engines;
 use crate::error::{Error, ErrorKind, Result};
+use crate::events::Bus;
 use crate::generation::Generation;
 use crate::housekeeping;
 use crate::installation::Member;
@@ -66,6 +67,7 @@ pub(crate) struct Shared {
     pub(crate) members: Members,
     /// Which plugins are wired to which.
     pub(crate) circles: Circles,
+    pub(crate) bus: Bus,
     pub(crate) density: Density,
     pub(crate) seats: Arc<Seats>,
     pub(crate) hooks: hooks::Timed,
@@ -193,6 +195,7 @@ impl Runtime {
         for member in shared.members.part_all() {
             member.leave(shared);
         }
+        shared.bus.close();
         let began = tokio::time::Instant::now();
         while shared.draining.load(Ordering::SeqCst) > 0 && began.elapsed() < shared.drain + Duration::from_secs(1) {
             tokio::time::sleep(Duration::from_millis(2)).await;

@@ -34,6 +34,8 @@ pub enum HostInterface {
     Secrets,
     /// Other plugins.
     Plugin,
+    /// `plugwork:host/events`.
+    Events,
     /// Stubs of what was not granted.
     Denied,
     /// An application's own.
@@ -44,7 +46,7 @@ impl HostInterface {
     /// How many there are.
     pub const COUNT: usize = Self::ALL.len();
     /// Each of them, in the order of their numbers.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Log,
         Self::Io,
         Self::Clocks,
@@ -58,6 +60,7 @@ impl HostInterface {
         Self::Blob,
         Self::Secrets,
         Self::Plugin,
+        Self::Events,
         Self::Denied,
         Self::Application,
     ];
@@ -78,6 +81,7 @@ impl HostInterface {
             Self::Blob => "blob",
             Self::Secrets => "secrets",
             Self::Plugin => "plugin",
+            Self::Events => "events",
             Self::Denied => "denied",
             Self::Application => "application",
         }

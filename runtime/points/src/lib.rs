@@ -24,5 +24,7 @@ pub use data_source::{Cursor, DataSource};
 pub use descriptor::{Descriptor, Lifecycle, PointDescriptor, descriptor};
 pub use exporter::{Exporter, Writer};
 pub use http_function::HttpFunction;
+/// `plugwork:points/event-handler`. It is the host's own, because its bus calls it; an application need not.
+pub use plugwork::events::EventHandler;
 pub use transformer::{Transformation, Transformer};
 pub use visualization::{Chart, Drawing, VEGA_LITE, Visualization};

@@ -6,6 +6,7 @@
 
 mod analyzer;
 mod data_source;
+mod event_handler;
 mod exporter;
 mod handover;
 mod http_function;
@@ -17,6 +18,7 @@ use std::cell::RefCell;
 
 pub use analyzer::Analyzer;
 pub use data_source::DataSource;
+pub use event_handler::{Event, EventHandler};
 pub use exporter::Exporter;
 pub use handover::{Handover, SNAPSHOT_BYTES_MAX};
 pub use http_function::{Context, HttpFunction, Principal, Request, Response};
@@ -31,6 +33,7 @@ use crate::refusal::{Refusal, Result};
 pub(crate) mod adapters {
     pub use super::analyzer::AnalyzerExport;
     pub use super::data_source::DataSourceExport;
+    pub use super::event_handler::EventHandlerExport;
     pub use super::exporter::ExporterExport;
     pub use super::handover::HandoverExport;
     pub use super::http_function::HttpFunctionExport;

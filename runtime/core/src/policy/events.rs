@@ -1,14 +1,17 @@
-//! Events: which topics a plugin may publish and receive, how fast, how far.
+//! Events: which topics a plugin may publish and receive, how fast, how far, and how many of those that it receives may wait.
 //!
-//! Shape and decision only. No host offers the capability yet, so a grant of it is refused wherever one is given.
+//! Shape and decision only: what is done with an event is in `core::events` and in the host. Easily got wrong: topics below `plugwork` are the host's
+//! to publish and nobody else's, and a grant that is to hear of them has to name them.
 
 use serde::{Deserialize, Serialize};
 
-use super::topic::{TopicPattern, is_topic};
+use super::topic::{TopicPattern, is_reserved, is_topic};
 use super::{Decision, names};
 use crate::Issue;
+use crate::events::Overflow;
+use crate::limits::{EVENT_QUEUE_EVENTS_MAX, EVENTS_AT_ONCE_MAX};
 
-/// The bounds of the `events` capability, which no host offers yet.
+/// The bounds of the `events` capability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct EventsBounds {
@@ -24,6 +27,15 @@ pub struct EventsBounds {
     /// How many plugins an event may have passed before this one may publish in answer to it, 1 to 8. Without it: 8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hops: Option<u32>,
+    /// Events that may wait for it, 1 to [`EVENT_QUEUE_EVENTS_MAX`]. Without it: the host's own limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_events: Option<u32>,
+    /// What happens to an event that finds this queue full. Default: the one that waits the longest is dropped for it.
+    #[serde(default)]
+    pub overflow: Overflow,
+    /// Events in one call of its handler, 1 to [`EVENTS_AT_ONCE_MAX`]: what is lost where that call fails. Without it: as many as wait, up to that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_once: Option<u32>,
 }
 
 /// The hop limit where a grant names none, and the highest that it may name.
@@ -31,15 +43,35 @@ pub const HOPS_MAX: u32 = 8;
 
 impl EventsBounds {
     pub(super) fn check(&self) -> Result<(), Issue> {
-        match self.hops {
-            None | Some(1..=HOPS_MAX) => Ok(()),
-            Some(other) => Err(Issue { what: other.to_string(), at: "hops".to_owned(), expected: "1 to 8".to_owned() }),
+        for (at, value, most) in [
+            ("hops", self.hops, HOPS_MAX),
+            ("queue-events", self.queue_events, EVENT_QUEUE_EVENTS_MAX),
+            ("at-once", self.at_once, EVENTS_AT_ONCE_MAX),
+        ] {
+            if let Some(wrong) = value.filter(|value| !(1..=most).contains(value)) {
+                return Err(Issue { what: wrong.to_string(), at: at.to_owned(), expected: format!("1 to {most}") });
+            }
+        }
+        match self.outgoing.iter().find(|pattern| pattern.is_reserved()) {
+            Some(pattern) => Err(Issue {
+                what: format!("`{pattern}` is the host's own"),
+                at: "out".to_owned(),
+                expected: "topics that do not begin with `plugwork`".to_owned(),
+            }),
+            None => Ok(()),
         }
     }
 
     /// Whether an event may be published that came, through whatever chain, from one which had passed `hops` plugins; 0 for one of its own.
     pub fn decide_publish(&self, topic: &str, hops: u32) -> Decision {
         let limit = self.hops.unwrap_or(HOPS_MAX);
+        if is_topic(topic) && is_reserved(topic) {
+            return Decision::Deny {
+                code: "E-CAP-EVENTS-RESERVED",
+                rule: format!("topic `{topic}` is the host's own to publish on"),
+                hint: String::new(),
+            };
+        }
         match decide_topic(topic, &self.outgoing, "out", "E-CAP-EVENTS-OUT") {
             Decision::Allow if hops >= limit => Decision::Deny {
                 code: "E-CAP-EVENTS-HOPS",
@@ -68,4 +100,44 @@ fn decide_topic(topic: &str, patterns: &[TopicPattern], bound: &str, code: &'sta
         return Decision::Allow;
     }
     Decision::Deny { code, rule: format!("topic `{topic}` is not granted"), hint: format!("{bound} = [\"{topic}\"]") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn bounds(value: Value) -> EventsBounds {
+        serde_json::from_value(value).unwrap()
+    }
+
+    fn code(decision: Decision) -> &'static str {
+        match decision {
+            Decision::Allow => "allow",
+            Decision::Deny { code, .. } => code,
+        }
+    }
+
+    #[test]
+    fn topics_of_the_host_are_heard_by_name_only_and_published_by_nobody() {
+        let all = bounds(json!({"in": ["**", "*/lifecycle/**"], "out": ["**"]}));
+        assert_eq!(code(all.decide_receive("plugwork/lifecycle/enabled")), "E-CAP-EVENTS-IN");
+        assert_eq!(code(all.decide_publish("plugwork/lifecycle/enabled", 0)), "E-CAP-EVENTS-RESERVED");
+        assert_eq!(code(all.decide_publish("plugwork.x", 0)), "E-CAP-EVENTS-RESERVED");
+        assert_eq!(code(all.decide_publish("plugworks/x", 0)), "allow");
+        let named = bounds(json!({"in": ["plugwork/lifecycle/*"]}));
+        assert_eq!(code(named.decide_receive("plugwork/lifecycle/enabled")), "allow");
+        assert_eq!(bounds(json!({"out": ["plugwork/**"]})).check().unwrap_err().at, "out");
+        let pattern = |text: &str| TopicPattern::try_from(text.to_owned()).unwrap();
+        assert!(!pattern("**").covers(&pattern("plugwork/**")) && pattern("plugwork/**").covers(&pattern("plugwork/lifecycle/*")));
+    }
+
+    #[test]
+    fn each_bound_ends_where_it_says() {
+        for (key, most) in [("hops", HOPS_MAX), ("queue-events", EVENT_QUEUE_EVENTS_MAX), ("at-once", EVENTS_AT_ONCE_MAX)] {
+            for (value, fits) in [(0, false), (1, true), (most, true), (most + 1, false)] {
+                assert_eq!(bounds(json!({key: value})).check().is_ok(), fits, "{key} {value}");
+            }
+        }
+    }
 }

@@ -88,6 +88,7 @@ pub(crate) fn covers(capability: &str, key: &str, outer: &Value, inner: &Value) 
         ("events", "in" | "out") => lists(outer, inner, topic::TopicPattern::covers),
         ("filesystem" | "keyvalue" | "blob", "access") => ranks::<Access>(outer, inner),
         ("engine", "profile") => ranks::<engine::EngineProfile>(outer, inner),
+        ("events", "overflow") => ranks::<crate::events::Overflow>(outer, inner),
         // Finer is more.
         ("clock", "resolution-ns") => general(inner, outer),
         _ => general(outer, inner),

@@ -1,7 +1,8 @@
 //! Topics, and patterns of topics: words joined by `/`.
 //!
 //! `*` stands for exactly one word, `**` at the end for one or more. A `*` inside a word is no pattern and is refused: whoever reads
-//! `orders/new*` cannot tell whether it crosses a `/`.
+//! `orders/new*` cannot tell whether it crosses a `/`. Easily got wrong: topics below `plugwork` are the host's own, and no star in the first place
+//! stands for them: whoever is to hear of lifecycles names them.
 
 use std::fmt;
 
@@ -25,15 +26,29 @@ pub fn is_topic(text: &str) -> bool {
     text.len() <= TOPIC_BYTES_MAX && text.split('/').count() <= TOPIC_WORDS_MAX && text.split('/').all(is_word)
 }
 
+/// Whether a topic is one of the host's own, on which nobody else publishes: its first word is `plugwork`, or begins with `plugwork.`.
+pub fn is_reserved(topic: &str) -> bool {
+    is_reserved_word(topic.split('/').next().unwrap_or_default())
+}
+
+fn is_reserved_word(word: &str) -> bool {
+    word.strip_prefix("plugwork").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+}
+
 fn is_word(word: &str) -> bool {
     // Words of dots alone read like steps of a path.
     word.bytes().any(|byte| byte != b'.') && word.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.'))
 }
 
 impl TopicPattern {
+    /// Whether it names topics of the host's own ([`is_reserved`]); stars in the first place do not.
+    pub fn is_reserved(&self) -> bool {
+        self.words.first().is_some_and(|word| is_reserved_word(word))
+    }
+
     /// Whether a topic fits. What is not a topic fits nothing.
     pub fn matches(&self, topic: &str) -> bool {
-        if !is_topic(topic) {
+        if !is_topic(topic) || (is_reserved(topic) && !self.is_reserved()) {
             return false;
         }
         let mut words = topic.split('/');
@@ -50,7 +65,9 @@ impl TopicPattern {
             (true, false) => mine < other,
             (true, true) => mine <= other,
         };
-        length_fits && self.words.iter().zip(&narrower.words).all(|(mine, other)| mine == "*" || mine == other)
+        (self.is_reserved() || !narrower.is_reserved())
+            && length_fits
+            && self.words.iter().zip(&narrower.words).all(|(mine, other)| mine == "*" || mine == other)
     }
 }
 

@@ -92,6 +92,10 @@ fn bounds_are_taken_at_their_edges_and_refused_one_past_them() {
         ("events", Asked, json!({"hops": 9}), Some("hops")),
         ("events", Asked, json!({"in": ["a**"]}), Some("in")),
         ("events", Asked, json!({"out": ["A"]}), Some("out")),
+        ("events", Asked, json!({"out": ["plugwork/lifecycle/enabled"]}), Some("out")),
+        ("events", Asked, json!({"queue-events": 65_536, "at-once": 64, "overflow": "block"}), None),
+        ("events", Asked, json!({"queue-events": 65_537}), Some("queue-events")),
+        ("events", Asked, json!({"at-once": 65}), Some("at-once")),
         ("own", Asked, json!({"anything": [1]}), None),
     ] {
         let at = check_bounds(capability, &object(bounds.clone()), side).map_err(|issue| issue.at);
@@ -128,7 +132,7 @@ fn defaults_are_what_was_asked_for() {
         ("keyvalue", json!({"stores": ["a"]}), json!({"bytes": 5}), json!({"stores": ["a"], "access": "read", "bytes": 5})),
         ("blob", json!({"containers": ["a"]}), json!({}), json!({"containers": ["a"], "access": "read"})),
         ("config", json!({"keys": ["a"]}), json!({}), json!({"keys": ["a"]})),
-        ("events", json!({"in": ["a"]}), json!({}), json!({"in": ["a"], "out": []})),
+        ("events", json!({"in": ["a"]}), json!({}), json!({"in": ["a"], "out": [], "overflow": "drop-oldest"})),
         ("engine", json!({}), json!({}), json!({"profile": "hardened"})),
         ("engine", json!({"reuse-calls": 9}), json!({}), json!({"profile": "hardened", "reuse-calls": 9})),
         ("engine", json!({"reuse-calls": 9}), json!({"reuse-calls": 5}), json!({"profile": "hardened", "reuse-calls": 5})),
@@ -158,6 +162,8 @@ fn what_was_not_asked_for_is_refused_capability_by_capability() {
         ("secrets", json!({"names": ["a"], "hosts": ["a.b"]}), json!({"hosts": ["c.d"]}), "hosts"),
         ("events", json!({"in": ["a/*"]}), json!({"in": ["a/**"]}), "in"),
         ("events", json!({"in": ["a"]}), json!({"out": ["a"]}), "out"),
+        ("events", json!({"in": ["**"]}), json!({"in": ["plugwork/**"]}), "in"),
+        ("events", json!({}), json!({"overflow": "reject"}), "overflow"),
         ("engine", json!({}), json!({"profile": "full"}), "profile"),
         ("engine", json!({}), json!({"reuse-calls": 2}), "reuse-calls"),
         ("engine", json!({"reuse-calls": 9}), json!({"reuse-calls": 9, "calls-at-once": 2}), "calls-at-once"),

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use plugwork_core::events::LifecycleTopic;
 use plugwork_core::lifecycle::{Actor, Move, Stage};
 use plugwork_core::record::{Consent, Event};
 use plugwork_core::rollback::{self, Observed, Verdict, Why};
@@ -105,6 +106,7 @@ impl Member {
         self.lasts_until(shared, before.account.expires_ms());
         shared.keep(self);
         shared.members.refresh();
+        self.receives_with(shared, &before);
         shared.retire(current.clone());
         // Where both say the same version, or none, only the digests tell them apart.
         let told_apart = current.version().is_some() && current.version() != before.version();
@@ -115,6 +117,7 @@ impl Member {
         let message = format!("`{}` {} was rolled back to {}: {why}", self.name, version(current), version(&before));
         *self.rolled_back.lock().expect("no panic happens under this lock") = Some(message.clone());
         shared.complain(Level::Warn, &message);
+        self.happened(shared, LifecycleTopic::RolledBack, Some(current.subject.digest), &why.to_string());
         Ok(())
     }
 }

@@ -95,6 +95,7 @@ impl Member {
             let error = match loaded {
                 Ok((generation, first)) => match self.run_from_here(shared, &generation, &plan) {
                     Ok(true) => {
+                        self.receives_with(shared, &generation);
                         self.lasts_until(shared, generation.account.expires_ms());
                         shared.keep(self);
                         if first {
@@ -286,6 +287,7 @@ impl Member {
         let reason = "consent was taken back".to_owned();
         if self.advance(Move::Suspend, Actor::Watch, |_| LifeState::Suspended { reason }).is_ok() {
             self.leave(shared);
+            self.stopped(shared);
         }
     }
 
@@ -298,6 +300,7 @@ impl Member {
         };
         if self.advance(by_move, Actor::Watch, |_| state(fault)).is_ok() {
             self.leave(runtime.shared());
+            self.stopped(runtime.shared());
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use plugwork_core::consent::carried_over;
+use plugwork_core::events::LifecycleTopic;
 use plugwork_core::lifecycle::Stage;
 use plugwork_core::record::{Consent, Event};
 use plugwork_core::{Grants, Limits};
@@ -133,6 +134,7 @@ impl Installation {
             // It was told which one ran before.
             member.updated_from(None);
             member.waits(shared, &next, recipe);
+            member.happened(shared, LifecycleTopic::Replaced, Some(from), "");
             shared.tell(Moment::Update, &change).await;
             Ok(Replaced {
                 from: lost.version,

@@ -7,6 +7,7 @@ mod back;
 mod consented;
 mod direct;
 mod dynamic;
+mod events;
 mod expiry;
 pub(crate) mod hooks;
 pub(crate) mod load;
@@ -27,6 +28,7 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use plugwork_core::breaker::{Breaker, BreakerState};
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
+use plugwork_core::policy::events::EventsBounds;
 use plugwork_core::record::{ConsentKey, Settings};
 use plugwork_core::{Denial, Digest, InterfaceName, Subject, lifecycle};
 
@@ -92,6 +94,8 @@ pub(crate) struct Member {
     used_ms: AtomicU64,
     /// When its consent is over, in Unix milliseconds.
     expires_ms: AtomicU64,
+    /// What it may receive and publish, also while it is not loaded.
+    event_bounds: ArcSwapOption<EventsBounds>,
     /// The breaker of the version that was unloaded, where that had something to say.
     breaker_left: Mutex<Option<Box<(Digest, Breaker)>>>,
 }
@@ -120,6 +124,7 @@ impl Member {
             heard: AtomicU64::new(0),
             used_ms: AtomicU64::new(0),
             expires_ms: AtomicU64::new(u64::MAX),
+            event_bounds: ArcSwapOption::empty(),
             breaker_left: Mutex::default(),
         }
     }

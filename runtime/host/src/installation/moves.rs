@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use plugwork_core::events::LifecycleTopic;
 use plugwork_core::lifecycle::{self, Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{Event, Settings};
 use plugwork_core::{Grants, Subject};
@@ -107,6 +108,7 @@ impl Runtime {
         let member = self.shared().members.get_or_insert(&(&*generation.subject).into(), fresh);
         if member.is(Stage::Discovered) {
             member.advance(Move::Install, Actor::Operator, super::plain)?;
+            member.happened(self.shared(), LifecycleTopic::Installed, None, "");
         }
         let current = member.current.load();
         // What is active goes on as it is: whoever enables this one is told so.
@@ -168,7 +170,9 @@ impl Installation {
         let event = Event::Disabled { subject, by: by.to_owned(), reason: reason.to_owned(), settings };
         member.write(&self.runtime, vec![event]).await?;
         member.leave(self.runtime.shared());
-        passing.end(Move::Settle, super::plain)
+        passing.end(Move::Settle, super::plain)?;
+        member.happened(self.runtime.shared(), LifecycleTopic::Disabled, None, reason);
+        Ok(())
     }
 
     /// Removes it: consent ends, and nothing of it is called any more. What it kept in its stores stays.
@@ -201,6 +205,8 @@ impl Installation {
         member.advance(Move::Remove, Actor::Operator, super::plain)?;
         shared.members.remove(&member.key);
         shared.circles.forget(&member.key);
+        shared.bus.forget(&member.key);
+        member.happened(shared, LifecycleTopic::Removed, None, "");
         shared.tell(Moment::Remove, &change).await;
         Ok(())
     }
@@ -230,8 +236,20 @@ impl Member {
             Err(error) if error.scarcity().is_some() || (error.compile_failure().is_some() && is_passing(&error)) => Err(error),
             Err(error) => {
                 passing.fail(&error);
+                // What `init` subscribed to.
+                runtime.shared().bus.forget(&self.key);
+                self.stopped(runtime.shared());
                 Err(error)
             }
+        }
+    }
+
+    /// Says that it failed, or was suspended, and why.
+    pub(super) fn stopped(&self, shared: &Shared) {
+        match self.state() {
+            LifeState::Failed { fault } => self.happened(shared, LifecycleTopic::Failed, None, &fault),
+            LifeState::Suspended { reason } => self.happened(shared, LifecycleTopic::Suspended, None, &reason),
+            _ => {}
         }
     }
 
@@ -245,6 +263,7 @@ impl Member {
             self.advance(Move::Activate, Actor::Host, super::plain)?;
             native.activate(shared.breaker);
             shared.members.join(self);
+            self.happened(shared, LifecycleTopic::Enabled, None, "");
             return Ok(());
         }
         let ready = self.ready.lock().expect("no panic happens under this lock").take();
@@ -307,6 +326,8 @@ impl Member {
         self.lasts_until(shared, generation.account.expires_ms());
         shared.keep(self);
         shared.members.join(self);
+        self.receives_with(shared, generation);
+        self.happened(shared, LifecycleTopic::Enabled, None, "");
         Ok(())
     }
 
@@ -323,6 +344,7 @@ impl Member {
     /// Takes it from its points; gives the generations that have to drain.
     pub(super) fn depart(self: &Arc<Self>, shared: &Shared) -> Vec<Arc<Generation>> {
         shared.members.part(self);
+        shared.bus.forget(&self.key);
         if let Some(native) = &self.native {
             native.deactivate().into_iter().for_each(|service| shared.retire_native(service));
         }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use plugwork_core::consent::{carried_over, to_ask};
 use plugwork_core::difference::Difference;
+use plugwork_core::events::LifecycleTopic;
 use plugwork_core::lifecycle::{Actor, Move, Stage};
 use plugwork_core::record::{Consent, ConsentKey, Event};
 use plugwork_core::{Digest, Grants, Limits};
@@ -277,6 +278,7 @@ impl Installation {
         // It was told which one ran before.
         member.updated_from(None);
         member.take_over(&self.runtime, next, before, recipe);
+        member.happened(shared, LifecycleTopic::Replaced, Some(before.subject.digest), "");
         // Now, and not between the record and the step above: a guest may take its time to say goodbye.
         next.end_all(rest).await;
         Ok(())
@@ -371,6 +373,7 @@ impl Member {
         self.lasts_until(shared, next.account.expires_ms());
         shared.keep(self);
         shared.members.refresh();
+        self.receives_with(shared, next);
         let watched = Watched { before: before.clone(), observed_before: before.work.observed.snapshot(), since_ms: shared.now_ms() };
         let earlier = self.watched.lock().expect("no panic happens under this lock").replace(watched);
         if let Some(earlier) = earlier

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
+use plugwork_core::events::LifecycleTopic;
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Event, Settings};
 use plugwork_core::sources::{PackageSource, newest};
@@ -115,6 +116,10 @@ impl Runtime {
         later.retain(|member| member.activate_unloaded().is_ok());
         let mut started = Started { active: later.len(), ..Started::default() };
         self.shared().members.join_all(&later);
+        for member in &later {
+            self.shared().bus.attach(member);
+            member.happened(self.shared(), LifecycleTopic::Enabled, None, "");
+        }
         let loads = now.into_iter().map(|member| async move { (member, self.begin(member).await) });
         let revoked = futures::stream::iter(revoked.iter().map(|(member, error)| (member, Err(error.clone()))));
         let mut loads = revoked.chain(futures::stream::iter(loads).buffer_unordered(start.parallel.max(1)));
@@ -151,6 +156,8 @@ impl Runtime {
                 self.shared().complain(Level::Warn, &format!("`{}` is loaded later: {error}", member.name));
                 member.activate_unloaded()?;
                 self.shared().members.join(member);
+                self.shared().bus.attach(member);
+                member.happened(self.shared(), LifecycleTopic::Enabled, None, "");
                 Ok(false)
             }
             Err(error) => Err(error),
@@ -195,6 +202,9 @@ impl Runtime {
             let fresh = || Member::new(subject, settings, Recipe::Recorded, None);
             let member = shared.members.get_or_insert(&key, fresh);
             member.begin(state);
+            if let Event::Granted(consent) = &event {
+                member.is_granted(&consent.grants);
+            }
             member.lasts_until(shared, expires_ms);
             member.hear(heard);
             let Some(enabled_as) = enabled_as else { continue };
@@ -318,13 +328,16 @@ impl Runtime {
             (Event::Disabled { .. }, Stage::Active | Stage::Suspended | Stage::Failed) => {
                 let passing = Passing::begin(&member, Move::Disable, Actor::Host)?;
                 member.leave(shared);
-                passing.end(Move::Settle, super::plain)
+                passing.end(Move::Settle, super::plain)?;
+                member.happened(shared, LifecycleTopic::Disabled, None, "");
+                Ok(())
             }
             (Event::Removed { .. }, stage) if stage != Stage::Removed => {
                 member.leave(shared);
                 member.begin(LifeState::Removed);
                 shared.members.remove(key);
                 shared.circles.forget(key);
+                member.happened(shared, LifecycleTopic::Removed, None, "");
                 Ok(())
             }
             _ => Ok(()),

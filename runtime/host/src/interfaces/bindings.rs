@@ -12,6 +12,7 @@ wasmtime::component::bindgen!({
             import plugwork:host/log@0.1.0;
             import plugwork:host/fetch@0.1.0;
             import plugwork:host/secrets@0.1.0;
+            import plugwork:host/events@0.1.0;
             import wasi:keyvalue/store@0.2.0-draft;
             import wasi:keyvalue/atomics@0.2.0-draft;
             import wasi:keyvalue/batch@0.2.0-draft;
@@ -46,6 +47,7 @@ wasmtime::component::bindgen!({
         "plugwork:host/fetch.send": async | trappable,
         "plugwork:host/fetch.send-all": async | trappable,
         "plugwork:host/secrets": async | trappable,
+        "plugwork:host/events": async | trappable,
         "wasi:keyvalue/store": async | trappable,
         "wasi:keyvalue/atomics": async | trappable,
         "wasi:keyvalue/batch": async | trappable,

@@ -6,6 +6,7 @@ mod blob_wire;
 pub(crate) mod clocks;
 pub(crate) mod config;
 pub(crate) mod deny;
+mod events;
 mod fetch;
 pub mod filesystem;
 pub mod handover;
@@ -21,6 +22,7 @@ pub mod storage;
 pub(crate) mod wasi;
 
 pub use blob_wire::link_blobstore;
+pub(crate) use events::link_events;
 pub use fetch::link_fetch;
 pub use http::{link_client, link_outgoing};
 pub use keyvalue::link_keyvalue;

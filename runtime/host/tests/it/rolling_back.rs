@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use plugwork::core::lifecycle::State;
 use plugwork::core::record::Settings;
 use plugwork::core::rollback::Watch;
+use plugwork::events::QueueOptions;
 use plugwork::{ErrorKind, Installation, Preload, Runtime, Start};
 
 use crate::consent::Hand;
@@ -62,6 +63,19 @@ async fn a_version_that_faults_goes_back_by_itself_and_says_why() {
     runtime.start(Start { preload: Preload::All, ..Start::default() }).await.unwrap();
     assert_eq!(runtime.point::<Number>().first(0).await.unwrap().value, 1000);
     assert_eq!(house.story().await, story);
+}
+
+#[tokio::test]
+async fn a_version_that_goes_back_is_an_event_with_its_reason() {
+    let (_house, runtime, installation) = replaced(watch(), &life("1.0.0", FAST), 10, &life("2.0.0", "unreachable")).await;
+    let mut told = runtime.events().subscribe("plugwork/lifecycle/rolled-back", QueueOptions::default()).unwrap();
+    let second = installation.subject().digest;
+    for _ in 0..4 {
+        assert!(matches!(installation.call::<Number>(&0).await, Err(_) | Ok(1000)));
+    }
+    let said: serde_json::Value = serde_json::from_slice(&told.next().await.unwrap().payload).unwrap();
+    assert_eq!(said["from"].as_str(), Some(&*second.to_string()));
+    assert!(said["digest"] != said["from"] && said["reason"].as_str().is_some_and(|why| why.contains("calls failed")), "{said}");
 }
 
 #[tokio::test]

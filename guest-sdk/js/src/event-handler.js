@@ -1,0 +1,42 @@
+// The point `event-handler`: the author's class on one side, the records of the WIT on the other.
+// Not here: publishing (events.js). Easily got wrong: whatever `handle` throws counts all events of that call as not handled,
+// and none comes again.
+
+import { callMethod, guarded } from "./guard.js";
+import { Refusal } from "./refusal.js";
+import { decode } from "./utf8.js";
+
+/** The exports of the point, from the author's class. */
+export function eventHandler(Author) {
+  let author = null;
+  return {
+    handle: guarded((events) => {
+      author ??= new Author({});
+      callMethod(author, "handle", events.map((event) => new Event(event)));
+    }),
+  };
+}
+
+/** Something that happened. */
+class Event {
+  constructor({ topic, payload, source, chain, hops }) {
+    this.topic = topic;
+    this.payload = payload;
+    this.source = source;
+    // A number of the host's own counting: far from where a double ends.
+    this.chain = Number(chain);
+    this.hops = hops;
+  }
+
+  text() {
+    return decode(this.payload);
+  }
+
+  json() {
+    try {
+      return JSON.parse(this.text());
+    } catch (error) {
+      throw Refusal.invalid({ what: `the payload is not JSON: ${error.message}`, expected: "JSON" });
+    }
+  }
+}

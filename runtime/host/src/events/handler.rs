@@ -1,0 +1,54 @@
+//! The point `event-handler` with its main call: several events of one queue, handed over in order.
+//!
+//! Easily got wrong: what the guest publishes while it handles them answers them, so the instance knows their chain for as long as the call lasts.
+
+use std::sync::Arc;
+
+use plugwork_core::Refusal;
+use plugwork_core::events::Event;
+use wasmtime::StoreContextMut;
+
+use super::bindings::exports::plugwork::points::event_handler;
+use super::grant::Emitter;
+use crate::point::{Call, Point};
+use crate::state::State;
+
+crate::point! {
+    /// The point `plugwork:points/event-handler`. The runtime's own bus calls it; an application may call it too, as any other point.
+    pub EventHandler = "plugwork:points/event-handler@0.1.0" in event_handler
+}
+
+impl Call for EventHandler {
+    /// At least one; the chain of the first is that of everything that is published in answer.
+    type Input = Vec<Arc<Event>>;
+    type Output = ();
+
+    async fn call(
+        guest: &<Self as Point>::Guest,
+        mut store: StoreContextMut<'_, State>,
+        events: &Vec<Arc<Event>>,
+    ) -> wasmtime::Result<Result<(), Refusal>> {
+        let handed: Vec<_> = events.iter().map(|event| wire(event)).collect();
+        answering(&mut store, events);
+        let answer = guest.call_handle(&mut store, &handed).await?;
+        // After a fault the instance is gone, and with it what it answers.
+        answering(&mut store, &[]);
+        Ok(answer.map_err(Refusal::from))
+    }
+}
+
+fn wire(event: &Event) -> event_handler::Event<'_> {
+    event_handler::Event {
+        topic: &event.topic,
+        payload: &event.payload,
+        source: &event.source,
+        chain: i64::try_from(event.chain.id).unwrap_or(i64::MAX),
+        hops: event.chain.hops,
+    }
+}
+
+fn answering(store: &mut StoreContextMut<'_, State>, events: &[Arc<Event>]) {
+    if let Some(emitter) = store.data_mut().get_mut::<Emitter>() {
+        emitter.answering = events.first().map(|event| event.chain);
+    }
+}

@@ -1,0 +1,67 @@
+//! `plugwork:host/events`: publishing and subscribing, with what the instance was granted.
+//!
+//! What happens to an event is in `crate::events`. Easily got wrong: only a queue that blocks makes this wait; the guest's deadline goes on meanwhile.
+
+use plugwork_core::{Denial, Refusal};
+use wasmtime::component::{HasSelf, Linker};
+
+use super::bindings::plugwork::host::events;
+use super::bindings::plugwork::plugin::refusal::Refusal as WireRefusal;
+use crate::events::Emitter;
+use crate::state::State;
+use crate::usage::HostInterface;
+
+/// Defines `plugwork:host/events` over what the instance was granted.
+pub(crate) fn link_events(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    events::add_to_linker::<State, HasSelf<State>>(linker, |state| state.counted_as(HostInterface::Events))
+}
+
+impl events::Host for State {
+    async fn emit(&mut self, topic: String, payload: Vec<u8>) -> wasmtime::Result<Result<(), WireRefusal>> {
+        let (shared, event, published) = match self.emitter().and_then(|emitter| emitter.publish(self.account(), &topic, payload)) {
+            Ok(published) => published,
+            Err(refusal) => return Ok(Err(self.counted(refusal))),
+        };
+        let rejected = shared.bus.wait_for_room(&event, published).await;
+        Ok(match rejected {
+            0 => Ok(()),
+            _ => Err(Refusal::Unavailable { reason: "the queue of a subscriber is full".to_owned() }.into()),
+        })
+    }
+
+    async fn subscribe(&mut self, pattern: String) -> wasmtime::Result<Result<u32, WireRefusal>> {
+        let subscribed = self.emitter().and_then(|emitter| emitter.granted.subscribe(&pattern, false));
+        Ok(subscribed.map_err(|refusal| self.counted(refusal)))
+    }
+
+    async fn once(&mut self, pattern: String) -> wasmtime::Result<Result<u32, WireRefusal>> {
+        let subscribed = self.emitter().and_then(|emitter| emitter.granted.subscribe(&pattern, true));
+        Ok(subscribed.map_err(|refusal| self.counted(refusal)))
+    }
+
+    async fn unsubscribe(&mut self, subscription: u32) -> wasmtime::Result<Result<(), WireRefusal>> {
+        let ended = self.emitter().and_then(|emitter| emitter.granted.unsubscribe(subscription));
+        Ok(ended.map_err(|refusal| self.counted(refusal)))
+    }
+}
+
+impl State {
+    fn emitter(&self) -> Result<&Emitter, Refusal> {
+        self.get::<Emitter>().ok_or_else(|| {
+            Refusal::Denied(Denial {
+                code: "E-CAP-NOT-GRANTED".to_owned(),
+                permission: "plugwork:host/events".to_owned(),
+                rule: "no topic was granted".to_owned(),
+                hint: "grants.events = { out = [\"…\"] }".to_owned(),
+            })
+        })
+    }
+
+    /// The refusal for the guest; a denial is counted.
+    fn counted(&self, refusal: Refusal) -> WireRefusal {
+        if let Refusal::Denied(denial) = &refusal {
+            self.account().denied(denial);
+        }
+        refusal.into()
+    }
+}
