@@ -56,6 +56,17 @@ pub(crate) fn in_words(capability: &str, bounds: &Map<String, Value>) -> String 
             Some(resolution) => format!("tell the time to {resolution} ns instead of whole milliseconds"),
             None => "tell the time more finely than in milliseconds".to_owned(),
         },
+        "call" => {
+            let mut named = |key: &str| take(key).filter(|names| names.as_array().is_some_and(|names| !names.is_empty()));
+            let plugins = named("plugins").map(|plugins| format!("call {}", members(&plugins, "every plugin")));
+            let interfaces = named("interfaces").map(|names| format!("call whichever plugin has {}", members(&names, "any interface")));
+            let both: Vec<String> = plugins.into_iter().chain(interfaces).collect();
+            if both.is_empty() { "call no other plugin".to_owned() } else { both.join(" and ") }
+        }
+        "deputy" => {
+            let rights = take("capabilities").map_or_else(|| "no right".to_owned(), |rights| members(&rights, "every right"));
+            format!("use its own {rights} for every plugin that calls it, also for those that may not")
+        }
         "random" => match take("call-bytes") {
             Some(bytes) => format!("take up to {bytes} random bytes in one call"),
             None => "take more random bytes in one call than every plugin may".to_owned(),

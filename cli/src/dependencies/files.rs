@@ -138,6 +138,9 @@ impl Files {
             let said = Said::Part { part: plan::place(step.kind, &step.raw), of: shown.to_string() };
             let grants = grants::from_toml(&step.raw.grants).map_err(wrong)?;
             self.component(&short(&folder.join(&step.raw.plugin)), Some(grants), said)?;
+            // Not asked for by themselves: they are there because the step's plugin builds on them.
+            let called = step.raw.calls.iter().filter_map(|call| short(&folder.join(&call.plugin)).parent().map(Path::to_owned));
+            self.folders.extend(called);
         }
         self.keep(path);
         Ok(())

@@ -79,7 +79,8 @@ pub(super) async fn look(named: PackageMemory, from: &[PathBuf], beside: &[PathB
 impl Shelves {
     async fn add(&mut self, source: Box<dyn PackageSource>, warnings: &mut Vec<String>) -> Result<(), SourceError> {
         let named = self.named.versions(None).await?;
-        for mut package in source.versions(None).await? {
+        let (packages, broken) = source.listing().await?;
+        for mut package in packages {
             package.place = plain(&package.place).to_owned();
             match named.iter().find(|named| (&named.name, &named.version) == (&package.name, &package.version)) {
                 None => self.packages.push(package),
@@ -91,7 +92,7 @@ impl Shelves {
             }
         }
         self.packages.sort();
-        self.broken.extend(source.broken().await?);
+        self.broken.extend(broken);
         self.others.push(source);
         Ok(())
     }

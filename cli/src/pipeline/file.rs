@@ -46,9 +46,35 @@ pub(crate) struct RawStep {
     pub(crate) options: toml::Table,
     #[serde(default)]
     pub(crate) grants: toml::Table,
+    /// Plugins that this one calls.
+    #[serde(default)]
+    pub(crate) calls: Vec<RawCall>,
     /// Those of a batch where none is written.
     #[serde(default = "Limits::batch", deserialize_with = "limits")]
     pub(crate) limits: Limits,
+}
+
+/// A plugin that the plugin of a step calls, as written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct RawCall {
+    /// The component, relative to the pipeline file.
+    pub(crate) plugin: PathBuf,
+    #[serde(default)]
+    pub(crate) wiring: Wiring,
+    #[serde(default)]
+    pub(crate) grants: toml::Table,
+}
+
+/// How two plugins are connected.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Wiring {
+    /// Through the host, each in a store of its own.
+    #[default]
+    Brokered,
+    /// As one component.
+    Fused,
 }
 
 /// One name or several.

@@ -12,6 +12,7 @@ use plugwork_core::record::{ConsentKey, Records};
 use plugwork_points::descriptor;
 use serde_json::Value;
 
+use super::calls::{self, Told};
 use super::plan::{self, Step};
 use super::schema;
 use crate::exit::Failure;
@@ -26,6 +27,8 @@ pub(crate) struct Loaded {
     pub(crate) options: String,
     pub(crate) language: String,
     pub(crate) component_bytes: u64,
+    /// The plugins that it calls, and how.
+    pub(crate) calls: Told,
 }
 
 /// Loads every step of a pipeline whose file stands in `base`.
@@ -80,6 +83,7 @@ async fn load_one(runtime: &Runtime, records: &dyn Records, base: &Path, step: S
         let points: Vec<_> = offer.points().map(|point| format!("`{point}`")).collect();
         return Err(Failure::usage(format_args!("{place}: `{}` is not a `{wanted}`; it exports {}", offer.subject(), points.join(", "))));
     }
+    let (offer, calls) = calls::wired(runtime, base, &place, offer, limits, &step.raw.calls).await?;
     // The pipeline file is the consent, for this run and for no other.
     let plugin = offer.unrecorded().accept_only(grants).await.map_err(|error| Failure::from(error).while_doing(&place))?;
     let options = Value::Object(options(&step.raw.options).map_err(|issue| wrong(vec![issue]))?);
@@ -88,7 +92,7 @@ async fn load_one(runtime: &Runtime, records: &dyn Records, base: &Path, step: S
     if options.len() > OPTIONS_BYTES_MAX {
         return Err(Failure::usage(format_args!("{place}: its options have {} bytes; at most {OPTIONS_BYTES_MAX}", options.len())));
     }
-    Ok(Loaded { step, plugin, options, language, component_bytes: bytes })
+    Ok(Loaded { step, plugin, options, language, component_bytes: bytes, calls })
 }
 
 /// The language that the manifest names, for people: a claim.

@@ -3,6 +3,7 @@
 //! `file` is the text, `plan` the pure check of the graph, `load` turns steps into plugins, `run` lets the batches flow, `report` tells of it.
 //! Everything is checked before the first batch flows.
 
+pub(crate) mod calls;
 pub(crate) mod channel;
 pub(crate) mod file;
 pub(crate) mod load;

@@ -111,6 +111,7 @@ fn step(loaded: &Loaded, done: Option<&Done>) -> Step {
             digest: loaded.plugin.subject().digest.to_string(),
             language: loaded.language.clone(),
             component_bytes: loaded.component_bytes,
+            calls: loaded.calls.clone(),
         },
         rows_in: (kind != Kind::Source).then_some(done.rows_in),
         rows_out: matches!(kind, Kind::Source | Kind::Transformer | Kind::Analyzer).then_some(done.rows_out),

@@ -19,6 +19,8 @@ pub(crate) mod limits {
     pub(crate) const LINE_CHARACTERS: usize = 300;
     /// Characters of one description, message or cause.
     pub(crate) const TEXT_CHARACTERS: usize = 4_000;
+    /// Plugins that one plugin calls.
+    pub(crate) const CALLS: usize = 16;
     /// Messages in the log section.
     pub(crate) const MESSAGES: usize = 500;
 }
@@ -146,6 +148,8 @@ pub(crate) struct Plugin {
     pub language: String,
     /// Size of the component file in bytes.
     pub component_bytes: u64,
+    /// Plugins that it calls, and how: `acme:geo 1.2.0, brokered`.
+    pub calls: Vec<String>,
 }
 
 /// One thing a plugin could, or could not, reach.

@@ -41,6 +41,9 @@ fn identity(html: &mut Html, step: &Step) {
     if !plugin.description.is_empty() {
         html.markup(" <span class=\"description\">").text_cut(&plugin.description, limits::LINE_CHARACTERS).markup("</span>");
     }
+    for calls in plugin.calls.iter().take(limits::CALLS) {
+        html.markup(" <span class=\"description\">calls ").text_cut(calls, limits::LINE_CHARACTERS).markup("</span>");
+    }
     html.markup(" <span class=\"facts\">");
     if !plugin.language.is_empty() {
         html.markup("<span class=\"language\">").text_cut(&plugin.language, limits::LINE_CHARACTERS).markup("</span> ");

@@ -34,7 +34,15 @@ fn report_of(text: &str) -> Report {
         steps: vec![Step {
             name: text(),
             kind: StepKind::Source,
-            plugin: Plugin { name: text(), version: text(), description: text(), digest: text(), language: text(), component_bytes: 1 },
+            plugin: Plugin {
+                name: text(),
+                version: text(),
+                description: text(),
+                digest: text(),
+                language: text(),
+                component_bytes: 1,
+                calls: vec![text()],
+            },
             rows_in: None,
             rows_out: Some(1_707),
             batches: 1,

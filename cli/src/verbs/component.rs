@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use plugwork_component::{InterfaceKind, ReadError, Report};
+use plugwork_core::chain::OWN;
 use plugwork_core::reach::{self, Kind};
 use plugwork_core::{Grants, Issue, Manifest, Permission};
 use serde::Serialize;
@@ -84,7 +85,7 @@ impl Component {
     /// The grants in force when these are given; all complaints at once.
     pub(super) fn effective(&self, grants: &Grants) -> Result<Grants, Vec<Issue>> {
         let offered = host::offered();
-        let known = |capability: &str| capability == ENGINE || offered.iter().any(|offer| offer.capability == capability);
+        let known = |capability: &str| OWN.contains(&capability) || offered.iter().any(|offer| offer.capability == capability);
         let mut issues: Vec<Issue> = grants
             .iter()
             .filter(|grant| !known(&grant.capability))

@@ -22,7 +22,7 @@ use crate::host;
 const POINTS: [&str; 5] =
     [DataSource::INTERFACE, Transformer::INTERFACE, Analyzer::INTERFACE, Exporter::INTERFACE, Visualization::INTERFACE];
 /// Capabilities that plugwork knows beside those that this command offers.
-const ELSEWHERE: [&str; 8] = ["keyvalue", "blob", "sql", "secrets", "events", "call", "sockets", ENGINE];
+const ELSEWHERE: [&str; 9] = ["keyvalue", "blob", "sql", "secrets", "events", "call", "deputy", "sockets", ENGINE];
 /// From here on a structural limit counts as close.
 const NEAR_PERCENT: u64 = 80;
 

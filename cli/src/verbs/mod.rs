@@ -36,5 +36,6 @@ pub(crate) mod top;
 pub(crate) mod tree;
 pub(crate) mod update;
 pub(crate) mod usage;
+pub(crate) mod verify;
 pub(crate) mod why;
 pub(crate) mod words;

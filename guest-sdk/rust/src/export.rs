@@ -117,6 +117,7 @@ macro_rules! __export {
 /// [`bindings!`](crate::bindings!) made: `export!(Shout: text_filter)`.
 ///
 /// The lifecycle is exported with its defaults; `export!(Shout: text_filter; lifecycle: Type)` changes them, and
+/// `export!(Shout: text_filter; no lifecycle)` leaves it out, as a plugin that is to be fused into its callers does.
 /// `handover: Type`, alone or after the lifecycle and a comma, exports a [`Handover`](crate::Handover).
 #[macro_export]
 macro_rules! export {
@@ -139,6 +140,9 @@ macro_rules! export {
             }
             $crate::__export!(lifecycle $crate::__private::LifecycleExport<$lifecycle, Descriptor>);
         };
+        $crate::export!($type: $($interface),+; no lifecycle);
+    };
+    ($type:ident : $($interface:ident),+ ; no lifecycle $(,)?) => {
         const _: fn() = || {
             $({
                 fn will_do<T: $interface::Guest>() {}

@@ -33,8 +33,8 @@ pub struct Indexed {
 /// # Errors
 /// The source has no answer. What is wrong with one package is told in [`Indexed::broken`].
 pub async fn index(source: &dyn PackageSource) -> Result<Indexed, SourceError> {
-    let packages = source.versions(None).await?;
-    let mut indexed = Indexed { broken: source.broken().await?, ..Indexed::default() };
+    let (packages, broken) = source.listing().await?;
+    let mut indexed = Indexed { broken, ..Indexed::default() };
     for same in packages.chunk_by(|one, next| (&one.name, &one.version) == (&next.name, &next.version)) {
         if let Some(other) = same.iter().find(|other| other.digest != same[0].digest) {
             let twins = SourceError::Twins(Box::new((same[0].clone(), other.clone())));

@@ -23,6 +23,7 @@ pub mod events;
 pub mod fault;
 pub mod grant;
 pub mod interface;
+pub mod lent;
 pub mod lifecycle;
 pub mod limits;
 #[cfg(feature = "resolve")]

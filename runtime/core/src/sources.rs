@@ -14,6 +14,9 @@ use crate::{Digest, PackageName};
 /// An answer that may take its time.
 pub type Pending<'a, T> = Pin<Box<dyn Future<Output = Result<T, SourceError>> + Send + 'a>>;
 
+/// The packages of a source, and what looks like one and is none, with its place.
+pub type Listing = (Vec<Package>, Vec<(String, SourceError)>);
+
 /// One version of a package. What it is called is read from the component, never from where it lies.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Package {
@@ -35,6 +38,11 @@ pub trait PackageSource: Send + Sync {
     /// What looks like a package and is none: each with its place and what is wrong with it. None of them is among the versions.
     fn broken(&self) -> Pending<'_, Vec<(String, SourceError)>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Both in one look: all versions of all packages, and what is none.
+    fn listing(&self) -> Pending<'_, Listing> {
+        Box::pin(async move { Ok((self.versions(None).await?, self.broken().await?)) })
     }
 
     /// The component with this digest. What is given has been hashed: other bytes are an error.

@@ -27,7 +27,7 @@ fn distance_km((latitude, longitude): (f64, f64), there: (f64, f64)) -> f64 {
     2.0 * EARTH_RADIUS_KM * square.sqrt().min(1.0).asin()
 }
 
-plugwork_guest::export!(Geodesy: distances);
+plugwork_guest::export!(Geodesy: distances; no lifecycle);
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use plugwork_core::sources::{Package, PackageSource, Pending, SourceError};
+use plugwork_core::sources::{Listing, Package, PackageSource, Pending, SourceError};
 use plugwork_core::{Digest, PackageName};
 
 use super::{LISTED_MAX, component, exactly, named, unreadable};
@@ -24,16 +24,13 @@ pub struct PackageFolder {
     seen: Arc<Mutex<HashMap<Digest, PathBuf>>>,
 }
 
-/// The packages of a folder, and what is wrong with the other files.
-type Looked = (Vec<Package>, Vec<(String, SourceError)>);
-
 impl PackageFolder {
     /// The folder is read anew at each question.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into(), seen: Arc::default() }
     }
 
-    fn look(&self) -> Result<Looked, SourceError> {
+    fn look(&self) -> Result<Listing, SourceError> {
         let (mut found, mut broken) = (Vec::new(), Vec::new());
         for path in files(&self.folder, LISTED_MAX)? {
             let place = path.display().to_string();
@@ -84,6 +81,10 @@ impl PackageSource for PackageFolder {
 
     fn broken(&self) -> Pending<'_, Vec<(String, SourceError)>> {
         Box::pin(std::future::ready(self.look().map(|(_, broken)| broken)))
+    }
+
+    fn listing(&self) -> Pending<'_, Listing> {
+        Box::pin(std::future::ready(self.look()))
     }
 
     fn fetch(&self, digest: Digest) -> Pending<'_, Vec<u8>> {

@@ -8,7 +8,7 @@ use std::fs;
 use std::future::ready;
 use std::path::PathBuf;
 
-use plugwork_core::sources::{Package, PackageSource, Pending, SourceError};
+use plugwork_core::sources::{Listing, Package, PackageSource, Pending, SourceError};
 use plugwork_core::{Digest, PackageName};
 use serde::Deserialize;
 
@@ -171,6 +171,10 @@ impl PackageSource for PackageLayout {
 
     fn broken(&self) -> Pending<'_, Vec<(String, SourceError)>> {
         Box::pin(ready(self.look().map(|looked| looked.broken)))
+    }
+
+    fn listing(&self) -> Pending<'_, Listing> {
+        Box::pin(ready(self.look().map(|looked| (looked.found, looked.broken))))
     }
 
     fn fetch(&self, digest: Digest) -> Pending<'_, Vec<u8>> {

@@ -38,7 +38,7 @@ impl Member {
 
     /// This version takes its calls from here on, and its events.
     pub(super) fn receives_with(self: &Arc<Self>, shared: &Shared, generation: &Generation) {
-        self.is_granted(&generation.grants);
+        self.is_granted(&generation.own.grants);
         shared.bus.attach(self);
     }
 }

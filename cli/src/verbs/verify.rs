@@ -1,0 +1,189 @@
+//! `plugwork verify`: who can reach whose rights through whom, over a whole application.
+//!
+//! The ways are those of `plugwork_core::lent`; here is who the plugins are, what they were granted and which of them are behind which imports. Easy to get wrong:
+//! plugins that are fused into one have one grant, and nothing is between them, so they are one node.
+
+use std::path::{Path, PathBuf};
+
+use plugwork_component::linkage;
+use plugwork_core::lent::{Node, Reached, Way, ways};
+use plugwork_core::policy::call::CallBounds;
+use plugwork_core::policy::{self, Decision};
+use plugwork_core::record::Consent;
+use plugwork_core::resolve::{Compatibility, Structural};
+use plugwork_core::{Grants, InterfaceName, Issue, reach};
+use serde::Serialize;
+
+use super::component::{self, Component};
+use crate::consent::words::in_words;
+use crate::exit::Failure;
+use crate::grants;
+use crate::host::{self, Place};
+use crate::installed::{self, now_ms};
+use crate::packages::Packages;
+use crate::pipeline::file::{self, Wiring};
+use crate::pipeline::plan;
+use crate::print;
+
+/// Lists every way by which one plugin can reach another's rights, with the grants that allow each.
+///
+/// Of a pipeline, or else of the plugins that were added. A plugin that is called does for its caller what both may do (shared); only one that was granted to be
+/// a deputy lends what its caller may not do itself (lent). Nothing is compiled or run.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  plugwork verify examples/pipelines/earthquakes.toml
+  plugwork verify --deny-lent                    fails where a right is lent: for CI
+  plugwork verify --json
+
+The JSON has: plugins (name, calls), ways (reached, plugins, capability, bounds,
+because), is_all (whether there are no more ways than these). `reached` is `lent`
+or `shared`. Exit code 3 with --deny-lent where a right is lent.")]
+pub(crate) struct Verify {
+    /// A pipeline file. Default: the plugins that were added.
+    pipeline: Option<PathBuf>,
+    /// Fails with exit code 3 where a plugin can reach a right that it was not granted.
+    #[arg(long)]
+    deny_lent: bool,
+    /// Prints JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The JSON of `plugwork verify --json`.
+#[derive(Serialize)]
+struct Verified {
+    plugins: Vec<Plugin>,
+    ways: Vec<Way>,
+    is_all: bool,
+}
+
+#[derive(Serialize)]
+struct Plugin {
+    name: String,
+    calls: Vec<String>,
+}
+
+impl Verify {
+    pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
+        let nodes = match &self.pipeline {
+            Some(pipeline) => of_pipeline(pipeline)?,
+            None => of_installed(place)?,
+        };
+        let (found, is_all) = ways(&nodes);
+        let calls = |node: &Node| node.calls.iter().map(|at| nodes[*at].name.clone()).collect();
+        let plugins = nodes.iter().map(|node| Plugin { name: node.name.clone(), calls: calls(node) }).collect();
+        let verified = Verified { plugins, ways: found, is_all };
+        if self.json {
+            print::json(&verified);
+        } else {
+            page(&verified);
+        }
+        let lent = verified.ways.iter().filter(|way| way.reached == Reached::Lent).count();
+        match self.deny_lent && lent > 0 {
+            true => Err(Failure::refused(format_args!(
+                "{lent} ways lead to a right that a plugin was not granted itself\nhint: take `deputy` out of the grants named above, or grant the right to who calls"
+            ))),
+            false => Ok(()),
+        }
+    }
+}
+
+fn page(verified: &Verified) {
+    for Plugin { name, calls } in &verified.plugins {
+        let calls = if calls.is_empty() { "calls no other plugin".to_owned() } else { format!("calls {}", calls.join(", ")) };
+        print::data(format_args!("{name}: {calls}"));
+    }
+    for (reached, heading, nothing) in [
+        (
+            Reached::Lent,
+            "lent: rights that a plugin was not granted itself",
+            "nothing is lent: no plugin reaches a right that it was not granted itself",
+        ),
+        (Reached::Shared, "shared: rights that caller and callee both have", "nothing is shared"),
+    ] {
+        print::data("");
+        let mut ways = verified.ways.iter().filter(|way| way.reached == reached).peekable();
+        print::data(if ways.peek().is_some() { heading } else { nothing });
+        for way in ways {
+            print::data(format_args!("  {}: may {}", way.plugins.join(" → "), in_words(&way.capability, &way.bounds)));
+            print::data(format_args!("    {}", way.because.join("; ")));
+        }
+    }
+    if !verified.is_all {
+        print::data(format_args!("… and there are more ways than these {}", verified.ways.len()));
+    }
+}
+
+/// Each step and each plugin that a step calls through the host.
+fn of_pipeline(path: &Path) -> Result<Vec<Node>, Failure> {
+    let wrong = |issues: Vec<Issue>| {
+        let lines: String = issues.iter().map(|issue| format!("\n  {issue}")).collect();
+        Failure::usage(format_args!("pipeline `{}` is wrong:{lines}", path.display()))
+    };
+    let base = path.parent().unwrap_or(Path::new("."));
+    let granted = |component: &Component, written: &toml::Table| {
+        grants::from_toml(written).and_then(|grants| grants.narrowing(component.manifest.as_ref())).map_err(wrong)
+    };
+    let mut nodes: Vec<Node> = Vec::new();
+    for step in plan::plan(file::read(path)?).map_err(wrong)? {
+        let component = Component::open(&base.join(&step.raw.plugin))?;
+        let mut node = Node { name: step.raw.name.clone(), grants: granted(&component, &step.raw.grants)?, calls: Vec::new() };
+        for call in step.raw.calls.iter().filter(|call| call.wiring == Wiring::Brokered) {
+            let component = Component::open(&base.join(&call.plugin))?;
+            let package = component.manifest.as_ref().map_or_else(|| call.plugin.display().to_string(), |it| it.name.to_string());
+            let callee =
+                Node { name: format!("{}/{package}", step.raw.name), grants: granted(&component, &call.grants)?, calls: Vec::new() };
+            node.calls.push(nodes.len());
+            nodes.push(callee);
+        }
+        nodes.push(node);
+    }
+    Ok(nodes)
+}
+
+/// Each plugin that was added, wired as a runtime would.
+fn of_installed(place: &Place) -> Result<Vec<Node>, Failure> {
+    let io = host::io_runtime()?;
+    let consents: Vec<Consent> = io.block_on(async {
+        let store = host::store(place).await?;
+        let latest = installed::latest(store.as_ref(), None).await?;
+        let standing = latest.iter().filter_map(installed::Latest::consent).filter(|consent| !consent.expired(now_ms()));
+        Ok::<_, Failure>(standing.cloned().collect())
+    })?;
+    let packages = Packages::of(&place.state()?);
+    let mut plugins = Vec::new();
+    for consent in consents {
+        let path = packages.path(consent.subject.digest);
+        let linkage = linkage(&component::bytes(&path)?);
+        let linkage = linkage.map_err(|error| Failure::failed(format_args!("cannot read component `{}`: {error}", path.display())))?;
+        plugins.push((consent, linkage));
+    }
+    let offered = host::offered();
+    let by_host =
+        |import: &InterfaceName| reach::is_of_hosts(import) || offered.iter().any(|offer| offer.interfaces.contains(&import.path()));
+    let nodes = plugins.iter().map(|(consent, linkage)| {
+        let imports = linkage.imports.iter().filter(|import| !by_host(&import.name));
+        let mut calls: Vec<usize> = imports
+            .flat_map(|import| {
+                let others = plugins.iter().enumerate().filter(|(_, (other, _))| {
+                    other.subject != consent.subject
+                        && other.subject.tenant == consent.subject.tenant
+                        && may_call(&consent.grants, &import.name, &other.subject.package)
+                });
+                others
+                    .filter(|(_, (_, theirs))| theirs.exports.iter().any(|export| Structural.judge(import, export).is_ok()))
+                    .map(|(at, _)| at)
+            })
+            .collect();
+        calls.sort_unstable();
+        calls.dedup();
+        Node { name: consent.subject.to_string(), grants: consent.grants.clone(), calls }
+    });
+    Ok(nodes.collect())
+}
+
+fn may_call(grants: &Grants, import: &InterfaceName, provider: &plugwork_core::PackageName) -> bool {
+    let bounds = grants.get(reach::CALL).and_then(|bounds| policy::parse::<CallBounds>(bounds).ok());
+    bounds.is_some_and(|bounds| bounds.decide(import, provider) == Decision::Allow)
+}
