@@ -62,9 +62,22 @@ fn value(cell: Cell<'_>) -> Value {
     }
 }
 
-/// An example plugin, with no grant.
+/// An example plugin, with no grant; made one with the plugin that it calls, if it calls one.
 pub(crate) async fn plugin(name: &str) -> Plugin {
-    offer(&example(name), name).await.accept_only(Grants::none()).await.unwrap()
+    let offer = offer(&example(name), name).await;
+    let offer = if name == CALLER { fused(offer).await } else { offer };
+    offer.accept_only(Grants::none()).await.unwrap()
+}
+
+/// The one that calls another.
+pub(crate) const CALLER: &str = "declustering";
+/// The other.
+pub(crate) const CALLED: &str = "geodesy";
+
+/// Made one with the plugin that it calls.
+pub(crate) async fn fused(caller: plugwork::Offer) -> plugwork::Offer {
+    let called = offer(&example(CALLED), CALLED).await.accept_only(Grants::none()).await.unwrap();
+    caller.fuse(&called).await.unwrap()
 }
 
 /// An example plugin that may read below a folder.

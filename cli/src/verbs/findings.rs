@@ -9,7 +9,7 @@ use std::fmt;
 
 use plugwork::Point;
 use plugwork_component::StructureLimits;
-use plugwork_core::reach::Kind;
+use plugwork_core::reach::{self, Kind};
 use plugwork_core::{Grants, InterfaceName, Issue, Manifest};
 use plugwork_points::{Analyzer, DataSource, Exporter, Lifecycle, Transformer, Visualization};
 use serde::Serialize;
@@ -154,6 +154,8 @@ fn refused(import: &Import, manifest: Option<&Manifest>) -> Option<Finding> {
         (Some(capability), None) => {
             Finding::note("needs-grant", format_args!("it imports `{name}`: it needs `{capability}` granted to load"), "")
         }
+        // Another plugin is behind it, wherever both run.
+        (Some(capability), Some(manifest)) if capability == reach::CALL && manifest.permissions.contains_key(capability) => return None,
         (Some(capability), Some(manifest)) if manifest.permissions.contains_key(capability) => Finding::warning(
             "not-offered-here",
             format_args!("it imports `{name}`: this command does not offer `{capability}`"),

@@ -149,7 +149,19 @@ fn the_earthquake_pipeline_gives_the_published_b_values() {
     assert_eq!(fs::read_to_string(folder.path().join("catalogue.csv")).unwrap().lines().count(), 1708);
     let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(told["outcome"]["is"], "finished");
-    assert_eq!(told["steps"].as_array().unwrap().len(), 11);
+    assert_eq!(told["steps"].as_array().unwrap().len(), 12);
+    // The same two plugins, through the host and as one component: the same answer, and both times are told.
+    let rows = |step: &str| {
+        let mut tables = told["tables"].as_array().unwrap().iter();
+        let found = tables.find(|found| found["step"] == step && found["name"] == "main-shocks").unwrap();
+        (found["rows"].clone(), found["rows_total"].clone())
+    };
+    assert_eq!(rows("shocks"), rows("shocks-fused"));
+    assert_eq!(rows("shocks").1, 660);
+    for (step, calls) in [("shocks", "plugwork:geodesy 0.1.0, brokered"), ("shocks-fused", "plugwork:geodesy 0.1.0, fused")] {
+        let step = told["steps"].as_array().unwrap().iter().find(|found| found["name"] == step).unwrap();
+        assert!(step["guest_ms"].as_f64().unwrap() > 0.0 && step["plugin"]["calls"][0] == calls, "{step}");
+    }
 }
 
 #[test]
@@ -245,11 +257,17 @@ fn a_broken_csv_row_is_named_by_row_and_column() {
     assert!(output.status.code() == Some(1) && text.contains("row"), "{text}");
 }
 
+/// What `declustering` cannot be without.
+fn fused_with_geodesy() -> String {
+    format!("calls = [{{ plugin = \"{}\", wiring = \"fused\" }}]\n", plugin("geodesy"))
+}
+
 #[test]
 fn memory_over_the_limit_ends_the_step_that_asked_for_it() {
     let rest = format!(
-        "[[analyzer]]\nname = \"shocks\"\nfrom = \"quakes\"\nplugin = \"{}\"\nlimits = {{ memory-bytes = 14680064 }}\n",
-        plugin("declustering")
+        "[[analyzer]]\nname = \"shocks\"\nfrom = \"quakes\"\nplugin = \"{}\"\nlimits = {{ memory-bytes = 14680064 }}\n{}",
+        plugin("declustering"),
+        fused_with_geodesy()
     );
     let output = Case::new(&earthquakes_by_file(&data(), "earthquakes.json", &rest)).run();
     let text = stderr(&output);
@@ -260,8 +278,9 @@ fn memory_over_the_limit_ends_the_step_that_asked_for_it() {
 #[test]
 fn a_step_past_its_deadline_is_ended() {
     let rest = format!(
-        "[[analyzer]]\nname = \"shocks\"\nfrom = \"quakes\"\nplugin = \"{}\"\nlimits = {{ deadline-ms = 5 }}\n",
-        plugin("declustering")
+        "[[analyzer]]\nname = \"shocks\"\nfrom = \"quakes\"\nplugin = \"{}\"\nlimits = {{ deadline-ms = 5 }}\n{}",
+        plugin("declustering"),
+        fused_with_geodesy()
     );
     let output = Case::new(&earthquakes_by_file(&data(), "earthquakes.json", &rest)).run();
     let text = stderr(&output);
