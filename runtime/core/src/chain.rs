@@ -15,6 +15,10 @@ pub const CHAIN_PLUGINS_MAX: usize = 8;
 /// Grants about the plugin itself, which reach nobody else's things: how it runs, whom it may call, for what it is a deputy.
 pub const OWN: [&str; 3] = ["engine", "call", "deputy"];
 
+/// Grants of what is each plugin's alone, whatever it is called: two plugins that may use a store of one name have two stores. So nobody but a deputy uses its own for
+/// another.
+pub const PRIVATE: [&str; 2] = ["keyvalue", "blob"];
+
 /// One plugin in a chain of calls, as the host knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Caller {
@@ -34,6 +38,7 @@ pub fn effective(callee: &Grants, caller: &Grants) -> Grants {
         let name = grant.capability;
         let left = match caller.get(&name) {
             _ if is_own(&name) => Some(grant.bounds),
+            _ if PRIVATE.contains(&name.as_str()) => None,
             Some(bounds) => intersect::intersect(&name, &grant.bounds, bounds),
             None => None,
         };
@@ -66,6 +71,15 @@ mod tests {
     fn a_caller_lends_nothing_that_the_callee_was_not_granted() {
         let caller = grants(&json!({"http": {"hosts": ["*"]}}));
         assert_eq!(effective(&Grants::none(), &caller), Grants::none());
+    }
+
+    #[test]
+    fn a_store_of_the_same_name_is_another_store() {
+        let both = grants(&json!({"keyvalue": {"stores": ["default"], "access": "write"}, "blob": {"containers": ["default"]}}));
+        assert_eq!(effective(&both, &both), Grants::none());
+        let deputy = both.with("deputy", json!({"capabilities": ["keyvalue"]}).as_object().unwrap().clone());
+        let left = effective(&deputy, &Grants::none());
+        assert!(left.get("keyvalue").is_some() && left.get("blob").is_none());
     }
 
     #[test]

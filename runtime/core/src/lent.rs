@@ -7,11 +7,14 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::Grants;
-use crate::chain::{CHAIN_PLUGINS_MAX, OWN, effective};
+use crate::chain::{CHAIN_PLUGINS_MAX, OWN, PRIVATE, effective};
 use crate::policy::intersect::intersect;
 
 /// Ways that are looked for; where there are more, that is told.
 pub const WAYS_MAX: usize = 10_000;
+
+/// Steps from plugin to plugin that are walked in looking for them.
+const STEPS_MAX: usize = 200_000;
 
 /// One plugin of an application.
 #[derive(Debug, Clone, Default)]
@@ -53,10 +56,12 @@ pub struct Way {
 pub fn ways(nodes: &[Node]) -> (Vec<Way>, bool) {
     let mut found = Vec::new();
     let mut is_all = true;
+    let mut steps = 0_usize;
     for start in 0..nodes.len() {
         let mut open = vec![(vec![start], nodes[start].grants.clone())];
         while let Some((way, rights)) = open.pop() {
-            if found.len() >= WAYS_MAX {
+            steps += 1;
+            if found.len() >= WAYS_MAX || steps > STEPS_MAX {
                 is_all = false;
                 break;
             }
@@ -78,7 +83,8 @@ fn tell(nodes: &[Node], way: &[usize], rights: &Grants, found: &mut Vec<Way>) {
     let (first, last) = (&nodes[way[0]], &nodes[way[way.len() - 1]]);
     for grant in rights.iter().filter(|grant| !OWN.contains(&grant.capability.as_str())) {
         let own = first.grants.get(&grant.capability).and_then(|own| intersect(&grant.capability, own, &grant.bounds));
-        let is_own = own.is_some_and(|own| Some(own) == intersect(&grant.capability, &grant.bounds, &grant.bounds));
+        let is_own = !PRIVATE.contains(&grant.capability.as_str())
+            && own.is_some_and(|own| Some(own) == intersect(&grant.capability, &grant.bounds, &grant.bounds));
         let calls = way.windows(2).map(|pair| format!("`{}`: call of `{}`", nodes[pair[0]].name, nodes[pair[1]].name));
         let deputies = way[1..].iter().map(|at| &nodes[*at]).filter(|node| is_deputy_for(&node.grants, &grant.capability));
         let because = calls.chain(deputies.map(|node| format!("`{}`: deputy for {}", node.name, grant.capability)));

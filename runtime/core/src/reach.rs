@@ -108,7 +108,7 @@ fn rule(interface: &InterfaceName) -> Rule {
     let wasi = interface.package().starts_with("wasi:");
     let track = interface.version().map(|version| (version.major, version.minor));
     match interface.path() {
-        "plugwork:host/log" => Rule::Inert(None),
+        "plugwork:host/log" | "plugwork:host/caller" => Rule::Inert(None),
         "plugwork:host/fetch" | "wasi:http/outgoing-handler" | "wasi:http/client" => Rule::Needs("http"),
         "plugwork:host/secrets" => Rule::Needs("secrets"),
         "plugwork:host/events" => Rule::Needs("events"),

@@ -45,7 +45,7 @@ use crate::wiring::view::{View, Views};
 use crate::wiring::{Chained, Wires};
 
 /// Each granted capability with its bounds, by name.
-pub(crate) type ConfiguredByName = Vec<(String, Box<dyn Configured>)>;
+pub(crate) type ConfiguredByName = Vec<(String, Arc<dyn Configured>)>;
 
 /// Where points' exports are, found at their first use.
 type Indices = RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>;
@@ -437,6 +437,18 @@ impl Generation {
     #[inline]
     pub(crate) fn now_ms(&self) -> u64 {
         self.ticker.coarse_ms()
+    }
+
+    /// An error where what it is made of is on no record: an installation is unloaded, and loaded again from that.
+    pub(crate) fn may_be_loaded_again(&self) -> Result<()> {
+        if !self.wires.is_named {
+            return Ok(());
+        }
+        let message = format!(
+            "`{}` cannot be installed as it was wired or fused: no record says with whom\nhint: let the grant `call` say whom it calls, and install that plugin too",
+            self.subject
+        );
+        Err(Error::new(ErrorKind::Invalid, message).of(&self.subject))
     }
 
     /// Whether it takes no calls any more.

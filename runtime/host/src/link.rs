@@ -3,10 +3,11 @@
 //! It follows `core::reach` to the letter: the same decisions that a person was shown.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use plugwork_core::chain::OWN;
 use plugwork_core::reach::{CALL, Kind, Reach};
-use plugwork_core::{Denial, Grants, Issue, Subject};
+use plugwork_core::{Denial, Grants, InterfaceName, Issue, Subject};
 use wasmtime::Engine;
 use wasmtime::component::{Component, InstancePre, Linker};
 
@@ -24,7 +25,7 @@ pub(crate) struct Parts<'a> {
     pub(crate) component: &'a Component,
     pub(crate) subject: &'a Subject,
     pub(crate) reach: &'a [Reach],
-    pub(crate) configured: &'a [(String, Box<dyn Configured>)],
+    pub(crate) configured: &'a [(String, Arc<dyn Configured>)],
     pub(crate) wires: &'a Wires,
     pub(crate) denial: &'a dyn Fn(&Reach) -> Denial,
 }
@@ -42,7 +43,8 @@ impl Parts<'_> {
             }
         }
         if self.reach.iter().any(of_plugins) {
-            wiring::link(self.engine, self.component, self.wires, &mut linker).map_err(failed)?;
+            let is_granted = |import: &InterfaceName| self.reach.iter().any(|reach| of_plugins(reach) && reach.interface == *import);
+            wiring::link(self.engine, self.component, self.wires, &is_granted, &mut linker).map_err(failed)?;
         }
         linker.instantiate_pre(self.component).map_err(failed)
     }
@@ -65,6 +67,7 @@ impl Parts<'_> {
     fn define_inert(&self, reach: &Reach, linker: &mut Linker<State>) -> wasmtime::Result<()> {
         match reach.interface.path() {
             "plugwork:host/log" => interfaces::log::link(linker),
+            "plugwork:host/caller" => interfaces::caller::link(linker),
             "wasi:logging/logging" => interfaces::log::link_wasi(linker),
             "wasi:config/store" => interfaces::config::link(linker),
             _ if is_stub(reach) => self.deny(reach, linker),
@@ -91,7 +94,7 @@ pub(crate) fn configure(runtime: &Shared, subject: &Subject, grants: &Grants) ->
             None => Err(Issue { what: "this host does not offer it".to_owned(), at: String::new(), expected: runtime.capability_names() }),
         };
         match result {
-            Ok(made) => configured.push((name, made)),
+            Ok(made) => configured.push((name, made.into())),
             Err(mut issue) => {
                 issue.at = format!("grants.{name}{}{}", if issue.at.is_empty() { "" } else { "." }, issue.at);
                 issues.push(issue);

@@ -15,7 +15,6 @@ use wasmtime::{AsContextMut, Store, StoreContextMut};
 use crate::account::Account;
 use crate::admission::Seat;
 use crate::call::{Running, guarded};
-use crate::cause::Cause;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
 use crate::interfaces::handover::{Handover, SNAPSHOT_BYTES_MAX};
@@ -25,6 +24,7 @@ use crate::log::Level;
 use crate::point::{Call, Point};
 use crate::state::State;
 use crate::threads::GuestThreads;
+use crate::wiring::From;
 use crate::wiring::view::View;
 
 /// Beside the bytes of a snapshot: what the answer around them takes, generously.
@@ -58,16 +58,10 @@ impl Live {
     }
 
     /// Starts one for another plugin, who called it and whose call ends at that tick: linked with what is left of its rights.
-    pub(crate) async fn start_called(
-        generation: &Generation,
-        view: &Arc<View>,
-        callers: Arc<[Caller]>,
-        until_tick: u64,
-        cause: Option<Arc<Cause>>,
-    ) -> Result<Self> {
+    pub(crate) async fn start_called(generation: &Generation, view: &Arc<View>, callers: Arc<[Caller]>, from: From) -> Result<Self> {
         let seat = generation.seat().await?;
         let mut store = generation.new_store(view, callers)?;
-        store.data_mut().is_called(until_tick, cause);
+        store.data_mut().is_called(from.until_tick, from.cause, from.answering);
         Self::start_with(generation, view, store, seat).await
     }
 
@@ -148,7 +142,7 @@ impl Live {
     {
         begin(&mut self.store, &mut self.fault, generation)?;
         let answer = guarded!(&mut self.store, generation, |store| function.call_async(store, params));
-        end(&mut self.fault, generation, answer)
+        self.end_of_callee(generation, answer)
     }
 
     /// The same by values.
@@ -161,14 +155,32 @@ impl Live {
     ) -> Result<()> {
         begin(&mut self.store, &mut self.fault, generation)?;
         let answer = guarded!(&mut self.store, generation, |store| function.call_async(store, params, results));
-        end(&mut self.fault, generation, answer)
+        self.end_of_callee(generation, answer)
     }
 
     /// Ends a resource of it that somebody had.
     pub(crate) async fn drop_resource(&mut self, generation: &Generation, resource: ResourceAny) -> Result<()> {
         begin(&mut self.store, &mut self.fault, generation)?;
         let answer = guarded!(&mut self.store, generation, |store| resource.resource_drop_async(store));
-        end(&mut self.fault, generation, answer)
+        self.end_of_callee(generation, answer)
+    }
+
+    /// Whether this fault is one of its caller's time, and not of its own.
+    pub(crate) fn ended_with_caller(&self, fault: Option<&Fault>, now: u64) -> bool {
+        self.store.data().ends_with_caller(fault, now)
+    }
+
+    /// As [`end`], but that a callee which ends with its caller's deadline did nothing that would be noted of it.
+    fn end_of_callee<R>(&mut self, generation: &Generation, answer: Result<R>) -> Result<R> {
+        let state = self.store.data();
+        let is_callers = answer.as_ref().is_err_and(|error| state.ends_with_caller(error.fault(), generation.ticker.now()));
+        match answer {
+            Err(error) if is_callers => {
+                self.fault = error.fault().cloned();
+                Err(error.of(&generation.subject))
+            }
+            answer => end(&mut self.fault, generation, answer),
+        }
     }
 
     /// An exported function, by the names of its interface and its own.
@@ -178,9 +190,9 @@ impl Live {
         self.instance.get_func(&mut self.store, index)
     }
 
-    /// The next call is made by another plugin, whose own ends at that tick.
-    pub(crate) fn is_called(&mut self, until_tick: u64, cause: Option<Arc<Cause>>) {
-        self.store.data_mut().is_called(until_tick, cause);
+    /// The next call is made by another plugin.
+    pub(crate) fn is_called(&mut self, from: From) {
+        self.store.data_mut().is_called(from.until_tick, from.cause, from.answering);
     }
 
     /// Says goodbye: `shutdown`, unless a fault ended it already. What it answers changes nothing any more, so a refusal only goes to its log.

@@ -5,7 +5,8 @@ use std::any::{Any, TypeId};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugwork_core::{Limits, Subject};
+use plugwork_core::events::Chain;
+use plugwork_core::{Fault, Limits, Subject};
 use wasmtime::component::ResourceTable;
 use wasmtime_wasi::filesystem::WasiFilesystemCtxView;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -59,6 +60,8 @@ pub struct State {
     pub(crate) last_words: Option<(String, String)>,
     /// Whom it calls and who called it; none where it is alone.
     pub(crate) chained: Option<Box<Chained>>,
+    /// The chain of the events that it handles now, or that those who called it do.
+    pub(crate) answering_events: Option<Chain>,
     /// What its caller's call is made for: the next one of its own is too.
     called_for: Option<Arc<Cause>>,
     /// The tick at which its caller's call ends, whatever its own limit says.
@@ -107,6 +110,7 @@ impl State {
             host_calls_before: 0,
             last_words: None,
             chained: None,
+            answering_events: None,
             called_for: None,
             until_tick: u64::MAX,
             slots: prepared.slots,
@@ -177,9 +181,15 @@ impl State {
     }
 
     /// The next call is made by another plugin, for this cause; its own ends at that tick.
-    pub(crate) fn is_called(&mut self, until_tick: u64, cause: Option<Arc<Cause>>) {
+    pub(crate) fn is_called(&mut self, until_tick: u64, cause: Option<Arc<Cause>>, answering: Option<Chain>) {
+        self.answering_events = answering;
         self.until_tick = until_tick;
         self.called_for = cause;
+    }
+
+    /// Whether it was stopped because its caller's time was over, and not its own.
+    pub(crate) fn ends_with_caller(&self, fault: Option<&Fault>, now: u64) -> bool {
+        matches!(fault, Some(Fault::Deadline { .. } | Fault::Cpu { .. })) && now >= self.until_tick
     }
 
     /// Whether the running call has used up its time, by this tick.

@@ -32,7 +32,7 @@ pub enum HostInterface {
     Blob,
     /// `plugwork:host/secrets`.
     Secrets,
-    /// Other plugins.
+    /// Other plugins, and `plugwork:host/caller`.
     Plugin,
     /// `plugwork:host/events`.
     Events,

@@ -83,7 +83,7 @@ impl Configured for Arc<Granted> {
     }
 
     fn prepare(&self, instance: &mut Prepare<'_>) -> wasmtime::Result<()> {
-        instance.insert(Emitter { granted: self.clone(), answering: None });
+        instance.insert(Emitter { granted: self.clone() });
         Ok(())
     }
 }
@@ -91,15 +91,14 @@ impl Configured for Arc<Granted> {
 /// What an instance publishes with.
 pub(crate) struct Emitter {
     pub(crate) granted: Arc<Granted>,
-    /// The chain of the events that it handles now.
-    pub(super) answering: Option<Chain>,
 }
 
 impl Emitter {
-    /// Publishes, as far as that needs no waiting. What is denied is for the caller to count.
+    /// Publishes, as far as that needs no waiting, in answer to the events of a chain or of its own accord. What is denied is for the caller to count.
     pub(crate) fn publish(
         &self,
         account: &Account,
+        answering: Option<Chain>,
         topic: &str,
         payload: Vec<u8>,
     ) -> Result<(Arc<Shared>, Arc<Event>, Published), Refusal> {
@@ -112,29 +111,29 @@ impl Emitter {
             }));
         }
         let shared = granted.runtime()?;
-        match granted.bounds.decide_publish(topic, self.answering.map_or(0, |chain| chain.hops)) {
+        match granted.bounds.decide_publish(topic, answering.map_or(0, |chain| chain.hops)) {
             Decision::Allow => {}
-            Decision::Deny { code, rule, hint } => return Err(Refusal::Denied(granted.denial(code, &self.in_chain(rule), &hint))),
+            Decision::Deny { code, rule, hint } => return Err(Refusal::Denied(granted.denial(code, &in_chain(answering, rule), &hint))),
         }
         if account.revoked() {
             return Err(Refusal::Unavailable { reason: "consent was taken back".to_owned() });
         }
         if !granted.published.try_spend(1, granted.rate) {
-            let rule = self.in_chain(format!("it published {} events in a second, which is its limit", granted.rate.per_second));
+            let rule = in_chain(answering, format!("it published {} events in a second, which is its limit", granted.rate.per_second));
             let hint = format!("per-second = {}", granted.rate.per_second.saturating_mul(2).max(1));
             return Err(Refusal::Denied(granted.denial("E-LIMIT-EVENTS", &rule, &hint)));
         }
-        let chain = self.answering.unwrap_or_else(|| Chain::begun(shared.bus.number())).passed();
+        let chain = answering.unwrap_or_else(|| Chain::begun(shared.bus.number())).passed();
         let (event, published) = shared.bus.publish(Scope::Tenant(&granted.key.tenant), topic, payload, &granted.source, chain);
         Ok((shared, event, published))
     }
+}
 
-    /// Which chain it was: what a record of a loop that was ended names.
-    fn in_chain(&self, rule: String) -> String {
-        match self.answering {
-            Some(chain) => format!("{rule} (chain {}, {} hops)", chain.id, chain.hops),
-            None => rule,
-        }
+/// Which chain it was: what a record of a loop that was ended names.
+fn in_chain(answering: Option<Chain>, rule: String) -> String {
+    match answering {
+        Some(chain) => format!("{rule} (chain {}, {} hops)", chain.id, chain.hops),
+        None => rule,
     }
 }
 

@@ -9,7 +9,6 @@ use plugwork_core::events::Event;
 use wasmtime::StoreContextMut;
 
 use super::bindings::exports::plugwork::points::event_handler;
-use super::grant::Emitter;
 use crate::point::{Call, Point};
 use crate::state::State;
 
@@ -48,7 +47,5 @@ fn wire(event: &Event) -> event_handler::Event<'_> {
 }
 
 fn answering(store: &mut StoreContextMut<'_, State>, events: &[Arc<Event>]) {
-    if let Some(emitter) = store.data_mut().get_mut::<Emitter>() {
-        emitter.answering = events.first().map(|event| event.chain);
-    }
+    store.data_mut().answering_events = events.first().map(|event| event.chain);
 }

@@ -94,6 +94,7 @@ impl Runtime {
     /// Makes an installation of an accepted plugin, or gives the one that it has.
     pub(crate) fn admit(&self, plugin: &Plugin, mut settings: Settings) -> Result<Installation> {
         let generation = plugin.generation();
+        generation.may_be_loaded_again()?;
         if settings.points.is_empty() {
             settings.points = generation.facts.points().cloned().collect();
         }
@@ -233,7 +234,7 @@ impl Member {
             // The application said no: nothing is wrong with the plugin, which stays what it was.
             Err(error) if error.denials().iter().any(|denial| denial.code.starts_with("E-HOOK")) => Err(error),
             // Nor where there was no room for it, or nobody to compile it.
-            Err(error) if error.scarcity().is_some() || (error.compile_failure().is_some() && is_passing(&error)) => Err(error),
+            Err(error) if error.kind() == ErrorKind::Unavailable || (error.compile_failure().is_some() && is_passing(&error)) => Err(error),
             Err(error) => {
                 passing.fail(&error);
                 // What `init` subscribed to.

@@ -215,6 +215,7 @@ impl Installation {
         let consent = offer.consent(&grants);
         let offer = self.as_before(offer, before.account.since());
         let next = offer.accept_only(grants).await?.generation().clone();
+        next.may_be_loaded_again()?;
         next.still_has_consent()?;
         before.is_followed_by(&next)?;
         let (old, new) = (before.clone(), next.clone());

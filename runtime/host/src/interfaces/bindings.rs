@@ -10,6 +10,7 @@ wasmtime::component::bindgen!({
         package plugwork:embedding;
         world host {
             import plugwork:host/log@0.1.0;
+            import plugwork:host/caller@0.1.0;
             import plugwork:host/fetch@0.1.0;
             import plugwork:host/secrets@0.1.0;
             import plugwork:host/events@0.1.0;

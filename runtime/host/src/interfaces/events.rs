@@ -18,10 +18,11 @@ pub(crate) fn link_events(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 impl events::Host for State {
     async fn emit(&mut self, topic: String, payload: Vec<u8>) -> wasmtime::Result<Result<(), WireRefusal>> {
-        let (shared, event, published) = match self.emitter().and_then(|emitter| emitter.publish(self.account(), &topic, payload)) {
-            Ok(published) => published,
-            Err(refusal) => return Ok(Err(self.counted(refusal))),
-        };
+        let (shared, event, published) =
+            match self.emitter().and_then(|emitter| emitter.publish(self.account(), self.answering_events, &topic, payload)) {
+                Ok(published) => published,
+                Err(refusal) => return Ok(Err(self.counted(refusal))),
+            };
         let rejected = shared.bus.wait_for_room(&event, published).await;
         Ok(match rejected {
             0 => Ok(()),

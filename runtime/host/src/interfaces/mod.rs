@@ -3,6 +3,7 @@
 pub mod bindings;
 pub mod blob;
 mod blob_wire;
+pub(crate) mod caller;
 pub(crate) mod clocks;
 pub(crate) mod config;
 pub(crate) mod deny;

@@ -4,7 +4,6 @@
 //! one has to be what was granted to the other; a right that only one of them has would be the other one's too.
 
 use plugwork_component::fuse;
-use plugwork_core::chain::OWN;
 use plugwork_core::{Denial, Grants, Subject};
 
 use super::Offer;
@@ -24,6 +23,9 @@ impl Offer {
     /// Of kind `Invalid` where they do not go together: nothing fits, or the provider has a lifecycle, which nobody would call. Accepting it is refused where
     /// the two are of different tenants or namespaces, or were not granted the same.
     pub async fn fuse(mut self, provider: &Plugin) -> Result<Self> {
+        if provider.account().revoked() {
+            return Err(Error::new(ErrorKind::Refused, format!("consent to `{}` was revoked", provider.subject())).of(&self.subject));
+        }
         let (caller, generation) = (self.source.clone(), provider.generation().clone());
         let name = format!("cannot make `{}` and `{}` one", self.subject, generation.subject);
         let composed = tokio::task::spawn_blocking(move || {
@@ -36,7 +38,8 @@ impl Offer {
         self.facts = self.runtime.shared().cache.facts(&self.source).await?;
         self.subject.digest = self.source.digest();
         self.fused.push((provider.subject().clone(), provider.grants().clone()));
-        Ok(self)
+        // Consent to a part ends the whole.
+        Ok(self.no_later_than(provider.account().expires_ms()))
     }
 }
 
@@ -61,8 +64,8 @@ pub(super) fn may_be_one(subject: &Subject, grants: &Grants, others: &[(Subject,
     Err(Error::refused(format!("cannot accept `{subject}` as one component with others:"), denials).of(subject))
 }
 
-/// What reaches things that are not the plugin's own.
+/// What is compared: all but how each runs, and whom each may call, which is connected inside or asked of the whole.
 fn rights(grants: &Grants) -> Grants {
-    let kept = grants.iter().filter(|grant| !OWN.contains(&grant.capability.as_str()));
+    let kept = grants.iter().filter(|grant| !matches!(grant.capability.as_str(), "engine" | "call"));
     kept.fold(Grants::none(), |rights, grant| rights.with(&grant.capability, grant.bounds))
 }

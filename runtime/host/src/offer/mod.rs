@@ -251,7 +251,9 @@ impl Offer {
         fused::may_be_one(subject, &grants, &self.fused)?;
         let asking =
             Asking { runtime: &self.runtime, subject, facts: &self.facts, source: &self.source, grants: &grants, named: &self.wired };
-        let wires = Arc::new(asking.plan().await?);
+        let (mut wires, entered) = asking.plan().await?;
+        wires.is_named |= !self.fused.is_empty();
+        let wires = Arc::new(wires);
         let reach = self.decided(&grants, &wires.standing(&self.facts));
         let mut denials = self.denials(&reach);
         let profile = self.profile(&grants, &mut denials);
@@ -285,6 +287,8 @@ impl Offer {
         self.still_stands(since).await?;
         let uses_wasi = reach.iter().any(|reach| reach.kind != Kind::Types && reach.interface.path().starts_with("wasi:"));
         let (reuse_calls, at_once) = reuse(&grants, &limits);
+        // A call of another plugin has one call's deadline, and a room has those of many.
+        let at_once = if wires.is_empty() { at_once } else { 1 };
         let generation = Arc::new(Generation {
             subject: Arc::new(self.subject.clone()),
             facts: self.facts.clone(),
@@ -311,6 +315,7 @@ impl Offer {
         });
         generation.account.runs(&generation);
         runtime.watch_generation(&generation);
+        entered.settle();
         Ok(Plugin::new(generation))
     }
 

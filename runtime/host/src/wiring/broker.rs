@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 
+use plugwork_core::InterfaceName;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
 use wasmtime::component::{Component, ComponentNamedList, Lift, Linker, LinkerInstance, Lower, ResourceType, Type, Val};
 use wasmtime::{Engine, StoreContextMut, format_err};
@@ -29,14 +30,20 @@ pub(super) struct Called {
 pub(super) type Line = Arc<Called>;
 
 /// Defines everything that other plugins are behind.
-pub(crate) fn link(engine: &Engine, component: &Component, wires: &Wires, linker: &mut Linker<State>) -> wasmtime::Result<()> {
+pub(crate) fn link(
+    engine: &Engine,
+    component: &Component,
+    wires: &Wires,
+    is_granted: &dyn Fn(&InterfaceName) -> bool,
+    linker: &mut Linker<State>,
+) -> wasmtime::Result<()> {
     let component_type = component.component_type();
     let mut number = 0;
     // Resources of the interfaces before, and whose they are: what one takes from another is the same resource.
     let mut resources: Vec<(ResourceType, usize)> = Vec::new();
     for (import, item) in component_type.imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
-        let wire = wires.wires.iter().find(|wire| wire.import.to_string() == import);
+        let wire = wires.wires.iter().find(|wire| wire.import.to_string() == import && is_granted(&wire.import));
         let Some(wire) = wire else {
             // Those of hosts: they stay where they are.
             resources.extend(instance.exports(engine).filter_map(|(_, item)| match item.ty {
@@ -72,7 +79,9 @@ pub(crate) fn link(engine: &Engine, component: &Component, wires: &Wires, linker
 fn stays_between_two(ty: &ComponentFunc, slot: usize, resources: &[(ResourceType, usize)]) -> wasmtime::Result<()> {
     let types = ty.params().map(|(_, ty)| ty).chain(ty.results());
     let mut found = Vec::new();
-    types.for_each(|ty| of_resources(&ty, &mut found));
+    for ty in types {
+        of_resources(&ty, &mut found)?;
+    }
     match found.iter().all(|found| resources.iter().any(|(known, whose)| known == found && *whose == slot)) {
         true => Ok(()),
         false => Err(format_err!(
@@ -81,16 +90,29 @@ fn stays_between_two(ty: &ComponentFunc, slot: usize, resources: &[(ResourceType
     }
 }
 
-fn of_resources(ty: &Type, found: &mut Vec<ResourceType>) {
+fn of_all(types: impl Iterator<Item = Type>, found: &mut Vec<ResourceType>) -> wasmtime::Result<()> {
+    for ty in types {
+        of_resources(&ty, found)?;
+    }
+    Ok(())
+}
+
+/// The resources in a type; an error where it has a stream, a future, or something that nobody here knows: those belong to one store.
+fn of_resources(ty: &Type, found: &mut Vec<ResourceType>) -> wasmtime::Result<()> {
     match ty {
-        Type::Own(resource) | Type::Borrow(resource) => found.push(*resource),
+        Type::Own(resource) | Type::Borrow(resource) => {
+            found.push(*resource);
+            Ok(())
+        }
         Type::List(list) => of_resources(&list.ty(), found),
         Type::Option(option) => of_resources(&option.ty(), found),
-        Type::Result(result) => result.ok().into_iter().chain(result.err()).for_each(|ty| of_resources(&ty, found)),
-        Type::Tuple(tuple) => tuple.types().for_each(|ty| of_resources(&ty, found)),
-        Type::Record(record) => record.fields().for_each(|field| of_resources(&field.ty, found)),
-        Type::Variant(variant) => variant.cases().filter_map(|case| case.ty).for_each(|ty| of_resources(&ty, found)),
-        _ => {}
+        Type::Result(result) => of_all(result.ok().into_iter().chain(result.err()), found),
+        Type::Tuple(tuple) => of_all(tuple.types(), found),
+        Type::Record(record) => of_all(record.fields().map(|field| field.ty), found),
+        Type::Variant(variant) => of_all(variant.cases().filter_map(|case| case.ty), found),
+        Type::Bool | Type::S8 | Type::U8 | Type::S16 | Type::U16 | Type::S32 | Type::U32 | Type::S64 | Type::U64 => Ok(()),
+        Type::Float32 | Type::Float64 | Type::Char | Type::String | Type::Enum(_) | Type::Flags(_) => Ok(()),
+        _ => Err(format_err!("it takes or gives a stream, a future or something else that belongs to one plugin's store")),
     }
 }
 

@@ -9,18 +9,24 @@ use std::time::Duration;
 
 use plugwork_core::Fault;
 use plugwork_core::chain::{CHAIN_PLUGINS_MAX, Caller};
+use plugwork_core::events::Chain;
 use wasmtime::component::{ComponentNamedList, Func, Lift, Lower, Type, Val};
 use wasmtime::{StoreContextMut, format_err};
 
+use super::Provider;
 use super::broker::Called;
 use super::failed;
 use super::handles::Owner;
 use crate::cause::Cause;
 use crate::error::{Error, ErrorKind, Result};
-use crate::generation::Generation;
+use crate::generation::{Entered, Generation};
 use crate::live::Live;
+use crate::runtime::Shared;
 use crate::state::State;
 use crate::usage::HostInterface;
+
+/// How often a version is looked for that is not closed by the time it is entered.
+const ENTERS_MAX: usize = 3;
 
 /// An instance of another plugin.
 pub(super) struct Callee {
@@ -61,15 +67,19 @@ impl Failed {
 }
 
 /// What a callee has to know of the call in which it is called.
-pub(super) struct From {
+pub(crate) struct From {
     /// The tick at which that one ends.
-    until_tick: u64,
-    cause: Option<Arc<Cause>>,
+    pub(crate) until_tick: u64,
+    /// What that one is made for.
+    pub(crate) cause: Option<Arc<Cause>>,
+    /// The chain of events that it answers, so that no call begins another one.
+    pub(crate) answering: Option<Chain>,
 }
 
 pub(super) fn caller(store: &StoreContextMut<'_, State>) -> From {
     let state = store.data();
-    From { until_tick: state.deadline_tick, cause: state.is_caused.then(|| state.log.cause()).flatten() }
+    let cause = state.is_caused.then(|| state.log.cause()).flatten();
+    From { until_tick: state.deadline_tick, cause, answering: state.answering_events }
 }
 
 /// Calls a function by its types.
@@ -121,11 +131,46 @@ async fn make(store: &mut StoreContextMut<'_, State>, slot: usize) -> std::resul
     let callers: Arc<[Caller]> = chained.callers.iter().cloned().chain([itself]).collect();
     chained.made += 1;
     let (made, view) = (chained.made, chained.view.clone());
-    let generation = provider.current(runtime).await.map_err(failed)?;
-    let linked = view.of_callee(&generation).map_err(failed)?;
-    let live = Live::start_called(&generation, &linked, callers, from.until_tick, from.cause).await.map_err(failed)?;
+    let until_tick = from.until_tick;
+    let (generation, live) = {
+        let (entered, generation) = enter(&provider, runtime).await.map_err(failed)?;
+        let now_ms = generation.now_ms();
+        let permit = entered.work.breaker.admit(now_ms).map_err(|open| failed(tripped(&generation, open.retry_after_ms)))?;
+        let linked = view.of_callee(&generation).map_err(failed)?;
+        match Live::start_called(&generation, &linked, callers, from).await {
+            // Given back untold: it is a call that says how it does.
+            Ok(live) => {
+                drop(permit);
+                (generation.clone(), live)
+            }
+            Err(error) => {
+                let is_callers = matches!(error.fault(), Some(Fault::Deadline { .. })) && generation.ticker.now() >= until_tick;
+                if is_callers {
+                    return Err(Failed::caller(crate::call::overrun(store.data())));
+                }
+                entered.work.ended(permit, generation.now_ms(), Duration::ZERO, Some(&error));
+                return Err(failed(error));
+            }
+        }
+    };
     let callee = Callee { generation, live, functions: Vec::new(), made };
     Ok((Box::new(callee), Owner { slot, made }))
+}
+
+/// Begins a call in the version that is current; once more where that closed in between.
+async fn enter(provider: &Provider, runtime: Option<Arc<Shared>>) -> Result<(Entered, Arc<Generation>)> {
+    for _ in 0..ENTERS_MAX {
+        let generation = provider.current(runtime.clone()).await?;
+        if let Some(entered) = generation.enter() {
+            return Ok((entered, generation));
+        }
+    }
+    Err(Error::new(ErrorKind::Unavailable, format!("`{}` was replaced, disabled or removed", provider.name())))
+}
+
+fn tripped(generation: &Generation, retry_after_ms: u64) -> Error {
+    let message = "it failed too often and is not called for a while (its breaker is open)";
+    Error::new(ErrorKind::Unavailable, message).retry_after(retry_after_ms).of(&generation.subject)
 }
 
 /// Puts the callee back where it can be called again.
@@ -169,9 +214,8 @@ pub(super) async fn drop_handle(mut store: StoreContextMut<'_, State>, rep: u32)
     let Some((owner, resource)) = chained.handles.take(rep) else { return Ok(()) };
     // Of one that is gone: there is nothing left to end.
     let Some(mut callee) = chained.callees[owner.slot].take_if(|callee| callee.made == owner.made) else { return Ok(()) };
-    let (until, generation) = (store.data().deadline_tick, callee.generation.clone());
-    callee.live.is_called(until, None);
-    let answer = callee.live.drop_resource(&generation, resource).await;
+    let from = caller(&store);
+    let answer = callee.guarded(from, async |live, generation| live.drop_resource(generation, resource).await).await;
     done(&mut store, owner, callee, answer).map_err(|failed| failed::stopped(failed.fault))
 }
 
@@ -197,14 +241,11 @@ impl Callee {
             return Err(Error::new(ErrorKind::Unavailable, "it was replaced, disabled or removed").of(&generation.subject));
         };
         let now_ms = generation.now_ms();
-        let permit = entered.work.breaker.admit(now_ms).map_err(|open| {
-            let message = "it failed too often and is not called for a while (its breaker is open)";
-            Error::new(ErrorKind::Unavailable, message).retry_after(open.retry_after_ms).of(&entered.subject)
-        })?;
-        live.is_called(from.until_tick, from.cause);
+        let permit = entered.work.breaker.admit(now_ms).map_err(|open| tripped(&entered, open.retry_after_ms))?;
+        live.is_called(from);
         let before = live.time();
         let answer = call(live, &entered).await;
-        let is_callers = matches!(&answer, Err(error) if matches!(error.fault(), Some(Fault::Deadline { .. })) && entered.ticker.now() >= from.until_tick);
+        let is_callers = matches!(&answer, Err(error) if live.ended_with_caller(error.fault(), entered.ticker.now()));
         if !is_callers {
             let time = live.time().checked_sub(before).unwrap_or(Duration::ZERO);
             entered.work.ended(permit, entered.now_ms(), time, answer.as_ref().err());
@@ -229,7 +270,9 @@ impl Callee {
         Ok(bound.expect("a function is called in one way, by types or by values"))
     }
 
-    pub(super) async fn end(self) {
+    pub(super) async fn end(mut self) {
+        // Its goodbye has its own deadline: that of the last call may be long over.
+        self.live.is_called(From { until_tick: u64::MAX, cause: None, answering: None });
         self.live.end(&self.generation).await;
     }
 }

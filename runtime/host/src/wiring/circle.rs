@@ -12,18 +12,34 @@ use plugwork_core::record::ConsentKey;
 pub(crate) struct Circles(Mutex<HashMap<ConsentKey, BTreeSet<ConsentKey>>>);
 
 impl Circles {
-    /// Notes that one plugin is wired to another.
+    /// Notes that one plugin is wired to another; says whether that is new.
     ///
     /// # Errors
     /// The way back from that one, both ends included: then it is not noted.
-    pub(crate) fn enter(&self, caller: &ConsentKey, provider: &ConsentKey) -> Result<(), Vec<ConsentKey>> {
+    pub(crate) fn enter(&self, caller: &ConsentKey, provider: &ConsentKey) -> Result<bool, Vec<ConsentKey>> {
         let mut edges = self.0.lock().expect("no panic happens under this lock");
         if let Some(mut way) = way(&edges, provider, caller) {
             way.insert(0, caller.clone());
             return Err(way);
         }
-        edges.entry(caller.clone()).or_default().insert(provider.clone());
-        Ok(())
+        Ok(edges.entry(caller.clone()).or_default().insert(provider.clone()))
+    }
+
+    /// It is wired to these and to nobody else.
+    pub(crate) fn settle(&self, caller: &ConsentKey, providers: BTreeSet<ConsentKey>) {
+        let mut edges = self.0.lock().expect("no panic happens under this lock");
+        if providers.is_empty() {
+            edges.remove(caller)
+        } else {
+            edges.insert(caller.clone(), providers)
+        };
+    }
+
+    /// It is not wired to these after all.
+    pub(crate) fn leave(&self, caller: &ConsentKey, providers: &[ConsentKey]) {
+        if let Some(kept) = self.0.lock().expect("no panic happens under this lock").get_mut(caller) {
+            kept.retain(|provider| !providers.contains(provider));
+        }
     }
 
     /// Forgets a plugin that is gone.
@@ -75,7 +91,11 @@ mod tests {
         assert_eq!(names(circles.enter(&key("c"), &key("a")).unwrap_err()), "cac");
         assert_eq!(names(circles.enter(&key("c"), &key("b")).unwrap_err()), "cbc");
         assert_eq!(names(circles.enter(&key("a"), &key("a")).unwrap_err()), "aa");
+        circles.leave(&key("a"), &[key("b")]);
+        assert_eq!(names(circles.enter(&key("c"), &key("a")).unwrap_err()), "cac");
+        circles.settle(&key("a"), BTreeSet::from([key("b")]));
+        assert!(circles.enter(&key("c"), &key("b")).is_err());
         circles.forget(&key("a"));
-        circles.enter(&key("c"), &key("a")).unwrap();
+        assert!(circles.enter(&key("c"), &key("a")).unwrap() && !circles.enter(&key("c"), &key("a")).unwrap());
     }
 }

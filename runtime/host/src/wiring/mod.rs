@@ -33,6 +33,7 @@ use crate::runtime::Runtime;
 use crate::runtime::Shared;
 pub(crate) use broker::link;
 use callee::Callee;
+pub(crate) use callee::From;
 use handles::Handles;
 use view::View;
 
@@ -91,6 +92,8 @@ pub(crate) struct Wires {
     /// The version of the plugin that is wired, as its manifest claims.
     pub(crate) version: String,
     pub(crate) runtime: Weak<Shared>,
+    /// Whether the application named a provider, which is on no record.
+    pub(crate) is_named: bool,
     pub(crate) providers: Vec<Provider>,
     pub(crate) wires: Vec<Wire>,
 }

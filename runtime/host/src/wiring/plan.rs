@@ -3,6 +3,7 @@
 //! Those that the application names come first, then installations of the same tenant that the grant `call` lets it call. Whether an export fits is asked of the
 //! resolver's own rule: what resolves also links. Easily got wrong: an import that a host has is never a plugin's.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use plugwork_component::{Linkage, linkage};
@@ -21,7 +22,33 @@ use crate::inspect::Facts;
 use crate::runtime::Runtime;
 use crate::source::Source;
 
+/// Providers that were noted for a plugin while its offer is accepted: forgotten again unless that comes to its end.
+pub(crate) struct Entered {
+    runtime: Runtime,
+    caller: ConsentKey,
+    new: Vec<ConsentKey>,
+    all: BTreeSet<ConsentKey>,
+}
+
+impl Entered {
+    /// It was accepted: it is wired to these and to nobody else.
+    pub(crate) fn settle(mut self) {
+        self.new.clear();
+        self.runtime.shared().circles.settle(&self.caller, std::mem::take(&mut self.all));
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if !self.new.is_empty() {
+            self.runtime.shared().circles.leave(&self.caller, &self.new);
+        }
+    }
+}
+
 /// Stable, for machines.
+const REVOKED: &str = "E-CONSENT-REVOKED";
+const TENANT: &str = "E-WIRE-TENANT";
 const AMBIGUOUS: &str = "E-WIRE-AMBIGUOUS";
 const CIRCLE: &str = "E-WIRE-CIRCLE";
 const MISFIT: &str = "E-WIRE-MISFIT";
@@ -48,25 +75,33 @@ pub(crate) struct Asking<'a> {
 
 impl Asking<'_> {
     /// Finds who is behind each import that only a plugin can satisfy. An import that nobody satisfies is not in the answer.
-    pub(crate) async fn plan(&self) -> Result<Wires> {
+    pub(crate) async fn plan(&self) -> Result<(Wires, Entered)> {
         let imports = self.of_plugins();
         let version = self.facts.manifest()?.map(|manifest| manifest.version.to_string()).unwrap_or_default();
-        let mut wires = Wires { version, runtime: self.runtime.downgrade(), ..Wires::default() };
-        if imports.is_empty() {
-            return Ok(wires);
-        }
+        let is_named = !self.named.is_empty();
+        let mut wires = Wires { version, runtime: self.runtime.downgrade(), is_named, ..Wires::default() };
+        let runtime = self.runtime.clone();
+        let mut entered = Entered { runtime, caller: self.subject.into(), new: Vec::new(), all: BTreeSet::new() };
         let mut own: Option<Linkage> = None;
         for import in imports {
             let Some(provider) = self.provider(&import)? else { continue };
-            let slot = match wires.providers.iter().position(|known| known.key() == provider.key()) {
-                Some(slot) => slot,
-                None => {
-                    self.no_circle(&provider)?;
-                    wires.providers.push(provider);
-                    wires.providers.len() - 1
-                }
+            let known = wires.providers.iter().position(|known| known.key() == provider.key());
+            if known.is_none() {
+                self.no_circle(&provider, &mut entered)?;
+            }
+            let version = match self.version(&provider).await {
+                Ok(version) => version,
+                // It goes without what is optional, as it would without a provider.
+                Err(error) if error.kind() == ErrorKind::Unavailable && self.is_optional() => continue,
+                Err(error) => return Err(error),
             };
-            let version = self.version(&wires.providers[slot]).await?;
+            if version.account.revoked() {
+                return Err(self.denied(REVOKED, &import, format!("consent to `{}` was revoked", version.subject), "consent to it again"));
+            }
+            let slot = known.unwrap_or_else(|| {
+                wires.providers.push(provider);
+                wires.providers.len() - 1
+            });
             let own = match &mut own {
                 Some(own) => own,
                 none => none.insert(read(self.source, self.subject).await?),
@@ -75,7 +110,18 @@ impl Asking<'_> {
             let export = self.fitting(&import, own, &theirs, &version.subject)?;
             wires.wires.push(Wire { import, export, slot });
         }
-        Ok(wires)
+        Ok((wires, entered))
+    }
+
+    /// Whether its manifest says that it runs without those whom it calls.
+    fn is_optional(&self) -> bool {
+        let manifest = self.facts.manifest().ok().flatten();
+        manifest.is_some_and(|manifest| manifest.permissions.get(CALL).is_some_and(|asked| asked.optional))
+    }
+
+    fn denied(&self, code: &str, import: &InterfaceName, rule: String, hint: &str) -> Error {
+        let denial = Denial { code: code.to_owned(), permission: import.to_string(), rule, hint: hint.to_owned() };
+        Error::refused(format!("cannot wire `{}`:", self.subject), vec![denial]).of(self.subject)
     }
 
     /// Imports that no host has.
@@ -91,6 +137,11 @@ impl Asking<'_> {
     fn provider(&self, import: &InterfaceName) -> Result<Option<Provider>> {
         let exports = |provider: &Provider| provider.exports(import);
         if let Some(named) = self.named.iter().find(|provider| exports(provider)) {
+            let key = named.key();
+            if key.tenant != self.subject.tenant {
+                let rule = format!("`{}` is of tenant `{}`", named.name(), key.tenant);
+                return Err(self.denied(TENANT, import, rule, "wire a provider of the same tenant"));
+            }
             return Ok(Some(named.clone()));
         }
         let Some(bounds) = self.grants.get(CALL).and_then(|bounds| policy::parse::<CallBounds>(bounds).ok()) else { return Ok(None) };
@@ -118,9 +169,14 @@ impl Asking<'_> {
     }
 
     /// Both ends are known from here on, before anything of the provider is loaded.
-    fn no_circle(&self, provider: &Provider) -> Result<()> {
-        let entered = self.runtime.shared().circles.enter(&ConsentKey::from(self.subject), &provider.key());
-        entered.map_err(|way| {
+    fn no_circle(&self, provider: &Provider, entered: &mut Entered) -> Result<()> {
+        // A version that was accepted already is wired to nobody who comes after it.
+        let Provider::Installed(member) = provider else { return Ok(()) };
+        let noted = self.runtime.shared().circles.enter(&entered.caller, &member.key).map(|is_new| {
+            entered.new.extend(is_new.then(|| member.key.clone()));
+            entered.all.insert(member.key.clone());
+        });
+        noted.map_err(|way| {
             let names: Vec<String> = way.iter().map(|key| format!("`{key}`")).collect();
             let denial = Denial {
                 code: CIRCLE.to_owned(),

@@ -78,9 +78,15 @@ impl Generation {
         let decided =
             reach::decide(&self.facts.imports(), self.manifest.as_ref(), &grants, &runtime.offered(), &self.wires.standing(&self.facts));
         let reach = reach::on_behalf(decided);
-        let configured = link::configure(&runtime, &self.subject, &grants).map_err(|issues| {
+        // What is as it was granted is the very same: budgets and quotas of one grant are not there twice.
+        let is_own = |name: &str| self.own.grants.get(name) == grants.get(name);
+        let narrower = grants.iter().filter(|grant| !is_own(&grant.capability));
+        let narrower = narrower.fold(Grants::none(), |narrower, grant| narrower.with(&grant.capability, grant.bounds));
+        let mut configured = link::configure(&runtime, &self.subject, &narrower).map_err(|issues| {
             Error::invalid(ErrorKind::Refused, format!("cannot link `{}` on behalf of another plugin:", self.subject), issues)
         })?;
+        let kept = self.own.configured.iter().filter(|(name, _)| grants.get(name).is_some() && is_own(name));
+        configured.extend(kept.cloned());
         let subject = self.subject.to_string();
         let denial = |reach: &Reach| reach.denial(&subject, "grants.deputy, where its own rights are to serve everybody who calls it");
         let parts = Parts {

@@ -70,6 +70,35 @@ async fn a_deputy_uses_its_own_right_where_that_was_granted() {
     assert!(matches!(fault(plain.call::<Number>(&0).await), Fault::Callee { .. }), "asking for it is not enough");
 }
 
+/// Answers how many plugins led to the call, and the length of the first one's name in the hundreds.
+fn asks_who_calls() -> Guest {
+    let code = r#"(import "heap" "memory" (memory 1)) (import "host" "callers" (func $callers (param i32)))
+        (func $told (result i32)
+          (call $callers (i32.const 16))
+          (if (result i32) (i32.eqz (i32.load (i32.const 20)))
+            (then i32.const 0)
+            (else (i32.add (i32.load (i32.const 20)) (i32.mul (i32.const 100) (i32.load (i32.add (i32.load (i32.const 16)) (i32.const 4))))))))
+        (func (export "find") (param i32) (result i32) call $told) (func (export "run") (param i32) (result i32) call $told)"#;
+    let import = r#"(import "plugwork:host/caller@0.1.0" (instance $caller
+        (type $p (record (field "name" string) (field "version" string) (field "digest" string) (field "instance" string)))
+        (export "plugin" (type $plugin (eq $p)))
+        (export "callers" (func (result (list $plugin))))))"#;
+    let guest = wiring::provider("acme:geo", code).import(import).host("callers", "$caller").named("acme:geo", "");
+    guest.also_exporting(
+        r#"(func $run (param "input" u32) (result u32) (canon lift (core func $code "run")))
+        (instance $number (export "run" (func $run))) (export "test:point/number@0.1.0" (instance $number))"#,
+    )
+}
+
+#[tokio::test]
+async fn a_callee_is_told_who_calls_by_the_host() {
+    let runtime = world::runtime().await;
+    let geo = wiring::accepted(&runtime, &asks_who_calls()).await;
+    assert_eq!(geo.call::<Number>(&0).await.unwrap(), 0, "nobody but the host");
+    let plain = wired(&runtime, &caller(""), &geo).await.unwrap();
+    assert_eq!(plain.call::<Number>(&0).await.unwrap(), 1 + 100 * u32::try_from("test:caller".len()).unwrap());
+}
+
 #[tokio::test]
 async fn a_right_that_one_in_the_middle_lacks_is_lost_to_all_behind_it() {
     let runtime = world::runtime().await;

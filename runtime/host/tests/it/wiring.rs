@@ -1,5 +1,6 @@
 //! One plugin behind an import of another, through the host: who may be called, what crosses, what becomes of a caller whose callee fails.
 
+use plugwork::core::lifecycle::Stage;
 use plugwork::core::record::Settings;
 use plugwork::{Error, ErrorKind, Fault, Grants, Limits, Plugin, Runtime};
 use serde_json::json;
@@ -141,6 +142,7 @@ async fn a_callee_ends_with_its_callers_deadline_and_is_not_blamed() {
     assert!(geo.limits().deadline_ms > short.deadline_ms);
     let fault = fault(caller.call::<Number>(&0).await);
     assert!(matches!(fault, Fault::Deadline { limit_ms: 250, .. }), "{fault}");
+    assert_eq!(geo.account().snapshot().faults, 0, "nothing is noted of it");
     assert_eq!(runtime.capacity().0.instances, 0);
 }
 
@@ -172,6 +174,9 @@ async fn a_provider_that_is_replaced_or_disabled_in_between_is_noticed_at_the_ne
     let geo = runtime.install(offer, Grants::none(), Settings::default()).await.unwrap();
     geo.enable("ada").await.unwrap();
     // Nobody names the provider: the grant does.
+    let wired = runtime.offer(&caller(ASKS).source()).await.unwrap().wire_installed(&geo).accept().await.unwrap();
+    let refused = wired.enable().await.unwrap_err();
+    assert!(refused.to_string().contains("no record says with whom"), "{refused}");
     let caller = runtime.offer(&caller(ASKS).source()).await.unwrap().accept().await.unwrap();
     let mut session = caller.session::<Number>().await.unwrap();
     assert_eq!(session.call_input(&1).await.unwrap(), 11);
@@ -273,4 +278,25 @@ async fn plugins_that_are_wired_in_a_circle_are_told_so_instead_of_waiting_for_e
     let refused = runtime.offer(&next).await.unwrap().accept_only(call("one")).await.unwrap_err();
     assert_eq!(refused.denials()[0].code, "E-WIRE-CIRCLE");
     assert!(refused.denials()[0].rule.contains("`default/acme:two` → `default/acme:one` → `default/acme:two`"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_provider_of_another_tenant_is_behind_nothing_and_one_that_is_disabled_fails_nobody() {
+    let runtime = world::runtime().await;
+    let theirs = runtime.offer(&provider("acme:geo", COUNTS).source()).await.unwrap().tenant("other").accept().await.unwrap();
+    let refused = wired(&runtime, &caller(ASKS), &theirs).await.unwrap_err();
+    assert_eq!(refused.denials()[0].code, "E-WIRE-TENANT");
+    let offer = runtime.offer(&provider("acme:geo", COUNTS).source()).await.unwrap();
+    let geo = runtime.install(offer, Grants::none(), Settings::default()).await.unwrap();
+    let call = grant("call", json!({"interfaces": ["acme:geo/lookup"]}));
+    let asking = runtime.install(runtime.offer(&caller(ASKS).source()).await.unwrap(), call, Settings::default()).await.unwrap();
+    geo.enable("ada").await.unwrap();
+    asking.enable("ada").await.unwrap();
+    asking.disable("ada", "a test").await.unwrap();
+    geo.disable("ada", "a test").await.unwrap();
+    let error = asking.enable("ada").await.unwrap_err();
+    assert_eq!((error.kind(), asking.state().stage()), (ErrorKind::Unavailable, Stage::Installed), "{error}");
+    geo.enable("ada").await.unwrap();
+    asking.enable("ada").await.unwrap();
+    assert_eq!(asking.call::<Number>(&1).await.unwrap(), 101);
 }
