@@ -33,12 +33,13 @@ use crate::print;
 #[command(after_long_help = "\
 Examples:
   plugwork verify examples/pipelines/earthquakes.toml
-  plugwork verify --deny-lent                    fails where a right is lent: for CI
+  plugwork verify --deny-lent      for CI: fails where a right is lent
   plugwork verify --json
 
-The JSON has: plugins (name, calls), ways (reached, plugins, capability, bounds,
-because), is_all (whether there are no more ways than these). `reached` is `lent`
-or `shared`. Exit code 3 with --deny-lent where a right is lent.")]
+The JSON has: plugins (name, calls), ways (reached, plugins, capability,
+bounds, because), is_all (whether there are no more ways than these).
+`reached` is `lent` or `shared`. Exit code 3 with --deny-lent where a right
+is lent.")]
 pub(crate) struct Verify {
     /// A pipeline file. Default: the plugins that were added.
     pipeline: Option<PathBuf>,
@@ -82,7 +83,7 @@ impl Verify {
         let lent = verified.ways.iter().filter(|way| way.reached == Reached::Lent).count();
         match self.deny_lent && lent > 0 {
             true => Err(Failure::refused(format_args!(
-                "{lent} ways lead to a right that a plugin was not granted itself\nhint: take `deputy` out of the grants named above, or grant the right to who calls"
+                "rights that a plugin was not granted itself are reached: {lent} in all, listed above as lent\nhint: take `deputy` out of the grants named above, or grant the right to who calls"
             ))),
             false => Ok(()),
         }

@@ -2,7 +2,7 @@
 
 use crate::place::Place;
 
-const VERBS: [&str; 30] = [
+const VERBS: [&str; 31] = [
     "add",
     "update",
     "remove",
@@ -19,6 +19,7 @@ const VERBS: [&str; 30] = [
     "resolve",
     "tree",
     "why",
+    "verify",
     "check",
     "build",
     "dev",

@@ -32,4 +32,5 @@ mod seen;
 mod serve;
 mod state;
 mod terminal;
+mod verify;
 mod why;

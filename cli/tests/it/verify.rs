@@ -1,0 +1,50 @@
+//! `plugwork verify`: a right is lent by a deputy, shared by those who have it, and reached by nobody else.
+
+use serde_json::json;
+
+use crate::place::Place;
+use crate::resolve::packed;
+
+/// A shop that calls a mailer, whose grants are these.
+fn pipeline(mailer: &str, wiring: &str) -> Place {
+    let place = Place::new();
+    let asks = "[permissions.call]\nplugins = [\"acme:mailer\"]\n";
+    let sends = "[permissions.http]\nhosts = [\"smtp.example\"]\nmethods = [\"POST\"]\n[permissions.deputy]\ncapabilities = [\"http\"]\noptional = true\n";
+    place.write("shop.wasm", packed("acme:shop", "1.0.0", asks, "(component)"));
+    place.write("mailer.wasm", packed("acme:mailer", "1.0.0", sends, "(component)"));
+    let text = format!(
+        "name = \"orders\"\n[[source]]\nname = \"shop\"\nplugin = \"shop.wasm\"\ngrants.call = {{}}\n\
+        calls = [{{ plugin = \"mailer.wasm\", wiring = \"{wiring}\", grants = {{ http = {{}}{mailer} }} }}]\n"
+    );
+    place.write("orders.toml", text);
+    place
+}
+
+#[test]
+fn what_a_deputy_lends_is_listed_with_the_grants_that_allow_it_and_fails_a_gate() {
+    let place = pipeline(", deputy = {}", "brokered");
+    let told = place.run(&["verify", "orders.toml", "--json"]).exits(0).json();
+    let way = &told["ways"][0];
+    assert_eq!((&way["reached"], &way["plugins"]), (&json!("lent"), &json!(["shop", "shop/acme:mailer"])));
+    assert_eq!(way["because"], json!(["`shop`: call of `shop/acme:mailer`", "`shop/acme:mailer`: deputy for http"]));
+    assert_eq!((told["ways"].as_array().unwrap().len(), &told["is_all"]), (1, &json!(true)));
+    place.run(&["verify", "orders.toml"]).exits(0).says(&["lent: rights that a plugin was not granted itself", "smtp.example"]);
+    place
+        .run(&["verify", "orders.toml", "--deny-lent"])
+        .exits(3)
+        .complains(&["rights that a plugin was not granted itself are reached: 1 in all"]);
+}
+
+#[test]
+fn what_no_deputy_lends_and_what_is_one_component_is_reached_by_nobody() {
+    for (mailer, wiring) in [("", "brokered"), (", deputy = {}", "fused")] {
+        let place = pipeline(mailer, wiring);
+        place.run(&["verify", "orders.toml", "--deny-lent"]).exits(0).says(&["nothing is lent"]);
+    }
+}
+
+#[test]
+fn where_nothing_was_added_there_is_nothing_to_tell() {
+    assert_eq!(Place::new().run(&["verify", "--json"]).exits(0).json()["ways"], json!([]));
+    Place::new().run(&["verify", "none.toml"]).exits(4).complains(&["cannot read pipeline"]);
+}
