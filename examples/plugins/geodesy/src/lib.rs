@@ -24,7 +24,7 @@ fn distance_km((latitude, longitude): (f64, f64), there: (f64, f64)) -> f64 {
     let half_latitude = ((there.0 - latitude).to_radians() / 2.0).sin();
     let half_longitude = ((there.1 - longitude).to_radians() / 2.0).sin();
     let square = half_latitude.powi(2) + latitude.to_radians().cos() * there.0.to_radians().cos() * half_longitude.powi(2);
-    2.0 * EARTH_RADIUS_KM * square.sqrt().min(1.0).asin()
+    2.0 * EARTH_RADIUS_KM * square.sqrt().clamp(0.0, 1.0).asin()
 }
 
 plugwork_guest::export!(Geodesy: distances; no lifecycle);
