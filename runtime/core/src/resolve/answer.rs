@@ -48,7 +48,7 @@ pub struct Member {
     pub id: PluginId,
     /// The component.
     pub digest: Digest,
-    /// A digest of what it imports and exports: [`Release::interfaces`].
+    /// A digest of what it imports and exports: [`crate::resolve::Release::interfaces`].
     pub interfaces: Digest,
     /// Its dependencies that were taken, in their order.
     pub links: Vec<Link>,
