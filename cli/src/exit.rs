@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use plugwork::{Error, ErrorKind};
+use plugwork_core::Issue;
 use plugwork_core::record::RecordsError;
 
 /// Shown under `--help`.
@@ -26,6 +27,12 @@ impl Failure {
     /// What was given makes no sense.
     pub(crate) fn usage(message: impl fmt::Display) -> Self {
         Self { code: 2, message: message.to_string() }
+    }
+
+    /// What was written makes no sense, for all these reasons.
+    pub(crate) fn wrong(what: impl fmt::Display, issues: &[Issue]) -> Self {
+        let lines: String = issues.iter().map(|issue| format!("\n  {issue}")).collect();
+        Self::usage(format_args!("{what} is wrong:{lines}"))
     }
 
     /// Policy or consent said no.

@@ -128,10 +128,7 @@ impl Files {
 
     fn pipeline(&mut self, path: &Path) -> Result<(), Failure> {
         let shown = path.display();
-        let wrong = |issues: Vec<Issue>| {
-            let lines: String = issues.iter().map(|issue| format!("\n  {issue}")).collect();
-            Failure::usage(format_args!("pipeline `{shown}` is wrong:{lines}"))
-        };
+        let wrong = |issues: Vec<Issue>| Failure::wrong(format_args!("pipeline `{shown}`"), &issues);
         let steps = plan::plan(file::read(path)?).map_err(wrong)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for step in steps {

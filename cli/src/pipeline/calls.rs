@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use plugwork::{Limits, Offer, Runtime, Source};
-use plugwork_core::Issue;
 
 use super::file::{RawCall, Wiring};
 use crate::exit::Failure;
@@ -28,11 +27,7 @@ pub(crate) async fn wired(
         if !path.is_file() {
             return Err(Failure::not_found(format_args!("{place} calls `{}`, and there is no such component", path.display())));
         }
-        let wrong = |issues: Vec<Issue>| {
-            let lines: String = issues.iter().map(|issue| format!("\n  {issue}")).collect();
-            Failure::usage(format_args!("{doing} is wrong:{lines}"))
-        };
-        let granted = grants::from_toml(&call.grants).map_err(wrong)?;
+        let granted = grants::from_toml(&call.grants).map_err(|issues| Failure::wrong(&doing, &issues))?;
         let failed = |error: plugwork::Error| Failure::from(error).while_doing(&doing);
         let callee = runtime.offer(&Source::file(&path).map_err(failed)?).await.map_err(failed)?;
         let callee = callee.instance(&offer.subject().instance).limits(limits).unrecorded().accept_only(granted).await.map_err(failed)?;

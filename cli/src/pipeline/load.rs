@@ -58,10 +58,7 @@ async fn load_one(runtime: &Runtime, records: &dyn Records, base: &Path, step: S
             "paths are relative to the pipeline file; build a plugin with `plugwork build`, the example plugins with `cargo xtask guests`";
         return Err(Failure::not_found(format_args!("{place}: there is no component `{}`\nhint: {hint}", path.display())));
     }
-    let wrong = |issues: Vec<Issue>| {
-        let lines: String = issues.iter().map(|issue| format!("\n  {issue}")).collect();
-        Failure::usage(format_args!("{place} is wrong:{lines}"))
-    };
+    let wrong = |issues: Vec<Issue>| Failure::wrong(&place, &issues);
     let grants = grants::from_toml(&step.raw.grants).map_err(wrong)?;
     let bytes = std::fs::metadata(&path)?.len();
     let source = Source::file(&path).map_err(|error| Failure::from(error).while_doing(&place))?;

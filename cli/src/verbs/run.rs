@@ -6,7 +6,7 @@ use std::time::{Instant, SystemTime};
 
 use clap::Args;
 use plugwork::{GuestThreads, Limits};
-use plugwork_core::{Permission, Subject};
+use plugwork_core::{Issue, Permission, Subject};
 use serde_json::json;
 
 use crate::exit::Failure;
@@ -47,10 +47,8 @@ impl Run {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
         let file = file::read(&self.pipeline)?;
         let (name, description) = (file.name.clone(), file.description.clone());
-        let steps = plan::plan(file).map_err(|issues| {
-            let lines: String = issues.iter().map(|issue| format!("\n  {issue}")).collect();
-            Failure::usage(format_args!("pipeline `{}` is wrong:{lines}", self.pipeline.display()))
-        })?;
+        let wrong = |issues: Vec<Issue>| Failure::wrong(format_args!("pipeline `{}`", self.pipeline.display()), &issues);
+        let steps = plan::plan(file).map_err(wrong)?;
         let io = host::io_runtime()?;
         let outcome = io.block_on(self.run_steps(place, &name, &description, steps));
         // A guest that does not come back must not hold the command.

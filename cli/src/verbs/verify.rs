@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use plugwork_component::linkage;
 use plugwork_core::lent::{Node, Reached, Way, ways};
+use plugwork_core::policy::Decision;
 use plugwork_core::policy::call::CallBounds;
-use plugwork_core::policy::{self, Decision};
 use plugwork_core::record::Consent;
 use plugwork_core::resolve::{Compatibility, Structural};
 use plugwork_core::{Grants, InterfaceName, Issue, reach};
@@ -118,10 +118,7 @@ fn page(verified: &Verified) {
 
 /// Each step and each plugin that a step calls through the host.
 fn of_pipeline(path: &Path) -> Result<Vec<Node>, Failure> {
-    let wrong = |issues: Vec<Issue>| {
-        let lines: String = issues.iter().map(|issue| format!("\n  {issue}")).collect();
-        Failure::usage(format_args!("pipeline `{}` is wrong:{lines}", path.display()))
-    };
+    let wrong = |issues: Vec<Issue>| Failure::wrong(format_args!("pipeline `{}`", path.display()), &issues);
     let base = path.parent().unwrap_or(Path::new("."));
     let granted = |component: &Component, written: &toml::Table| {
         grants::from_toml(written).and_then(|grants| grants.narrowing(component.manifest.as_ref())).map_err(wrong)
@@ -161,10 +158,8 @@ fn of_installed(place: &Place) -> Result<Vec<Node>, Failure> {
         plugins.push((consent, linkage));
     }
     let offered = host::offered();
-    let by_host =
-        |import: &InterfaceName| reach::is_of_hosts(import) || offered.iter().any(|offer| offer.interfaces.contains(&import.path()));
     let nodes = plugins.iter().map(|(consent, linkage)| {
-        let imports = linkage.imports.iter().filter(|import| !by_host(&import.name));
+        let imports = linkage.imports.iter().filter(|import| !reach::is_by_host(&import.name, &offered));
         let mut calls: Vec<usize> = imports
             .flat_map(|import| {
                 let others = plugins.iter().enumerate().filter(|(_, (other, _))| {
@@ -185,6 +180,5 @@ fn of_installed(place: &Place) -> Result<Vec<Node>, Failure> {
 }
 
 fn may_call(grants: &Grants, import: &InterfaceName, provider: &plugwork_core::PackageName) -> bool {
-    let bounds = grants.get(reach::CALL).and_then(|bounds| policy::parse::<CallBounds>(bounds).ok());
-    bounds.is_some_and(|bounds| bounds.decide(import, provider) == Decision::Allow)
+    CallBounds::of(grants).is_some_and(|bounds| bounds.decide(import, provider) == Decision::Allow)
 }

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use crate::policy::deputy::DeputyBounds;
-use crate::policy::{self, intersect};
+use crate::policy::intersect;
 use crate::{Grants, Subject};
 
 /// Plugins in one chain of calls, the first caller and the last callee included.
@@ -30,10 +30,8 @@ pub struct Caller {
 
 /// What `callee` may do for a caller who may do this.
 pub fn effective(callee: &Grants, caller: &Grants) -> Grants {
-    let deputy = callee.get("deputy").and_then(|bounds| policy::parse::<DeputyBounds>(bounds).ok());
-    let is_own = |name: &str| {
-        OWN.contains(&name) || deputy.as_ref().is_some_and(|deputy| deputy.capabilities.iter().any(|capability| capability == name))
-    };
+    let deputy = DeputyBounds::of(callee);
+    let is_own = |name: &str| OWN.contains(&name) || deputy.as_ref().is_some_and(|deputy| deputy.names(name));
     callee.iter().fold(Grants::none(), |effective, grant| {
         let name = grant.capability;
         let left = match caller.get(&name) {

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::Grants;
 use crate::chain::{CHAIN_PLUGINS_MAX, OWN, PRIVATE, effective};
+use crate::policy::deputy::DeputyBounds;
 use crate::policy::intersect::intersect;
 
 /// Ways that are looked for; where there are more, that is told.
@@ -86,7 +87,8 @@ fn tell(nodes: &[Node], way: &[usize], rights: &Grants, found: &mut Vec<Way>) {
         let is_own = !PRIVATE.contains(&grant.capability.as_str())
             && own.is_some_and(|own| Some(own) == intersect(&grant.capability, &grant.bounds, &grant.bounds));
         let calls = way.windows(2).map(|pair| format!("`{}`: call of `{}`", nodes[pair[0]].name, nodes[pair[1]].name));
-        let deputies = way[1..].iter().map(|at| &nodes[*at]).filter(|node| is_deputy_for(&node.grants, &grant.capability));
+        let is_deputy = |node: &&Node| DeputyBounds::of(&node.grants).is_some_and(|deputy| deputy.names(&grant.capability));
+        let deputies = way[1..].iter().map(|at| &nodes[*at]).filter(is_deputy);
         let because = calls.chain(deputies.map(|node| format!("`{}`: deputy for {}", node.name, grant.capability)));
         debug_assert!(last.grants.get(&grant.capability).is_some(), "nothing is gained on the way");
         found.push(Way {
@@ -97,11 +99,6 @@ fn tell(nodes: &[Node], way: &[usize], rights: &Grants, found: &mut Vec<Way>) {
             bounds: grant.bounds,
         });
     }
-}
-
-fn is_deputy_for(grants: &Grants, capability: &str) -> bool {
-    let named = grants.get("deputy").and_then(|bounds| bounds.get("capabilities")).and_then(Value::as_array);
-    named.is_some_and(|named| named.iter().any(|name| name == capability))
 }
 
 #[cfg(test)]

@@ -141,6 +141,11 @@ pub fn is_of_hosts(interface: &InterfaceName) -> bool {
     !matches!(rule(interface), Rule::Unknown)
 }
 
+/// Whether a host that offers these has something behind the interface of its own: no plugin stands behind it there.
+pub fn is_by_host(interface: &InterfaceName, offered: &[Offered<'_>]) -> bool {
+    is_of_hosts(interface) || offered.iter().any(|offer| offer.interfaces.contains(&interface.path()))
+}
+
 /// What stands behind each import, in the order given.
 ///
 /// `granted` are the grants in force; `offered` what the host can link beside the inert things: a capability that it does not offer

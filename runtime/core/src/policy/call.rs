@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Decision;
-use crate::{InterfaceName, Issue, PackageName};
+use super::{Decision, parse};
+use crate::{Grants, InterfaceName, Issue, PackageName};
 
 /// Plugins and interfaces together.
 pub const CALLEES_MAX: usize = 256;
@@ -24,6 +24,11 @@ pub struct CallBounds {
 }
 
 impl CallBounds {
+    /// Those among these grants; none where calling was not granted, or the grant cannot be read.
+    pub fn of(grants: &Grants) -> Option<Self> {
+        grants.get("call").and_then(|bounds| parse(bounds).ok())
+    }
+
     pub(super) fn check(&self) -> Result<(), Issue> {
         let issue = |what: String, at: &str, expected: &str| Err(Issue { what, at: at.to_owned(), expected: expected.to_owned() });
         if let Some(versioned) = self.interfaces.iter().find(|interface| interface.version().is_some()) {

@@ -5,8 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::names;
-use crate::Issue;
+use super::{names, parse};
+use crate::{Grants, Issue};
 
 /// The bounds of the `deputy` capability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,16 @@ pub struct DeputyBounds {
 }
 
 impl DeputyBounds {
+    /// Those among these grants; none where nothing was granted, or the grant cannot be read.
+    pub fn of(grants: &Grants) -> Option<Self> {
+        grants.get("deputy").and_then(|bounds| parse(bounds).ok())
+    }
+
+    /// Whether it uses its own grant of this capability for others.
+    pub fn names(&self, capability: &str) -> bool {
+        self.capabilities.iter().any(|named| named == capability)
+    }
+
     pub(super) fn check(&self) -> Result<(), Issue> {
         names::check_labels("capabilities", &self.capabilities)
     }

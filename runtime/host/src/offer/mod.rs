@@ -254,7 +254,7 @@ impl Offer {
         let (mut wires, entered) = asking.plan().await?;
         wires.is_named |= !self.fused.is_empty();
         let wires = Arc::new(wires);
-        let reach = self.decided(&grants, &wires.standing(&self.facts));
+        let reach = self.decided(&grants, &wires.standing());
         let mut denials = self.denials(&reach);
         let profile = self.profile(&grants, &mut denials);
         if !denials.is_empty() {

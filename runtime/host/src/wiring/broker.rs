@@ -79,9 +79,7 @@ pub(crate) fn link(
 fn stays_between_two(ty: &ComponentFunc, slot: usize, resources: &[(ResourceType, usize)]) -> wasmtime::Result<()> {
     let types = ty.params().map(|(_, ty)| ty).chain(ty.results());
     let mut found = Vec::new();
-    for ty in types {
-        of_resources(&ty, &mut found)?;
-    }
+    of_all(types, &mut found)?;
     match found.iter().all(|found| resources.iter().any(|(known, whose)| known == found && *whose == slot)) {
         true => Ok(()),
         false => Err(format_err!(
@@ -149,13 +147,11 @@ async fn by_values(
     params: &[Val],
     results: &mut [Val],
 ) -> wasmtime::Result<()> {
-    let mut result_types = ty.results();
-    let result_type = result_types.next();
-    let (callee, owner) = match callee::take(&mut store, &line).await {
+    let result_type = ty.results().next();
+    let (mut callee, owner) = match callee::take(&mut store, &line).await {
         Ok(taken) => taken,
         Err(failed) => return failed.told(result_type.as_ref(), results),
     };
-    let mut callee = callee;
     let mut given = Vec::with_capacity(params.len());
     for value in params {
         match values::inward(&mut store, value, owner) {

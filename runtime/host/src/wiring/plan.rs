@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use plugwork_component::{Linkage, linkage};
 use plugwork_core::lifecycle::Stage;
+use plugwork_core::policy::Decision;
 use plugwork_core::policy::call::CallBounds;
-use plugwork_core::policy::{self, Decision};
 use plugwork_core::reach::{self, CALL, Wired};
 use plugwork_core::record::ConsentKey;
 use plugwork_core::resolve::{Compatibility, Interface, Structural};
@@ -55,10 +55,9 @@ const MISFIT: &str = "E-WIRE-MISFIT";
 
 impl Wires {
     /// As what could be reached is decided on.
-    pub(crate) fn standing(&self, facts: &Facts) -> Vec<Wired> {
-        let imports = facts.imports();
-        let wires = self.wires.iter().filter(|wire| imports.iter().any(|import| import.interface == wire.import));
-        wires.map(|wire| Wired { import: wire.import.clone(), provider: self.providers[wire.slot].key().package }).collect()
+    pub(crate) fn standing(&self) -> Vec<Wired> {
+        let wired = |wire: &Wire| Wired { import: wire.import.clone(), provider: self.providers[wire.slot].key().package };
+        self.wires.iter().map(wired).collect()
     }
 }
 
@@ -76,38 +75,43 @@ pub(crate) struct Asking<'a> {
 impl Asking<'_> {
     /// Finds who is behind each import that only a plugin can satisfy. An import that nobody satisfies is not in the answer.
     pub(crate) async fn plan(&self) -> Result<(Wires, Entered)> {
-        let imports = self.of_plugins();
         let version = self.facts.manifest()?.map(|manifest| manifest.version.to_string()).unwrap_or_default();
         let is_named = !self.named.is_empty();
         let mut wires = Wires { version, runtime: self.runtime.downgrade(), is_named, ..Wires::default() };
         let runtime = self.runtime.clone();
         let mut entered = Entered { runtime, caller: self.subject.into(), new: Vec::new(), all: BTreeSet::new() };
         let mut own: Option<Linkage> = None;
-        for import in imports {
+        // What each provider is linked with, read once, in the order of the slots.
+        let mut theirs: Vec<(Arc<Generation>, Linkage)> = Vec::new();
+        for import in self.of_plugins() {
             let Some(provider) = self.provider(&import)? else { continue };
             let known = wires.providers.iter().position(|known| known.key() == provider.key());
-            if known.is_none() {
-                self.no_circle(&provider, &mut entered)?;
-            }
-            let version = match self.version(&provider).await {
-                Ok(version) => version,
-                // It goes without what is optional, as it would without a provider.
-                Err(error) if error.kind() == ErrorKind::Unavailable && self.is_optional() => continue,
-                Err(error) => return Err(error),
+            let slot = match known {
+                Some(slot) => slot,
+                None => {
+                    self.no_circle(&provider, &mut entered)?;
+                    let version = match self.version(&provider).await {
+                        Ok(version) => version,
+                        // It goes without what is optional, as it would without a provider.
+                        Err(error) if error.kind() == ErrorKind::Unavailable && self.is_optional() => continue,
+                        Err(error) => return Err(error),
+                    };
+                    if version.account.revoked() {
+                        let rule = format!("consent to `{}` was revoked", version.subject);
+                        return Err(self.denied(REVOKED, &import.to_string(), rule, "consent to it again"));
+                    }
+                    let linkage = read(&version.source, &version.subject).await?;
+                    theirs.push((version, linkage));
+                    wires.providers.push(provider);
+                    wires.providers.len() - 1
+                }
             };
-            if version.account.revoked() {
-                return Err(self.denied(REVOKED, &import, format!("consent to `{}` was revoked", version.subject), "consent to it again"));
-            }
-            let slot = known.unwrap_or_else(|| {
-                wires.providers.push(provider);
-                wires.providers.len() - 1
-            });
             let own = match &mut own {
                 Some(own) => own,
                 none => none.insert(read(self.source, self.subject).await?),
             };
-            let theirs = read(&version.source, &version.subject).await?;
-            let export = self.fitting(&import, own, &theirs, &version.subject)?;
+            let (version, linkage) = &theirs[slot];
+            let export = self.fitting(&import, own, linkage, &version.subject)?;
             wires.wires.push(Wire { import, export, slot });
         }
         Ok((wires, entered))
@@ -119,8 +123,8 @@ impl Asking<'_> {
         manifest.is_some_and(|manifest| manifest.permissions.get(CALL).is_some_and(|asked| asked.optional))
     }
 
-    fn denied(&self, code: &str, import: &InterfaceName, rule: String, hint: &str) -> Error {
-        let denial = Denial { code: code.to_owned(), permission: import.to_string(), rule, hint: hint.to_owned() };
+    fn denied(&self, code: &str, permission: &str, rule: String, hint: &str) -> Error {
+        let denial = Denial { code: code.to_owned(), permission: permission.to_owned(), rule, hint: hint.to_owned() };
         Error::refused(format!("cannot wire `{}`:", self.subject), vec![denial]).of(self.subject)
     }
 
@@ -128,10 +132,7 @@ impl Asking<'_> {
     fn of_plugins(&self) -> Vec<InterfaceName> {
         let offered = self.runtime.shared().offered();
         let imports = self.facts.imports().into_iter().filter(|import| !import.types_only).map(|import| import.interface);
-        let by_host = |import: &InterfaceName| {
-            reach::is_of_hosts(import) || offered.iter().any(|offered| offered.interfaces.contains(&import.path()))
-        };
-        imports.filter(|import| !by_host(import)).collect()
+        imports.filter(|import| !reach::is_by_host(import, &offered)).collect()
     }
 
     fn provider(&self, import: &InterfaceName) -> Result<Option<Provider>> {
@@ -140,11 +141,11 @@ impl Asking<'_> {
             let key = named.key();
             if key.tenant != self.subject.tenant {
                 let rule = format!("`{}` is of tenant `{}`", named.name(), key.tenant);
-                return Err(self.denied(TENANT, import, rule, "wire a provider of the same tenant"));
+                return Err(self.denied(TENANT, &import.to_string(), rule, "wire a provider of the same tenant"));
             }
             return Ok(Some(named.clone()));
         }
-        let Some(bounds) = self.grants.get(CALL).and_then(|bounds| policy::parse::<CallBounds>(bounds).ok()) else { return Ok(None) };
+        let Some(bounds) = CallBounds::of(self.grants) else { return Ok(None) };
         let members = self.runtime.shared().members.all().into_iter();
         let callable = members.filter(|member| {
             member.key.tenant == self.subject.tenant && member.key != ConsentKey::from(self.subject) && member.native.is_none()
@@ -159,13 +160,9 @@ impl Asking<'_> {
 
     fn ambiguous(&self, import: &InterfaceName, found: &[Provider]) -> Error {
         let names: Vec<String> = found.iter().map(|provider| format!("`{}`", provider.name())).collect();
-        let denial = Denial {
-            code: AMBIGUOUS.to_owned(),
-            permission: import.to_string(),
-            rule: format!("{} export it, and the grant allows all of them", names.join(" and ")),
-            hint: format!("grants.call = {{ plugins = [\"{}\"] }}", found[0].key().package),
-        };
-        Error::refused(format!("cannot wire `{}`:", self.subject), vec![denial]).of(self.subject)
+        let rule = format!("{} export it, and the grant allows all of them", names.join(" and "));
+        let hint = format!("grants.call = {{ plugins = [\"{}\"] }}", found[0].key().package);
+        self.denied(AMBIGUOUS, &import.to_string(), rule, &hint)
     }
 
     /// Both ends are known from here on, before anything of the provider is loaded.
@@ -178,13 +175,8 @@ impl Asking<'_> {
         });
         noted.map_err(|way| {
             let names: Vec<String> = way.iter().map(|key| format!("`{key}`")).collect();
-            let denial = Denial {
-                code: CIRCLE.to_owned(),
-                permission: CALL.to_owned(),
-                rule: format!("it would be wired to itself: {}", names.join(" → ")),
-                hint: "take the import out of one of them, or wire one to another provider".to_owned(),
-            };
-            Error::refused(format!("cannot wire `{}`:", self.subject), vec![denial]).of(self.subject)
+            let rule = format!("it would be wired to itself: {}", names.join(" → "));
+            self.denied(CIRCLE, CALL, rule, "take the import out of one of them, or wire one to another provider")
         })
     }
 
@@ -209,13 +201,7 @@ impl Asking<'_> {
                 Err(misfit) => why = format!("`{provider}` does not fit: {misfit}"),
             }
         }
-        let denial = Denial {
-            code: MISFIT.to_owned(),
-            permission: import.to_string(),
-            rule: why,
-            hint: format!("take another version of `{}`", provider.package),
-        };
-        Err(Error::refused(format!("cannot wire `{}`:", self.subject), vec![denial]).of(self.subject))
+        Err(self.denied(MISFIT, &import.to_string(), why, &format!("take another version of `{}`", provider.package)))
     }
 }
 

@@ -75,8 +75,7 @@ impl Generation {
     fn linked_with(&self, grants: Grants) -> Result<View> {
         let runtime =
             self.runtime.upgrade().ok_or_else(|| Error::new(ErrorKind::Unavailable, "its runtime is closed").of(&self.subject))?;
-        let decided =
-            reach::decide(&self.facts.imports(), self.manifest.as_ref(), &grants, &runtime.offered(), &self.wires.standing(&self.facts));
+        let decided = reach::decide(&self.facts.imports(), self.manifest.as_ref(), &grants, &runtime.offered(), &self.wires.standing());
         let reach = reach::on_behalf(decided);
         // What is as it was granted is the very same: budgets and quotas of one grant are not there twice.
         let is_own = |name: &str| self.own.grants.get(name) == grants.get(name);
