@@ -10,6 +10,7 @@ export const pointMethods = {
   visualization: ["push", "finish"],
   httpFunction: ["handle"],
   eventHandler: ["handle"],
+  guard: ["check"],
 };
 const hooks = ["init", "shutdown", "health", "migrate"];
 

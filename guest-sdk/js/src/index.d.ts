@@ -228,6 +228,33 @@ export interface EventHandler {
   handle(events: PluginEvent[]): void;
 }
 
+/** A plugin, as the host knows it. */
+export interface GuardParty {
+  /** `namespace:name`. */
+  readonly name: string;
+  readonly version: string;
+  readonly digest: string;
+  readonly instance: string;
+}
+
+/** A call that is about to be made. */
+export interface GuardQuestion {
+  /** Who the application says that it makes the call for. */
+  readonly principal: string | null;
+  /** The plugins that led to the call, the first caller first. */
+  readonly callers: readonly GuardParty[];
+  /** Who is to be called. */
+  readonly plugin: GuardParty;
+  readonly interface: string;
+  readonly function: string | null;
+}
+
+/** Says whether calls of other plugins may be made. */
+export interface Guard {
+  /** `true`, a reason why not, or all of it; `keepMs`: for how long the same question need not be asked again. */
+  check(question: GuardQuestion): true | string | { allow: boolean; reason?: string; keepMs?: number };
+}
+
 /** Hands memory from the version that goes to the version that comes. */
 export interface Handover {
   /** What the next version is to know, in a form of the plugin's own: text or bytes, at most 16 MiB. */
@@ -245,6 +272,7 @@ export interface Plugin {
   visualization?: PointClass<Visualization>;
   httpFunction?: PointClass<HttpFunction, {}>;
   eventHandler?: PointClass<EventHandler, {}>;
+  guard?: PointClass<Guard, {}>;
   /** Called once in a new instance, with the plugin's configuration. */
   init?(config: Record<string, unknown>): void;
   shutdown?(): void;

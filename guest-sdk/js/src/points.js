@@ -1,9 +1,10 @@
 // The shipped points over tables: the author's class on one side, resource classes and `start` of the WIT on the other.
-// Not here: the points that answer HTTP (http.js) and receive events (event-handler.js); interfaces of an application's own WIT (foreign.js). Easily got wrong: the order of calls is a promise of
+// Not here: the points that answer HTTP (http.js), receive events (event-handler.js) and guard calls (guard-point.js); interfaces of an application's own WIT (foreign.js). Easily got wrong: the order of calls is a promise of
 // the WIT and is kept here, so that an author's class never sees a `push` after its `finish`.
 
 import { eventHandler } from "./event-handler.js";
 import { callMethod, guarded, settled } from "./guard.js";
+import { guard } from "./guard-point.js";
 import { httpFunction } from "./http.js";
 import { Refusal, wellFormed } from "./refusal.js";
 import { Table } from "./table.js";
@@ -16,7 +17,7 @@ const writeBytesMax = 8 * 1_048_576;
 const tableName = /^[a-z0-9-]{1,64}$/;
 
 /** The exports of each shipped point, from the author's class. */
-export const points = { dataSource, transformer, analyzer, exporter, visualization, httpFunction, eventHandler };
+export const points = { dataSource, transformer, analyzer, exporter, visualization, httpFunction, eventHandler, guard };
 
 /** An author's object and where it stands: open, then draining, then finished; finished too after any refusal. */
 class Work {

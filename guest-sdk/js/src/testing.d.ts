@@ -1,6 +1,6 @@
 // Types of `@plugwork/guest/testing`: runs a plugin under node, for its author's tests.
 
-import type { Chart, Plugin, Table, Value } from "./index.js";
+import type { Chart, GuardQuestion, Plugin, Table, Value } from "./index.js";
 
 /** All parts of a table that came out. */
 export interface Found {
@@ -24,5 +24,7 @@ export function answer(plugin: Plugin, given?: {
   scheme?: string; authority?: string; clientAddress?: string; requestId?: string;
   principal?: { name: string; claims?: object }; routeParameters?: Record<string, string>;
 }): { status: number; headers: Record<string, string>; body: Uint8Array; text: string };
+/** What the plugin's guard decides. Throws a Refusal where it refuses. */
+export function asks(plugin: Plugin, question?: Partial<GuardQuestion>): { verdict: { tag: "allow" } | { tag: "deny"; val: string }; keepMs: number };
 /** Tells the plugin's event handler of these in one call. Throws a Refusal where it refuses. */
 export function tell(plugin: Plugin, events: { topic?: string; payload?: string | Uint8Array; source?: string; chain?: bigint; hops?: number }[]): void;

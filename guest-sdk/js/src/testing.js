@@ -96,6 +96,14 @@ export function tell(plugin, events) {
   });
 }
 
+/** What the plugin's guard decides. Everything of the question that is not given is filled in. */
+export function asks(plugin, question = {}) {
+  return answering(() => {
+    const party = { name: "test:plugin", version: "1.0.0", digest: `sha256:${"0".repeat(64)}`, instance: "" };
+    return mount(plugin).exports.guard.check({ callers: [], plugin: party, interface: "plugwork:points/analyzer@0.1.0", ...question });
+  });
+}
+
 function* batches(input) {
   for (const table of Array.isArray(input) ? input : [input]) yield* table.batches();
 }

@@ -124,6 +124,18 @@ pub mod http_function {
     pub use exports::plugwork::points::http_function::Guest as Exports;
 }
 
+/// The point `guard`, which has no tables.
+pub mod guard {
+    wit_bindgen::generate!({
+        inline: "package plugwork:guest-guard; world guest-guard { export plugwork:points/guard@0.1.0; }",
+        path: ["../../wit/table", "../../wit/plugin", "../../wit/host", "../../wit/points"],
+        with: { "plugwork:plugin/refusal@0.1.0": crate::refusal },
+        additional_derives: [Clone, PartialEq],
+        pub_export_macro: true,
+    });
+    pub use exports::plugwork::points::guard::Guest as Exports;
+}
+
 /// The point `event-handler`, which has no tables.
 pub mod event_handler {
     wit_bindgen::generate!({

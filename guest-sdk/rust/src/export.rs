@@ -32,7 +32,7 @@
 /// # fn main() {}
 /// ```
 ///
-/// The points are `data_source`, `transformer`, `analyzer`, `exporter`, `visualization`, `http_function` and `event_handler`, each at most once; between
+/// The points are `data_source`, `transformer`, `analyzer`, `exporter`, `visualization`, `http_function`, `event_handler` and `guard`, each at most once; between
 /// `descriptor` and the points may stand `lifecycle: Type` for a type that implements
 /// [`Lifecycle`](crate::Lifecycle). Among the points may stand `handover: Type` for one that implements
 /// [`Handover`](crate::Handover).
@@ -81,13 +81,16 @@ macro_rules! __point {
     (event_handler $type:ty) => {
         $crate::__export!(event_handler $crate::__private::EventHandlerExport<$type>);
     };
+    (guard $type:ty) => {
+        $crate::__export!(guard $crate::__private::GuardExport<$type>);
+    };
     (handover $type:ty) => {
         $crate::__export!(handover $crate::__private::HandoverExport<$type>);
     };
     ($point:ident $type:ty) => {
         ::core::compile_error!(::core::concat!(
             "`", ::core::stringify!($point), "` is no point; write one of `data_source`, `transformer`, `analyzer`, ",
-            "`exporter`, `visualization`, `http_function`, `event_handler`, `handover`"
+            "`exporter`, `visualization`, `http_function`, `event_handler`, `guard`, `handover`"
         ));
     };
 }

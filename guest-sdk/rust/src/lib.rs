@@ -1,7 +1,7 @@
 //! Write plugwork plugins in Rust.
 //!
 //! Implement a point ([`DataSource`], [`Transformer`], [`Analyzer`], [`Exporter`], [`Visualization`],
-//! [`HttpFunction`](http::HttpFunction), [`EventHandler`](events::EventHandler)), read columns of a [`Batch`] as typed slices, make tables with [`TableBuilder`], say no with a [`Refusal`], and name it all once in
+//! [`HttpFunction`](http::HttpFunction), [`EventHandler`](events::EventHandler), [`Guard`](guard::Guard)), read columns of a [`Batch`] as typed slices, make tables with [`TableBuilder`], say no with a [`Refusal`], and name it all once in
 //! [`plugin!`]. For an application's own WIT there is [`bindings!`] and [`export!`].
 //!
 //! One thing to know: a panic in a guest cannot be caught; it ends the instance, and only its message reaches the host.
@@ -19,6 +19,7 @@ pub mod events;
 mod export;
 pub mod fetch;
 mod field;
+pub mod guard;
 pub mod http;
 pub mod log;
 #[cfg(all(feature = "allocator", target_arch = "wasm32", target_os = "unknown"))]

@@ -20,7 +20,7 @@ pub const OWN: [&str; 3] = ["engine", "call", "deputy"];
 pub const PRIVATE: [&str; 2] = ["keyvalue", "blob"];
 
 /// One plugin in a chain of calls, as the host knows it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Caller {
     /// Which file of whose plugin.
     pub subject: Subject,

@@ -22,6 +22,7 @@ pub mod dispatch;
 pub mod events;
 pub mod fault;
 pub mod grant;
+pub mod guard;
 pub mod interface;
 pub mod lent;
 pub mod lifecycle;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::dependency::{self, Dependency};
+use crate::guard::{self, GuardName};
 use crate::limits::{MANIFEST_BYTES_MAX, Promised};
 use crate::text::is_unseen;
 use crate::{InterfaceName, Issue, PackageName, Permission, policy};
@@ -31,6 +32,9 @@ pub struct Manifest {
     /// What it builds on, in the order of targets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Dependency>,
+    /// Who is asked before a call of an interface that it exports, in this order.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub guards: BTreeMap<InterfaceName, Vec<GuardName>>,
     /// What it asks for, by capability.
     pub permissions: BTreeMap<String, Permission>,
     /// Limits it promises to keep; they only tighten the host's.
@@ -111,6 +115,8 @@ struct Raw {
     #[serde(default)]
     dependencies: toml::Table,
     #[serde(default)]
+    guards: toml::Table,
+    #[serde(default)]
     permissions: BTreeMap<String, RawPermission>,
     #[serde(default)]
     limits: Promised,
@@ -137,12 +143,10 @@ impl Manifest {
             return Err(one(format!("it has {} bytes", text.len()), "at most 65536"));
         }
         let raw: Raw = toml::from_str(text).map_err(|error| one(error.to_string().trim_end().to_owned(), ""))?;
-        let (dependencies, wrong) = match dependency::read(&raw.name, raw.dependencies) {
-            Ok(dependencies) => (dependencies, Vec::new()),
-            Err(wrong) => (Vec::new(), wrong),
-        };
+        let mut wrong = Vec::new();
         let manifest = Self {
-            dependencies,
+            dependencies: or_noted(dependency::read(&raw.name, raw.dependencies), &mut wrong),
+            guards: or_noted(guard::read(raw.guards), &mut wrong),
             name: raw.name,
             version: raw.version,
             description: raw.description,
@@ -195,6 +199,14 @@ impl Manifest {
         }
         issues
     }
+}
+
+/// What was read, or nothing and what is wrong with it.
+fn or_noted<T: Default>(read: Result<T, Vec<Issue>>, wrong: &mut Vec<Issue>) -> T {
+    read.unwrap_or_else(|issues| {
+        wrong.extend(issues);
+        T::default()
+    })
 }
 
 /// What is shown to the person who consents has to be one plain line: a newline could forge a permission, an override hide one.

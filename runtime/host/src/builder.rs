@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use plugwork_core::capacity::Capacity;
 use plugwork_core::dispatch::Dispatching;
+use plugwork_core::guard::NotAPattern;
 use plugwork_core::record::Records;
 use plugwork_core::rollback::Watch;
 use plugwork_core::sources::PackageSource;
@@ -25,6 +26,7 @@ use crate::density::{self, Density};
 use crate::engine::{Allocation, Engines};
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::{Bus, EventsCapability, EventsSettings};
+use crate::guards::{Guard, GuardSettings, Guards, Who};
 use crate::installation::hooks::{self, Hooks, NoHooks};
 use crate::installation::members::Members;
 use crate::installation::native_subject;
@@ -92,6 +94,14 @@ pub struct Builder {
     rollback: Watch,
     dispatching: HashMap<String, Dispatching>,
     events: Option<EventsSettings>,
+    guards: Vec<(String, Bound)>,
+    guarding: GuardSettings,
+}
+
+/// Who is to guard something.
+enum Bound {
+    Native(Arc<dyn Guard>),
+    Plugin(String),
 }
 
 impl Builder {
@@ -118,6 +128,8 @@ impl Builder {
             rollback: Watch::default(),
             dispatching: HashMap::new(),
             events: None,
+            guards: Vec::new(),
+            guarding: GuardSettings::default(),
             hint: Box::new(|_, permission| {
                 let bounds = permission.to_string();
                 let bounds = bounds.strip_prefix(&permission.capability).unwrap_or_default().trim();
@@ -258,6 +270,49 @@ impl Builder {
         self
     }
 
+    /// Asks this guard before each call of what the pattern names: `namespace:package/interface` or `namespace:package/*`, without versions. Of several guards all
+    /// are asked, in the order in which they were named, before those that the plugin's own manifest names; the first that does not allow ends the call.
+    pub fn guard(mut self, pattern: &str, guard: impl Guard) -> Self {
+        self.guards.push((pattern.to_owned(), Bound::Native(Arc::new(guard))));
+        self
+    }
+
+    /// The same with a plugin of that name (`namespace:name`), which has to be active for the tenant of whoever is called and to export
+    /// `plugwork:points/guard`. Where it is not, nothing that it guards is called.
+    pub fn guard_by(mut self, pattern: &str, plugin: &str) -> Self {
+        self.guards.push((pattern.to_owned(), Bound::Plugin(plugin.to_owned())));
+        self
+    }
+
+    /// How long guards may take and their answers are kept.
+    pub fn guarding(mut self, settings: GuardSettings) -> Self {
+        self.guarding = settings;
+        self
+    }
+
+    /// Who guards what; an issue for each pattern or name that is none.
+    fn guards(&mut self) -> Result<Guards> {
+        let (mut bound, mut issues) = (Vec::new(), Vec::new());
+        for (number, (pattern, who)) in std::mem::take(&mut self.guards).into_iter().enumerate() {
+            let issue = |what: String| Issue { what, at: format!("guard {}", number + 1), expected: String::new() };
+            let who = match who {
+                Bound::Native(guard) => Ok(Who::Native(number, guard)),
+                Bound::Plugin(name) => name.parse().map(Who::Named).map_err(|error| issue(format!("{error}"))),
+            };
+            match (pattern.parse(), who) {
+                (Ok(pattern), Ok(who)) => bound.push((pattern, who)),
+                (pattern, who) => {
+                    issues.extend(pattern.err().map(|error: NotAPattern| issue(error.to_string())).into_iter().chain(who.err()))
+                }
+            }
+        }
+        issues.extend(self.guarding.check().err().map(|issue| Issue { at: format!("guarding.{}", issue.at), ..issue }));
+        match issues.is_empty() {
+            true => Ok(Guards::new(self.guarding, bound)),
+            false => Err(Error::invalid(ErrorKind::Invalid, "the runtime cannot be opened:", issues)),
+        }
+    }
+
     fn check(&self) -> Result<()> {
         let within = |at: &str, issue: Issue| Issue { at: format!("{at}.{}", issue.at), ..issue };
         let checks = [
@@ -274,8 +329,9 @@ impl Builder {
     /// to live as long as this one: it drives timers and sockets.
     ///
     /// Raises the process's soft limit of descriptors to the hard one.
-    pub async fn open(self) -> Result<Runtime> {
+    pub async fn open(mut self) -> Result<Runtime> {
         self.check()?;
+        let guards = self.guards()?;
         let children = self.compiler.children(self.state.is_some())?;
         let disk = self.state.as_deref().map(Disk::open).transpose()?;
         let audit = self.records.map(|records| Arc::new(Audit::new(records, self.clock.clone())));
@@ -295,6 +351,7 @@ impl Builder {
         let seats = Arc::new(Seats::new(u32::try_from(seats).unwrap_or(u32::MAX)));
         let mut capabilities = self.capabilities;
         let shared = Arc::new_cyclic(|this| Shared {
+            guards,
             bus: Bus::new(self.events.unwrap_or_default(), this.clone()),
             engines,
             cache: Cache::new(disk, children, capacity.loaded_max, self.resident.code_bytes),

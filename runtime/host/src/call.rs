@@ -169,8 +169,11 @@ fn armed<'a>(store: &mut Store<State>, ticker: &'a Ticker, account: &'a Account,
     let limit_ms = state.ledger.limits().deadline_ms;
     // What it waited for is part of its time.
     let left_ms = if before.is_zero() { limit_ms } else { limit_ms - milliseconds(before).min(limit_ms) };
+    let tick = ticker.touch();
+    // A guard that waits in the host is given up as one that works.
+    let left_ms = state.asked.as_ref().map_or(left_ms, |asked| asked.until_tick.saturating_sub(tick).min(left_ms));
     // One tick more: the first may end at once.
-    state.deadline_tick = ticker.touch().saturating_add(left_ms).saturating_add(1).min(state.until_tick);
+    state.deadline_tick = tick.saturating_add(left_ms).saturating_add(1).min(state.until_tick);
     let started = Instant::now();
     state.began = if before.is_zero() { started } else { started - before };
     Begun { ticker, account, left_ms, started }

@@ -13,6 +13,7 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::guards::{Asked, Behalf};
 use crate::installation::roster::Attached;
 use crate::installation::{Installation, Member};
 use crate::ledger::Spend;
@@ -30,6 +31,8 @@ pub struct Dispatch<'r, P: Call> {
     on_fault: OnFault,
     concurrency: usize,
     substitute: Option<Substitute<P>>,
+    /// For whom they are called.
+    asked: Asked,
 }
 
 /// A value and how it came about.
@@ -85,7 +88,13 @@ impl<'r, P: Call> Dispatch<'r, P> {
     #[inline]
     pub(crate) fn new(runtime: &'r Runtime, attached: Arc<Attached>) -> Self {
         let (on_fault, concurrency) = (attached.dispatching.on_fault, attached.dispatching.concurrency as usize);
-        Self { runtime, attached, on_fault, concurrency, substitute: None }
+        Self { runtime, attached, on_fault, concurrency, substitute: None, asked: None }
+    }
+
+    /// Calls them for somebody: guards are told who. Default: nobody in particular.
+    pub fn for_principal(mut self, principal: &str) -> Self {
+        self.asked = Behalf::of(principal);
+        self
     }
 
     /// What a pipeline does at a plugin that gives no value, instead of what is configured. Default: [`OnFault::Stop`].
@@ -144,10 +153,10 @@ impl<'r, P: Call> Dispatch<'r, P> {
         // By number: a closure over borrowed members is not general enough for a future that moves between threads.
         let asked = (0..self.len()).map(|number| {
             let member = &self.attached.members[number];
-            let (runtime, theirs, input) = (self.runtime.clone(), member.clone(), input.clone());
+            let (runtime, theirs, input, asked) = (self.runtime.clone(), member.clone(), input.clone(), self.asked.clone());
             async move {
                 let (its, called) = (theirs.clone(), runtime.clone());
-                let hopped = theirs.hop(&runtime, Box::pin(async move { call_one::<P>(&called, &its, &input).await }));
+                let hopped = theirs.hop(&runtime, Box::pin(async move { call_one::<P>(&called, &its, &input, &asked).await }));
                 hopped.await.unwrap_or_else(|error| (Told::default().outcome(&theirs, Some(error)), None))
             }
         });
@@ -180,13 +189,13 @@ impl<'r, P: Call> Dispatch<'r, P> {
     async fn ask(&self, member: &Arc<Member>, input: P::Input, outcomes: &mut Vec<Outcome>) -> (P::Input, Option<P::Output>) {
         if member.native.is_some() || GuestThreads::is_here() {
             let mut told = Told::default();
-            let (value, error) = apart(member.call::<P>(self.runtime, &input, &mut told).await);
+            let (value, error) = apart(member.call::<P>(self.runtime, &input, &self.asked, &mut told).await);
             outcomes.push(told.outcome(member, error));
             return (input, value);
         }
         let input = Arc::new(input);
-        let (runtime, theirs, given) = (self.runtime.clone(), member.clone(), input.clone());
-        let called = member.call_in_lane(self.runtime, Box::pin(async move { call_one::<P>(&runtime, &theirs, &given).await }));
+        let (runtime, theirs, given, asked) = (self.runtime.clone(), member.clone(), input.clone(), self.asked.clone());
+        let called = member.call_in_lane(self.runtime, Box::pin(async move { call_one::<P>(&runtime, &theirs, &given, &asked).await }));
         let (outcome, value) = called.await.unwrap_or_else(|error| (Told::default().outcome(member, Some(error)), None));
         outcomes.push(outcome);
         (Arc::into_inner(input).expect("the call is over, and dropped what it was given"), value)
@@ -221,12 +230,17 @@ fn failed<P: Call>(outcomes: Vec<Outcome>) -> Error {
 }
 
 /// Calls one as on a guest thread: here, where this is one or its calls are short.
-pub(crate) async fn ask_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: P::Input) -> (Outcome, Option<P::Output>) {
+pub(crate) async fn ask_one<P: Call>(
+    runtime: &Runtime,
+    member: &Arc<Member>,
+    input: P::Input,
+    asked: &Asked,
+) -> (Outcome, Option<P::Output>) {
     if member.native.is_some() || GuestThreads::is_here() {
-        return Box::pin(call_one::<P>(runtime, member, &input)).await;
+        return Box::pin(call_one::<P>(runtime, member, &input, asked)).await;
     }
-    let (its_runtime, theirs) = (runtime.clone(), member.clone());
-    let called = member.call_in_lane(runtime, Box::pin(async move { call_one::<P>(&its_runtime, &theirs, &input).await }));
+    let (its_runtime, theirs, asked) = (runtime.clone(), member.clone(), asked.clone());
+    let called = member.call_in_lane(runtime, Box::pin(async move { call_one::<P>(&its_runtime, &theirs, &input, &asked).await }));
     called.await.unwrap_or_else(|error| (Told::default().outcome(member, Some(error)), None))
 }
 
@@ -235,11 +249,12 @@ pub(crate) fn begin_one<P: Call, T: Send + 'static>(
     runtime: &Runtime,
     member: &Arc<Member>,
     input: P::Input,
+    asked: &Asked,
     ended: impl FnOnce(Outcome, Option<P::Output>) -> T + Send + 'static,
 ) -> Result<Job<Option<T>>> {
-    let (its_runtime, theirs) = (runtime.clone(), member.clone());
+    let (its_runtime, theirs, asked) = (runtime.clone(), member.clone(), asked.clone());
     let called = async move {
-        let (outcome, value) = call_one::<P>(&its_runtime, &theirs, &input).await;
+        let (outcome, value) = call_one::<P>(&its_runtime, &theirs, &input, &asked).await;
         ended(outcome, value)
     };
     let shared = runtime.shared();
@@ -249,8 +264,8 @@ pub(crate) fn begin_one<P: Call, T: Send + 'static>(
 }
 
 #[inline]
-async fn call_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: &P::Input) -> (Outcome, Option<P::Output>) {
+async fn call_one<P: Call>(runtime: &Runtime, member: &Arc<Member>, input: &P::Input, asked: &Asked) -> (Outcome, Option<P::Output>) {
     let mut told = Told::default();
-    let (value, error) = apart(member.call::<P>(runtime, input, &mut told).await);
+    let (value, error) = apart(member.call::<P>(runtime, input, asked, &mut told).await);
     (told.outcome(member, error), value)
 }

@@ -27,6 +27,7 @@ use crate::drain::drain;
 use crate::engine::Profile;
 use crate::error::{Error, ErrorKind, Result};
 use crate::gate::Gate;
+use crate::guards::{Asked, Call as GuardedCall, GuardedExports, NOBODY};
 use crate::inspect::Facts;
 use crate::interfaces::{lifecycle, wasi};
 use crate::ledger::Spend;
@@ -65,6 +66,10 @@ pub(crate) struct Generation {
     /// What it is linked with on behalf of other plugins.
     pub(crate) views: Views,
     pub(crate) wires: Arc<Wires>,
+    /// Who has a say before calls of it.
+    pub(crate) guarded: GuardedExports,
+    /// Guards that the application named for it.
+    pub(crate) guards_named: Vec<Arc<Self>>,
     pub(crate) reach: Vec<Reach>,
     pub(crate) limits: Limits,
     pub(crate) account: Arc<Account>,
@@ -194,7 +199,8 @@ impl Generation {
     }
 
     /// Makes the point's main call: in a warm instance, one of its own, or one that others are in. The caller has entered.
-    pub(crate) async fn call<P: Call>(self: &Arc<Self>, input: &P::Input, spend: &mut Spend) -> Result<P::Output> {
+    pub(crate) async fn call<P: Call>(self: &Arc<Self>, input: &P::Input, asked: &Asked, spend: &mut Spend) -> Result<P::Output> {
+        self.is_allowed(P::INTERFACE, None, asked).await?;
         if let Some(rooms) = &self.work.rooms
             && let Some((incoming, output)) = P::visit(input)
             && let Some(runtime) = self.runtime.upgrade()
@@ -205,12 +211,23 @@ impl Generation {
         let (mut live, birth) = self.warm_or_new().await?;
         // A new instance's start is part of what the call costs.
         let before = if birth.as_ref().is_some_and(Shelved::is_used) { live.spend() } else { Spend::default() };
+        live.is_for(asked);
         let answer = live.ask::<P>(self, input).await;
         *spend = live.spend().since(&before);
         if let Some(rest) = self.give_back(live, birth) {
             rest.end(self).await;
         }
         answer
+    }
+
+    /// Asks those who guard an interface of it whether the host may call it.
+    #[inline]
+    pub(crate) async fn is_allowed(self: &Arc<Self>, interface: &str, function: Option<&str>, asked: &Asked) -> Result<()> {
+        let call = GuardedCall { interface, function, callers: &NOBODY, asked, until_tick: u64::MAX };
+        match self.asks(&call) {
+            Some(answer) => answer.await,
+            None => Ok(()),
+        }
     }
 
     /// An instance for the next call, with its history where it may serve again.
@@ -441,11 +458,11 @@ impl Generation {
 
     /// An error where what it is made of is on no record: an installation is unloaded, and loaded again from that.
     pub(crate) fn may_be_loaded_again(&self) -> Result<()> {
-        if !self.wires.is_named {
+        if !self.wires.is_named && self.guards_named.is_empty() {
             return Ok(());
         }
         let message = format!(
-            "`{}` cannot be installed as it was wired or fused: no record says with whom\nhint: let the grant `call` say whom it calls, and install that plugin too",
+            "`{}` cannot be installed as it was wired, fused or guarded: no record says with whom\nhint: let the grant `call` say whom it calls, and install that plugin too",
             self.subject
         );
         Err(Error::new(ErrorKind::Invalid, message).of(&self.subject))

@@ -27,6 +27,7 @@ pub mod events;
 mod flight;
 mod gate;
 mod generation;
+pub mod guards;
 mod hop;
 mod housekeeping;
 mod inspect;

@@ -17,6 +17,7 @@ use crate::admission::Seat;
 use crate::call::{Running, guarded};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Generation;
+use crate::guards::Asked;
 use crate::interfaces::handover::{Handover, SNAPSHOT_BYTES_MAX};
 use crate::interfaces::lifecycle;
 use crate::ledger::Spend;
@@ -61,7 +62,7 @@ impl Live {
     pub(crate) async fn start_called(generation: &Generation, view: &Arc<View>, callers: Arc<[Caller]>, from: From) -> Result<Self> {
         let seat = generation.seat().await?;
         let mut store = generation.new_store(view, callers)?;
-        store.data_mut().is_called(from.until_tick, from.cause, from.answering);
+        store.data_mut().is_called(from);
         Self::start_with(generation, view, store, seat).await
     }
 
@@ -192,7 +193,13 @@ impl Live {
 
     /// The next call is made by another plugin.
     pub(crate) fn is_called(&mut self, from: From) {
-        self.store.data_mut().is_called(from.until_tick, from.cause, from.answering);
+        self.store.data_mut().is_called(from);
+    }
+
+    /// Calls from here on are made by the host, for this one.
+    #[inline]
+    pub(crate) fn is_for(&mut self, asked: &Asked) {
+        self.store.data_mut().is_for(asked);
     }
 
     /// Says goodbye: `shutdown`, unless a fault ended it already. What it answers changes nothing any more, so a refusal only goes to its log.
@@ -285,6 +292,12 @@ impl Live {
         if let Some(fault) = self.fault.as_ref().filter(|fault| **fault != Fault::Cancelled) {
             generation.account.faulted(fault);
         }
+    }
+
+    /// Who called it, where plugins did.
+    pub(crate) fn callers(&mut self) -> Arc<[Caller]> {
+        let chained = self.store.data().chained.as_ref();
+        chained.map_or_else(|| Arc::from([]), |chained| chained.callers.clone())
     }
 
     pub(crate) fn store(&mut self) -> &mut Store<State> {

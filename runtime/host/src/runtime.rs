@@ -32,6 +32,7 @@ use crate::engine::Engines;
 use crate::error::{Error, ErrorKind, Result};
 use crate::events::Bus;
 use crate::generation::Generation;
+use crate::guards::Guards;
 use crate::housekeeping;
 use crate::installation::Member;
 use crate::installation::hooks::{self, Change, Moment};
@@ -68,6 +69,7 @@ pub(crate) struct Shared {
     /// Which plugins are wired to which.
     pub(crate) circles: Circles,
     pub(crate) bus: Bus,
+    pub(crate) guards: Guards,
     pub(crate) density: Density,
     pub(crate) seats: Arc<Seats>,
     pub(crate) hooks: hooks::Timed,

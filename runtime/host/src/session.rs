@@ -16,6 +16,7 @@ use crate::breaker::Permit;
 use crate::call::Running;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Entered;
+use crate::guards::Asked;
 use crate::installation::Member;
 use crate::ledger::Spend;
 use crate::live::Live;
@@ -204,10 +205,12 @@ impl<P: Point> fmt::Debug for Session<P> {
 }
 
 impl<P: Point> Session<P> {
-    pub(crate) async fn start(entered: Entered, member: Option<Arc<Member>>) -> Result<Self> {
+    pub(crate) async fn start(entered: Entered, member: Option<Arc<Member>>, asked: &Asked) -> Result<Self> {
         // Before an instance is made: whether it is such a point at all.
         entered.indices::<P>()?;
+        entered.is_allowed(P::INTERFACE, None, asked).await?;
         let mut live = Box::new(Live::start(&entered).await?);
+        live.is_for(asked);
         let guest = live.guest::<P>(&entered)?;
         let now_ms = entered.ticker.coarse_ms();
         let runtime = entered.runtime.upgrade();

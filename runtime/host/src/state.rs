@@ -14,6 +14,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView};
 
 use crate::account::Account;
 use crate::cause::Cause;
+use crate::guards::Asked;
 use crate::interfaces::filesystem::{Files, Folder, Opened};
 use crate::interfaces::http::client_wait::ClientWait;
 use crate::interfaces::http::incoming::Answering;
@@ -25,7 +26,7 @@ use crate::ledger::{Ledger, Spend};
 use crate::log::Log;
 use crate::room::Clock;
 use crate::usage::HostInterface;
-use crate::wiring::Chained;
+use crate::wiring::{Chained, From};
 
 /// One instance's data.
 pub struct State {
@@ -62,6 +63,8 @@ pub struct State {
     pub(crate) chained: Option<Box<Chained>>,
     /// The chain of the events that it handles now, or that those who called it do.
     pub(crate) answering_events: Option<Chain>,
+    /// For whom it is called, as guards of those whom it calls are told.
+    pub(crate) asked: Asked,
     /// What its caller's call is made for: the next one of its own is too.
     called_for: Option<Arc<Cause>>,
     /// The tick at which its caller's call ends, whatever its own limit says.
@@ -111,6 +114,7 @@ impl State {
             last_words: None,
             chained: None,
             answering_events: None,
+            asked: None,
             called_for: None,
             until_tick: u64::MAX,
             slots: prepared.slots,
@@ -181,10 +185,18 @@ impl State {
     }
 
     /// The next call is made by another plugin, for this cause; its own ends at that tick.
-    pub(crate) fn is_called(&mut self, until_tick: u64, cause: Option<Arc<Cause>>, answering: Option<Chain>) {
-        self.answering_events = answering;
-        self.until_tick = until_tick;
-        self.called_for = cause;
+    pub(crate) fn is_called(&mut self, from: From) {
+        self.answering_events = from.answering;
+        self.until_tick = from.until_tick;
+        self.called_for = from.cause;
+        self.asked = from.asked;
+    }
+
+    /// The next calls are made by the host, for this one.
+    #[inline]
+    pub(crate) fn is_for(&mut self, asked: &Asked) {
+        self.asked.clone_from(asked);
+        self.until_tick = asked.as_ref().map_or(u64::MAX, |asked| asked.until_tick);
     }
 
     /// Whether it was stopped because its caller's time was over, and not its own.

@@ -26,5 +26,7 @@ pub use exporter::{Exporter, Writer};
 pub use http_function::HttpFunction;
 /// `plugwork:points/event-handler`. It is the host's own, because its bus calls it; an application need not.
 pub use plugwork::events::EventHandler;
+/// `plugwork:points/guard`. It is the host's own, because it asks before calls; an application may ask too.
+pub use plugwork::guards::GuardPoint;
 pub use transformer::{Transformation, Transformer};
 pub use visualization::{Chart, Drawing, VEGA_LITE, Visualization};

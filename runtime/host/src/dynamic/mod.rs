@@ -15,6 +15,7 @@ use wasmtime::component::{ComponentExportIndex, Type, Val};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::Entered;
+use crate::guards::Asked;
 use crate::ledger::Spend;
 use crate::live::Live;
 use crate::plugin::Plugin;
@@ -142,16 +143,17 @@ impl Plugin {
     /// Calls a function in an instance of its own.
     pub async fn call_dynamic(&self, function: &Function, arguments: &[Argument]) -> Result<Returned> {
         let (entered, function, arguments) = (self.enter()?, function.clone(), arguments.to_vec());
-        let call = async move { call_entered(&entered, &function, &arguments).await };
+        let call = async move { call_entered(&entered, &function, &arguments, &None).await };
         self.generation().on_guest_thread(Box::pin(call)).await
     }
 }
 
 /// The same, where the call has begun already.
-pub(crate) async fn call_entered(entered: &Entered, function: &Function, arguments: &[Argument]) -> Result<Returned> {
+pub(crate) async fn call_entered(entered: &Entered, function: &Function, arguments: &[Argument], asked: &Asked) -> Result<Returned> {
     let values = function.values(arguments)?;
-
+    entered.is_allowed(&function.interface, Some(&function.name), asked).await?;
     let mut live = Live::start(entered).await?;
+    live.is_for(asked);
     let instance = live.instance;
     let results = usize::from(function.result.is_some());
     let found = instance.get_func(live.store(), function.index);

@@ -59,7 +59,7 @@ async fn call(runtime: &Weak<Shared>, subscriber: &Subscriber, events: &Vec<Arc<
     let (Some(shared), Some(member)) = (runtime.upgrade(), subscriber.member()) else { return gone() };
     let runtime = Runtime::from(shared);
     // Boxed: a plugin that is told of nothing for long would carry its size.
-    Box::pin(member.call::<EventHandler>(&runtime, events, &mut Told::default())).await.err()
+    Box::pin(member.call::<EventHandler>(&runtime, events, &None, &mut Told::default())).await.err()
 }
 
 /// Once to the end of the lane.

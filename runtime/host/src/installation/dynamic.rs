@@ -25,7 +25,7 @@ impl Installation {
         let function = plugin.function(name)?;
         let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
         let started = Instant::now();
-        let answer = call_entered(&entered, &function, arguments).await;
+        let answer = call_entered(&entered, &function, arguments, &self.asked).await;
         entered.work.ended(permit, self.runtime.shared().now_ms(), started.elapsed(), answer.as_ref().err());
         answer
     }

@@ -36,6 +36,7 @@ use crate::dispatch::{self, Origin, Outcome, Told};
 use crate::error::{Error, ErrorKind, Result};
 use crate::flight::Flight;
 use crate::generation::{Entered, Generation};
+use crate::guards::{Asked, Behalf};
 use crate::native::AnyNative;
 use crate::plugin::Plugin;
 use crate::point::{Call, Point};
@@ -54,6 +55,8 @@ pub use status::Status;
 pub struct Installation {
     runtime: Runtime,
     member: Arc<Member>,
+    /// For whom it calls.
+    asked: Asked,
 }
 
 /// What the runtime keeps of an installation, loaded or not: a hundred thousand of these fit in one process.
@@ -166,7 +169,7 @@ impl Member {
     }
 
     /// How many versions of it were loaded so far.
-    fn generations(&self) -> u64 {
+    pub(crate) fn generations(&self) -> u64 {
         self.generations.load(Ordering::Relaxed)
     }
 
@@ -201,9 +204,18 @@ impl Member {
 
     /// Makes one call, in whichever version is current when it begins.
     #[inline]
-    pub(crate) async fn call<P: Call>(self: &Arc<Self>, runtime: &Runtime, input: &P::Input, told: &mut Told) -> Result<P::Output> {
+    pub(crate) async fn call<P: Call>(
+        self: &Arc<Self>,
+        runtime: &Runtime,
+        input: &P::Input,
+        asked: &Asked,
+        told: &mut Told,
+    ) -> Result<P::Output> {
         if let Some(native) = &self.native {
             let shared = runtime.shared();
+            if !shared.guards.is_empty() {
+                self.asks_native(runtime, native.interface, asked).await?;
+            }
             let now_ms = shared.now_ms();
             let service = native.enter().ok_or_else(|| self.unavailable())?;
             let permit = service.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
@@ -225,7 +237,7 @@ impl Member {
         let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
         told.by = Some(entered.subject.clone());
         told.version = entered.version().cloned();
-        let answer = entered.call::<P>(input, &mut told.spend).await;
+        let answer = entered.call::<P>(input, asked, &mut told.spend).await;
         // Read for the ledger anyway: two more readings of the clock would be a tenth of a warm call.
         told.time = told.spend.time;
         entered.work.ended(permit, runtime.shared().now_ms(), told.time, answer.as_ref().err());
@@ -327,11 +339,17 @@ impl fmt::Debug for Installation {
 
 impl Installation {
     pub(crate) fn new(runtime: &Runtime, member: &Arc<Member>) -> Self {
-        Self { runtime: runtime.clone(), member: member.clone() }
+        Self { runtime: runtime.clone(), member: member.clone(), asked: None }
     }
 
     pub(crate) fn member(&self) -> &Arc<Member> {
         &self.member
+    }
+
+    /// The same installation, called for somebody: guards are told who. Default: nobody in particular.
+    pub fn for_principal(mut self, principal: &str) -> Self {
+        self.asked = Behalf::of(principal);
+        self
     }
 
     /// Whose it is: tenant, instance and package, through all its versions.
@@ -369,17 +387,17 @@ impl Installation {
     /// are not short ([`Builder::calls_in_place`](crate::Builder::calls_in_place)), with a copy of the input.
     pub async fn call<P: Call>(&self, input: &P::Input) -> Result<P::Output> {
         if self.member.native.is_some() || GuestThreads::is_here() {
-            return self.member.call::<P>(&self.runtime, input, &mut Told::default()).await;
+            return self.member.call::<P>(&self.runtime, input, &self.asked, &mut Told::default()).await;
         }
         let (this, input) = (self.clone(), input.clone());
-        let call = async move { this.member.call::<P>(&this.runtime, &input, &mut Told::default()).await };
+        let call = async move { this.member.call::<P>(&this.runtime, &input, &this.asked, &mut Told::default()).await };
         self.member.call_in_lane(&self.runtime, Box::pin(call)).await?
     }
 
     /// Makes the point's main call on a guest thread, or here if its calls are short, in turns with the other calls of this plugin, and says what the plugin did. For callers on
     /// threads that do I/O. Dropping the future cancels the call.
     pub async fn ask<P: Call>(&self, input: P::Input) -> (Outcome, Option<P::Output>) {
-        dispatch::ask_one::<P>(&self.runtime, &self.member, input).await
+        dispatch::ask_one::<P>(&self.runtime, &self.member, input, &self.asked).await
     }
 
     /// How long a call of it may wait for a guest thread: as long as it may take.
@@ -395,7 +413,7 @@ impl Installation {
         input: P::Input,
         ended: impl FnOnce(Outcome, Option<P::Output>) -> T + Send + 'static,
     ) -> Result<Job<Option<T>>> {
-        dispatch::begin_one::<P, T>(&self.runtime, &self.member, input, ended)
+        dispatch::begin_one::<P, T>(&self.runtime, &self.member, input, &self.asked, ended)
     }
 
     /// Starts a session with the version that is current. A replacement waits for it, until its time to drain is over.
@@ -410,7 +428,7 @@ impl Installation {
         let generation = entered.clone();
         let breaker = &generation.work.breaker;
         let permit = breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
-        let started = Session::start(entered, Some(self.member.clone())).await;
+        let started = Session::start(entered, Some(self.member.clone()), &self.asked).await;
         breaker.told(permit, self.runtime.shared().now_ms(), Error::says_of_plugin(started.as_ref().err()));
         started
     }

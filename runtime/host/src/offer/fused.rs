@@ -14,6 +14,7 @@ use crate::source::Source;
 /// Stable, for machines.
 const OWNER: &str = "E-WIRE-FUSE-OWNER";
 const RIGHTS: &str = "E-WIRE-FUSE-RIGHTS";
+const GUARDED: &str = "E-WIRE-FUSE-GUARDED";
 
 impl Offer {
     /// Makes one component of this plugin and another one whose exports it imports. Consent is to the whole, whose digest is its own; name, manifest and
@@ -26,6 +27,7 @@ impl Offer {
         if provider.account().revoked() {
             return Err(Error::new(ErrorKind::Refused, format!("consent to `{}` was revoked", provider.subject())).of(&self.subject));
         }
+        may_be_inside(provider, &self.subject)?;
         let (caller, generation) = (self.source.clone(), provider.generation().clone());
         let name = format!("cannot make `{}` and `{}` one", self.subject, generation.subject);
         let composed = tokio::task::spawn_blocking(move || {
@@ -41,6 +43,16 @@ impl Offer {
         // Consent to a part ends the whole.
         Ok(self.no_later_than(provider.account().expires_ms()))
     }
+}
+
+/// Whether nobody has a say before calls of it: from inside of one component nobody would be asked.
+fn may_be_inside(provider: &Plugin, subject: &Subject) -> Result<()> {
+    let Some((export, guards)) = provider.generation().guarded.shown().next() else { return Ok(()) };
+    let rule =
+        format!("`{export}` of `{}` is guarded by {}, and calls inside of one component ask nobody", provider.subject(), guards.join(", "));
+    let hint = "wire them: each call then asks the guards".to_owned();
+    let denial = Denial { code: GUARDED.to_owned(), permission: export.to_string(), rule, hint };
+    Err(Error::refused(format!("cannot make `{subject}` and `{}` one:", provider.subject()), vec![denial]).of(subject))
 }
 
 /// Whether plugins may be one: all have one owner and one grant.

@@ -47,6 +47,8 @@ pub struct Offer {
     approval: Approval,
     /// Plugins that the application wants behind its imports.
     wired: Vec<Provider>,
+    /// Guards that the application named.
+    guards: Vec<Arc<Generation>>,
     /// Plugins that were made one with it, with what they were granted.
     fused: Vec<(Subject, Grants)>,
 }
@@ -91,6 +93,7 @@ impl Offer {
             limits: None,
             approval,
             wired: Vec::new(),
+            guards: Vec::new(),
             fused: Vec::new(),
         })
     }
@@ -138,6 +141,13 @@ impl Offer {
     /// The same with an installation: calls go to whichever version of it is current. It has no native plugin behind anything.
     pub fn wire_installed(mut self, provider: &Installation) -> Self {
         self.wired.push(Provider::Installed(provider.member().clone()));
+        self
+    }
+
+    /// Lets this plugin be asked where a manifest or the application has calls of this one guarded by a plugin of its name: the version that it is. Without this, whoever
+    /// is active for the same tenant under that name is asked.
+    pub fn guard(mut self, guard: &Plugin) -> Self {
+        self.guards.push(guard.generation().clone());
         self
     }
 
@@ -263,6 +273,10 @@ impl Offer {
             }
             return Err(Error::refused(format!("cannot accept `{subject}`: it needs what was not granted:"), denials).of(subject));
         }
+        let guarded = runtime.guards.guarded(&self.facts, self.manifest.as_ref()).map_err(|issues| {
+            Error::invalid(ErrorKind::Manifest, format!("the guards of `{subject}` are not those of what it exports:"), issues).of(subject)
+        })?;
+        self.guards_are_of_tenant()?;
         let configured = link::configure(runtime, subject, &grants).map_err(wrong)?;
         let loaded = runtime.reserve(subject)?;
         let limits = self.limits.unwrap_or(runtime.limits);
@@ -295,6 +309,8 @@ impl Offer {
             own: Arc::new(View::new(grants, configured, pre)),
             views: Views::default(),
             wires,
+            guarded,
+            guards_named: self.guards,
             reach,
             limits,
             limits_given: self.limits,
@@ -317,6 +333,13 @@ impl Offer {
         runtime.watch_generation(&generation);
         entered.settle();
         Ok(Plugin::new(generation))
+    }
+
+    fn guards_are_of_tenant(&self) -> Result<()> {
+        let Some(stranger) = self.guards.iter().find(|guard| guard.subject.tenant != self.subject.tenant) else { return Ok(()) };
+        let message =
+            format!("`{}` is of tenant `{}`, and guards nothing of `{}`", stranger.subject, stranger.subject.tenant, self.subject);
+        Err(Error::new(ErrorKind::Invalid, message).of(&self.subject))
     }
 
     /// The line that would grant what an import needs.

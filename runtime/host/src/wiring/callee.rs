@@ -20,6 +20,7 @@ use super::handles::Owner;
 use crate::cause::Cause;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::{Entered, Generation};
+use crate::guards::{Asked, Call as GuardedCall};
 use crate::live::Live;
 use crate::runtime::Shared;
 use crate::state::State;
@@ -74,12 +75,14 @@ pub(crate) struct From {
     pub(crate) cause: Option<Arc<Cause>>,
     /// The chain of events that it answers, so that no call begins another one.
     pub(crate) answering: Option<Chain>,
+    /// For whom it is made, as guards are told.
+    pub(crate) asked: Asked,
 }
 
 pub(super) fn caller(store: &StoreContextMut<'_, State>) -> From {
     let state = store.data();
     let cause = state.is_caused.then(|| state.log.cause()).flatten();
-    From { until_tick: state.deadline_tick, cause, answering: state.answering_events }
+    From { until_tick: state.deadline_tick, cause, answering: state.answering_events, asked: state.asked.clone() }
 }
 
 /// Calls a function by its types.
@@ -103,16 +106,19 @@ pub(super) async fn take(store: &mut StoreContextMut<'_, State>, line: &Called) 
         let owner = Owner { slot: line.slot, made: callee.made };
         // One of a version that is closed is not called again; what it held is given back here.
         if !callee.generation.is_closed() {
-            return Ok((callee, owner));
+            if callee.generation.guarded.is_empty() {
+                return Ok((callee, owner));
+            }
+            return Box::pin(callee.allowed(store, line, owner)).await;
         }
         callee.end().await;
     }
     // Boxed: nearly every call finds one.
-    Box::pin(make(store, line.slot)).await
+    Box::pin(make(store, line)).await
 }
 
-async fn make(store: &mut StoreContextMut<'_, State>, slot: usize) -> std::result::Result<(Box<Callee>, Owner), Failed> {
-    let from = caller(store);
+async fn make(store: &mut StoreContextMut<'_, State>, line: &Called) -> std::result::Result<(Box<Callee>, Owner), Failed> {
+    let (from, slot) = (caller(store), line.slot);
     let state = store.data_mut();
     let subject = state.subject.clone();
     let Some(chained) = state.chained.as_mut() else {
@@ -134,6 +140,9 @@ async fn make(store: &mut StoreContextMut<'_, State>, slot: usize) -> std::resul
     let until_tick = from.until_tick;
     let (generation, live) = {
         let (entered, generation) = enter(&provider, runtime).await.map_err(failed)?;
+        if let Some(answer) = generation.asks(&line.guarded(&callers, &from.asked, until_tick)) {
+            answer.await.map_err(failed)?;
+        }
         let now_ms = generation.now_ms();
         let permit = entered.work.breaker.admit(now_ms).map_err(|open| failed(tripped(&generation, open.retry_after_ms)))?;
         let linked = view.of_callee(&generation).map_err(failed)?;
@@ -219,7 +228,34 @@ pub(super) async fn drop_handle(mut store: StoreContextMut<'_, State>, rep: u32)
     done(&mut store, owner, callee, answer).map_err(|failed| failed::stopped(failed.fault))
 }
 
+impl Called {
+    /// The call, as its guards are asked about it.
+    fn guarded<'a>(&'a self, callers: &'a [Caller], asked: &'a Asked, until_tick: u64) -> GuardedCall<'a> {
+        GuardedCall { interface: &self.export, function: Some(&self.name), callers, asked, until_tick }
+    }
+}
+
 impl Callee {
+    /// Itself, where those who guard the function allow the call; otherwise it is put back.
+    async fn allowed(
+        mut self: Box<Self>,
+        store: &mut StoreContextMut<'_, State>,
+        line: &Called,
+        owner: Owner,
+    ) -> std::result::Result<(Box<Self>, Owner), Failed> {
+        let state = store.data();
+        let callers = self.live.callers();
+        let generation = self.generation.clone();
+        let Some(answer) = generation.asks(&line.guarded(&callers, &state.asked, state.deadline_tick)) else { return Ok((self, owner)) };
+        match answer.await {
+            Ok(()) => Ok((self, owner)),
+            Err(error) => {
+                put_back(store, owner, self);
+                Err(Failed::of(&generation.subject.to_string(), &error))
+            }
+        }
+    }
+
     pub(super) async fn call_values(&mut self, from: From, line: &Called, params: &[Val], results: &mut [Val]) -> Result<()> {
         let function = *self.bound(line, |function, _| Ok(function))?;
         self.guarded(from, async |live, generation| live.call_values(generation, &function, params, results).await).await
@@ -272,7 +308,7 @@ impl Callee {
 
     pub(super) async fn end(mut self) {
         // Its goodbye has its own deadline: that of the last call may be long over.
-        self.live.is_called(From { until_tick: u64::MAX, cause: None, answering: None });
+        self.live.is_called(From { until_tick: u64::MAX, cause: None, answering: None, asked: None });
         self.live.end(&self.generation).await;
     }
 }

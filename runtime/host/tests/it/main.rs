@@ -29,6 +29,7 @@ mod fairness;
 mod faults;
 mod fused;
 mod fuzz;
+mod guarding;
 mod guest;
 mod hooks;
 mod installations;
