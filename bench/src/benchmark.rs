@@ -20,6 +20,8 @@ pub(crate) enum Benchmark {
     Edge,
     /// Which versions go together: the index, answers and refusals.
     Resolve,
+    /// Plugins that call plugins, start after each other, and tell each other.
+    Wiring,
 }
 
 /// What can be measured on its own.
@@ -65,6 +67,12 @@ pub(crate) enum Part {
     Registry,
     /// `resolve`: questions of 10,000 plugins that have no answer.
     Refused,
+    /// `wiring`: calls from plugin to plugin.
+    Wired,
+    /// `wiring`: starts of plugins that build on each other.
+    StartWired,
+    /// `wiring`: events from plugin to plugin.
+    Events,
 }
 
 const CORE: &[(Part, &str)] = &[
@@ -184,6 +192,19 @@ const RESOLVE: &[(Part, &str)] = &[
     (Part::Refused, "resolve-refused-groups"),
 ];
 
+const WIRING: &[(Part, &str)] = &[
+    (Part::Wired, "wired-call"),
+    (Part::Wired, "wired-call-by-hand"),
+    (Part::Wired, "wired-call-guarded"),
+    (Part::Wired, "wired-64-kib"),
+    (Part::Wired, "wired-64-kib-by-hand"),
+    (Part::Wired, "fused-call"),
+    (Part::StartWired, "start-five"),
+    (Part::StartWired, "start-wired-500"),
+    (Part::Events, "events-delivered"),
+    (Part::Events, "events-beside-slow"),
+];
+
 impl Benchmark {
     /// As on the command line.
     pub(crate) fn name(self) -> &'static str {
@@ -194,6 +215,7 @@ impl Benchmark {
             Self::Density => "density",
             Self::Edge => "edge",
             Self::Resolve => "resolve",
+            Self::Wiring => "wiring",
         }
     }
 
@@ -206,6 +228,7 @@ impl Benchmark {
             Self::Density => DENSITY,
             Self::Edge => EDGE,
             Self::Resolve => RESOLVE,
+            Self::Wiring => WIRING,
         }
     }
 
@@ -224,8 +247,15 @@ impl Benchmark {
 mod tests {
     use super::*;
 
-    const ALL: [Benchmark; 6] =
-        [Benchmark::Core, Benchmark::Containment, Benchmark::Runtime, Benchmark::Density, Benchmark::Edge, Benchmark::Resolve];
+    const ALL: [Benchmark; 7] = [
+        Benchmark::Core,
+        Benchmark::Containment,
+        Benchmark::Runtime,
+        Benchmark::Density,
+        Benchmark::Edge,
+        Benchmark::Resolve,
+        Benchmark::Wiring,
+    ];
 
     #[test]
     fn no_two_rows_have_one_name() {

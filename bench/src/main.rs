@@ -21,6 +21,7 @@ mod resolve;
 mod runtime;
 mod start;
 mod table;
+mod wiring;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -58,6 +59,8 @@ enum Verb {
     Edge(Run),
     /// An index of 100,000 plugins, answers and refusals of the resolver: a table on stdout. Exits with 1 if a row is missing.
     Resolve(Run),
+    /// Calls from plugin to plugin, starts of plugins that build on each other, events: a table on stdout. Exits with 1 if a row is missing.
+    Wiring(Run),
     /// One call in a new process: what `core` starts and times.
     #[command(hide = true)]
     FirstCall { component: PathBuf, state: PathBuf, instances: start::Instances },
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Verb::Density(run) => run.run(Benchmark::Density),
         Verb::Edge(run) => run.run(Benchmark::Edge),
         Verb::Resolve(run) => run.run(Benchmark::Resolve),
+        Verb::Wiring(run) => run.run(Benchmark::Wiring),
         Verb::FirstCall { component, state, instances } => start::first_call(&component, &state, instances, began).map(|line| {
             println!("{line}");
             ExitCode::SUCCESS
@@ -132,6 +136,7 @@ impl Run {
                 Benchmark::Density => density::measure(self.keep.as_deref(), self.quick, &parts, &mut report.rows).await,
                 Benchmark::Edge => edge::measure(&self.plugins(), self.quick, &parts, &mut report.rows),
                 Benchmark::Resolve => resolve::measure(self.quick, &parts, &mut report.rows),
+                Benchmark::Wiring => wiring::measure(self.quick, &parts, &mut report.rows).await,
             }
         })?;
         report.sort();

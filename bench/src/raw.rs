@@ -36,7 +36,38 @@ pub(crate) struct Raw {
     pre: InstancePre<Limiter>,
     indices: Arc<GuestIndices>,
     interruption: Interruption,
+    _ticking: Ticking,
+}
+
+/// An engine that looks at epochs, and what moves them once a millisecond.
+pub(crate) struct Ticking {
+    pub(crate) engine: Engine,
     stop: Arc<AtomicBool>,
+}
+
+impl Ticking {
+    /// With plugwork's own settings.
+    pub(crate) fn start() -> Result<Self> {
+        Self::of(Engine::new(&engine_config(Profile::Hardened, ALLOCATION))?)
+    }
+
+    fn of(engine: Engine) -> Result<Self> {
+        let (stop, moved) = (Arc::new(AtomicBool::new(false)), engine.clone());
+        let stopped = stop.clone();
+        thread::Builder::new().name("raw-ticker".to_owned()).spawn(move || {
+            while !stopped.load(Ordering::Relaxed) {
+                thread::sleep(Duration::from_millis(1));
+                moved.increment_epoch();
+            }
+        })?;
+        Ok(Self { engine, stop })
+    }
+}
+
+impl Drop for Ticking {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+    }
 }
 
 /// What a raw store holds.
@@ -64,15 +95,7 @@ impl Raw {
         let component = Component::from_binary(&engine, component)?;
         let pre = Linker::new(&engine).instantiate_pre(&component)?;
         let indices = Arc::new(GuestIndices::new(&pre)?);
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = stop.clone();
-        thread::Builder::new().name("raw-ticker".to_owned()).spawn(move || {
-            while !stopped.load(Ordering::Relaxed) {
-                thread::sleep(Duration::from_millis(1));
-                engine.increment_epoch();
-            }
-        })?;
-        Ok(Self { pre, indices, interruption, stop })
+        Ok(Self { pre, indices, interruption, _ticking: Ticking::of(engine)? })
     }
 
     /// The side of a warm call.
@@ -101,12 +124,6 @@ impl Raw {
     }
 }
 
-impl Drop for Raw {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-    }
-}
-
 async fn instance(pre: &InstancePre<Limiter>, indices: &GuestIndices) -> Result<(Store<Limiter>, Guest)> {
     let mut store = store(pre.engine(), Interruption::Epochs)?;
     let instance = pre.instantiate_async(&mut store).await?;
@@ -114,7 +131,8 @@ async fn instance(pre: &InstancePre<Limiter>, indices: &GuestIndices) -> Result<
     Ok((store, guest))
 }
 
-fn store(engine: &Engine, interruption: Interruption) -> Result<Store<Limiter>> {
+/// A store with the limits that plugwork has.
+pub(crate) fn store(engine: &Engine, interruption: Interruption) -> Result<Store<Limiter>> {
     let limits = Limits::interactive();
     let mut store = Store::new(engine, Limiter { memory_bytes_max: usize::try_from(limits.memory_bytes)? });
     store.limiter(|limiter| limiter);

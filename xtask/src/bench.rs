@@ -1,4 +1,4 @@
-//! `cargo xtask bench core|containment|runtime|density|edge|resolve`: the benchmarks, with optimisation. What they measure is `bench`'s affair, and so are the
+//! `cargo xtask bench core|containment|runtime|density|edge|resolve|wiring`: the benchmarks, with optimisation. What they measure is `bench`'s affair, and so are the
 //! arguments after the first.
 //!
 //! Easily got wrong: the rivals of `runtime` are a workspace with a target folder of its own, so that their engine is compiled once and never

@@ -62,26 +62,52 @@ impl Order {
         let place = |id: &PluginId| ids.binary_search(&id).ok();
         let needs: Vec<Vec<usize>> =
             resolution.members.iter().map(|member| member.needs().into_iter().filter_map(place).collect()).collect();
-        let components = components(&needs);
-        let is_circle = |component: &&Vec<usize>| component.len() > 1 || needs[component[0]].contains(&component[0]);
-        let circles: Vec<&Vec<usize>> = components.iter().filter(is_circle).collect();
-        if let Some(shortest) = circles.iter().map(|component| shortest(&needs, component)).min_by_key(Vec::len) {
-            let plugins = shortest.into_iter().map(|at| ids[at].clone()).collect();
-            return Err(Cycle { plugins, entangled: circles.iter().map(|component| component.len()).sum() });
+        let Levels { batches, circles, entangled, .. } = levels(needs);
+        if let Some(shortest) = circles.into_iter().min_by_key(Vec::len) {
+            return Err(Cycle { plugins: shortest.into_iter().map(|at| ids[at].clone()).collect(), entangled });
         }
-        // Tarjan's algorithm leaves each component after those it needs, so one pass is enough.
-        let mut level = vec![0; ids.len()];
-        let mut batches: Vec<Vec<PluginId>> = Vec::new();
-        for at in components.into_iter().flatten() {
-            level[at] = needs[at].iter().map(|&other| level[other] + 1).max().unwrap_or(0);
-            if batches.len() <= level[at] {
-                batches.resize_with(level[at] + 1, Vec::new);
-            }
-            batches[level[at]].push(ids[at].clone());
-        }
-        batches.iter_mut().for_each(|batch| batch.sort_unstable());
-        Ok(Self { batches })
+        // Members are in the order of their names, and so is each batch.
+        Ok(Self { batches: batches.into_iter().map(|batch| batch.into_iter().map(|at| ids[at].clone()).collect()).collect() })
     }
+}
+
+/// Things by when they can be started, for whoever knows them by their places in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Levels {
+    /// Of each batch, all can be started at once when the batches before it are ready. Each batch is sorted. Those in one circle are in one batch.
+    pub batches: Vec<Vec<usize>>,
+    /// What each needs that is not in a circle with it.
+    pub needs: Vec<Vec<usize>>,
+    /// Of all that are entangled with each other, the shortest circle: each needs the next, and the last the first.
+    pub circles: Vec<Vec<usize>>,
+    /// How many are in some circle.
+    pub entangled: usize,
+}
+
+/// Orders things by what each needs: places in the same list.
+pub fn levels(mut needs: Vec<Vec<usize>>) -> Levels {
+    let components = components(&needs);
+    let is_circle = |component: &&Vec<usize>| component.len() > 1 || needs[component[0]].contains(&component[0]);
+    let entangled: Vec<&Vec<usize>> = components.iter().filter(is_circle).collect();
+    let circles = entangled.iter().map(|component| shortest(&needs, component)).collect();
+    let entangled = entangled.iter().map(|component| component.len()).sum();
+    // Tarjan's algorithm leaves each component after those it needs, so one pass is enough.
+    let (mut level, mut batches): (Vec<usize>, Vec<Vec<usize>>) = (vec![0; needs.len()], Vec::new());
+    let mut inside = vec![usize::MAX; needs.len()];
+    for (number, component) in components.iter().enumerate() {
+        component.iter().for_each(|&at| inside[at] = number);
+        for &at in component {
+            needs[at].retain(|&other| inside[other] != number);
+        }
+        let above = component.iter().flat_map(|&at| &needs[at]).map(|&other| level[other] + 1).max().unwrap_or(0);
+        if batches.len() <= above {
+            batches.resize_with(above + 1, Vec::new);
+        }
+        component.iter().for_each(|&at| level[at] = above);
+        batches[above].extend(component);
+    }
+    batches.iter_mut().for_each(|batch| batch.sort_unstable());
+    Levels { batches, needs, circles, entangled }
 }
 
 /// Sets of plugins that need each other, each after those that it needs: Tarjan's algorithm, with a stack of its own because chains are long.
@@ -159,4 +185,18 @@ fn shortest(needs: &[Vec<usize>], component: &[usize]) -> Vec<usize> {
         }
     }
     best.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_in_a_circle_start_together_and_the_rest_in_order() {
+        // 0 needs 1, 1 and 2 need each other, 2 needs 3, 4 needs itself.
+        let levels = levels(vec![vec![1], vec![2], vec![1, 3], vec![], vec![4]]);
+        assert_eq!(levels.batches, [vec![3, 4], vec![1, 2], vec![0]]);
+        assert_eq!(levels.needs, [vec![1], vec![], vec![3], vec![], vec![]]);
+        assert_eq!((levels.circles, levels.entangled), (vec![vec![1, 2], vec![4]], 3));
+    }
 }

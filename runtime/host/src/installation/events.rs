@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use plugwork_core::policy::call::CallBounds;
 use plugwork_core::policy::events::EventsBounds;
 use plugwork_core::{Grants, InterfaceName};
 
@@ -34,6 +35,7 @@ impl Member {
     /// These are its rights from here on.
     pub(super) fn is_granted(&self, grants: &Grants) {
         self.event_bounds.store(bounds_of(grants));
+        self.call_bounds.store(CallBounds::of(grants).map(Arc::new));
     }
 
     /// This version takes its calls from here on, and its events.

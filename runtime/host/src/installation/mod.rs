@@ -14,6 +14,7 @@ pub(crate) mod load;
 mod lost;
 pub(crate) mod members;
 mod moves;
+mod order;
 mod replace;
 pub(crate) mod roster;
 mod settings;
@@ -28,6 +29,7 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use plugwork_core::breaker::{Breaker, BreakerState};
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
+use plugwork_core::policy::call::CallBounds;
 use plugwork_core::policy::events::EventsBounds;
 use plugwork_core::record::{ConsentKey, Settings};
 use plugwork_core::{Denial, Digest, InterfaceName, Subject, lifecycle};
@@ -99,6 +101,8 @@ pub(crate) struct Member {
     expires_ms: AtomicU64,
     /// What it may receive and publish, also while it is not loaded.
     event_bounds: ArcSwapOption<EventsBounds>,
+    /// Whom it may call, also while it is not loaded.
+    call_bounds: ArcSwapOption<CallBounds>,
     /// The breaker of the version that was unloaded, where that had something to say.
     breaker_left: Mutex<Option<Box<(Digest, Breaker)>>>,
 }
@@ -128,6 +132,7 @@ impl Member {
             used_ms: AtomicU64::new(0),
             expires_ms: AtomicU64::new(u64::MAX),
             event_bounds: ArcSwapOption::empty(),
+            call_bounds: ArcSwapOption::empty(),
             breaker_left: Mutex::default(),
         }
     }

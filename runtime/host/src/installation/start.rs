@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use plugwork_core::events::LifecycleTopic;
 use plugwork_core::lifecycle::{Actor, Move, Stage, State as LifeState};
 use plugwork_core::record::{ConsentKey, Event, Settings};
@@ -17,6 +18,7 @@ use plugwork_core::{Digest, PackageName, Standing, Subject};
 
 use super::load::Recipe;
 use super::moves::Passing;
+use super::order::Turns;
 use super::{Installation, Member};
 use crate::error::{Error, ErrorKind, Result};
 use crate::log::Level;
@@ -31,11 +33,13 @@ pub struct Start {
     pub parallel: usize,
     /// Which are loaded before [`Runtime::start`] resolves, beside the critical ones. The 256 that were used last.
     pub preload: Preload,
+    /// How long one may take until it is ready, from when its turn comes: after those whom its grant `call` lets it call. Milliseconds; 30,000.
+    pub ready_ms: u64,
 }
 
 impl Default for Start {
     fn default() -> Self {
-        Self { parallel: 8, preload: Preload::Likely(256) }
+        Self { parallel: 8, preload: Preload::Likely(256), ready_ms: 30_000 }
     }
 }
 
@@ -120,9 +124,15 @@ impl Runtime {
             self.shared().bus.attach(member);
             member.happened(self.shared(), LifecycleTopic::Enabled, None, "");
         }
-        let loads = now.into_iter().map(|member| async move { (member, self.begin(member).await) });
-        let revoked = futures::stream::iter(revoked.iter().map(|(member, error)| (member, Err(error.clone()))));
-        let mut loads = revoked.chain(futures::stream::iter(loads).buffer_unordered(start.parallel.max(1)));
+        let (turns, circles) = Turns::of(now.into_iter().cloned().collect(), start.parallel);
+        for circle in circles {
+            let names: Vec<String> = circle.iter().chain(circle.first()).map(|name| format!("`{name}`")).collect();
+            self.shared().complain(Level::Warn, &format!("these may call each other in a circle: {}", names.join(" → ")));
+        }
+        let turns = &turns;
+        let begin = |(place, member)| async move { (member, turns.take(place, self.begin_within(member, start.ready_ms)).await) };
+        let loads: FuturesUnordered<_> = turns.members().map(begin).collect();
+        let mut loads = futures::stream::iter(revoked.iter().map(|(member, error)| (member, Err(error.clone())))).chain(loads);
         let mut critical = None;
         while let Some((member, result)) = loads.next().await {
             match result {
@@ -144,7 +154,7 @@ impl Runtime {
     }
 
     /// Loads one that is enabled on record and attaches it; says whether it is loaded.
-    async fn begin(&self, member: &Arc<Member>) -> Result<bool> {
+    pub(super) async fn begin(&self, member: &Arc<Member>) -> Result<bool> {
         let _one = member.changing.lock().await;
         if matches!(member.state().stage(), Stage::Active | Stage::Removed) {
             return Ok(member.current.load().is_some());

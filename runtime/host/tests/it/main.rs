@@ -45,6 +45,7 @@ mod maps;
 mod natives;
 mod obeying;
 mod offers;
+mod ordered;
 mod races;
 mod replacing;
 mod reuse;

@@ -270,7 +270,7 @@ async fn never_more_are_loaded_at_once_than_the_start_allows() {
     }
     let hooks = Counting { meeting: Some(Arc::new(Barrier::new(3))), ..Counting::default() };
     let runtime = left.builder().hooks(hooks.clone(), Duration::from_secs(60)).open().await.unwrap();
-    let started = runtime.start(Start { parallel: 3, preload: Preload::All }).await.unwrap();
+    let started = runtime.start(Start { parallel: 3, preload: Preload::All, ..Start::default() }).await.unwrap();
     assert_eq!((started.active, started.loaded), (12, 12));
     assert_eq!((hooks.most.load(Ordering::SeqCst), hooks.told.load(Ordering::SeqCst)), (3, 12));
 }
