@@ -199,7 +199,8 @@ impl<'a> Solver<'a> {
         if let Some(refused) = &world.refused {
             return Err(refused.clone());
         }
-        let mut needed: Vec<(Part, Set)> = world.edges.iter().map(|edge| (edge.part, edge.set.clone())).collect();
+        let mut needed: Vec<(Part, Set)> = Vec::with_capacity(world.edges.len() + world.wants.len() + 1);
+        needed.extend(world.edges.iter().map(|edge| (edge.part, edge.set.clone())));
         let wants = world.wants.iter().enumerate();
         needed.extend(wants.map(|(at, want)| (Part::Need { of: owner, at: at as u32 }, want.set.clone())));
         for peer in &world.peers {

@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use semver::Version;
 
 use super::set::Set;
@@ -87,6 +87,9 @@ pub(super) struct Exporter<'a> {
     pub(super) export: &'a Interface,
 }
 
+/// What most questions come by, so that room for it is made once.
+const PLUGINS_LIKELY: usize = 64;
+
 /// What was looked up so far.
 pub(super) struct Space<'a> {
     pub(super) index: &'a dyn Index,
@@ -115,14 +118,14 @@ impl<'a> Space<'a> {
             roots,
             wanted: roots.iter().map(Wanted::of).collect(),
             options,
-            plugins: Vec::new(),
+            plugins: Vec::with_capacity(PLUGINS_LIKELY),
             paths: Vec::new(),
             hopeless: FxHashMap::default(),
             named: roots.iter().map(|root| Aim::of(&root.target)).collect(),
-            names: HashMap::new(),
+            names: HashMap::with_capacity(PLUGINS_LIKELY),
             path_ids: HashMap::new(),
             track_ids: HashMap::new(),
-            worlds: FxHashMap::default(),
+            worlds: FxHashMap::with_capacity_and_hasher(PLUGINS_LIKELY, FxBuildHasher),
         }
     }
 

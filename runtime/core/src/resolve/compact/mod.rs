@@ -225,11 +225,16 @@ impl Index for CompactIndex {
 
     fn exports(&self, path: &str) -> Vec<Export<'_>> {
         let mut found = Vec::new();
+        // Versions that come one after the other mostly have the very same.
+        let (mut sides, mut of_path) = (None, Vec::new());
         for &number in self.exporters.get(path).into_iter().flatten() {
             let (name, (from, to)) = (self.names.value(number), self.places[number as usize]);
             for (place, packed) in self.versions[from as usize..to as usize].iter().enumerate() {
-                let of_path = self.interfaces(self.sides(packed).1).filter(|export| export.name.path() == path);
-                found.extend(of_path.map(|interface| Export { name, place, interface }));
+                if sides.replace(packed.sides) != Some(packed.sides) {
+                    of_path.clear();
+                    of_path.extend(self.interfaces(self.sides(packed).1).filter(|export| export.name.path() == path));
+                }
+                found.extend(of_path.iter().map(|&interface| Export { name, place, interface }));
             }
         }
         found
