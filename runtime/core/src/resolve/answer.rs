@@ -151,12 +151,12 @@ pub(super) fn of<'a>(space: &mut Space<'a>, selected: &SelectedDependencies<Part
         let world = space.world(Some(at));
         let links = links(space, Some(at), &world, selected, &mut open);
         let imports = imports(space, at, &world, selected, &there, &mut open);
-        let release = space.release(at);
-        let member = Member { id: id.clone(), digest: release.digest, interfaces: release.interfaces(), links, imports };
+        let interfaces = space.index.interfaces(&id.name, at.1 as usize);
+        let member = Member { id: id.clone(), digest: space.release(at).digest, interfaces, links, imports };
         members.insert(id, (member, at));
     }
     let concerns = members.values().flat_map(|(member, at)| {
-        let found = against(space.release(*at)).map(|out| Concern { plugin: member.id.clone(), what: why_out(out) });
+        let found = against(&space.release(*at)).map(|out| Concern { plugin: member.id.clone(), what: why_out(out) });
         found.collect::<Vec<_>>()
     });
     let concerns = concerns.collect();
@@ -175,12 +175,12 @@ fn links<'a>(
     for edge in &world.edges {
         let Some(&place) = selected.get(&edge.part) else { continue };
         open.push((edge.name, place));
-        links.push(Link { dependency: edge.dependency.clone(), provider: Provider::Plugin(space.id((edge.name, place))) });
+        links.push(Link { dependency: edge.dependency.dependency(), provider: Provider::Plugin(space.id((edge.name, place))) });
     }
     for (at, want) in world.wants.iter().enumerate() {
         let (Some(dependency), Some(provider)) = (want.dependency, chosen(space, owner, world, at, selected, open)) else { continue };
-        if !links.iter().any(|link: &Link| link.dependency == *dependency && link.provider == provider) {
-            links.push(Link { dependency: dependency.clone(), provider });
+        if !links.iter().any(|link: &Link| dependency.is(&link.dependency) && link.provider == provider) {
+            links.push(Link { dependency: dependency.dependency(), provider });
         }
     }
     links
@@ -260,7 +260,7 @@ fn held_back(space: &mut Space<'_>, members: &BTreeMap<PluginId, (Member, (u32, 
                 Strategy::Lowest => (other as u32) < *place,
                 Strategy::Highest | Strategy::Locked => (other as u32) > *place,
             };
-            let Some(out) = plugin.out[other].filter(|out| is_preferred && *out != Out::NotKept) else { continue };
+            let Some(out) = plugin.out(other as u32).filter(|out| is_preferred && *out != Out::NotKept) else { continue };
             let fits = |version: &Version| ranges.iter().all(|dependency| dependency.versions.matches(version));
             if super::track(&listed.version) == super::track(&id.version) && fits(&listed.version) {
                 held.push(HeldBack { plugin: id.clone(), version: listed.version.clone(), why: why_out(out) });

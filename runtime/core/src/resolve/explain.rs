@@ -9,15 +9,15 @@ use std::sync::Arc;
 use pubgrub::{DerivationTree, External, VersionSet};
 use rustc_hash::FxHashMap;
 
-use super::Conflict;
 use super::prune;
 use super::sentence;
 use super::set::Set;
 use super::solver::{Leaf, Proof};
 use super::space::{Out, Part, Space};
 use super::world::Refused;
+use super::{Aim, Conflict, Wanted};
+use crate::Dependency;
 use crate::text::is_unseen;
-use crate::{Dependency, PackageName, Target};
 
 /// What might help.
 #[derive(Default)]
@@ -161,28 +161,24 @@ fn note(space: &mut Space<'_>, fact: &Fact, hints: &mut Hints) {
                 }
                 Part::Root | Part::Present { .. } | Part::Share { .. } => None,
             };
-            hints.roots.extend(root.filter(|root| !hints.roots.contains(root)).cloned());
+            hints.roots.extend(root.map(|root| root.dependency()).filter(|root| !hints.roots.contains(root)));
         }
         Fact::Needs { .. } => {}
         Fact::Refused { part: Part::Plugin { name, .. }, set, why: Refused::PeerMissing(peer) } => {
             let length = space.plugins[*name as usize].versions.len();
-            let dependencies = set.within(length).flat_map(|place| &space.release((*name, place)).dependencies);
-            let is_it = |dependency: &&Dependency| is_plugin(&dependency.target, peer);
+            let dependencies = set.within(length).flat_map(|place| space.release((*name, place)).dependencies);
+            let is_it = |dependency: &Wanted<'_>| dependency.aim == Aim::Plugin(peer);
             hints.peers.extend(
                 dependencies
                     .filter(is_it)
                     .max_by_key(|dependency| dependency.versions.to_string())
-                    .map(|dependency| Dependency::new(dependency.target.clone(), dependency.versions.clone())),
+                    .map(|dependency| Wanted { optional: false, peer: false, ..dependency }.dependency()),
             );
         }
         Fact::Refused { .. } => {}
         Fact::Gone { part, set } => hints.left_out |= !sentence::gone(space, *part, set).is_empty(),
         Fact::Apart { part } => hints.clash |= matches!(part, Part::Plugin { .. }),
     }
-}
-
-fn is_plugin(target: &Target, name: &PackageName) -> bool {
-    matches!(target, Target::Plugin(plugin) if plugin == name)
 }
 
 /// The facts in words: all of them, or the first and the last.

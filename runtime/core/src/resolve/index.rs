@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use semver::Version;
 
+use super::Considered;
 use crate::{Dependency, Digest, InterfaceName, Issue, PackageName, Target};
 
 /// Versions of all plugins, as a view that does not change while a resolution looks at it.
@@ -20,6 +21,19 @@ pub trait Index {
 
     /// The version at this place among those of [`Index::versions`], in full. No other place is asked for, and an index may panic where one is.
     fn release(&self, name: &PackageName, place: usize) -> Cow<'_, Release>;
+
+    /// The same version, pointed at. `None` where the index cannot point at all of it, and then the release is asked for.
+    fn considered(&self, name: &PackageName, place: usize) -> Option<Considered<'_>> {
+        match self.release(name, place) {
+            Cow::Borrowed(release) => Some(Considered::of(release)),
+            Cow::Owned(_) => None,
+        }
+    }
+
+    /// [`Release::interfaces`] of that version. An index may know it by heart.
+    fn interfaces(&self, name: &PackageName, place: usize) -> Digest {
+        self.release(name, place).interfaces()
+    }
 
     /// Whoever exports an interface with this path, by name and place.
     fn exports(&self, path: &str) -> Vec<Export<'_>>;
@@ -119,22 +133,26 @@ impl Release {
 
     /// A digest of the names and functions of what it imports and exports: another one means that what fitted has to be looked at again.
     pub fn interfaces(&self) -> Digest {
-        let mut lines: Vec<String> = Vec::new();
-        for (side, interfaces) in [("export", &self.exports), ("import", &self.imports)] {
-            lines.extend(interfaces.iter().map(|interface| {
-                let types = |types: &Option<Digest>| types.map_or_else(|| "-".to_owned(), |types| types.to_string());
-                let told = |functions: &BTreeMap<String, Option<Digest>>| {
-                    functions.iter().map(|(name, of)| format!("{name}={}", types(of))).collect::<Vec<_>>().join(",")
-                };
-                let functions = interface.functions.as_ref().map_or_else(|| "-".to_owned(), told);
-                let mut uses = interface.uses.clone();
-                uses.sort_unstable();
-                format!("{side} {} {functions} {} {}\n", interface.name, interface.resources, uses.join(","))
-            }));
-        }
-        lines.sort_unstable();
-        Digest::of(lines.concat().as_bytes())
+        digest(self.imports.iter(), self.exports.iter())
     }
+}
+
+/// See [`Release::interfaces`].
+pub(super) fn digest<'a>(imports: impl Iterator<Item = &'a Interface>, exports: impl Iterator<Item = &'a Interface>) -> Digest {
+    let told = exports.map(|export| ("export", export)).chain(imports.map(|import| ("import", import)));
+    let types = |types: &Option<Digest>| types.map_or_else(|| "-".to_owned(), |types| types.to_string());
+    let functions = |functions: &BTreeMap<String, Option<Digest>>| {
+        functions.iter().map(|(name, of)| format!("{name}={}", types(of))).collect::<Vec<_>>().join(",")
+    };
+    let line = |(side, interface): (&str, &Interface)| {
+        let functions = interface.functions.as_ref().map_or_else(|| "-".to_owned(), functions);
+        let mut uses = interface.uses.clone();
+        uses.sort_unstable();
+        format!("{side} {} {functions} {} {}\n", interface.name, interface.resources, uses.join(","))
+    };
+    let mut lines: Vec<String> = told.map(line).collect();
+    lines.sort_unstable();
+    Digest::of(lines.concat().as_bytes())
 }
 
 impl Interface {

@@ -4,13 +4,16 @@
 //! Pure: the index is in memory, time is counted in steps. What a reader may get wrong: plugins may depend on each other in a circle and still resolve;
 //! whether they can be started is asked of [`crate::startup`].
 //!
-//! - `index`: what is known of plugins; `compact`: the same of very many, in little memory; `compatible`: whether an export fits an import
-//! - `space`, `world`: the question as the solver sees it; `shelf`: what was looked at for it; `set`: its sets; `solver`: what it is told and in which order it decides; `prune`: what it need not try
+//! - `index`: what is known of plugins; `compact`: the same of very many, in little memory; `compatible`: whether an export fits an import;
+//!   `considered`: one version as it is looked at
+//! - `space`, `world`: the question as the solver sees it; `shelf`: what was looked at for it; `set`: its sets; `solver`: what it is told and in which order it decides; `prune`: what it need not try;
+//!   `straight`: questions that need no solver
 //! - `answer`: its answer; `explain`, `sentence`, `ways`: its refusal, in words, and what would help
 
 mod answer;
 mod compact;
 mod compatible;
+mod considered;
 mod explain;
 mod index;
 mod prune;
@@ -19,6 +22,7 @@ mod set;
 mod shelf;
 mod solver;
 mod space;
+mod straight;
 mod ways;
 mod world;
 
@@ -30,6 +34,7 @@ use semver::Version;
 pub use answer::{Concern, HeldBack, Link, Member, PluginId, Provider, Resolution};
 pub use compact::CompactIndex;
 pub use compatible::{Compatibility, Structural, track};
+pub use considered::{Aim, Considered, Wanted};
 pub use index::{Advisory, Export, Index, Interface, Listed, MemoryIndex, Release};
 
 use crate::dependency::DEPENDENCIES_MAX;

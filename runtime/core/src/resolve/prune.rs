@@ -51,7 +51,7 @@ pub(super) fn sweep(space: &mut Space<'_>, releases_max: usize) -> Swept {
     let mut alternatives = 0;
     while let Some(of) = open.pop() {
         if let Some((name, place)) = of
-            && (space.plugins[name as usize].out[place as usize].is_some() || space.world(of).refused.is_some())
+            && (space.plugins[name as usize].out(place).is_some() || space.world(of).refused.is_some())
         {
             gone.push((name, place));
             continue;
@@ -148,7 +148,7 @@ pub(super) fn reasons(space: &mut Space<'_>, owners: impl IntoIterator<Item = Ow
             Some((name, place)) => (space.part((name, place)), place),
         };
         if let Some((name, place)) = of
-            && space.plugins[name as usize].out[place as usize].is_some()
+            && space.plugins[name as usize].out(place).is_some()
         {
             leaves.push(External::NoVersions(own, Set::singleton(place)));
             continue;

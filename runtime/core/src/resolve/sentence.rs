@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 
 use pubgrub::VersionSet;
 
+use super::Wanted;
 use super::explain::{Fact, why_out};
 use super::prune::behind;
 use super::set::Set;
 use super::space::{Owner, Part, Space};
 use super::world::{Edge, Refused, Want};
-use crate::Dependency;
 
 /// Whether a fact is worth a sentence: some only join parts of the same thing.
 pub(super) fn is_told(fact: &Fact) -> bool {
@@ -53,7 +53,7 @@ fn needs(space: &mut Space<'_>, from: Part, set: &Set, to: Part, wanted: &Set) -
         Some((name, _)) => Some((*name, set.within(space.plugins[*name as usize].versions.len()).next()?)),
     };
     let world = space.world(owner);
-    let asks = |dependency: &Dependency| match &subject {
+    let asks = |dependency: Wanted<'_>| match &subject {
         None => format!("you ask for `{dependency}`"),
         Some((_, subject)) if dependency.peer => format!("{subject} needs the application's own `{dependency}`"),
         Some((_, subject)) => format!("{subject} needs `{dependency}`"),
@@ -197,7 +197,7 @@ pub(super) fn gone(space: &mut Space<'_>, part: Part, set: &Set) -> Vec<String> 
     let places = behind(space, part, set);
     let mut found: Vec<String> = Vec::new();
     for (name, place) in places {
-        if let Some(out) = space.plugins[name as usize].out[place as usize] {
+        if let Some(out) = space.plugins[name as usize].out(place) {
             found.push(format!("{} is left out: {}", releases(space, name, &Set::singleton(place)), why_out(out)));
         }
     }

@@ -17,6 +17,7 @@ use super::explain::leaves;
 use super::prune::{self, Swept};
 use super::set::Set;
 use super::space::{Exporter, Owner, Part, Space};
+use super::straight;
 use super::world::{Refused, shared};
 use super::{Security, Strategy};
 
@@ -56,14 +57,14 @@ impl Default for Decided {
 }
 
 /// Decisions that are made again before what is hopeless is swept out.
-const AGAIN_MAX: usize = 16;
+const AGAIN_MAX: usize = 64;
 /// Parts that are decided before what is hopeless is swept out: where so much is needed, to find out late costs more than to look.
-const PARTS_MAX: usize = 1_000;
+pub(super) const PARTS_MAX: usize = 1_000;
 /// Releases that a sweep may look at for each part that was decided, so that it costs about what the decisions did; and where many were decided.
 const LOOKED_AT: usize = 4;
 const LOOKED_AT_LARGE: usize = 32;
 /// And at least so many.
-const LOOKED_AT_MIN: usize = 1_000;
+const LOOKED_AT_MIN: usize = 100;
 /// A sweep takes a step for so many releases.
 const STEP_RELEASES: usize = 16;
 /// What a part needs takes a step for so many.
@@ -96,7 +97,8 @@ impl std::error::Error for Stop {}
 
 impl<'a> Solver<'a> {
     pub(super) fn new(space: Space<'a>, steps_max: u64) -> Self {
-        Self { space: RefCell::new(space), steps: Cell::new(0), steps_max, chosen: RefCell::default(), decided: RefCell::default() }
+        let (chosen, decided) = Default::default();
+        Self { space: RefCell::new(space), steps: Cell::new(0), steps_max, chosen, decided }
     }
 
     pub(super) fn steps(&self) -> u64 {
@@ -104,6 +106,16 @@ impl<'a> Solver<'a> {
     }
 
     pub(super) fn solve(&self) -> Result<SelectedDependencies<Part, u32>, Unsolved> {
+        if let Some(selected) = straight::answer(self) {
+            return Ok(selected);
+        }
+        self.solve_with_proof()
+    }
+
+    /// As if nothing had been tried: the answer must not depend on that.
+    pub(super) fn solve_with_proof(&self) -> Result<SelectedDependencies<Part, u32>, Unsolved> {
+        self.steps.set(0);
+        self.chosen.borrow_mut().clear();
         let answer = match self.attempt() {
             Err(Stop::Swept) => {
                 let mut space = self.space.borrow_mut();
@@ -160,6 +172,26 @@ impl<'a> Solver<'a> {
         }
     }
 
+    /// The candidate to try first.
+    pub(super) fn choose(&self, part: Part, set: &Set) -> Option<u32> {
+        let mut space = self.space.borrow_mut();
+        match part {
+            Part::Plugin { name, .. } => {
+                let best = self.best_release(&space, name, set);
+                if let Some(best) = best {
+                    self.chosen.borrow_mut().insert(part, best);
+                }
+                best
+            }
+            Part::Choice { name, .. } => self.best_release(&space, name, set),
+            Part::Need { of, at } => self.best_exporter(&mut space, of, at, set),
+            Part::Root | Part::Present { .. } | Part::Share { .. } => {
+                let length = space.length(part);
+                set.within(length).next()
+            }
+        }
+    }
+
     /// Everything that a release, or the roots, needs.
     fn of_owner(&self, owner: Owner, own: Part) -> Result<Vec<(Part, Set)>, Refused> {
         let mut space = self.space.borrow_mut();
@@ -167,7 +199,8 @@ impl<'a> Solver<'a> {
         if let Some(refused) = &world.refused {
             return Err(refused.clone());
         }
-        let mut needed: Vec<(Part, Set)> = world.edges.iter().map(|edge| (edge.part, edge.set.clone())).collect();
+        let mut needed: Vec<(Part, Set)> = Vec::with_capacity(world.edges.len() + world.wants.len() + 1);
+        needed.extend(world.edges.iter().map(|edge| (edge.part, edge.set.clone())));
         let wants = world.wants.iter().enumerate();
         needed.extend(wants.map(|(at, want)| (Part::Need { of: owner, at: at as u32 }, want.set.clone())));
         for peer in &world.peers {
@@ -220,7 +253,7 @@ impl<'a> Solver<'a> {
         let usable = set.within(plugin.versions.len()).filter(|&place| space.is_usable((name, place)));
         let rank = |place: u32| {
             let clean = options.security != Security::Audit || plugin.versions[place as usize].is_clean;
-            (plugin.kept[place as usize], clean)
+            (plugin.is_kept(place), clean)
         };
         match options.strategy {
             Strategy::Lowest => usable.max_by_key(|&place| (rank(place), Reverse(place))),
@@ -251,7 +284,7 @@ impl<'a> Solver<'a> {
                 let there = exporter.provider.map_or((true, true, true), |at| {
                     let plugin = &space.plugins[at.0 as usize];
                     let last = chosen.get(&space.part(at));
-                    (plugin.kept[at.1 as usize], last == Some(&at.1), last.is_some())
+                    (plugin.is_kept(at.1), last == Some(&at.1), last.is_some())
                 });
                 let is_wired = before.as_ref().is_some_and(|before| before[candidate as usize / 2]);
                 (is_wired, Reverse(candidate % 2), exporter.provider.is_none(), there)
@@ -270,6 +303,18 @@ impl<'a> Solver<'a> {
     }
 }
 
+/// Which parts are decided first.
+pub(super) fn rank(part: Part) -> u8 {
+    match part {
+        Part::Root => 5,
+        Part::Plugin { .. } => 4,
+        Part::Choice { .. } => 3,
+        Part::Need { .. } => 2,
+        Part::Share { .. } => 1,
+        Part::Present { .. } => 0,
+    }
+}
+
 impl DependencyProvider for Solver<'_> {
     type P = Part;
     type V = u32;
@@ -280,34 +325,13 @@ impl DependencyProvider for Solver<'_> {
 
     /// Plugins before those who only might be needed, so that a need is met by what is there; of each, the most contested and narrowest first.
     fn prioritize(&self, part: &Part, set: &Set, statistics: &PackageResolutionStatistics) -> Self::Priority {
-        let rank = match part {
-            Part::Root => 5,
-            Part::Plugin { .. } => 4,
-            Part::Choice { .. } => 3,
-            Part::Need { .. } => 2,
-            Part::Share { .. } => 1,
-            Part::Present { .. } => 0,
-        };
         let length = self.space.borrow_mut().length(*part);
-        (rank, statistics.conflict_count(), Reverse(set.count_within(length)))
+        (rank(*part), statistics.conflict_count(), Reverse(set.count_within(length)))
     }
 
     fn choose_version(&self, part: &Part, set: &Set) -> Result<Option<u32>, Stop> {
         self.decide(*part)?;
-        let mut space = self.space.borrow_mut();
-        let length = space.length(*part);
-        Ok(match *part {
-            Part::Plugin { name, .. } => {
-                let best = self.best_release(&space, name, set);
-                if let Some(best) = best {
-                    self.chosen.borrow_mut().insert(*part, best);
-                }
-                best
-            }
-            Part::Choice { name, .. } => self.best_release(&space, name, set),
-            Part::Need { of, at } => self.best_exporter(&mut space, of, at, set),
-            Part::Root | Part::Present { .. } | Part::Share { .. } => set.within(length).next(),
-        })
+        Ok(self.choose(*part, set))
     }
 
     fn get_dependencies(&self, part: &Part, place: &u32) -> Result<Dependencies<Part, Set, Refused>, Stop> {

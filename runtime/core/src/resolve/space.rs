@@ -4,19 +4,20 @@
 //! a candidate is a place in a list (of releases, of exporters), never a version.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use semver::Version;
 
 use super::set::Set;
 use super::shelf::Shelf;
 use super::world::{self, World};
-use super::{Advisory, Duplicates, Index, Interface, Listed, Options, PluginId, Release, Security, Strategy, track};
-use crate::{Dependency, PackageName, Target};
+use super::{
+    Advisory, Aim, Considered, Duplicates, Index, Interface, Listed, Options, PluginId, Release, Security, Strategy, Wanted, track,
+};
+use crate::{Dependency, PackageName};
 
 /// Whose dependency: a release, as a place among the releases of a name, or the roots.
 pub(super) type Owner = Option<(u32, u32)>;
@@ -48,14 +49,26 @@ impl fmt::Display for Part {
 pub(super) struct Plugin<'a> {
     pub(super) name: &'a PackageName,
     pub(super) versions: Vec<Listed>,
-    /// The releases that were looked at.
-    releases: Vec<OnceCell<&'a Release>>,
-    /// The track of each release.
-    pub(super) tracks: Vec<u32>,
-    /// Why a release is left out.
-    pub(super) out: Vec<Option<Out<'a>>>,
-    /// Whether a release is one that is kept.
-    pub(super) kept: Vec<bool>,
+    /// The track of each release; empty where tracks do not matter.
+    tracks: Vec<u32>,
+    /// Why a release is left out; empty where none is.
+    out: Vec<Option<Out<'a>>>,
+    /// Whether a release is one that is kept; empty where none is.
+    kept: Vec<bool>,
+}
+
+impl<'a> Plugin<'a> {
+    pub(super) fn track(&self, place: u32) -> u32 {
+        self.tracks.get(place as usize).copied().unwrap_or(0)
+    }
+
+    pub(super) fn out(&self, place: u32) -> Option<Out<'a>> {
+        self.out.get(place as usize).copied().flatten()
+    }
+
+    pub(super) fn is_kept(&self, place: u32) -> bool {
+        self.kept.get(place as usize).is_some_and(|is_kept| *is_kept)
+    }
 }
 
 /// Why a version is left out, or would be.
@@ -74,18 +87,23 @@ pub(super) struct Exporter<'a> {
     pub(super) export: &'a Interface,
 }
 
+/// What most questions come by, so that room for it is made once.
+const PLUGINS_LIKELY: usize = 64;
+
 /// What was looked up so far.
 pub(super) struct Space<'a> {
     pub(super) index: &'a dyn Index,
     /// What the index put together for this resolution.
     shelf: &'a Shelf<Release>,
     pub(super) roots: &'a [Dependency],
+    /// The same as the dependencies of a release are held.
+    pub(super) wanted: Rc<[Wanted<'a>]>,
     pub(super) options: &'a Options<'a>,
     pub(super) plugins: Vec<Plugin<'a>>,
     pub(super) paths: Vec<(&'a str, Rc<[Exporter<'a>]>)>,
     /// Releases that can be in no answer, each with the need that cannot be met.
     pub(super) hopeless: FxHashMap<Owner, (Part, Set)>,
-    named: BTreeSet<&'a Target>,
+    named: BTreeSet<Aim<'a>>,
     names: HashMap<&'a PackageName, u32>,
     path_ids: HashMap<&'a str, u32>,
     track_ids: HashMap<Version, u32>,
@@ -98,21 +116,22 @@ impl<'a> Space<'a> {
             index,
             shelf,
             roots,
+            wanted: roots.iter().map(Wanted::of).collect(),
             options,
-            plugins: Vec::new(),
+            plugins: Vec::with_capacity(PLUGINS_LIKELY),
             paths: Vec::new(),
             hopeless: FxHashMap::default(),
-            named: roots.iter().map(|root| &root.target).collect(),
-            names: HashMap::new(),
+            named: roots.iter().map(|root| Aim::of(&root.target)).collect(),
+            names: HashMap::with_capacity(PLUGINS_LIKELY),
             path_ids: HashMap::new(),
             track_ids: HashMap::new(),
-            worlds: FxHashMap::default(),
+            worlds: FxHashMap::with_capacity_and_hasher(PLUGINS_LIKELY, FxBuildHasher),
         }
     }
 
     /// Whether a root names it.
-    pub(super) fn is_root(&self, target: &Target) -> bool {
-        self.named.contains(target)
+    pub(super) fn is_root(&self, aim: Aim<'_>) -> bool {
+        self.named.contains(&aim)
     }
 
     pub(super) fn plugin(&mut self, name: &'a PackageName) -> u32 {
@@ -121,19 +140,19 @@ impl<'a> Space<'a> {
         }
         let id = self.plugins.len() as u32;
         let versions = self.index.versions(name);
-        let kept_versions = self.options.kept.get(name);
-        let kept: Vec<bool> = versions.iter().map(|listed| kept_versions.is_some_and(|kept| kept.contains(&listed.version))).collect();
-        let releases: Vec<OnceCell<&'a Release>> = versions.iter().map(|_| OnceCell::new()).collect();
-        let out = versions.iter().zip(&kept).enumerate().map(|(place, (listed, &kept))| {
-            let look = || self.look(name, place, &releases[place]);
-            left_out(listed.is_clean, kept, self.options, look)
+        let kept = self.options.kept.get(name);
+        let kept: Vec<bool> = kept.map_or_else(Vec::new, |kept| versions.iter().map(|listed| kept.contains(&listed.version)).collect());
+        let out = versions.iter().enumerate().map(|(place, listed)| {
+            let is_kept = kept.get(place).is_some_and(|is_kept| *is_kept);
+            left_out(listed.is_clean, is_kept, self.options, || self.look(name, place))
         });
-        let out = out.collect();
+        let is_any_out = self.options.strategy == Strategy::Locked || versions.iter().any(|listed| !listed.is_clean);
+        let out = if is_any_out { out.collect() } else { Vec::new() };
         let tracks = match self.options.duplicates {
-            Duplicates::Dedupe => vec![0; versions.len()],
+            Duplicates::Dedupe => Vec::new(),
             Duplicates::Isolate => versions.iter().map(|listed| self.track(&listed.version)).collect(),
         };
-        self.plugins.push(Plugin { name, versions, releases, tracks, out, kept });
+        self.plugins.push(Plugin { name, versions, tracks, out, kept });
         self.names.insert(name, id);
         id
     }
@@ -171,15 +190,15 @@ impl<'a> Space<'a> {
         world
     }
 
-    pub(super) fn release(&self, (name, place): (u32, u32)) -> &'a Release {
-        let plugin = &self.plugins[name as usize];
-        self.look(plugin.name, place as usize, &plugin.releases[place as usize])
+    /// A release in full. It is put together each time, so ask once.
+    pub(super) fn release(&self, (name, place): (u32, u32)) -> Considered<'a> {
+        self.look(self.plugins[name as usize].name, place as usize)
     }
 
-    fn look(&self, name: &'a PackageName, place: usize, looked: &OnceCell<&'a Release>) -> &'a Release {
-        looked.get_or_init(|| match self.index.release(name, place) {
-            Cow::Borrowed(release) => release,
-            Cow::Owned(release) => self.shelf.put(release),
+    fn look(&self, name: &PackageName, place: usize) -> Considered<'a> {
+        self.index.considered(name, place).unwrap_or_else(|| match self.index.release(name, place) {
+            Cow::Borrowed(release) => Considered::of(release),
+            Cow::Owned(release) => Considered::of(self.shelf.put(release)),
         })
     }
 
@@ -193,17 +212,18 @@ impl<'a> Space<'a> {
 
     /// Whether a release may be taken.
     pub(super) fn is_usable(&self, at: (u32, u32)) -> bool {
-        self.plugins[at.0 as usize].out[at.1 as usize].is_none() && (self.hopeless.is_empty() || !self.hopeless.contains_key(&Some(at)))
+        self.plugins[at.0 as usize].out(at.1).is_none() && (self.hopeless.is_empty() || !self.hopeless.contains_key(&Some(at)))
     }
 
     /// The part that stands for a plugin at one of its releases.
     pub(super) fn part(&self, (name, place): (u32, u32)) -> Part {
-        Part::Plugin { name, track: self.plugins[name as usize].tracks[place as usize] }
+        Part::Plugin { name, track: self.plugins[name as usize].track(place) }
     }
 
     /// The tracks on which a plugin has releases.
     pub(super) fn tracks(&self, name: u32) -> BTreeSet<u32> {
-        self.plugins[name as usize].tracks.iter().copied().collect()
+        let plugin = &self.plugins[name as usize];
+        (0..plugin.versions.len() as u32).map(|place| plugin.track(place)).collect()
     }
 
     /// How many candidates a part has.
@@ -228,7 +248,7 @@ impl<'a> Space<'a> {
 }
 
 /// Why this version is left out, if it is.
-fn left_out<'a>(is_clean: bool, kept: bool, options: &Options<'_>, look: impl FnOnce() -> &'a Release) -> Option<Out<'a>> {
+fn left_out<'a>(is_clean: bool, kept: bool, options: &Options<'_>, look: impl FnOnce() -> Considered<'a>) -> Option<Out<'a>> {
     if options.strategy == Strategy::Locked && !kept {
         return Some(Out::NotKept);
     }
@@ -236,15 +256,15 @@ fn left_out<'a>(is_clean: bool, kept: bool, options: &Options<'_>, look: impl Fn
         return None;
     }
     match options.security {
-        Security::Strict => against(look()).find(|out| !(kept && matches!(out, Out::Yanked(_)))),
-        Security::Audit => against(look()).find(|out| !kept && matches!(out, Out::Yanked(_))),
+        Security::Strict => against(&look()).find(|out| !(kept && matches!(out, Out::Yanked(_)))),
+        Security::Audit => against(&look()).find(|out| !kept && matches!(out, Out::Yanked(_))),
         Security::Permissive => None,
     }
 }
 
 /// Everything that speaks against a version.
-pub(super) fn against(release: &Release) -> impl Iterator<Item = Out<'_>> {
-    let yanked = release.yanked.iter().map(|why| Out::Yanked(why));
+pub(super) fn against<'a>(release: &Considered<'a>) -> impl Iterator<Item = Out<'a>> + use<'a> {
+    let yanked = release.yanked.into_iter().map(Out::Yanked);
     let unapproved = (!release.approved).then_some(Out::Unapproved);
     yanked.chain(release.advisories.iter().map(Out::Advised)).chain(unapproved)
 }

@@ -4,14 +4,15 @@
 //! what resolves also links.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use smallvec::SmallVec;
 
 use super::set::Set;
 use super::space::{Exporter, Owner, Part, Space};
-use super::{Duplicates, Interface};
+use super::{Aim, Duplicates, Interface, Wanted};
 use crate::reach::is_of_hosts;
-use crate::{Dependency, InterfaceName, PackageName, Target};
+use crate::{InterfaceName, PackageName};
 
 /// What one release needs.
 pub(super) struct World<'a> {
@@ -31,7 +32,7 @@ pub(super) struct World<'a> {
 
 /// A dependency on a plugin.
 pub(super) struct Edge<'a> {
-    pub(super) dependency: &'a Dependency,
+    pub(super) dependency: Wanted<'a>,
     pub(super) name: u32,
     /// The releases in its range.
     pub(super) set: Set,
@@ -45,7 +46,7 @@ pub(super) struct Want<'a> {
     /// The import; a root has none, nor has a dependency on an interface that the component does not import.
     pub(super) import: Option<&'a Interface>,
     /// The dependency that names the interface. Without one, the provider is among the plugins depended on.
-    pub(super) dependency: Option<&'a Dependency>,
+    pub(super) dependency: Option<Wanted<'a>>,
     /// Who could provide it, as candidates of the need.
     pub(super) set: Set,
     /// Other wants of this release whose resources occur in this interface.
@@ -72,15 +73,16 @@ impl std::fmt::Display for Refused {
 pub(super) fn of<'a>(space: &mut Space<'a>, owner: Owner) -> World<'a> {
     let mut world = World { edges: Vec::new(), wants: Vec::new(), peers: Vec::new(), hosted: Vec::new(), left: Vec::new(), refused: None };
     let release = owner.map(|at| space.release(at));
-    let dependencies: &'a [Dependency] = release.map_or(space.roots, |release| &release.dependencies);
+    let roots = Rc::clone(&space.wanted);
+    let dependencies: &[Wanted<'a>] = release.as_ref().map_or(&roots, |release| &release.dependencies);
     // Plugins that are not taken but would have had an import, so that it may be left without.
     let mut spared = Vec::new();
-    for dependency in dependencies {
-        let Target::Plugin(target) = &dependency.target else { continue };
-        if let (Some((own, _)), Some(release)) = (owner, release)
-            && space.plugins[own as usize].name == target
+    for &dependency in dependencies {
+        let Aim::Plugin(target) = dependency.aim else { continue };
+        if let Some(own) = owner
+            && space.plugins[own.0 as usize].name == target
         {
-            if !dependency.versions.matches(&release.version) {
+            if !dependency.versions.matches(space.version(own)) {
                 world.refused = Some(Refused::Itself);
             }
             continue;
@@ -88,19 +90,17 @@ pub(super) fn of<'a>(space: &mut Space<'a>, owner: Owner) -> World<'a> {
         let edge = edge(space, owner, dependency, target);
         match (dependency.peer, dependency.optional) {
             (true, true) => world.peers.push(edge),
-            (true, false) if !space.is_root(&dependency.target) => world.refused = Some(Refused::PeerMissing(target.clone())),
+            (true, false) if !space.is_root(dependency.aim) => world.refused = Some(Refused::PeerMissing(target.clone())),
             (false, true) if !is_taken(space, dependency) => spared.push(edge),
             _ => world.edges.push(edge),
         }
     }
-    for import in release.iter().flat_map(|release| &release.imports) {
+    for &import in release.iter().flat_map(|release| &release.imports) {
         interface(space, owner, import, dependencies, &mut world, &spared);
     }
-    for dependency in dependencies {
-        let Target::Interface(target) = &dependency.target else { continue };
-        if is_taken(space, dependency)
-            && !world.wants.iter().any(|want| want.dependency.is_some_and(|named| named.target == dependency.target))
-        {
+    for &dependency in dependencies {
+        let Aim::Interface(target) = dependency.aim else { continue };
+        if is_taken(space, dependency) && !world.wants.iter().any(|want| want.dependency.is_some_and(|named| named.aim == dependency.aim)) {
             let path = space.path(target.path());
             let set = candidates(space, owner, path, None, Some(dependency), &[]);
             world.wants.push(Want { path, import: None, dependency: Some(dependency), set, beside: Vec::new() });
@@ -112,11 +112,12 @@ pub(super) fn of<'a>(space: &mut Space<'a>, owner: Owner) -> World<'a> {
     world
 }
 
-fn is_taken(space: &Space<'_>, dependency: &Dependency) -> bool {
-    !dependency.optional || space.is_root(&dependency.target) || space.options.with.contains(&dependency.target)
+fn is_taken(space: &Space<'_>, dependency: Wanted<'_>) -> bool {
+    let is_with = || space.options.with.iter().any(|target| Aim::of(target) == dependency.aim);
+    !dependency.optional || space.is_root(dependency.aim) || is_with()
 }
 
-fn edge<'a>(space: &mut Space<'a>, owner: Owner, dependency: &'a Dependency, target: &'a PackageName) -> Edge<'a> {
+fn edge<'a>(space: &mut Space<'a>, owner: Owner, dependency: Wanted<'a>, target: &'a PackageName) -> Edge<'a> {
     let name = space.plugin(target);
     let set = space.places(name, |version| dependency.versions.matches(version));
     let part = match space.options.duplicates {
@@ -124,9 +125,9 @@ fn edge<'a>(space: &mut Space<'a>, owner: Owner, dependency: &'a Dependency, tar
         // A peer is the very one that the application brings, on whichever track that is.
         Duplicates::Isolate if dependency.peer => Part::Choice { of: None, name },
         Duplicates::Isolate => {
-            let tracks = &space.plugins[name as usize].tracks;
-            let mut touched: BTreeSet<u32> = set.within(tracks.len()).map(|place| tracks[place as usize]).collect();
-            let first = touched.pop_first().or_else(|| tracks.first().copied()).unwrap_or(0);
+            let plugin = &space.plugins[name as usize];
+            let mut touched: BTreeSet<u32> = set.within(plugin.versions.len()).map(|place| plugin.track(place)).collect();
+            let first = touched.pop_first().unwrap_or_else(|| plugin.track(0));
             match owner.is_none() || !touched.is_empty() {
                 true => Part::Choice { of: owner, name },
                 false => Part::Plugin { name, track: first },
@@ -141,12 +142,12 @@ fn interface<'a>(
     space: &mut Space<'a>,
     owner: Owner,
     import: &'a Interface,
-    dependencies: &'a [Dependency],
+    dependencies: &[Wanted<'a>],
     world: &mut World<'a>,
     spared: &[Edge<'a>],
 ) {
-    let names_it = |dependency: &&Dependency| matches!(&dependency.target, Target::Interface(name) if name.path() == import.name.path());
-    if let Some(dependency) = dependencies.iter().find(names_it) {
+    let names_it = |dependency: &&Wanted<'_>| matches!(dependency.aim, Aim::Interface(name) if name.path() == import.name.path());
+    if let Some(&dependency) = dependencies.iter().find(names_it) {
         // Where that is optional and not taken the import stays without, whoever else is there: the dependency says where it comes from.
         if is_taken(space, dependency) {
             let path = space.path(import.name.path());
@@ -196,7 +197,7 @@ fn candidates<'a>(
     owner: Owner,
     path: u32,
     import: Option<&Interface>,
-    dependency: Option<&Dependency>,
+    dependency: Option<Wanted<'_>>,
     edges: &[Edge<'_>],
 ) -> Set {
     let own = owner.map(|(name, _)| name);
@@ -228,7 +229,7 @@ fn candidates<'a>(
 }
 
 /// Which wants occur in others, and which of them have to be shared because this release passes their resources on.
-fn resources(space: &Space<'_>, exports: &[Interface], world: &mut World<'_>) {
+fn resources(space: &Space<'_>, exports: &[&Interface], world: &mut World<'_>) {
     let paths: Vec<&str> = world.wants.iter().map(|want| space.paths[want.path as usize].0).collect();
     for at in 0..world.wants.len() {
         let Some(import) = world.wants[at].import else { continue };

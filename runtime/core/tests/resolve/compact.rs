@@ -39,6 +39,8 @@ fn tells_of_every_release_what_the_one_in_memory_tells() {
             assert_eq!(compact.is_optional_peer(name), plain.is_optional_peer(name), "{name}\n{lines}");
             for place in 0..versions.len() {
                 assert_eq!(compact.release(name, place), plain.release(name, place), "{name} {place}\n{lines}");
+                assert_eq!(compact.considered(name, place), plain.considered(name, place), "{name} {place}\n{lines}");
+                assert_eq!(compact.interfaces(name, place), plain.release(name, place).interfaces(), "{name} {place}\n{lines}");
             }
         }
         for path in &paths {

@@ -4,20 +4,20 @@
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 
 /// Values, in the order in which they came.
 #[derive(Debug)]
 pub(super) struct Interned<T> {
     values: Vec<T>,
     /// By hash; where two values have the same, the second is at the next number that is free.
-    numbers: HashMap<u64, u32>,
+    numbers: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
     hasher: RandomState,
 }
 
 impl<T> Default for Interned<T> {
     fn default() -> Self {
-        Self { values: Vec::new(), numbers: HashMap::new(), hasher: RandomState::new() }
+        Self { values: Vec::new(), numbers: HashMap::default(), hasher: RandomState::new() }
     }
 }
 
@@ -54,7 +54,7 @@ impl<T> Interned<T> {
     /// No value is looked for or added any more.
     pub(super) fn freeze(&mut self) {
         self.values.shrink_to_fit();
-        self.numbers = HashMap::new();
+        self.numbers = HashMap::default();
     }
 
     fn find<Q: Hash + Eq + ?Sized>(&self, value: &Q) -> Result<u32, u64>
@@ -69,6 +69,24 @@ impl<T> Interned<T> {
             key = key.wrapping_add(1);
         }
         Err(key)
+    }
+}
+
+/// What is a hash already, of a key that nobody knows, is not hashed again.
+#[derive(Debug, Default, Clone, Copy)]
+struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.0 = self.0 << 8 | u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 }
 

@@ -10,13 +10,15 @@ mod packed;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use semver::{Version, VersionReq};
 
 use self::interned::Interned;
 use self::packed::{Needed, Packed};
-use super::{Advisory, Export, Index, Interface, Listed, Release};
-use crate::{Dependency, InterfaceName, Issue, PackageName, Target};
+use super::index::digest;
+use super::{Advisory, Aim, Considered, Export, Index, Interface, Listed, Release, Wanted};
+use crate::{Dependency, Digest, InterfaceName, Issue, PackageName, Target};
 
 /// An index that is made once, of all versions of all plugins.
 ///
@@ -37,6 +39,8 @@ pub struct CompactIndex {
     /// Numbers of interfaces: those that are imported, then those that are exported; and first how many are imported.
     sides: Interned<Box<[u32]>>,
     interfaces: Interned<Interface>,
+    /// A digest of each of these, made when it is first asked for.
+    digests: Box<[OnceLock<Digest>]>,
     /// What speaks against a version, by its place among all of them.
     concerns: HashMap<u32, Box<Concerns>>,
     /// Numbers of the plugins that export an interface with this path, by name.
@@ -75,6 +79,7 @@ impl CompactIndex {
         index.targets.freeze();
         index.ranges.freeze();
         index.sides.freeze();
+        index.digests = (0..index.sides.len()).map(|_| OnceLock::new()).collect();
         index.interfaces.freeze();
         Ok(index)
     }
@@ -151,13 +156,29 @@ impl CompactIndex {
         from as usize..to as usize
     }
 
-    fn dependency(&self, needed: Needed) -> Dependency {
-        let target = match needed.is_interface() {
-            true => Target::Interface(self.targets.value(needed.target()).clone()),
-            false => Target::Plugin(self.names.value(needed.target()).clone()),
+    fn wanted(&self, needed: Needed) -> Wanted<'_> {
+        let aim = match needed.is_interface() {
+            true => Aim::Interface(self.targets.value(needed.target())),
+            false => Aim::Plugin(self.names.value(needed.target())),
         };
-        let versions = self.ranges.value(needed.range()).clone();
-        Dependency { target, versions, optional: needed.is_optional(), peer: needed.is_peer() }
+        Wanted { aim, versions: self.ranges.value(needed.range()), optional: needed.is_optional(), peer: needed.is_peer() }
+    }
+
+    /// The version at this place among all of them.
+    fn at(&self, place: usize) -> Considered<'_> {
+        let packed = &self.versions[place];
+        let (imports, exports) = self.sides(packed);
+        // Most have none, and nothing is looked for.
+        let concerns = if packed.is_clean() { None } else { self.concerns.get(&(place as u32)) };
+        Considered {
+            digest: packed.digest,
+            dependencies: self.needs.value(packed.needs).iter().map(|needed| self.wanted(*needed)).collect(),
+            imports: self.interfaces(imports).collect(),
+            exports: self.interfaces(exports).collect(),
+            yanked: concerns.and_then(|concerns| concerns.yanked.as_deref()),
+            advisories: concerns.map_or(&[], |concerns| &concerns.advisories),
+            approved: concerns.is_none_or(|concerns| concerns.approved),
+        }
     }
 
     /// What a version imports, and what it exports.
@@ -179,29 +200,41 @@ impl Index for CompactIndex {
 
     fn release(&self, name: &PackageName, place: usize) -> Cow<'_, Release> {
         let place = self.places(name).start + place;
-        let packed = &self.versions[place];
+        let considered = self.at(place);
+        Cow::Owned(Release {
+            version: self.versions[place].version(&self.written),
+            digest: considered.digest,
+            dependencies: considered.dependencies.iter().map(Wanted::dependency).collect(),
+            imports: considered.imports.into_iter().cloned().collect(),
+            exports: considered.exports.into_iter().cloned().collect(),
+            yanked: considered.yanked.map(str::to_owned),
+            advisories: considered.advisories.to_owned(),
+            approved: considered.approved,
+        })
+    }
+
+    fn considered(&self, name: &PackageName, place: usize) -> Option<Considered<'_>> {
+        Some(self.at(self.places(name).start + place))
+    }
+
+    fn interfaces(&self, name: &PackageName, place: usize) -> Digest {
+        let packed = &self.versions[self.places(name).start + place];
         let (imports, exports) = self.sides(packed);
-        let mut release = Release {
-            dependencies: self.needs.value(packed.needs).iter().map(|needed| self.dependency(*needed)).collect(),
-            imports: self.interfaces(imports).cloned().collect(),
-            exports: self.interfaces(exports).cloned().collect(),
-            ..Release::new(packed.version(&self.written), packed.digest)
-        };
-        if let Some(concerns) = self.concerns.get(&(place as u32)) {
-            release.yanked.clone_from(&concerns.yanked);
-            release.advisories.clone_from(&concerns.advisories);
-            release.approved = concerns.approved;
-        }
-        Cow::Owned(release)
+        *self.digests[packed.sides as usize].get_or_init(|| digest(self.interfaces(imports), self.interfaces(exports)))
     }
 
     fn exports(&self, path: &str) -> Vec<Export<'_>> {
         let mut found = Vec::new();
+        // Versions that come one after the other mostly have the very same.
+        let (mut sides, mut of_path) = (None, Vec::new());
         for &number in self.exporters.get(path).into_iter().flatten() {
             let (name, (from, to)) = (self.names.value(number), self.places[number as usize]);
             for (place, packed) in self.versions[from as usize..to as usize].iter().enumerate() {
-                let of_path = self.interfaces(self.sides(packed).1).filter(|export| export.name.path() == path);
-                found.extend(of_path.map(|interface| Export { name, place, interface }));
+                if sides.replace(packed.sides) != Some(packed.sides) {
+                    of_path.clear();
+                    of_path.extend(self.interfaces(self.sides(packed).1).filter(|export| export.name.path() == path));
+                }
+                found.extend(of_path.iter().map(|&interface| Export { name, place, interface }));
             }
         }
         found
