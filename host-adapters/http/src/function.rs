@@ -30,11 +30,12 @@ pub(crate) async fn answer<B: HttpBody>(
     let body = body::read(body, facts.announced, limits).await?;
     admitted.await?;
     let is_head = head.method == Method::HEAD;
+    let called = origin.calls(installation);
     let id = origin.id;
     let cause = Some(Arc::new(origin.cause()));
     let context = origin.context(facts.authority);
     let exchange = Exchange { request: request(head, body), context, cause };
-    let (outcome, given) = installation.ask::<HttpFunction>(exchange).await;
+    let (outcome, given) = called.ask::<HttpFunction>(exchange).await;
     let served = Served::default();
     let response = match (given, &outcome.error) {
         (Some(given), _) => answer::check(given, limits).map_or_else(

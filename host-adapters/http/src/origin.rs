@@ -104,6 +104,14 @@ pub struct Origin {
 }
 
 impl Origin {
+    /// The plugin, called for whoever asks.
+    pub(crate) fn calls<'a>(&self, installation: &'a Installation) -> Cow<'a, Installation> {
+        match &self.principal {
+            Some(principal) => Cow::Owned(installation.clone().for_principal(&principal.name)),
+            None => Cow::Borrowed(installation),
+        }
+    }
+
     /// What stands in a request's extensions: [`RequestId`], or a new one; [`Connection`], or axum's `ConnectInfo`; [`Principal`], [`TraceContext`] and
     /// [`RouteParameters`].
     pub fn of(head: &mut request::Parts) -> Self {

@@ -47,10 +47,11 @@ where
     let body = Arriving::new(body, facts.announced, limits, failed.clone()).boxed_unsync();
     let (incoming, mut answered) = Incoming::new(http::Request::from_parts(head, body), origin.connection.tls);
     let incoming = incoming.caused_by(origin.cause());
+    let called = origin.calls(installation);
     let served = Served::default();
     let ended = served.clone();
     let mut late = pin!(tokio::time::sleep(installation.patience()));
-    let mut call = match installation.begin::<P, _>(incoming, move |outcome, _| ended.ended(outcome)) {
+    let mut call = match called.begin::<P, _>(incoming, move |outcome, _| ended.ended(outcome)) {
         Ok(call) => call,
         Err(error) => return Err(Problem::of_error(&error)),
     };

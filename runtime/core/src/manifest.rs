@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::dependency::{self, Dependency};
-use crate::guard::{self, GuardName};
+use crate::guard::{self, GuardNames};
 use crate::limits::{MANIFEST_BYTES_MAX, Promised};
 use crate::text::is_unseen;
 use crate::{InterfaceName, Issue, PackageName, Permission, policy};
@@ -34,7 +34,7 @@ pub struct Manifest {
     pub dependencies: Vec<Dependency>,
     /// Who is asked before a call of an interface that it exports, in this order.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub guards: BTreeMap<InterfaceName, Vec<GuardName>>,
+    pub guards: GuardNames,
     /// What it asks for, by capability.
     pub permissions: BTreeMap<String, Permission>,
     /// Limits it promises to keep; they only tighten the host's.

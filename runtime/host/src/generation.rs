@@ -6,7 +6,7 @@
 use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, RwLock, Weak};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ use crate::runtime::Shared;
 use crate::shelf::{Shelf, Shelved};
 use crate::source::Source;
 use crate::state::{Prepared, State};
-use crate::threads::Lane;
+use crate::threads::{GuestThreads, Lane};
 use crate::ticker::Ticker;
 use crate::wiring::view::{View, Views};
 use crate::wiring::{Chained, Wires};
@@ -51,6 +51,9 @@ pub(crate) type ConfiguredByName = Vec<(String, Arc<dyn Configured>)>;
 /// Where points' exports are, found at their first use.
 type Indices = RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>;
 
+/// How many there were in this process.
+static NUMBERS: AtomicU64 = AtomicU64::new(0);
+
 /// Warm instances of one generation.
 const WARM_MAX: usize = 16;
 /// How long one instance may serve.
@@ -58,6 +61,8 @@ pub(crate) const AGE_MS_MAX: u64 = 3_600_000;
 
 /// One loaded version of a plugin.
 pub(crate) struct Generation {
+    /// Unlike that of any other that there was in this process.
+    pub(crate) number: u64,
     pub(crate) subject: Arc<Subject>,
     pub(crate) manifest: Option<Manifest>,
     pub(crate) facts: Arc<Facts>,
@@ -192,15 +197,19 @@ impl std::ops::Deref for Entered {
 }
 
 impl Generation {
+    /// The number of the next one.
+    pub(crate) fn next_number() -> u64 {
+        NUMBERS.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// Begins a call; `None` once it is closed.
     #[inline]
     pub(crate) fn enter(self: &Arc<Self>) -> Option<Entered> {
         self.work.gate.enter().then(|| Entered(self.clone()))
     }
 
-    /// Makes the point's main call: in a warm instance, one of its own, or one that others are in. The caller has entered.
+    /// Makes the point's main call: in a warm instance, one of its own, or one that others are in. The caller has entered, and asked the guards.
     pub(crate) async fn call<P: Call>(self: &Arc<Self>, input: &P::Input, asked: &Asked, spend: &mut Spend) -> Result<P::Output> {
-        self.is_allowed(P::INTERFACE, None, asked).await?;
         if let Some(rooms) = &self.work.rooms
             && let Some((incoming, output)) = P::visit(input)
             && let Some(runtime) = self.runtime.upgrade()
@@ -208,11 +217,13 @@ impl Generation {
             // Boxed: every other call would carry it.
             return Box::pin(room::visit(self, rooms, &runtime, incoming, spend)).await.map(|()| output);
         }
-        let (mut live, birth) = self.warm_or_new().await?;
+        let (mut live, birth) = self.warm_or_new(asked).await?;
         // A new instance's start is part of what the call costs.
         let before = if birth.as_ref().is_some_and(Shelved::is_used) { live.spend() } else { Spend::default() };
         live.is_for(asked);
         let answer = live.ask::<P>(self, input).await;
+        // What is said and done between two calls is nobody's.
+        live.is_for(&None);
         *spend = live.spend().since(&before);
         if let Some(rest) = self.give_back(live, birth) {
             rest.end(self).await;
@@ -220,21 +231,23 @@ impl Generation {
         answer
     }
 
-    /// Asks those who guard an interface of it whether the host may call it.
+    /// Asks those who guard an interface of it whether the host may call it. Before the breaker, which has one try for many that wait.
     #[inline]
     pub(crate) async fn is_allowed(self: &Arc<Self>, interface: &str, function: Option<&str>, asked: &Asked) -> Result<()> {
-        let call = GuardedCall { interface, function, callers: &NOBODY, asked, until_tick: u64::MAX };
-        match self.asks(&call) {
-            Some(answer) => answer.await,
-            None => Ok(()),
-        }
+        let call = GuardedCall { interface, function, callers: &NOBODY, asked, answering: None };
+        let Some(answer) = self.asks(&call) else { return Ok(()) };
+        // The wait for this thread is part of the call's time, and of no guard's.
+        let waited = GuestThreads::take_waited();
+        let answer = answer.await;
+        GuestThreads::give_waited(waited);
+        answer
     }
 
     /// An instance for the next call, with its history where it may serve again.
     #[inline]
-    pub(crate) async fn warm_or_new(&self) -> Result<(Box<Live>, Option<Shelved<()>>)> {
+    pub(crate) async fn warm_or_new(&self, asked: &Asked) -> Result<(Box<Live>, Option<Shelved<()>>)> {
         let found = self.find().await?;
-        self.start(found).await
+        self.start(found, asked).await
     }
 
     /// A warm instance, or a seat for a new one.
@@ -257,12 +270,12 @@ impl Generation {
 
     /// The instance that was found, or a new one in that seat.
     #[inline]
-    pub(crate) async fn start(&self, found: Found) -> Result<(Box<Live>, Option<Shelved<()>>)> {
+    pub(crate) async fn start(&self, found: Found, asked: &Asked) -> Result<(Box<Live>, Option<Shelved<()>>)> {
         match found {
             Found::Warm(live, birth) => Ok((live, Some(birth))),
             Found::Seat(seat) => {
                 let birth = self.reuses().then(|| Shelved::new((), self.now_ms()));
-                Ok((Box::new(Live::start_in(self, seat).await?), birth))
+                Ok((Box::new(Live::start_in(self, seat, asked).await?), birth))
             }
         }
     }

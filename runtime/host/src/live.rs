@@ -47,14 +47,15 @@ pub(crate) struct Live {
 
 impl Live {
     /// Instantiates and initialises. `init` runs before anything else, and an instance that refuses it is not used.
-    pub(crate) async fn start(generation: &Generation) -> Result<Self> {
-        Self::start_in(generation, generation.seat().await?).await
+    pub(crate) async fn start(generation: &Generation, asked: &Asked) -> Result<Self> {
+        Self::start_in(generation, generation.seat().await?, asked).await
     }
 
     /// The same, in a seat that was taken already.
-    pub(crate) async fn start_in(generation: &Generation, seat: Seat) -> Result<Self> {
+    pub(crate) async fn start_in(generation: &Generation, seat: Seat, asked: &Asked) -> Result<Self> {
         let nobody: [Caller; 0] = [];
-        let store = generation.new_store(&generation.own, nobody.into())?;
+        let mut store = generation.new_store(&generation.own, nobody.into())?;
+        store.data_mut().is_for(asked);
         Self::start_with(generation, &generation.own, store, seat).await
     }
 
@@ -204,6 +205,7 @@ impl Live {
 
     /// Says goodbye: `shutdown`, unless a fault ended it already. What it answers changes nothing any more, so a refusal only goes to its log.
     pub(crate) async fn end(mut self, generation: &Generation) -> Spend {
+        self.is_for(&None);
         if let (Some(guest), None) = (self.lifecycle.take(), &self.fault) {
             let answer = self.call(generation, &guest, |guest, store| Box::pin(async move { guest.call_shutdown(store).await })).await;
             let refused = match answer {

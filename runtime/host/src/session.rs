@@ -205,11 +205,11 @@ impl<P: Point> fmt::Debug for Session<P> {
 }
 
 impl<P: Point> Session<P> {
+    /// The guards were asked.
     pub(crate) async fn start(entered: Entered, member: Option<Arc<Member>>, asked: &Asked) -> Result<Self> {
         // Before an instance is made: whether it is such a point at all.
         entered.indices::<P>()?;
-        entered.is_allowed(P::INTERFACE, None, asked).await?;
-        let mut live = Box::new(Live::start(&entered).await?);
+        let mut live = Box::new(Live::start(&entered, asked).await?);
         live.is_for(asked);
         let guest = live.guest::<P>(&entered)?;
         let now_ms = entered.ticker.coarse_ms();

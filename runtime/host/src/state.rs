@@ -197,6 +197,7 @@ impl State {
     pub(crate) fn is_for(&mut self, asked: &Asked) {
         self.asked.clone_from(asked);
         self.until_tick = asked.as_ref().map_or(u64::MAX, |asked| asked.until_tick);
+        self.answering_events = asked.as_ref().and_then(|asked| asked.answering);
     }
 
     /// Whether it was stopped because its caller's time was over, and not its own.

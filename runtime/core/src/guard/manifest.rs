@@ -9,13 +9,16 @@ use toml::Value;
 use super::{GUARD, GuardName};
 use crate::{InterfaceName, Issue};
 
+/// Who guards which export, in the order in which they are asked.
+pub type GuardNames = BTreeMap<InterfaceName, Vec<GuardName>>;
+
 /// Interfaces that one manifest has guarded.
 const GUARDED_MAX: usize = 64;
 /// Guards of one interface.
 const GUARDS_MAX: usize = 8;
 
 /// Reads the table; all complaints at once.
-pub(crate) fn read(table: toml::Table) -> Result<BTreeMap<InterfaceName, Vec<GuardName>>, Vec<Issue>> {
+pub(crate) fn read(table: toml::Table) -> Result<GuardNames, Vec<Issue>> {
     let mut issues = Vec::new();
     if table.len() > GUARDED_MAX {
         issues.push(issue("", format!("{} interfaces", table.len()), format!("at most {GUARDED_MAX}")));
@@ -61,11 +64,8 @@ fn one(key: &str, value: Value) -> Result<(InterfaceName, Vec<GuardName>), Issue
 }
 
 /// What of the table does not go together with what the component exports.
-pub fn misfits<'a>(
-    guards: &BTreeMap<InterfaceName, Vec<GuardName>>,
-    exports: impl Iterator<Item = &'a InterfaceName> + Clone,
-) -> Vec<Issue> {
-    let has = |path: &str| exports.clone().any(|export| export.path() == path);
+pub fn misfits(guards: &GuardNames, exports: &[&InterfaceName]) -> Vec<Issue> {
+    let has = |path: &str| exports.iter().any(|export| export.path() == path);
     let missing = guards.keys().filter(|key| !has(key.path()));
     let missing = missing.map(|key| issue(key.path(), "not exported".to_owned(), "an interface that the component exports".to_owned()));
     let is_own = |(key, names): (&InterfaceName, &Vec<GuardName>)| {
@@ -76,6 +76,12 @@ pub fn misfits<'a>(
         .filter_map(is_own)
         .map(|path| issue(&path, "`self`, which is no guard".to_owned(), format!("the component exports `{GUARD}`")));
     missing.chain(own).collect()
+}
+
+/// Whether somebody has no say any more who had one: another version may not take a guard away by itself.
+pub fn loosened(before: &GuardNames, after: &GuardNames) -> bool {
+    let stays = |interface: &InterfaceName, name: &GuardName| after.get(interface).is_some_and(|names| names.contains(name));
+    before.iter().any(|(interface, names)| names.iter().any(|name| !stays(interface, name)))
 }
 
 fn wrong_key(key: &str) -> Issue {
@@ -91,7 +97,7 @@ fn issue(at: &str, what: String, expected: String) -> Issue {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<BTreeMap<InterfaceName, Vec<GuardName>>, Vec<Issue>> {
+    fn parse(text: &str) -> Result<GuardNames, Vec<Issue>> {
         read(text.parse().unwrap())
     }
 
@@ -107,10 +113,17 @@ mod tests {
         let guards = parse("\"acme:vault/keys\" = \"self\"\n\"acme:vault/seals\" = \"acme:policy\"").unwrap();
         let places = |exports: &[&str]| {
             let exports: Vec<InterfaceName> = exports.iter().map(|export| export.parse().unwrap()).collect();
-            misfits(&guards, exports.iter()).into_iter().map(|issue| issue.at).collect::<Vec<_>>()
+            misfits(&guards, &exports.iter().collect::<Vec<_>>()).into_iter().map(|issue| issue.at).collect::<Vec<_>>()
         };
         assert_eq!(places(&["acme:vault/keys@1.0.0", "acme:vault/seals@1.0.0", "plugwork:points/guard@0.1.0"]), [""; 0]);
         assert_eq!(places(&["acme:vault/keys@1.0.0"]), ["guards.acme:vault/seals", "guards.acme:vault/keys"]);
+    }
+
+    #[test]
+    fn one_more_guard_loosens_nothing_and_one_less_does() {
+        let one = parse("\"acme:vault/keys\" = \"acme:policy\"").unwrap();
+        let two = parse("\"acme:vault/keys\" = [\"self\", \"acme:policy\"]").unwrap();
+        assert!(!loosened(&one, &two) && !loosened(&one, &one) && loosened(&two, &one) && loosened(&one, &BTreeMap::new()));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::chain::Caller;
 use crate::text::is_unseen;
 use crate::{Denial, InterfaceName, PackageName};
 
-pub use manifest::misfits;
+pub use manifest::{GuardNames, loosened, misfits};
 pub(crate) use manifest::read;
 
 /// The interface by which plugins are guards. Whoever is asked is not guarded himself.
@@ -85,6 +85,14 @@ impl Decision {
     /// Denies this once.
     pub fn deny(reason: impl Into<String>) -> Self {
         Self { verdict: Verdict::Deny { reason: reason.into() }, keep_ms: 0 }
+    }
+
+    /// With a reason as it is passed on: one plain line, cut.
+    pub fn plain(self) -> Self {
+        match self.verdict {
+            Verdict::Deny { reason } => Self { verdict: Verdict::Deny { reason: plain(&reason) }, ..self },
+            Verdict::Allow => self,
+        }
     }
 
     /// The same for so long. Milliseconds.
@@ -188,12 +196,18 @@ impl FromStr for Pattern {
 
 /// The denial of a call that a guard does not allow. What strangers wrote stays in one line.
 pub fn denied(guard: &str, question: &Question, reason: &str) -> Denial {
-    let plain: String = reason.chars().map(|letter| if letter.is_control() || is_unseen(letter) { ' ' } else { letter }).collect();
-    let mut end = plain.len().min(REASON_BYTES_MAX);
-    while !plain.is_char_boundary(end) {
-        end -= 1;
+    denial(DENIED, question, format!("its guard `{guard}` says: {}", plain(reason)), "ask whoever runs the guard")
+}
+
+fn plain(reason: &str) -> String {
+    let mut plain = String::new();
+    for letter in reason.chars().map(|letter| if letter.is_control() || is_unseen(letter) { ' ' } else { letter }) {
+        if plain.len() + letter.len_utf8() > REASON_BYTES_MAX {
+            break;
+        }
+        plain.push(letter);
     }
-    denial(DENIED, question, format!("its guard `{guard}` says: {}", plain[..end].trim()), "ask whoever runs the guard")
+    plain.trim().to_owned()
 }
 
 /// The denial of a call whose guard did not answer.
@@ -244,6 +258,8 @@ mod tests {
         let denial = denied("acme:policy", &question(), &format!("no\n\u{1b}[2J{}ä", "x".repeat(245)));
         assert!(!denial.rule.contains(['\n', '\u{1b}']), "{}", denial.rule);
         assert!(denial.rule.len() < 300 && denial.code == DENIED);
+        let Verdict::Deny { reason } = Decision::deny("x".repeat(1 << 20)).plain().verdict else { panic!("a denial") };
+        assert_eq!(reason.len(), REASON_BYTES_MAX);
         assert_eq!(denial.permission, "acme:vault/keys@1.0.0");
     }
 }

@@ -143,16 +143,18 @@ impl Plugin {
     /// Calls a function in an instance of its own.
     pub async fn call_dynamic(&self, function: &Function, arguments: &[Argument]) -> Result<Returned> {
         let (entered, function, arguments) = (self.enter()?, function.clone(), arguments.to_vec());
-        let call = async move { call_entered(&entered, &function, &arguments, &None).await };
+        let call = async move {
+            entered.is_allowed(&function.interface, Some(&function.name), &None).await?;
+            call_entered(&entered, &function, &arguments, &None).await
+        };
         self.generation().on_guest_thread(Box::pin(call)).await
     }
 }
 
-/// The same, where the call has begun already.
+/// The same, where the call has begun already and the guards were asked.
 pub(crate) async fn call_entered(entered: &Entered, function: &Function, arguments: &[Argument], asked: &Asked) -> Result<Returned> {
     let values = function.values(arguments)?;
-    entered.is_allowed(&function.interface, Some(&function.name), asked).await?;
-    let mut live = Live::start(entered).await?;
+    let mut live = Live::start(entered, asked).await?;
     live.is_for(asked);
     let instance = live.instance;
     let results = usize::from(function.result.is_some());

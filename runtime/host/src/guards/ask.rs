@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use plugwork_core::chain::Caller;
+use plugwork_core::events::Chain;
 use plugwork_core::guard::{self, Decision, Question, Verdict};
-use plugwork_core::record::ConsentKey;
 use plugwork_core::{Denial, PackageName};
 
+use super::asking;
 use super::kept::By;
 use super::{Asked, Behalf, Guard, GuardPoint, Who};
 use crate::dispatch;
@@ -33,8 +34,8 @@ pub(crate) struct Call<'a> {
     pub(crate) function: Option<&'a str>,
     pub(crate) callers: &'a [Caller],
     pub(crate) asked: &'a Asked,
-    /// The tick at which the call ends in which this one is made.
-    pub(crate) until_tick: u64,
+    /// The chain of events that it is part of.
+    pub(crate) answering: Option<Chain>,
 }
 
 /// Everything that is needed to ask.
@@ -42,7 +43,7 @@ struct Asking {
     shared: Arc<Shared>,
     question: Arc<Question>,
     asked: Asked,
-    until_tick: u64,
+    answering: Option<Chain>,
     /// The plugin that is called, where it is a component.
     own: Option<Arc<Generation>>,
 }
@@ -62,14 +63,15 @@ impl Generation {
 
     #[cold]
     fn asks_guards<'a>(self: &'a Arc<Self>, call: &Call<'_>) -> Option<BoxFuture<'a, Result<()>>> {
-        let (export, all) = self.guarded.of(call.interface)?;
+        let Ok(wanted) = call.interface.parse() else { return Some(self.nameless(call)) };
+        let (export, all) = self.guarded.of(&wanted)?;
         let plugin = Caller { subject: (*self.subject).clone(), version: self.version().map(ToString::to_string).unwrap_or_default() };
         let question = Arc::new(question(plugin, export.to_string(), call));
         let asking = self.runtime.upgrade().map(|shared| Asking {
             shared,
             question: question.clone(),
             asked: call.asked.clone(),
-            until_tick: call.until_tick,
+            answering: call.answering,
             own: Some(self.clone()),
         });
         Some(Box::pin(async move {
@@ -85,18 +87,33 @@ impl Generation {
     }
 }
 
+impl Generation {
+    /// What is called has no interface's name, so nobody can say whether it is guarded.
+    fn nameless<'a>(&self, call: &Call<'_>) -> BoxFuture<'a, Result<()>> {
+        let plugin = Caller { subject: (*self.subject).clone(), version: String::new() };
+        let question = question(plugin, call.interface.to_owned(), call);
+        let denial = guard::no_answer("of its interfaces", &question, "of a plugin that is guarded only what an interface exports is called");
+        let error = Error::refused(format!("`{}` is not called:", self.subject), vec![denial]).of(&self.subject);
+        Box::pin(std::future::ready(Err(error)))
+    }
+}
+
 impl Member {
     /// Asks the guards of a native plugin of the application's.
     #[cold]
     pub(crate) fn asks_native<'a>(&'a self, runtime: &'a Runtime, interface: &'a str, asked: &'a Asked) -> BoxFuture<'a, Result<()>> {
         let all = runtime.shared().guards.of_native(interface);
         Box::pin(async move {
-            let Some(shared) = runtime.downgrade().upgrade().filter(|_| !all.is_empty()) else { return Ok(()) };
+            if all.is_empty() {
+                return Ok(());
+            }
+            let closed = || Error::new(ErrorKind::Unavailable, "its runtime was closed").of(&self.subject());
+            let shared = runtime.downgrade().upgrade().ok_or_else(closed)?;
             let subject = self.subject();
             let plugin = Caller { subject: (*subject).clone(), version: String::new() };
-            let call = Call { interface, function: None, callers: &super::NOBODY, asked, until_tick: u64::MAX };
+            let call = Call { interface, function: None, callers: &super::NOBODY, asked, answering: None };
             let question = Arc::new(question(plugin, interface.to_owned(), &call));
-            let asking = Asking { shared, question, asked: asked.clone(), until_tick: u64::MAX, own: None };
+            let asking = Asking { shared, question, asked: asked.clone(), answering: None, own: None };
             let answer = asking.all(&all).await;
             answer.map_err(|denial| Error::refused(format!("`{subject}` is not called:"), vec![denial]).of(&subject))
         })
@@ -123,7 +140,7 @@ impl Asking {
 
     async fn one(&self, who: &Who) -> Result<(), Denial> {
         let (name, kept) = (self.name(who), &self.shared.guards.kept);
-        if self.asked.as_ref().is_some_and(|asked| asked.asking.contains(&name)) {
+        if self.asked.as_ref().is_some_and(|asked| asked.asking.contains(&name)) || asking::is_here(&name) {
             return Err(guard::circle(&name, &self.question));
         }
         let no_answer = |why: &str| guard::no_answer(&name, &self.question, why);
@@ -133,21 +150,23 @@ impl Asking {
             Who::Named(package) => Some(self.find(package).map_err(|why| no_answer(&why))?),
         };
         let by = match (who, &target) {
-            (Who::Native(number, _), _) => By::Native(*number),
-            (_, Some(target)) => target.by(),
+            (Who::Native(number, _), _) => Some(By::Native(*number)),
+            (_, Some(target)) => target.by().map_err(no_answer)?,
             (_, None) => return Err(no_answer("it is no component")),
         };
-        let verdict = match kept.get(&by, &self.question) {
+        let verdict = match by.and_then(|by| kept.get(&by, &self.question)) {
             Some(verdict) => verdict,
             None => {
                 let asked_at = Instant::now();
                 let answer = match (who, target) {
-                    (Who::Native(_, guard), _) => self.within(self.of_native(&**guard)).await,
-                    (_, Some(target)) => self.within(self.of_plugin(target, &name)).await,
+                    (Who::Native(_, guard), _) => self.within(&name, self.of_native(&**guard)).await,
+                    (_, Some(target)) => self.within(&name, self.of_plugin(target, &name)).await,
                     (_, None) => Err("it is no component".to_owned()),
                 };
-                let decision = answer.map_err(|why| no_answer(&why))?;
-                kept.put(by, &self.question, &decision, asked_at, self.shared.guards.settings.keep_ms_max);
+                let decision = answer.map_err(|why| no_answer(&why))?.plain();
+                if let Some(by) = by {
+                    kept.put(by, &self.question, &decision, asked_at, self.shared.guards.settings.keep_ms_max);
+                }
                 decision.verdict
             }
         };
@@ -173,28 +192,25 @@ impl Asking {
         let tenant = &self.question.plugin.subject.tenant;
         let attached = self.shared.members.point::<GuardPoint>();
         let is_it = |member: &&Arc<Member>| member.key.tenant == *tenant && member.key.package == *package;
-        let mut found: Vec<_> = attached.members.iter().filter(is_it).collect();
-        if found.len() > 1 {
-            found.retain(|member| member.key.instance.is_empty());
-        }
-        match found.as_slice() {
-            [one] => Ok(Target::Installed((*one).clone())),
-            [] => Err("no plugin of that name is active as a guard here".to_owned()),
-            _ => Err("several instances of it are active, and none without a name".to_owned()),
-        }
+        // Never one with a name of its own: it would begin to be asked where the one without is disabled.
+        let found = attached.members.iter().filter(is_it).find(|member| member.key.instance.is_empty());
+        found.map(|one| Target::Installed(one.clone())).ok_or_else(|| "no plugin of that name is active as a guard here".to_owned())
     }
 
     /// The answer, or why there is none. A guard that hangs is given up.
-    async fn within(&self, answer: impl Future<Output = Result<Decision, String>>) -> Result<Decision, String> {
-        let answer_ms = self.shared.guards.settings.answer_ms;
+    async fn within(&self, name: &str, answer: impl Future<Output = Result<Decision, String>>) -> Result<Decision, String> {
+        let (answer_ms, began) = (self.shared.guards.settings.answer_ms, Instant::now());
+        let most = Duration::from_millis(answer_ms.saturating_add(LATE_MS));
+        let too_long = || Err(format!("it took longer than {answer_ms} ms"));
         let late = {
             let _io = self.shared.io.enter();
-            tokio::time::sleep(Duration::from_millis(answer_ms.saturating_add(LATE_MS)))
+            tokio::time::sleep(most)
         };
         tokio::select! {
             biased;
-            answer = answer => answer,
-            () = late => Err(format!("it took longer than {answer_ms} ms")),
+            // One that kept its thread for longer than it may is not believed either.
+            answer = asking::here(name, answer) => if began.elapsed() > most { too_long() } else { answer },
+            () = late => too_long(),
         }
     }
 
@@ -205,11 +221,12 @@ impl Asking {
 
     async fn of_plugin(&self, target: Target, name: &str) -> Result<Decision, String> {
         let answer_ms = self.shared.guards.settings.answer_ms;
-        let until_tick = self.shared.engines.ticker.now().saturating_add(answer_ms).min(self.until_tick);
+        // Not that of whoever calls: one with little time left would have the guard blamed for it. When it is over the guard's call is dropped with its caller's.
+        let until_tick = self.shared.engines.ticker.now().saturating_add(answer_ms);
         let mut asking = self.asked.as_ref().map(|asked| asked.asking.clone()).unwrap_or_default();
         asking.push(name.to_owned());
         let principal = self.question.principal.clone();
-        let asked: Asked = Some(Arc::new(Behalf { principal, asking, until_tick }));
+        let asked: Asked = Some(Arc::new(Behalf { principal, asking, answering: self.answering, until_tick }));
         let answer = match target {
             Target::Installed(member) => {
                 let runtime = Runtime::from(self.shared.clone());
@@ -223,13 +240,12 @@ impl Asking {
 }
 
 impl Target {
-    fn by(&self) -> By {
+    /// Whose answers are kept: none where it has to be loaded first. Or why it cannot be asked.
+    fn by(&self) -> Result<Option<By>, &'static str> {
         match self {
-            Self::Installed(member) => By::Plugin(member.key.clone(), member.subject().digest, member.generations()),
-            // Those of a version go with it: its number among all that ever were.
-            Self::Version(generation) => {
-                By::Plugin(ConsentKey::from(&*generation.subject), generation.subject.digest, generation.account.since())
-            }
+            Self::Installed(member) => Ok(member.current_number().map(By::Plugin)),
+            Self::Version(generation) if generation.is_closed() || generation.account.revoked() => Err("it takes no calls now"),
+            Self::Version(generation) => Ok(Some(By::Plugin(generation.number))),
         }
     }
 }

@@ -1,14 +1,13 @@
 //! Answers of guards that need not be asked for again.
 //!
-//! Easily got wrong: an answer is of the very file of the guard that gave it, and to the very question. Another version of either is asked anew.
+//! Easily got wrong: an answer is of the very generation of the guard that gave it, and to the very question. Another version of either is asked anew. It has to be
+//! plain already: what a guest wrote would be kept in full.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use moka::sync::Cache;
-use plugwork_core::Digest;
 use plugwork_core::guard::{Decision, Question, Verdict};
-use plugwork_core::record::ConsentKey;
 
 /// Answers that are kept at once; of more those go that are used least.
 const KEPT_MAX: u64 = 16_384;
@@ -16,11 +15,11 @@ const KEPT_MAX: u64 = 16_384;
 const PRINCIPAL_BYTES_MAX: usize = 1_024;
 
 /// Who gave an answer.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum By {
     Native(usize),
-    /// Which installation, and in which file and since which record of consent.
-    Plugin(ConsentKey, Digest, u64),
+    /// By the number of its generation: a plugin that is loaded, configured or installed again has another one.
+    Plugin(u64),
 }
 
 /// Whose answer to what.
@@ -36,7 +35,7 @@ impl Kept {
 
     /// The answer, if it was given and its time is not over.
     pub(super) fn get(&self, by: &By, question: &Arc<Question>) -> Option<Verdict> {
-        let (verdict, until) = self.0.get(&(by.clone(), question.clone()))?;
+        let (verdict, until) = self.0.get(&(*by, question.clone()))?;
         (Instant::now() < until).then_some(verdict)
     }
 

@@ -4,6 +4,7 @@
 //! asked. Easily got wrong: a call that is not guarded must not pay for this, so what guards an interface is known before any call of it.
 
 mod ask;
+mod asking;
 mod bindings;
 mod kept;
 mod point;
@@ -11,6 +12,7 @@ mod point;
 use std::sync::Arc;
 
 use plugwork_core::chain::Caller;
+use plugwork_core::events::Chain;
 use plugwork_core::guard::{Decision, GuardName, Pattern, Question};
 use plugwork_core::{InterfaceName, Issue, Manifest, PackageName, guard};
 
@@ -93,6 +95,8 @@ pub(crate) struct Behalf {
     principal: Option<String>,
     /// The guards who are being asked, in answer to whose question this is a call.
     asking: Vec<String>,
+    /// The chain of events that the question is about: what the guard publishes belongs to it.
+    pub(crate) answering: Option<Chain>,
     /// The tick at which a guard that is asked stops.
     pub(crate) until_tick: u64,
 }
@@ -100,7 +104,7 @@ pub(crate) struct Behalf {
 impl Behalf {
     /// A call that the application makes for somebody.
     pub(crate) fn of(principal: &str) -> Asked {
-        Some(Arc::new(Self { principal: Some(principal.to_owned()), asking: Vec::new(), until_tick: u64::MAX }))
+        Some(Arc::new(Self { principal: Some(principal.to_owned()), asking: Vec::new(), answering: None, until_tick: u64::MAX }))
     }
 }
 
@@ -127,7 +131,7 @@ impl Guards {
     /// Who guards the exports of a component; what its manifest says of guards and the component does not have is an issue each.
     pub(crate) fn guarded(&self, facts: &Facts, manifest: Option<&Manifest>) -> Result<GuardedExports, Vec<Issue>> {
         let own = manifest.map(|manifest| &manifest.guards);
-        let issues = own.map(|own| guard::misfits(own, facts.exports.iter())).unwrap_or_default();
+        let issues = own.map(|own| guard::misfits(own, &facts.points().collect::<Vec<_>>())).unwrap_or_default();
         if !issues.is_empty() {
             return Err(issues);
         }
@@ -150,12 +154,16 @@ impl GuardedExports {
         self.0.is_empty()
     }
 
-    /// Who guards this interface, and its name as it is exported.
-    fn of(&self, interface: &str) -> Option<&(InterfaceName, Arc<[Who]>)> {
-        let wanted: InterfaceName = interface.parse().ok()?;
+    /// Who guards this interface, and its name as it is exported; none where nobody does.
+    fn of(&self, wanted: &InterfaceName) -> Option<&(InterfaceName, Arc<[Who]>)> {
         // The very one, or the one that a call of this leads to.
-        let exact = self.0.iter().find(|(export, _)| *export == wanted);
+        let exact = self.0.iter().find(|(export, _)| export == wanted);
         exact.or_else(|| self.0.iter().find(|(export, _)| wanted.is_satisfied_by(export)))
+    }
+
+    /// Whether a plugin of this name is a guard of anything.
+    pub(crate) fn names(&self, plugin: &PackageName) -> bool {
+        self.0.iter().flat_map(|(_, all)| all.iter()).any(|who| matches!(who, Who::Named(name) if name == plugin))
     }
 
     /// What is guarded and by whom, in words.

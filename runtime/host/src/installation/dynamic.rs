@@ -23,6 +23,7 @@ impl Installation {
         let entered = self.member.enter(&self.runtime, now_ms).await?;
         let plugin = Plugin::new(entered.clone());
         let function = plugin.function(name)?;
+        entered.is_allowed(&function.interface, Some(&function.name), &self.asked).await?;
         let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
         let started = Instant::now();
         let answer = call_entered(&entered, &function, arguments, &self.asked).await;

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use plugwork_core::guard::GuardNames;
 use plugwork_core::consent::carried_over;
 use plugwork_core::events::LifecycleTopic;
 use plugwork_core::lifecycle::Stage;
@@ -62,8 +63,8 @@ impl Installation {
         let lost = self.lost(why).await?;
         let offer = self.fit(offer, lost.expires_ms, lost.limits)?.no_later_than(lost.expires_ms);
         let carried = carried_over(&lost.grants, offer.manifest());
-        // What it asked for was in its file. What it was granted of that is known.
-        match Offered::beyond(offer, &lost.grants, &lost.grants, &carried) {
+        // What it asked for was in its file. What it was granted of that is known, and who guarded it is not.
+        match Offered::beyond(offer, &GuardNames::new(), &lost.grants, &lost.grants, &carried) {
             Ok(offer) => self.take_place(one, lost, offer.by(by, NO_MORE), carried, by).await.map(Replacement::Done),
             Err(offered) => Ok(Replacement::Offered(offered)),
         }

@@ -150,6 +150,11 @@ impl Member {
         self.updated_from.lock().expect("no panic happens under this lock").is_some()
     }
 
+    /// The number of the version that is loaded now; none where none is.
+    pub(crate) fn current_number(&self) -> Option<u64> {
+        self.current.load().as_ref().map(|generation| generation.number)
+    }
+
     fn updated_from(&self, digest: Option<Digest>) {
         *self.updated_from.lock().expect("no panic happens under this lock") = digest;
     }
@@ -174,7 +179,7 @@ impl Member {
     }
 
     /// How many versions of it were loaded so far.
-    pub(crate) fn generations(&self) -> u64 {
+    fn generations(&self) -> u64 {
         self.generations.load(Ordering::Relaxed)
     }
 
@@ -239,6 +244,7 @@ impl Member {
             Some(entered) => entered,
             None => self.enter_loaded(runtime, now_ms).await?,
         };
+        entered.is_allowed(P::INTERFACE, None, asked).await?;
         let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
         told.by = Some(entered.subject.clone());
         told.version = entered.version().cloned();
@@ -431,6 +437,7 @@ impl Installation {
         let now_ms = self.runtime.shared().now_ms();
         let entered = self.member.enter(&self.runtime, now_ms).await?;
         let generation = entered.clone();
+        generation.is_allowed(P::INTERFACE, None, &self.asked).await?;
         let breaker = &generation.work.breaker;
         let permit = breaker.admit(now_ms).map_err(|open| self.member.tripped(open.retry_after_ms))?;
         let started = Session::start(entered, Some(self.member.clone()), &self.asked).await;

@@ -441,7 +441,7 @@ impl Generation {
     }
 
     async fn prove_here(&self, from_version: Option<&str>) -> Result<()> {
-        let mut live = Box::new(Live::start(self).await?);
+        let mut live = Box::new(Live::start(self, &None).await?);
         let proved = async {
             if let Some(from_version) = from_version {
                 live.migrate(self, from_version).await?;

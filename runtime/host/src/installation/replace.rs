@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use plugwork_core::consent::{carried_over, to_ask};
 use plugwork_core::difference::Difference;
 use plugwork_core::events::LifecycleTopic;
+use plugwork_core::guard::{GuardNames, loosened};
 use plugwork_core::lifecycle::{Actor, Move, Stage};
 use plugwork_core::record::{Consent, ConsentKey, Event};
 use plugwork_core::{Digest, Grants, Limits};
@@ -66,6 +67,8 @@ pub struct Offered {
 
 /// The consent that a version begins from which takes another's place.
 struct Stands {
+    /// Who guards it, by the manifest of that file.
+    guards: GuardNames,
     /// What the file asked for to which it was given.
     asked: Grants,
     grants: Grants,
@@ -102,7 +105,7 @@ impl Installation {
         // Nobody says anything new: it lasts no longer than what stands.
         let offer = self.fit(offer, stands.expires_ms, stands.limits)?.no_later_than(stands.expires_ms);
         let carried = carried_over(&stands.grants, offer.manifest());
-        match Offered::beyond(offer, &stands.asked, &stands.grants, &carried) {
+        match Offered::beyond(offer, &stands.guards, &stands.asked, &stands.grants, &carried) {
             Ok(offer) => self.swap(one, &before, stands.since, offer.by(by, NO_MORE), carried, by).await.map(Replacement::Done),
             Err(offered) => Ok(Replacement::Offered(offered)),
         }
@@ -126,7 +129,8 @@ impl Installation {
         let asked = before.manifest.as_ref().map_or_else(|| before.own.grants.clone(), Grants::all_asked);
         let since = before.account.since();
         let (grants, limits, expires_ms) = (before.own.grants.clone(), before.limits_given, before.account.expires_ms());
-        let stands = Stands { asked, grants, limits, expires_ms, since };
+        let guards = before.manifest.as_ref().map(|manifest| manifest.guards.clone()).unwrap_or_default();
+        let stands = Stands { guards, asked, grants, limits, expires_ms, since };
         let Some(audit) = shared.audit.as_ref().filter(|_| member.recipe.load().is_recorded()) else { return Ok(stands) };
         let record = audit.records.consent(&member.key).await.map_err(Error::records)?;
         let Some(record) = record.filter(|record| record.sequence != since) else { return Ok(stands) };
@@ -135,7 +139,7 @@ impl Installation {
                 // What another file asked for is not known here; what it was granted is.
                 let asked = if consent.subject == *before.subject { stands.asked } else { consent.grants.clone() };
                 let Consent { grants, limits, expires_ms, .. } = consent;
-                Ok(Stands { asked, grants, limits, expires_ms, since: record.sequence })
+                Ok(Stands { guards: stands.guards, asked, grants, limits, expires_ms, since: record.sequence })
             }
             _ => {
                 let message = format!("consent to `{}` was taken back or is over", member.name);
@@ -288,7 +292,7 @@ impl Installation {
 
 /// Starts a new version, and sees that it may take calls. Gives its first instance, and how much was handed over to it.
 async fn start(before: &Generation, next: &Generation, from_version: &str) -> Result<(Box<Live>, Option<usize>)> {
-    let mut live = Box::new(Live::start(next).await?);
+    let mut live = Box::new(Live::start(next, &None).await?);
     let proved = match before.fits(next, &mut live) {
         Ok(()) => prove(&mut live, before, next, from_version).await,
         Err(error) => Err(error),
@@ -395,8 +399,18 @@ fn lifecycle_allows(member: &Member) -> Result<()> {
 
 impl Offered {
     /// The offer, where it asks for nothing beyond what was asked and granted; else what it asks for.
-    pub(super) fn beyond(offer: Offer, asked_before: &Grants, granted: &Grants, carried: &Grants) -> Result<Offer, Box<Self>> {
+    ///
+    /// One that has taken away a guard of what it exports asks for `guards`.
+    pub(super) fn beyond(
+        offer: Offer,
+        guards_before: &GuardNames,
+        asked_before: &Grants,
+        granted: &Grants,
+        carried: &Grants,
+    ) -> Result<Offer, Box<Self>> {
         let mut capabilities = to_ask(asked_before, granted, carried, offer.manifest());
+        let guards = offer.manifest().map(|manifest| manifest.guards.clone()).unwrap_or_default();
+        capabilities.extend(loosened(guards_before, &guards).then(|| "guards".to_owned()));
         let refused = offer.reach(carried).into_iter().filter(|reach| reach.kind == plugwork_core::reach::Kind::Refused);
         capabilities.extend(refused.filter_map(|reach| reach.capability));
         capabilities.sort();

@@ -19,6 +19,7 @@ use wasmtime::component::{Component, InstancePre};
 use crate::engine::{Profile, Variant};
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::{ConfiguredByName, Generation, Work};
+use crate::guards::{GuardPoint, GuardedExports};
 use crate::inspect::Facts;
 use crate::installation::Installation;
 use crate::interfaces::lifecycle;
@@ -276,7 +277,7 @@ impl Offer {
         let guarded = runtime.guards.guarded(&self.facts, self.manifest.as_ref()).map_err(|issues| {
             Error::invalid(ErrorKind::Manifest, format!("the guards of `{subject}` are not those of what it exports:"), issues).of(subject)
         })?;
-        self.guards_are_of_tenant()?;
+        self.guards_are_asked(&guarded)?;
         let configured = link::configure(runtime, subject, &grants).map_err(wrong)?;
         let loaded = runtime.reserve(subject)?;
         let limits = self.limits.unwrap_or(runtime.limits);
@@ -304,6 +305,7 @@ impl Offer {
         // A call of another plugin has one call's deadline, and a room has those of many.
         let at_once = if wires.is_empty() { at_once } else { 1 };
         let generation = Arc::new(Generation {
+            number: Generation::next_number(),
             subject: Arc::new(self.subject.clone()),
             facts: self.facts.clone(),
             own: Arc::new(View::new(grants, configured, pre)),
@@ -335,11 +337,23 @@ impl Offer {
         Ok(Plugin::new(generation))
     }
 
-    fn guards_are_of_tenant(&self) -> Result<()> {
-        let Some(stranger) = self.guards.iter().find(|guard| guard.subject.tenant != self.subject.tenant) else { return Ok(()) };
-        let message =
-            format!("`{}` is of tenant `{}`, and guards nothing of `{}`", stranger.subject, stranger.subject.tenant, self.subject);
-        Err(Error::new(ErrorKind::Invalid, message).of(&self.subject))
+    /// Whether each guard that the application named is one, of the same tenant, and somebody whom calls of this are asked of.
+    fn guards_are_asked(&self, guarded: &GuardedExports) -> Result<()> {
+        let wrong = |why: String| Err(Error::new(ErrorKind::Invalid, why).of(&self.subject));
+        for guard in &self.guards {
+            let (name, tenant) = (&guard.subject, &guard.subject.tenant);
+            if *tenant != self.subject.tenant {
+                return wrong(format!("`{name}` is of tenant `{tenant}`, and guards nothing of `{}`", self.subject));
+            }
+            if !guard.has::<GuardPoint>() {
+                return wrong(format!("`{name}` is no guard: it does not export `{}`", plugwork_core::guard::GUARD));
+            }
+            if !guarded.names(&name.package) {
+                let hint = "hint: `[guards]` of its manifest, or `Builder::guard_by`, says what is guarded by whom";
+                return wrong(format!("nothing of `{}` is guarded by `{name}`\n{hint}", self.subject));
+            }
+        }
+        Ok(())
     }
 
     /// The line that would grant what an import needs.

@@ -350,7 +350,7 @@ impl Opened {
         };
         let Some(found) = arriving.unless_deserted(room, found).await else { return };
         let started = match found {
-            Ok(found) => generation.start(found).await,
+            Ok(found) => generation.start(found, &None).await,
             Err(error) => Err(error),
         };
         let (mut live, birth) = match started {

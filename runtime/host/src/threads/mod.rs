@@ -169,6 +169,11 @@ impl GuestThreads {
         WAITED.replace(Duration::ZERO)
     }
 
+    /// Gives back what was taken too early, for the call that it belongs to.
+    pub(crate) fn give_waited(waited: Duration) {
+        WAITED.set(waited);
+    }
+
     /// The call that runs here has another task of its lane do its work, in an instance that others are in too: that task's turns are told to
     /// [`Lane::worked`], and that this call does not end in its first turn says nothing.
     pub(crate) fn judged_elsewhere() {

@@ -140,7 +140,7 @@ async fn make(store: &mut StoreContextMut<'_, State>, line: &Called) -> std::res
     let until_tick = from.until_tick;
     let (generation, live) = {
         let (entered, generation) = enter(&provider, runtime).await.map_err(failed)?;
-        if let Some(answer) = generation.asks(&line.guarded(&callers, &from.asked, until_tick)) {
+        if let Some(answer) = generation.asks(&line.guarded(&callers, &from.asked, from.answering)) {
             answer.await.map_err(failed)?;
         }
         let now_ms = generation.now_ms();
@@ -230,8 +230,8 @@ pub(super) async fn drop_handle(mut store: StoreContextMut<'_, State>, rep: u32)
 
 impl Called {
     /// The call, as its guards are asked about it.
-    fn guarded<'a>(&'a self, callers: &'a [Caller], asked: &'a Asked, until_tick: u64) -> GuardedCall<'a> {
-        GuardedCall { interface: &self.export, function: Some(&self.name), callers, asked, until_tick }
+    fn guarded<'a>(&'a self, callers: &'a [Caller], asked: &'a Asked, answering: Option<Chain>) -> GuardedCall<'a> {
+        GuardedCall { interface: &self.export, function: Some(&self.name), callers, asked, answering }
     }
 }
 
@@ -246,7 +246,8 @@ impl Callee {
         let state = store.data();
         let callers = self.live.callers();
         let generation = self.generation.clone();
-        let Some(answer) = generation.asks(&line.guarded(&callers, &state.asked, state.deadline_tick)) else { return Ok((self, owner)) };
+        let guarded = line.guarded(&callers, &state.asked, state.answering_events);
+        let Some(answer) = generation.asks(&guarded) else { return Ok((self, owner)) };
         match answer.await {
             Ok(()) => Ok((self, owner)),
             Err(error) => {

@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use plugwork::component::{Embedded, embed};
+use plugwork::core::breaker;
 use plugwork::core::guard::{Decision, Question};
 use plugwork::core::record::Settings;
 use plugwork::dynamic::Argument;
-use plugwork::guards::{GuardPoint, GuardSettings};
-use plugwork::{Builder, Error, ErrorKind, Fault, Installation, Plugin, Runtime, Source};
+use plugwork::guards::{Guard, GuardPoint, GuardSettings};
+use plugwork::{Builder, Error, ErrorKind, Fault, Installation, Plugin, Replacement, Running, Runtime, Source};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -282,6 +283,115 @@ async fn guards_of_the_application_are_asked_first_and_of_native_plugins_too() {
     let last = asked.last().unwrap();
     assert_eq!((last.plugin.subject.package.as_str(), last.operation().as_str()), ("rules:twice", "test:point/answer@0.1.0"));
     assert_eq!((last.principal.as_deref(), last.callers.len()), (Some("carol"), 0));
+}
+
+#[tokio::test]
+async fn a_guard_of_the_application_that_calls_what_it_guards_is_not_asked_again() {
+    let slot: Arc<Mutex<Option<Installation>>> = Arc::default();
+    struct Asks(Arc<Mutex<Option<Installation>>>);
+    impl Guard for Asks {
+        fn check<'a>(&'a self, _: &'a Question) -> Running<'a, Decision> {
+            Box::pin(async move {
+                let echo = self.0.lock().unwrap().clone().unwrap();
+                match echo.call::<Number>(&1).await {
+                    Ok(_) => Decision::allow(),
+                    Err(error) => Decision::deny(error.denials()[0].code.clone()),
+                }
+            })
+        }
+    }
+    let house = House::new();
+    let runtime = house.builder_without_files().guard("test:point/number", Asks(slot.clone())).open().await.unwrap();
+    let echo = enabled(&runtime, &Guest::new(ECHO).named("test:echo", "").source()).await;
+    *slot.lock().unwrap() = Some(echo.clone());
+    let (code, rule) = denied(echo.call::<Number>(&7).await);
+    assert_eq!(code, "E-GUARD-DENIED");
+    assert!(rule.contains("E-GUARD-"), "{rule}");
+    // Whatever keeps the installation keeps the runtime.
+    slot.lock().unwrap().take();
+}
+
+#[tokio::test]
+async fn a_plugin_that_guards_itself_gets_its_try_after_its_breaker_opened() {
+    let house = House::new();
+    let breaker = breaker::Settings { faults: 2, window_ms: 60_000, open_ms: 50 };
+    let runtime = house.builder_without_files().breaker(breaker).open().await.unwrap();
+    let own = Policy { is_number: true, manifest: "[guards]\n\"test:point/number\" = \"self\"\n", ..POLICY };
+    let number = enabled(&runtime, &own.source()).await;
+    house.stage.mood(TRAPS);
+    for _ in 0..3 {
+        denied(number.call::<Number>(&7).await);
+    }
+    house.stage.mood(ALLOWS);
+    let began = Instant::now();
+    while number.call::<Number>(&7).await.is_err() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it stays shut");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_guard_is_not_blamed_for_its_callers_deadline() {
+    let house = House::new();
+    let runtime = house.builder_without_files().guarding(GuardSettings { answer_ms: 60_000, ..GuardSettings::default() }).open().await.unwrap();
+    enabled(&runtime, &vault("\"test:policy\"").source()).await;
+    let policy = enabled(&runtime, &POLICY.source()).await;
+    let short = plugwork::Limits { deadline_ms: 200, ..plugwork::Limits::interactive() };
+    let offer = runtime.offer(&caller(ASKS).source()).await.unwrap().limits(short);
+    let grants = all_asked(&offer);
+    let asks = runtime.install(offer, grants, Settings::default()).await.unwrap();
+    asks.enable("ada").await.unwrap();
+    house.stage.mood(WAITS);
+    house.stage.holds();
+    assert!(matches!(fault(asks.call::<Number>(&7).await), Fault::Deadline { .. }));
+    house.stage.let_go();
+    let faults = |installation: &Installation| {
+        runtime.usage().iter().filter(|usage| usage.subject == *installation.subject()).map(|usage| usage.faults).sum::<u64>()
+    };
+    assert_eq!((faults(&asks), faults(&policy)), (1, 0));
+}
+
+#[tokio::test]
+async fn one_that_is_installed_again_is_asked_again_and_one_with_a_name_is_nobodys_guard() {
+    let (house, runtime, policy, echo) = guarded(|builder| builder, Policy { keep_ms: 60_000, ..POLICY }).await;
+    echo.call::<Number>(&7).await.unwrap();
+    policy.disable("ada", "").await.unwrap();
+    policy.remove("ada").await.unwrap();
+    let source = Policy { keep_ms: 60_000, ..POLICY }.source();
+    let offer = runtime.offer(&source).await.unwrap().instance("staging");
+    let grants = all_asked(&offer);
+    let staging = runtime.install(offer, grants, Settings::default()).await.unwrap();
+    staging.enable("ada").await.unwrap();
+    assert_eq!(denied(echo.call::<Number>(&7).await).0, "E-GUARD-NO-ANSWER");
+    house.stage.mood(DENIES);
+    enabled(&runtime, &source).await;
+    assert_eq!(denied(echo.call::<Number>(&7).await).0, "E-GUARD-DENIED", "what the one before said is forgotten");
+}
+
+#[tokio::test]
+async fn another_version_without_its_guard_is_an_offer() {
+    let house = House::new();
+    let runtime = house.builder_without_files().open().await.unwrap();
+    let geo = enabled(&runtime, &vault("\"test:policy\"").source()).await;
+    let open = provider("acme:geo", COUNTS).named("acme:geo", "");
+    let Replacement::Offered(offered) = geo.replace(runtime.offer(&open.source()).await.unwrap(), "ada").await.unwrap() else {
+        panic!("nobody said that it may go unguarded")
+    };
+    assert_eq!(offered.capabilities, ["guards"]);
+    let two = vault("[\"test:policy\", \"test:other\"]");
+    assert!(matches!(geo.replace(runtime.offer(&two.source()).await.unwrap(), "ada").await.unwrap(), Replacement::Done(_)));
+}
+
+#[tokio::test]
+async fn a_guard_that_is_named_has_to_be_one_that_is_asked() {
+    let house = House::new();
+    let runtime = house.builder_without_files().open().await.unwrap();
+    let policy = accepted(&runtime, &POLICY.source()).await;
+    let unguarded = runtime.offer(&provider("acme:geo", COUNTS).source()).await.unwrap().guard(&policy).accept().await.unwrap_err();
+    assert!(unguarded.to_string().contains("nothing of `acme:geo` is guarded by `test:policy`"), "{unguarded}");
+    let geo = accepted(&runtime, &provider("acme:geo", COUNTS).source()).await;
+    let no_guard = runtime.offer(&vault("\"acme:geo\"").source()).await.unwrap().guard(&geo).accept().await.unwrap_err();
+    assert!(no_guard.to_string().contains("is no guard"), "{no_guard}");
 }
 
 /// The lookup, guarded as its manifest says.
