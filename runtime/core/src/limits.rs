@@ -93,6 +93,8 @@ pub const EVENT_RETRY_MS: u64 = 100;
 pub const EVENT_RETRY_MS_MAX: u64 = 30_000;
 /// Parked events that a cursor names; all are counted.
 pub const EVENT_PARKED_NAMED_MAX: usize = 32;
+/// Patterns that a plugin's cursor keeps of grants that became wider, together with those that it was granted last.
+pub const EVENT_EXTENTS_MAX: usize = 64;
 /// Bytes of what is kept of the reason why an event was parked.
 pub const EVENT_PARKED_REASON_BYTES_MAX: usize = 256;
 

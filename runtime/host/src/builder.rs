@@ -24,7 +24,8 @@ use crate::compile::Compiler;
 use crate::density::{self, Density};
 use crate::engine::{Allocation, Engines};
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Bus, EventsCapability, EventsSettings};
+use crate::events::outbox::Outbox;
+use crate::events::{Bus, Durable, DurableEvents, EventsCapability, EventsSettings, check_durable};
 use crate::installation::hooks::{self, Hooks, NoHooks};
 use crate::installation::members::Members;
 use crate::installation::native_subject;
@@ -92,6 +93,7 @@ pub struct Builder {
     rollback: Watch,
     dispatching: HashMap<String, Dispatching>,
     events: Option<EventsSettings>,
+    outbox: Option<(Arc<dyn Outbox>, DurableEvents)>,
 }
 
 impl Builder {
@@ -118,6 +120,7 @@ impl Builder {
             rollback: Watch::default(),
             dispatching: HashMap::new(),
             events: None,
+            outbox: None,
             hint: Box::new(|_, permission| {
                 let bounds = permission.to_string();
                 let bounds = bounds.strip_prefix(&permission.capability).unwrap_or_default().trim();
@@ -258,12 +261,20 @@ impl Builder {
         self
     }
 
+    /// Keeps the events of durable topics, and hands them over until they are handled, also after a restart with the same outbox: for one host at a
+    /// time. `plugwork_store::Store::outbox` gives one on disk, [`crate::events::outbox::Memory`] one for tests.
+    pub fn outbox(mut self, outbox: Arc<dyn Outbox>, durable: DurableEvents) -> Self {
+        self.outbox = Some((outbox, durable));
+        self
+    }
+
     fn check(&self) -> Result<()> {
         let within = |at: &str, issue: Issue| Issue { at: format!("{at}.{}", issue.at), ..issue };
         let checks = [
             self.breaker.check().map_err(|issue| within("breaker", issue)),
             self.rollback.check().map_err(|issue| within("rollback", issue)),
             self.events.map_or(Ok(()), |events| events.check()).map_err(|issue| within("events", issue)),
+            self.outbox.as_ref().map_or(Ok(()), |(_, durable)| check_durable(durable)).map_err(|issue| within("outbox", issue)),
         ];
         let points = self.dispatching.iter().map(|(point, dispatching)| dispatching.check().map_err(|issue| within(point, issue)));
         let issues: Vec<Issue> = checks.into_iter().chain(points).filter_map(Result::err).collect();
@@ -283,6 +294,14 @@ impl Builder {
             Some(audit) => audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence),
             None => 0,
         };
+        let durable = match self.outbox {
+            Some((outbox, durable)) => {
+                let records = audit.as_ref().map(|audit| audit.records.clone());
+                let opened = Durable::open(outbox, &durable, self.clock.clone(), records).await;
+                Some(Arc::new(opened.map_err(|error| Error::new(ErrorKind::Io, format!("the outbox cannot be used: {error}")))?))
+            }
+            None => None,
+        };
         let threads = GuestThreads::start(self.guest_threads)?;
         if !self.calls_in_place {
             threads.always_hop();
@@ -295,7 +314,7 @@ impl Builder {
         let seats = Arc::new(Seats::new(u32::try_from(seats).unwrap_or(u32::MAX)));
         let mut capabilities = self.capabilities;
         let shared = Arc::new_cyclic(|this| Shared {
-            bus: Bus::new(self.events.unwrap_or_default(), this.clone()),
+            bus: Bus::new(self.events.unwrap_or_default(), durable, this.clone()),
             engines,
             cache: Cache::new(disk, children, capacity.loaded_max, self.resident.code_bytes),
             capabilities: {

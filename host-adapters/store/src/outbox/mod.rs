@@ -18,7 +18,7 @@ use sqlx::sqlite::SqlitePool;
 use crate::database::{Database, Schema};
 use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::store::{Store, blocking};
-use rows::number;
+use rows::{number, span};
 use write::{Answer, Request, Writer};
 
 /// `PWEV`, and the steps of the schema.
@@ -92,12 +92,7 @@ impl SqliteOutbox {
 
     async fn read_spans(&self) -> Result<Vec<(String, Span)>, sqlx::Error> {
         let rows = sqlx::query("SELECT name, first, last, bytes FROM tenant ORDER BY name").fetch_all(&self.readers).await?;
-        rows.iter()
-            .map(|row| {
-                let span = Span { first: number(row, "first")?, last: number(row, "last")?, bytes: number(row, "bytes")? };
-                Ok((row.try_get("name")?, span))
-            })
-            .collect()
+        rows.iter().map(|row| Ok((row.try_get("name")?, span(row)?))).collect()
     }
 
     /// What a request that was carried out gave.
@@ -122,6 +117,14 @@ impl Outbox for SqliteOutbox {
 
     fn read<'a>(&'a self, tenant: &'a str, after: u64, wanted: &'a [Extent], most: Most) -> Pending<'a, Page> {
         Box::pin(async move { self.read_or(self.read_page(tenant, after, wanted, most).await) })
+    }
+
+    fn span<'a>(&'a self, tenant: &'a str) -> Pending<'a, Span> {
+        Box::pin(async move {
+            let row = sqlx::query("SELECT first, last, bytes FROM tenant WHERE name = ?").bind(tenant);
+            let row = row.fetch_optional(&self.readers).await;
+            self.read_or(row.and_then(|row| row.map_or(Ok(Span::EMPTY), |row| span(&row))))
+        })
     }
 
     fn spans(&self) -> Pending<'_, Vec<(String, Span)>> {

@@ -13,6 +13,10 @@ pub(super) fn number(row: &SqliteRow, column: &str) -> Result<u64, sqlx::Error> 
     u64::try_from(row.try_get::<i64, _>(column)?).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
+pub(super) fn span(row: &SqliteRow) -> Result<Span, sqlx::Error> {
+    Ok(Span { first: number(row, "first")?, last: number(row, "last")?, bytes: number(row, "bytes")? })
+}
+
 pub(super) fn event(row: &SqliteRow) -> Result<Event, sqlx::Error> {
     let hops = u32::try_from(number(row, "hops")?).map_err(|error| sqlx::Error::Decode(error.into()))?;
     Ok(Event {
@@ -39,7 +43,7 @@ pub(super) async fn append(
     );
     let row = row.bind(tenant).bind(bytes).fetch_one(&mut *connection).await?;
     let id: i64 = row.try_get("id")?;
-    let span = Span { first: number(&row, "first")?, last: number(&row, "last")?, bytes: number(&row, "bytes")? };
+    let span = span(&row)?;
     sqlx::query(
         "INSERT INTO event (tenant, sequence, at_ms, bytes, topic, source, chain, hops, payload) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )
@@ -87,7 +91,7 @@ pub(super) async fn prune_all(connection: &mut SqliteConnection, retention: &Ret
     let tenants = sqlx::query("SELECT id, first, last, bytes FROM tenant").fetch_all(&mut *connection).await?;
     let mut gone = 0;
     for row in tenants {
-        let span = Span { first: number(&row, "first")?, last: number(&row, "last")?, bytes: number(&row, "bytes")? };
+        let span = span(&row)?;
         gone += prune(connection, retention, row.try_get("id")?, span, at_ms).await?;
     }
     Ok(gone)

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{EVENT_PARKED_NAMED_MAX, EVENT_PARKED_REASON_BYTES_MAX};
+use crate::limits::{EVENT_EXTENTS_MAX, EVENT_PARKED_NAMED_MAX, EVENT_PARKED_REASON_BYTES_MAX};
 use crate::policy::topic::TopicPattern;
 
 /// Topics, and from where on.
@@ -112,12 +112,26 @@ impl Change {
                 return Some(cursor);
             }
         };
-        let mut cursor = cursor.unwrap_or_else(|| Cursor { after: end, ..Cursor::default() });
+        let mut cursor = match cursor {
+            Some(cursor) => cursor,
+            None if granted.is_empty() => return None,
+            None => Cursor { after: end, ..Cursor::default() },
+        };
         let since = |pattern: &TopicPattern| {
             let before = cursor.extents.iter().filter(|extent| extent.pattern.covers(pattern));
             before.map(|extent| extent.since).min().unwrap_or(end)
         };
-        let extents = granted.into_iter().map(|pattern| Extent { since: since(&pattern), pattern }).collect();
+        let mut extents: Vec<Extent> = granted.into_iter().map(|pattern| Extent { since: since(&pattern), pattern }).collect();
+        // What it had is not lost where it may have more of it now: that begins earlier than the rest.
+        let earlier = |had: &&Extent, now: &[Extent]| {
+            let mut covering = now.iter().filter(|extent| extent.pattern.covers(&had.pattern)).peekable();
+            covering.peek().is_some() && covering.all(|extent| had.since < extent.since)
+        };
+        for had in &cursor.extents {
+            if extents.len() < EVENT_EXTENTS_MAX && earlier(&had, &extents) {
+                extents.push(had.clone());
+            }
+        }
         (cursor.extents, cursor.consent) = (extents, consent);
         Some(cursor)
     }
@@ -211,10 +225,30 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_of_a_narrower_grant_stays_with_a_wider_one() {
+        let wider = begun(Some(begun(None, &["a/b"], 7)), &["a/*"], 20);
+        assert!(Extent::any(&wider.extents, 8, "a/b") && !Extent::any(&wider.extents, 8, "a/c") && Extent::any(&wider.extents, 21, "a/c"));
+        assert_eq!(begun(Some(wider.clone()), &["a/*"], 30), wider, "and again changes nothing");
+        let other = begun(Some(wider), &["a/c"], 40);
+        assert_eq!((other.extents.len(), other.extents[0].since), (1, 20), "what is not granted any more is not kept");
+        let many = (0..3 * EVENT_EXTENTS_MAX).map(|number| format!("a/x{number}")).collect::<Vec<_>>();
+        let many = begun(None, &many.iter().map(String::as_str).collect::<Vec<_>>(), 1);
+        assert_eq!(begun(Some(many), &["a/*"], 2).extents.len(), EVENT_EXTENTS_MAX);
+    }
+
+    #[test]
     fn what_was_narrowed_and_widened_again_begins_where_it_was_widened() {
         let narrowed = begun(Some(begun(None, &["a/*"], 7)), &["a/b"], 20);
         let widened = begun(Some(narrowed), &["a/*"], 30);
         assert_eq!(widened.extents[0].since, 30);
+    }
+
+    #[test]
+    fn who_may_have_nothing_gets_no_cursor_and_keeps_the_one_it_has() {
+        let nothing = Change::Begin { granted: Vec::new(), consent: 0, end: 30 };
+        assert_eq!(nothing.clone().apply(None), None);
+        let narrowed = nothing.apply(Some(begun(None, &["a"], 7))).unwrap();
+        assert_eq!((narrowed.after, narrowed.extents.len(), begun(Some(narrowed), &["a"], 40).extents[0].since), (7, 0, 40));
     }
 
     #[test]

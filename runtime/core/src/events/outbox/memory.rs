@@ -101,6 +101,10 @@ impl Outbox for Memory {
         ready(kept.logs.get(tenant).map_or(Page { scanned: after, ..Page::default() }, |log| log.read(after, wanted, most)))
     }
 
+    fn span<'a>(&'a self, tenant: &'a str) -> Pending<'a, Span> {
+        ready(self.kept().logs.get(tenant).map_or(Span::EMPTY, |log| log.span))
+    }
+
     fn spans(&self) -> Pending<'_, Vec<(String, Span)>> {
         ready(self.kept().logs.iter().map(|(tenant, log)| (tenant.clone(), log.span)).collect())
     }

@@ -4,6 +4,7 @@
 //! (`docs/events.md`). Easily got wrong: sequence numbers are each tenant's own, so that nobody learns from them how much others publish; and what a
 //! cursor becomes is decided by [`Change::apply`] alone, in whichever implementation.
 
+mod consent;
 mod cursor;
 mod error;
 mod memory;
@@ -12,6 +13,7 @@ mod retention;
 use std::future::Future;
 use std::pin::Pin;
 
+pub use consent::Lasting;
 pub use cursor::{Change, Cursor, Extent, Failing, Parked};
 pub use error::OutboxError;
 pub use memory::Memory;
@@ -35,7 +37,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// [`crate::limits::OUTBOX_SCAN_MAX`] events at most: see [`Page::scanned`].
     fn read<'a>(&'a self, tenant: &'a str, after: u64, wanted: &'a [Extent], most: Most) -> Pending<'a, Page>;
 
-    /// What is there of each tenant that ever had an event.
+    /// What is there of a tenant: [`Span::EMPTY`] where nothing ever was.
+    fn span<'a>(&'a self, tenant: &'a str) -> Pending<'a, Span>;
+
+    /// The same of each tenant that ever had an event.
     fn spans(&self) -> Pending<'_, Vec<(String, Span)>>;
 
     /// Where a subscriber is; none where it never began, or was forgotten.
