@@ -58,10 +58,8 @@ pub(in crate::events) struct Lane {
 
 #[derive(Default)]
 pub(super) struct State {
-    /// What it was granted, with the newest sequence of then, until the outbox knows.
-    granted: Option<(Vec<TopicPattern>, u64)>,
-    /// How often it was granted something.
-    grants: u64,
+    /// What it was granted, each time with the newest sequence of then, until the outbox knows.
+    granted: VecDeque<(Vec<TopicPattern>, u64)>,
     /// As the outbox has it; none before it began.
     pub(super) cursor: Option<Cursor>,
     /// Everything up to here was read.
@@ -100,12 +98,8 @@ impl Lane {
     pub(in crate::events) fn grant(&self, granted: &[TopicPattern]) {
         let end = self.durable.end(&self.key.tenant);
         let concerned = granted.iter().filter(|pattern| self.durable.concerns(pattern)).cloned().collect();
-        let mut state = self.state();
-        // Where the outbox does not know of an earlier one yet, that one's events are not lost.
-        let end = state.granted.take().map_or(end, |(_, earlier)| earlier);
-        state.granted = Some((concerned, end));
-        state.grants += 1;
-        drop(state);
+        // One behind the other: what was granted earlier begins earlier, and what is granted now does not.
+        self.state().granted.push_back((concerned, end));
         self.tell(end);
     }
 
@@ -135,7 +129,7 @@ impl Lane {
     /// Nothing is behind where it is, unless somebody told it of something newer since.
     pub(super) fn is_at_end(&self, newest: u64) {
         let mut state = self.state();
-        if state.newest != newest || state.granted.is_some() || state.rewind.is_some() {
+        if state.newest != newest || !state.granted.is_empty() || state.rewind.is_some() {
             return;
         }
         state.again_until = 0;
@@ -186,29 +180,24 @@ impl Lane {
 
     /// Resolves when the outbox knows what it was granted: from then on a crash loses nothing that is kept for it.
     pub(in crate::events) async fn begun(&self) -> Result<(), OutboxError> {
-        if self.state().granted.is_none() {
+        if self.state().granted.is_empty() {
             return Ok(());
         }
         let _one = self.beginning.lock().await;
         loop {
-            let (granted, end, grants) = {
-                let state = self.state();
-                let Some((granted, end)) = state.granted.clone() else { return Ok(()) };
-                (granted, end, state.grants)
-            };
+            let Some((granted, end)) = self.state().granted.front().cloned() else { return Ok(()) };
             let cursor = self.durable.begin(&self.key, granted, end, || self.is_over()).await?;
             let mut state = self.state();
             state.begin(cursor);
-            if state.grants == grants || state.is_over {
-                state.granted = None;
-            }
+            // Whoever grants puts it behind the others.
+            state.granted.pop_front();
         }
     }
 
     /// Asks to be told again of what follows a sequence; says from where on that is. An error where it is told again already, or is no subscriber.
     pub(in crate::events) fn replay(&self, after: u64) -> Result<u64, &'static str> {
         let mut state = self.state();
-        let Some(cursor) = state.cursor.as_ref().filter(|_| !state.is_over && state.granted.is_none()) else {
+        let Some(cursor) = state.cursor.as_ref().filter(|_| !state.is_over && state.granted.is_empty()) else {
             return Err("it is not told of durable events yet");
         };
         if state.rewind.is_some() || cursor.after < state.again_until {
