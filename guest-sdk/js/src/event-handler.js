@@ -1,6 +1,6 @@
 // The point `event-handler`: the author's class on one side, the records of the WIT on the other.
-// Not here: publishing (events.js). Easily got wrong: whatever `handle` throws counts all events of that call as not handled,
-// and none comes again.
+// Not here: publishing (events.js). Easily got wrong: whatever `handle` throws counts all events of that call as not handled.
+// Those of durable topics come again, and no other does.
 
 import { callMethod, guarded } from "./guard.js";
 import { Refusal } from "./refusal.js";
@@ -19,13 +19,15 @@ export function eventHandler(Author) {
 
 /** Something that happened. */
 class Event {
-  constructor({ topic, payload, source, chain, hops }) {
+  constructor({ topic, payload, source, chain, hops, sequence }) {
     this.topic = topic;
     this.payload = payload;
     this.source = source;
     // A number of the host's own counting: far from where a double ends.
     this.chain = Number(chain);
     this.hops = hops;
+    // Of a durable topic only. A count from 1 again.
+    this.sequence = sequence === undefined ? undefined : Number(sequence);
   }
 
   text() {

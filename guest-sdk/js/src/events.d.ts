@@ -6,5 +6,10 @@ export function emit(topic: string, payload?: string | Uint8Array): void;
 export function subscribe(pattern: string): number;
 /** As `subscribe`, for one event. */
 export function once(pattern: string): number;
+/**
+ * Tells the plugin again of the durable events that follow a sequence, after the call that is under way. Answers the sequence from which on that is:
+ * greater than `after` where what lies between is gone or was not granted yet. Throws a Refusal: `invalid`, or `unavailable` where it is told again already.
+ */
+export function replay(after: number): number;
 /** Ends a subscription. */
 export function unsubscribe(subscription: number): void;

@@ -21,6 +21,14 @@ export function once(pattern) {
   return asked(() => host.once(pattern));
 }
 
+/**
+ * Tells the plugin again of the durable events that follow a sequence, after the call that is under way. Answers the sequence from which on that is:
+ * greater than `after` where what lies between is gone or was not granted yet.
+ */
+export function replay(after) {
+  return Number(asked(() => host.replay(BigInt(after))));
+}
+
 /** Ends a subscription. */
 export function unsubscribe(subscription) {
   return asked(() => host.unsubscribe(subscription));

@@ -218,6 +218,8 @@ export interface PluginEvent {
   readonly chain: number;
   /** How many plugins published in its chain until it was this event. */
   readonly hops: number;
+  /** Its place among the durable events of its tenant, the same however often it comes; undefined where its topic is not durable. */
+  readonly sequence?: number;
   text(): string;
   /** Throws a Refusal, `invalid`, where the payload is not JSON. */
   json(): any;

@@ -19,6 +19,12 @@ test("what is thrown is a refusal, and a payload that is not JSON is invalid", (
   assert.throws(() => tell(handling(async () => {}), [{ topic: "a" }]), { tag: "other" });
 });
 
+test("a sequence is a number where the topic is durable, and undefined where it is not", () => {
+  const heard = [];
+  tell(handling((events) => heard.push(...events.map((event) => event.sequence))), [{ topic: "a", sequence: 9n }, { topic: "a" }]);
+  assert.deepEqual(heard, [9, undefined]);
+});
+
 test("a chain is a number, and one object serves an instance", () => {
   let made = 0;
   class Counting {

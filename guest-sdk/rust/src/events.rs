@@ -8,7 +8,8 @@ pub use crate::points::{Event, EventHandler};
 use crate::refusal::Result;
 
 /// Publishes one event, at most 64 KiB. `denied` for a topic that is not granted, for too many in a second, and where it would go on for ever (the
-/// hop limit); `unavailable` where the queue of a subscriber who wants to be asked is full.
+/// hop limit); `unavailable` where the queue of a subscriber who wants to be asked is full. One of a topic that the host
+/// declared durable is kept when this returns; `unavailable` where it could not be.
 #[cfg(target_arch = "wasm32")]
 pub fn emit(topic: &str, payload: &[u8]) -> Result<()> {
     crate::bindings::events::emit(topic, payload)
@@ -24,6 +25,13 @@ pub fn subscribe(pattern: &str) -> Result<u32> {
 #[cfg(target_arch = "wasm32")]
 pub fn once(pattern: &str) -> Result<u32> {
     crate::bindings::events::once(pattern)
+}
+
+/// Tells the plugin again of the durable events that follow a sequence, as far as it receives them anyhow, after the call that is under way. Gives
+/// the sequence from which on that is: greater than `after` where what lies between is gone or was not granted yet.
+#[cfg(target_arch = "wasm32")]
+pub fn replay(after: u64) -> Result<u64> {
+    crate::bindings::events::replay(after)
 }
 
 /// Ends a subscription.
@@ -48,6 +56,12 @@ pub fn subscribe(pattern: &str) -> Result<u32> {
 #[cfg(not(target_arch = "wasm32"))]
 pub fn once(pattern: &str) -> Result<u32> {
     subscribe(pattern)
+}
+
+/// Refuses: outside WebAssembly there is no host.
+#[cfg(not(target_arch = "wasm32"))]
+pub fn replay(after: u64) -> Result<u64> {
+    Err(crate::refusal::Refusal::unavailable(format!("no host that keeps what follows {after}")))
 }
 
 /// Refuses: outside WebAssembly there is no host.

@@ -3,6 +3,7 @@
 //! A server hands it over as an [`Origin`], or in the request's extensions, which no client can write. Easily got wrong: behind a proxy the peer is the
 //! proxy; a server that trusts one gives the [`Connection`] that the proxy told it of.
 
+use std::borrow::Cow;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher;
@@ -13,8 +14,8 @@ use std::sync::{Arc, OnceLock};
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{ConnectInfo, FromRequestParts, RawPathParams};
 use http::{StatusCode, request};
-use plugwork::Cause;
 use plugwork::core::trace::{TraceContext, digits};
+use plugwork::{Cause, Installation};
 use plugwork_points::http_function::{Context, Principal};
 use serde::{Serialize, Serializer};
 

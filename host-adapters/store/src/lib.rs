@@ -1,4 +1,5 @@
-//! What a node keeps on its own disk: its records of consent, the deployments and tokens of an edge server, and the values of its plugins, in SQLite.
+//! What a node keeps on its own disk: its records of consent, the deployments and tokens of an edge server, the values of its plugins, and the
+//! durable events between them, in SQLite.
 //!
 //! Nothing here decides what is granted; nothing here runs a plugin. What a reader may get wrong: several processes may open one
 //! folder at once (the command line beside a running host), so nothing read may be kept as the truth.
@@ -20,6 +21,7 @@ mod database;
 mod error;
 mod folder;
 mod head;
+mod outbox;
 mod queue;
 mod records;
 mod store;
@@ -28,6 +30,7 @@ mod values;
 
 pub use backup::{Backup, BackupSummary, BackupWriter};
 pub use error::{Result, StoreError, StoreErrorKind};
+pub use outbox::SqliteOutbox;
 pub use store::Store;
 pub use values::{KEY_BYTES_MAX, KeyPage, LIST_KEYS_MAX, Namespace, Quota, QuotaExceeded, Swapped, Usage, VALUE_BYTES_MAX, Values};
 

@@ -1,4 +1,5 @@
-//! Opening and closing a node's folder: `records.db`, `records.key`, `records.head`, `values.db`, `store.lock`.
+//! Opening and closing a node's folder: `records.db`, `records.key`, `records.head`, `values.db`, `store.lock`; and `events.db`, once
+//! somebody asks for it.
 //!
 //! A broken chain can be opened, so that it can be looked at and `verify` can name the bad record; nothing can be appended to it.
 
@@ -10,10 +11,11 @@ use sqlx::sqlite::SqlitePool;
 
 use crate::LOCK_WAIT_MS;
 use crate::applications;
-use crate::database::{Database, utf8};
+use crate::database::{Database, Schema, utf8};
 use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::folder::Folder;
 use crate::head;
+use crate::outbox;
 use crate::records::{SCHEMA, Stamps, Writer};
 use crate::values::{self, Values};
 
@@ -97,7 +99,7 @@ impl Store {
             Ok(target)
         })
         .await?;
-        for (database, schema) in [(&self.database, &SCHEMA), (self.values.database(), &values::SCHEMA)] {
+        for (database, schema) in self.databases().await? {
             let (path, _, bytes) = target.file(schema.name)?;
             if bytes > 0 {
                 return Err(StoreError::new(StoreErrorKind::Exists { path }));
@@ -111,13 +113,22 @@ impl Store {
         blocking(move || target.sync()).await
     }
 
-    /// Reads both databases whole, as SQLite checks them: pages, rows and indexes. [`Records::verify`](plugwork_core::record::Records::verify) checks what the
+    /// All that there are: whether there is one of events is for hosts that keep some.
+    async fn databases(&self) -> Result<Vec<(Database, &'static Schema)>> {
+        let mut all = vec![(self.database.clone(), &SCHEMA), (self.values.database().clone(), &values::SCHEMA)];
+        if self.has_events() {
+            all.push((self.events_database().await?, &outbox::SCHEMA));
+        }
+        Ok(all)
+    }
+
+    /// Reads all databases whole, as SQLite checks them: pages, rows and indexes. [`Records::verify`](plugwork_core::record::Records::verify) checks what the
     /// records say.
     ///
     /// # Errors
     /// The first that is damaged.
     pub async fn check(&self) -> Result<()> {
-        for database in [&self.database, self.values.database()] {
+        for (database, _) in self.databases().await? {
             let mut connection = database.connect().await?;
             let said = sqlx::query_scalar::<_, String>("PRAGMA integrity_check(20)").fetch_all(&mut connection).await;
             connection.close().await.map_err(|error| database.error(&error))?;

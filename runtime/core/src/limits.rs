@@ -73,6 +73,30 @@ pub const EVENT_BLOCK_MS_MAX: u64 = 1_000;
 pub const EVENT_SUBSCRIPTIONS_MAX: usize = 64;
 /// Topics of which a host remembers who receives them; one more, and it forgets the others.
 pub const EVENT_ROUTES_MAX: usize = 4_096;
+/// Events of durable topics that an outbox keeps of each tenant, unless told otherwise.
+pub const OUTBOX_EVENTS: u64 = 100_000;
+/// Bytes of those, counted as in a queue.
+pub const OUTBOX_BYTES: u64 = 64 << 20;
+/// How long it keeps them: seven days. Milliseconds.
+pub const OUTBOX_AGE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// Events that one reading of an outbox looks at, whether or not it gives them.
+pub const OUTBOX_SCAN_MAX: usize = 1_024;
+/// Bytes of several events that one reading for a plugin gives, and so of one call of its handler with durable events.
+pub const OUTBOX_READ_BYTES_MAX: usize = 64 << 10;
+/// Calls with a durable event that may fail until it is parked, unless the host says otherwise.
+pub const EVENT_ATTEMPTS: u32 = 8;
+/// The most that it may say.
+pub const EVENT_ATTEMPTS_MAX: u32 = 64;
+/// How long a durable event waits after the first failed call, unless the host says otherwise; twice as long after each further one. Milliseconds.
+pub const EVENT_RETRY_MS: u64 = 100;
+/// The longest that it waits. Milliseconds.
+pub const EVENT_RETRY_MS_MAX: u64 = 30_000;
+/// Parked events that a cursor names; all are counted.
+pub const EVENT_PARKED_NAMED_MAX: usize = 32;
+/// Patterns that a plugin's cursor keeps of grants that became wider, together with those that it was granted last.
+pub const EVENT_EXTENTS_MAX: usize = 64;
+/// Bytes of what is kept of the reason why an event was parked.
+pub const EVENT_PARKED_REASON_BYTES_MAX: usize = 256;
 
 /// Calls that may wait for a guest thread in the lane of one plugin. One more is refused at once.
 pub const LANE_CALLS_MAX: usize = 1_024;

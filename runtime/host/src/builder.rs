@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use plugwork_core::capacity::Capacity;
 use plugwork_core::dispatch::Dispatching;
-use plugwork_core::guard::NotAPattern;
 use plugwork_core::record::Records;
 use plugwork_core::rollback::Watch;
 use plugwork_core::sources::PackageSource;
@@ -25,8 +24,9 @@ use crate::compile::Compiler;
 use crate::density::{self, Density};
 use crate::engine::{Allocation, Engines};
 use crate::error::{Error, ErrorKind, Result};
-use crate::events::{Bus, EventsCapability, EventsSettings};
-use crate::guards::{Guard, GuardSettings, Guards, Who};
+use crate::events::outbox::Outbox;
+use crate::events::{Bus, Durable, DurableEvents, EventsCapability, EventsSettings, check_durable};
+use crate::guards::{Bound, GuardSettings};
 use crate::installation::hooks::{self, Hooks, NoHooks};
 use crate::installation::members::Members;
 use crate::installation::native_subject;
@@ -94,14 +94,10 @@ pub struct Builder {
     rollback: Watch,
     dispatching: HashMap<String, Dispatching>,
     events: Option<EventsSettings>,
-    guards: Vec<(String, Bound)>,
-    guarding: GuardSettings,
-}
-
-/// Who is to guard something.
-enum Bound {
-    Native(Arc<dyn Guard>),
-    Plugin(String),
+    outbox: Option<(Arc<dyn Outbox>, DurableEvents)>,
+    /// Patterns of interfaces, and who guards them.
+    pub(crate) guards: Vec<(String, Bound)>,
+    pub(crate) guarding: GuardSettings,
 }
 
 impl Builder {
@@ -130,6 +126,7 @@ impl Builder {
             events: None,
             guards: Vec::new(),
             guarding: GuardSettings::default(),
+            outbox: None,
             hint: Box::new(|_, permission| {
                 let bounds = permission.to_string();
                 let bounds = bounds.strip_prefix(&permission.capability).unwrap_or_default().trim();
@@ -270,47 +267,11 @@ impl Builder {
         self
     }
 
-    /// Asks this guard before each call of what the pattern names: `namespace:package/interface` or `namespace:package/*`, without versions. Of several guards all
-    /// are asked, in the order in which they were named, before those that the plugin's own manifest names; the first that does not allow ends the call.
-    pub fn guard(mut self, pattern: &str, guard: impl Guard) -> Self {
-        self.guards.push((pattern.to_owned(), Bound::Native(Arc::new(guard))));
+    /// Keeps the events of durable topics, and hands them over until they are handled, also after a restart with the same outbox: for one host at a
+    /// time. `plugwork_store::Store::outbox` gives one on disk, [`crate::events::outbox::Memory`] one for tests.
+    pub fn outbox(mut self, outbox: Arc<dyn Outbox>, durable: DurableEvents) -> Self {
+        self.outbox = Some((outbox, durable));
         self
-    }
-
-    /// The same with a plugin of that name (`namespace:name`), which has to be active for the tenant of whoever is called and to export
-    /// `plugwork:points/guard`. Where it is not, nothing that it guards is called.
-    pub fn guard_by(mut self, pattern: &str, plugin: &str) -> Self {
-        self.guards.push((pattern.to_owned(), Bound::Plugin(plugin.to_owned())));
-        self
-    }
-
-    /// How long guards may take and their answers are kept.
-    pub fn guarding(mut self, settings: GuardSettings) -> Self {
-        self.guarding = settings;
-        self
-    }
-
-    /// Who guards what; an issue for each pattern or name that is none.
-    fn guards(&mut self) -> Result<Guards> {
-        let (mut bound, mut issues) = (Vec::new(), Vec::new());
-        for (number, (pattern, who)) in std::mem::take(&mut self.guards).into_iter().enumerate() {
-            let issue = |what: String| Issue { what, at: format!("guard {}", number + 1), expected: String::new() };
-            let who = match who {
-                Bound::Native(guard) => Ok(Who::Native(number, guard)),
-                Bound::Plugin(name) => name.parse().map(Who::Named).map_err(|error| issue(format!("{error}"))),
-            };
-            match (pattern.parse(), who) {
-                (Ok(pattern), Ok(who)) => bound.push((pattern, who)),
-                (pattern, who) => {
-                    issues.extend(pattern.err().map(|error: NotAPattern| issue(error.to_string())).into_iter().chain(who.err()))
-                }
-            }
-        }
-        issues.extend(self.guarding.check().err().map(|issue| Issue { at: format!("guarding.{}", issue.at), ..issue }));
-        match issues.is_empty() {
-            true => Ok(Guards::new(self.guarding, bound)),
-            false => Err(Error::invalid(ErrorKind::Invalid, "the runtime cannot be opened:", issues)),
-        }
     }
 
     fn check(&self) -> Result<()> {
@@ -319,6 +280,7 @@ impl Builder {
             self.breaker.check().map_err(|issue| within("breaker", issue)),
             self.rollback.check().map_err(|issue| within("rollback", issue)),
             self.events.map_or(Ok(()), |events| events.check()).map_err(|issue| within("events", issue)),
+            self.outbox.as_ref().map_or(Ok(()), |(_, durable)| check_durable(durable)).map_err(|issue| within("outbox", issue)),
         ];
         let points = self.dispatching.iter().map(|(point, dispatching)| dispatching.check().map_err(|issue| within(point, issue)));
         let issues: Vec<Issue> = checks.into_iter().chain(points).filter_map(Result::err).collect();
@@ -331,13 +293,21 @@ impl Builder {
     /// Raises the process's soft limit of descriptors to the hard one.
     pub async fn open(mut self) -> Result<Runtime> {
         self.check()?;
-        let guards = self.guards()?;
+        let guards = self.bound_guards()?;
         let children = self.compiler.children(self.state.is_some())?;
         let disk = self.state.as_deref().map(Disk::open).transpose()?;
         let audit = self.records.map(|records| Arc::new(Audit::new(records, self.clock.clone())));
         let seen = match &audit {
             Some(audit) => audit.records.head().await.map_err(Error::records)?.map_or(0, |head| head.sequence),
             None => 0,
+        };
+        let durable = match self.outbox {
+            Some((outbox, durable)) => {
+                let records = audit.as_ref().map(|audit| audit.records.clone());
+                let opened = Durable::open(outbox, &durable, self.clock.clone(), records).await;
+                Some(Arc::new(opened.map_err(|error| Error::new(ErrorKind::Io, format!("the outbox cannot be used: {error}")))?))
+            }
+            None => None,
         };
         let threads = GuestThreads::start(self.guest_threads)?;
         if !self.calls_in_place {
@@ -352,7 +322,7 @@ impl Builder {
         let mut capabilities = self.capabilities;
         let shared = Arc::new_cyclic(|this| Shared {
             guards,
-            bus: Bus::new(self.events.unwrap_or_default(), this.clone()),
+            bus: Bus::new(self.events.unwrap_or_default(), durable, this.clone()),
             engines,
             cache: Cache::new(disk, children, capacity.loaded_max, self.resident.code_bytes),
             capabilities: {

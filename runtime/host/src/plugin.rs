@@ -84,10 +84,12 @@ impl Plugin {
     /// Starts a session: one instance, held until the session ends or is dropped.
     pub async fn session<P: Point>(&self) -> Result<Session<P>> {
         let entered = self.enter()?;
-        self.0.on_guest_thread(Box::pin(async move {
-            entered.is_allowed(P::INTERFACE, None, &None).await?;
-            Session::<P>::start(entered, None, &None).await
-        })).await
+        self.0
+            .on_guest_thread(Box::pin(async move {
+                entered.is_allowed(P::INTERFACE, None, &None).await?;
+                Session::<P>::start(entered, None, &None).await
+            }))
+            .await
     }
 
     /// Makes the point's main call: in an instance of its own, or in a warm one where it was granted reuse.
@@ -98,10 +100,12 @@ impl Plugin {
             return entered.call::<P>(input, &None, &mut Spend::default()).await;
         }
         let input = input.clone();
-        self.0.on_guest_thread(Box::pin(async move {
-            entered.is_allowed(P::INTERFACE, None, &None).await?;
-            entered.call::<P>(&input, &None, &mut Spend::default()).await
-        })).await
+        self.0
+            .on_guest_thread(Box::pin(async move {
+                entered.is_allowed(P::INTERFACE, None, &None).await?;
+                entered.call::<P>(&input, &None, &mut Spend::default()).await
+            }))
+            .await
     }
 
     /// Begins a call. A version that was replaced, or whose plugin was disabled, takes none.

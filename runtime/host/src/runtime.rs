@@ -199,7 +199,9 @@ impl Runtime {
         }
         shared.bus.close();
         let began = tokio::time::Instant::now();
-        while shared.draining.load(Ordering::SeqCst) > 0 && began.elapsed() < shared.drain + Duration::from_secs(1) {
+        while (shared.draining.load(Ordering::SeqCst) > 0 || shared.bus.is_busy())
+            && began.elapsed() < shared.drain + Duration::from_secs(1)
+        {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
         self.audited().await

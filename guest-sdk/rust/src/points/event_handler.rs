@@ -1,7 +1,7 @@
 //! The point `event-handler`: what other plugins and the application publish.
 //!
 //! Which topics, `[permissions.events] in = [..]` says; nothing has to be subscribed to. One thing to know: where [`EventHandler::handle`] refuses or
-//! panics, all events of that call count as not handled, and none comes again.
+//! panics, all events of that call count as not handled. Those of durable topics come again, and no other does: see [`Event::sequence`].
 
 use std::marker::PhantomData;
 
@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn a_payload_that_is_no_text_is_refused_with_its_place() {
         let event =
-            |payload: &[u8]| Event { topic: "a".to_owned(), payload: payload.to_vec(), source: "test:a".to_owned(), chain: 1, hops: 1 };
+            |payload: &[u8]| Event { topic: "a".to_owned(), payload: payload.to_vec(), source: "test:a".to_owned(), chain: 1, hops: 1, sequence: None };
         assert_eq!(event(b"text").text().unwrap(), "text");
         assert!(event(b"te\xff").text().unwrap_err().to_string().contains("byte 2"));
     }

@@ -9,6 +9,8 @@ mod deployments;
 mod deployments_killed;
 mod disk;
 mod lifecycles;
+mod outbox;
+mod outbox_killed;
 mod places;
 mod sample;
 mod tamper;

@@ -19,6 +19,8 @@ pub struct Event {
     pub source: Arc<str>,
     /// Which chain it belongs to, and how far along.
     pub chain: Chain,
+    /// Its place among the durable events of its tenant, from 1; none where its topic is not durable.
+    pub sequence: Option<u64>,
 }
 
 impl Event {

@@ -14,8 +14,8 @@ use crate::chain::Caller;
 use crate::text::is_unseen;
 use crate::{Denial, InterfaceName, PackageName};
 
-pub use manifest::{GuardNames, loosened, misfits};
 pub(crate) use manifest::read;
+pub use manifest::{GuardNames, loosened, misfits};
 
 /// The interface by which plugins are guards. Whoever is asked is not guarded himself.
 pub const GUARD: &str = "plugwork:points/guard";

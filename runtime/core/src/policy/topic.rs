@@ -69,6 +69,19 @@ impl TopicPattern {
             && length_fits
             && self.words.iter().zip(&narrower.words).all(|(mine, other)| mine == "*" || mine == other)
     }
+
+    /// Whether there is a topic that both match.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let (mine, theirs) = (self.words.len(), other.words.len());
+        let length_fits = match (self.rest, other.rest) {
+            (false, false) => mine == theirs,
+            (true, false) => mine < theirs,
+            (false, true) => theirs < mine,
+            (true, true) => true,
+        };
+        let fits = |(mine, theirs): (&String, &String)| mine == "*" || theirs == "*" || mine == theirs;
+        length_fits && self.is_reserved() == other.is_reserved() && self.words.iter().zip(&other.words).all(fits)
+    }
 }
 
 impl TryFrom<String> for TopicPattern {
@@ -108,5 +121,35 @@ impl fmt::Display for TopicPattern {
 impl From<TopicPattern> for String {
     fn from(pattern: TopicPattern) -> Self {
         pattern.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_patterns_overlap_where_a_topic_fits_both() {
+        let pattern = |text: &str| TopicPattern::try_from(text.to_owned()).unwrap();
+        for (one, other, overlap) in [
+            ("a/b", "a/b", true),
+            ("a/b", "a/c", false),
+            ("a/*", "*/b", true),
+            ("a/*", "a", false),
+            ("a/**", "a", false),
+            ("a/**", "a/b/c", true),
+            ("a/**", "*/b/**", true),
+            ("a/**", "b/**", false),
+            ("**", "a/b", true),
+            ("**", "**", true),
+            ("**", "plugwork/x", false),
+            ("plugwork/*", "plugwork/x", true),
+        ] {
+            assert_eq!(
+                (pattern(one).overlaps(&pattern(other)), pattern(other).overlaps(&pattern(one))),
+                (overlap, overlap),
+                "{one} {other}"
+            );
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, Weak};
 
+use plugwork_core::events::outbox::{Cursor, Span};
 use plugwork_core::events::{Chain, Event, Overflow};
 use plugwork_core::limits::{EVENT_PAYLOAD_BYTES_MAX, EVENT_QUEUE_EVENTS, EVENT_QUEUE_EVENTS_MAX};
 use plugwork_core::policy::topic::{TopicPattern, is_reserved, is_topic};
@@ -13,6 +14,7 @@ use plugwork_core::{Issue, Subject};
 use super::Scope;
 use super::bus::Key;
 use super::counts::{End, SubscriberStatus};
+use super::durable::{Durable, DurableSubscription, unkept};
 use super::filter::Filter;
 use super::subscriber::{Shape, Subscriber};
 use crate::error::{Error, ErrorKind, Result};
@@ -81,10 +83,11 @@ impl Events {
     }
 
     /// Publishes an event with the source `application`. Resolves when it is queued for everybody who wants it and has room; waits only for queues
-    /// that block.
+    /// that block. One of a durable topic is kept when it resolves, and handed over whatever happens then; it waits for nobody's queue.
     ///
-    /// An error of kind `Invalid` for what is no topic, for one of the host's own, and for a payload of more than 64 KiB; of kind `Unavailable` where
-    /// somebody whose queue is full wants publishers to know: all others have it then.
+    /// An error of kind `Invalid` for what is no topic, for one of the host's own, for a payload of more than 64 KiB, and for a durable topic of
+    /// every tenant; of kind `Unavailable` where somebody whose queue is full wants publishers to know: all others have it then; of kind `Io` where the
+    /// event could not be kept. It may have been all the same, where the disk failed in the middle.
     pub async fn emit(&self, topic: &str, payload: impl Into<Vec<u8>>) -> Result<()> {
         let payload = payload.into();
         let wrong = |what: String, at: &str, expected: &str| {
@@ -98,8 +101,18 @@ impl Events {
             return wrong(format!("{} bytes", payload.len()), "payload", "at most 65,536 bytes");
         }
         let bus = &self.runtime.shared().bus;
-        let (event, published) = bus.publish(self.scope(), topic, payload, &SOURCE.into(), Chain::begun(bus.number()));
-        match bus.wait_for_room(&event, published).await {
+        let chain = Chain::begun(bus.number());
+        let rejected = match &self.tenant {
+            Some(tenant) => bus.emit(tenant, topic, payload, &SOURCE.into(), chain).await.map_err(unkept)?,
+            None if bus.keeps(topic) => {
+                return wrong(format!("`{topic}` of every tenant"), "topic", "one tenant, since the topic is durable");
+            }
+            None => {
+                let (event, published) = bus.publish(self.scope(), topic, payload, &SOURCE.into(), chain);
+                bus.wait_for_room(&event, published).await
+            }
+        };
+        match rejected {
             0 => Ok(()),
             rejected => Err(Error::new(ErrorKind::Unavailable, format!("the queues of {rejected} subscribers of `{topic}` are full"))),
         }
@@ -120,6 +133,65 @@ impl Events {
         Ok(Subscription { key, subscriber, runtime: self.runtime.downgrade() })
     }
 
+    /// Reads the durable events of one tenant that a pattern matches, behind a sequence (0: from the first that is there), and goes on with those to
+    /// come. Nothing is kept of where this is: whoever goes on after a restart gives the sequence of the last event that it is done with.
+    ///
+    /// An error of kind `Invalid` where this host keeps no events, for what is no pattern or matches no durable topic, of every tenant, and beyond the
+    /// newest sequence; of kind `Io` where the outbox cannot be read. What is not there any more is told: [`super::Told::Missed`].
+    ///
+    /// ```no_run
+    /// # async fn example(runtime: plugwork::Runtime, done: u64) -> plugwork::Result<()> {
+    /// use plugwork::events::Told;
+    ///
+    /// let mut told = runtime.events().subscribe_from("orders/**", done).await?;
+    /// while let Some(told) = told.next().await? {
+    ///     match told {
+    ///         Told::Event(event) => println!("{:?}: {}", event.sequence, event.topic),
+    ///         Told::Missed { events, after } => println!("{events} events are gone; going on behind {after}"),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn subscribe_from(&self, pattern: &str, after: u64) -> Result<DurableSubscription> {
+        let wrong = |what: String, at: &str, expected: &str| {
+            Error::from_issue("cannot subscribe:", Issue { what, at: at.to_owned(), expected: expected.to_owned() })
+        };
+        let pattern = TopicPattern::try_from(pattern.to_owned()).map_err(|what| wrong(what, "pattern", "a topic pattern"))?;
+        let (durable, tenant) = self.of_one_tenant(wrong)?;
+        DurableSubscription::open(durable, tenant, pattern, after).await
+    }
+
+    /// Which durable events of the tenant are there.
+    ///
+    /// An error of kind `Invalid` where this host keeps none, or of every tenant; of kind `Io` where the outbox cannot be read.
+    pub async fn kept(&self) -> Result<Span> {
+        let wrong = |what: String, at: &str, expected: &str| {
+            Error::from_issue("cannot look:", Issue { what, at: at.to_owned(), expected: expected.to_owned() })
+        };
+        let (durable, tenant) = self.of_one_tenant(wrong)?;
+        durable.span(tenant).await.map_err(unkept)
+    }
+
+    /// Where a plugin is among the durable events of its tenant, enabled or not, and what was parked; none where it was never told of any.
+    ///
+    /// An error of kind `Invalid` where this host keeps none; of kind `Io` where the outbox cannot be read.
+    pub async fn cursor(&self, subject: &Subject) -> Result<Option<Cursor>> {
+        match &self.runtime.shared().bus.durable {
+            Some(durable) => durable.outbox.cursor(&subject.into()).await.map_err(unkept),
+            None => Err(Error::new(ErrorKind::Invalid, "this host keeps no events: give it `Builder::outbox`")),
+        }
+    }
+
+    fn of_one_tenant(&self, wrong: impl Fn(String, &str, &str) -> Error) -> Result<(&Arc<Durable>, &Arc<str>)> {
+        let Some(durable) = &self.runtime.shared().bus.durable else {
+            return Err(wrong("this host keeps no events".to_owned(), "", "a host that was given `Builder::outbox`"));
+        };
+        let tenant =
+            self.tenant.as_ref().ok_or_else(|| wrong("every tenant".to_owned(), "tenant", "one tenant: each has its own sequence"))?;
+        Ok((durable, tenant))
+    }
+
     /// How every subscriber is doing, of all tenants: plugins in the order of their keys, then the application's own.
     pub fn subscribers(&self) -> Vec<SubscriberStatus> {
         self.runtime.shared().bus.status()
@@ -131,7 +203,7 @@ impl Events {
         self.subscribers().into_iter().find(|status| status.name == name)
     }
 
-    /// Resolves when no plugin has an event to handle: none waits, and none is in its hands. What the application's own subscriptions have not
+    /// Resolves when no plugin has an event to handle: none waits, also for another try, and none is in its hands. What the application's own subscriptions have not
     /// read does not count. Resolves never where there always is one.
     pub async fn settled(&self) {
         self.runtime.shared().bus.settled().await;

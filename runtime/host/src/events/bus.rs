@@ -17,6 +17,7 @@ use plugwork_core::record::ConsentKey;
 
 use super::EventsSettings;
 use super::counts::SubscriberStatus;
+use super::durable::{Durable, Lane};
 use super::filter::{Filter, Wanted};
 use super::serve::serve;
 use super::subscriber::{Queued, Shape, Subscriber, Unsettled};
@@ -34,16 +35,20 @@ pub(crate) enum Scope<'a> {
 pub(crate) struct Bus {
     roll: RwLock<Roll>,
     settings: EventsSettings,
-    runtime: Weak<Shared>,
-    /// Numbers of chains, and of the application's subscribers.
+    /// Where events of durable topics are kept; none in a host that keeps none.
+    pub(super) durable: Option<Arc<Durable>>,
+    pub(super) runtime: Weak<Shared>,
+    /// Numbers of chains.
     numbers: AtomicU64,
+    /// Numbers of the application's subscribers.
+    subscribers: AtomicU64,
     unsettled: Arc<Unsettled>,
 }
 
 /// Everybody, and what is remembered of them.
 #[derive(Default)]
-struct Roll {
-    entries: BTreeMap<Key, Entry>,
+pub(super) struct Roll {
+    pub(super) entries: BTreeMap<Key, Entry>,
     /// By tenant and topic.
     routes: HashMap<Box<str>, HashMap<Arc<str>, Arc<Route>>>,
     routes_count: usize,
@@ -55,19 +60,19 @@ pub(super) enum Key {
     Application(u64),
 }
 
-struct Entry {
-    subscriber: Arc<Subscriber>,
+pub(super) struct Entry {
+    pub(super) subscriber: Arc<Subscriber>,
     /// None: all.
-    tenant: Option<Box<str>>,
-    filter: Filter,
+    pub(super) tenant: Option<Box<str>>,
+    pub(super) filter: Filter,
     /// A plugin that subscribes while it is enabled is told of nothing until it is.
-    is_attached: bool,
+    pub(super) is_attached: bool,
 }
 
 /// Who is told of a topic.
-struct Route {
-    topic: Arc<str>,
-    subscribers: Vec<Arc<Subscriber>>,
+pub(super) struct Route {
+    pub(super) topic: Arc<str>,
+    pub(super) subscribers: Vec<Arc<Subscriber>>,
 }
 
 /// What became of an event: whom it could not be queued for.
@@ -87,15 +92,18 @@ impl Published {
 }
 
 impl Bus {
-    pub(crate) fn new(settings: EventsSettings, runtime: Weak<Shared>) -> Self {
-        Self { roll: RwLock::default(), settings, runtime, numbers: AtomicU64::new(1), unsettled: Arc::default() }
+    pub(crate) fn new(settings: EventsSettings, durable: Option<Arc<Durable>>, runtime: Weak<Shared>) -> Self {
+        // Chains outlive a process where their events do. A thousand of them a millisecond would be needed to meet those of an earlier one.
+        let first = durable.as_ref().map_or(1, |durable| durable.clock.now_ms() << 10);
+        let (numbers, subscribers) = (AtomicU64::new(first), AtomicU64::new(1));
+        Self { roll: RwLock::default(), settings, durable, runtime, numbers, subscribers, unsettled: Arc::default() }
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Roll> {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Roll> {
         self.roll.read().expect("no panic happens under this lock")
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, Roll> {
+    pub(super) fn write(&self) -> RwLockWriteGuard<'_, Roll> {
         self.roll.write().expect("no panic happens under this lock")
     }
 
@@ -106,7 +114,7 @@ impl Bus {
 
     // ---- publishing -------------------------------------------------------------------------------------------------------------------
 
-    /// Queues an event for everybody who wants it and has room; waits for nobody. The topic was checked.
+    /// Queues an event of a topic that is not durable for everybody who wants it and has room; waits for nobody. The topic was checked.
     pub(crate) fn publish(
         &self,
         scope: Scope<'_>,
@@ -116,7 +124,7 @@ impl Bus {
         chain: Chain,
     ) -> (Arc<Event>, Published) {
         let route = self.route(scope, topic);
-        let event = Arc::new(Event { topic: route.topic.clone(), payload, source: source.clone(), chain });
+        let event = Arc::new(Event { topic: route.topic.clone(), payload, source: source.clone(), chain, sequence: None });
         let mut published = Published::default();
         for subscriber in &route.subscribers {
             match subscriber.push(&event) {
@@ -153,10 +161,11 @@ impl Bus {
         rejected + queued.iter().filter(|queued| !**queued).count()
     }
 
-    fn route(&self, scope: Scope<'_>, topic: &str) -> Arc<Route> {
-        let Scope::Tenant(tenant) = scope else { return self.write().route(scope, topic) };
+    pub(super) fn route(&self, scope: Scope<'_>, topic: &str) -> Arc<Route> {
+        let is_kept = self.keeps(topic);
+        let Scope::Tenant(tenant) = scope else { return self.write().route(scope, topic, is_kept) };
         let known = self.read().routes.get(tenant).and_then(|routes| routes.get(topic)).cloned();
-        known.unwrap_or_else(|| self.write().route(scope, topic))
+        known.unwrap_or_else(|| self.write().route(scope, topic, is_kept))
     }
 
     // ---- subscribers ------------------------------------------------------------------------------------------------------------------
@@ -169,13 +178,25 @@ impl Bus {
         let key = Key::Plugin(member.key.clone());
         match bounds.filter(|_| member.state().stage() == Stage::Active) {
             Some(bounds) => {
-                self.entry(&mut roll, key, member, &bounds).is_attached = true;
+                let entry = self.entry(&mut roll, key, member, &bounds);
+                entry.is_attached = true;
+                let subscriber = entry.subscriber.clone();
                 roll.forget_routes();
+                // Before anybody publishes to it: what is kept from here on is kept for it.
+                if let Some(lane) = subscriber.lane() {
+                    lane.grant(&bounds.incoming);
+                    drop(roll);
+                    self.looks(&subscriber);
+                }
             }
             // Most plugins never were: their coming and going is no reason to forget anything.
             None => {
                 let gone = roll.remove(&key);
                 drop(roll);
+                if gone.is_some() && member.state().stage() == Stage::Active {
+                    // Another version, which is told of nothing.
+                    self.abandon(&member.key);
+                }
                 gone.into_iter().for_each(|entry| entry.subscriber.end());
             }
         }
@@ -201,7 +222,13 @@ impl Bus {
         };
         let granted: Arc<[_]> = bounds.incoming.clone().into();
         let entry = roll.entries.entry(key).or_insert_with(|| Entry {
-            subscriber: Arc::new(Subscriber::new(member.key.to_string(), Some(Arc::downgrade(member)), shape, self.unsettled.clone())),
+            subscriber: Arc::new(Subscriber::new(
+                member.key.to_string(),
+                Some(Arc::downgrade(member)),
+                shape,
+                self.unsettled.clone(),
+                self.durable.as_ref().map(|durable| Lane::new(durable.clone(), member.key.clone(), self.unsettled.clone())),
+            )),
             tenant: Some(member.key.tenant.as_str().into()),
             filter: Filter::of(granted.clone()),
             is_attached: false,
@@ -221,6 +248,7 @@ impl Bus {
             Some(entry) => entry,
             None => self.entry(&mut roll, Key::Plugin(member.key.clone()), member, bounds),
         };
+        entry.subscriber.lane().into_iter().for_each(Lane::wants_else);
         let subscribed = entry.filter.subscribe(pattern, once);
         roll.forget_routes();
         subscribed
@@ -236,12 +264,12 @@ impl Bus {
 
     /// The application subscribes.
     pub(super) fn subscribe_application(&self, scope: Scope<'_>, filter: Filter, shape: Shape) -> (Key, Arc<Subscriber>) {
-        let number = self.number();
+        let number = self.subscribers.fetch_add(1, Ordering::Relaxed);
         let tenant = match scope {
             Scope::Tenant(tenant) => Some(tenant.into()),
             Scope::Every => None,
         };
-        let subscriber = Arc::new(Subscriber::new(format!("application {number}"), None, shape, self.unsettled.clone()));
+        let subscriber = Arc::new(Subscriber::new(format!("application {number}"), None, shape, self.unsettled.clone(), None));
         let entry = Entry { subscriber: subscriber.clone(), tenant, filter, is_attached: true };
         let mut roll = self.write();
         roll.entries.insert(Key::Application(number), entry);
@@ -263,6 +291,7 @@ impl Bus {
     pub(crate) fn close(&self) {
         let entries = std::mem::take(&mut *self.write()).entries;
         entries.into_values().for_each(|entry| entry.subscriber.end());
+        self.durable.iter().for_each(|durable| durable.close());
     }
 }
 
@@ -281,13 +310,13 @@ impl Roll {
         gone
     }
 
-    fn forget_routes(&mut self) {
+    pub(super) fn forget_routes(&mut self) {
         self.routes.clear();
         self.routes_count = 0;
     }
 
     /// Who is told now. A subscription that ends with this topic has ended.
-    fn route(&mut self, scope: Scope<'_>, topic: &str) -> Arc<Route> {
+    fn route(&mut self, scope: Scope<'_>, topic: &str, is_kept: bool) -> Arc<Route> {
         let mut subscribers = Vec::new();
         let mut once = false;
         for entry in self.entries.values_mut() {
@@ -301,6 +330,8 @@ impl Roll {
             match entry.filter.wants(topic) {
                 Wanted::No => continue,
                 Wanted::Yes => {}
+                // What is kept is taken when it is read.
+                Wanted::Once if is_kept => {}
                 Wanted::Once => {
                     entry.filter.received(topic);
                     once = true;

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use plugwork_core::events::Overflow;
 use serde::Serialize;
 
+use super::durable::DurableStatus;
+
 /// What one subscriber made of its events, or all of them together. Each event that was queued for a subscriber ends in exactly one of `handled`,
 /// `refused`, `faulted`, `lost` and `dropped`, or still waits.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
@@ -40,6 +42,8 @@ pub struct SubscriberStatus {
     pub overflow: Overflow,
     /// What became of the others since it subscribed.
     pub counts: EventCounts,
+    /// The same for durable events, of a plugin in a host that keeps some. They are in none of the other numbers.
+    pub durable: Option<DurableStatus>,
 }
 
 /// The same while it is counted.

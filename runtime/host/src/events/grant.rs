@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, Weak};
 
-use plugwork_core::events::{Chain, Event};
+use plugwork_core::events::Chain;
 use plugwork_core::limits::EVENT_PAYLOAD_BYTES_MAX;
 use plugwork_core::policy::Decision;
 use plugwork_core::policy::events::EventsBounds;
@@ -14,7 +14,6 @@ use plugwork_core::{Denial, Grants, InterfaceName, Issue, Refusal, Subject, poli
 use wasmtime::component::Linker;
 
 use super::EventsSettings;
-use super::bus::{Published, Scope};
 use crate::account::Account;
 use crate::bucket::{Bucket, Rate};
 use crate::capability::{Bounds, Capability, Configured, Prepare};
@@ -94,14 +93,15 @@ pub(crate) struct Emitter {
 }
 
 impl Emitter {
-    /// Publishes, as far as that needs no waiting, in answer to the events of a chain or of its own accord. What is denied is for the caller to count.
-    pub(crate) fn publish(
+    /// Whether an event may be published, in answer to the events of a chain or of the plugin's own accord; and the chain that it belongs to. What is
+    /// denied is for the caller to count.
+    pub(crate) fn decide(
         &self,
         account: &Account,
         answering: Option<Chain>,
         topic: &str,
-        payload: Vec<u8>,
-    ) -> Result<(Arc<Shared>, Arc<Event>, Published), Refusal> {
+        payload: &[u8],
+    ) -> Result<(Arc<Shared>, Chain), Refusal> {
         let granted = &self.granted;
         if payload.len() > EVENT_PAYLOAD_BYTES_MAX {
             return Err(Refusal::Invalid(Issue {
@@ -124,8 +124,7 @@ impl Emitter {
             return Err(Refusal::Denied(granted.denial("E-LIMIT-EVENTS", &rule, &hint)));
         }
         let chain = answering.unwrap_or_else(|| Chain::begun(shared.bus.number())).passed();
-        let (event, published) = shared.bus.publish(Scope::Tenant(&granted.key.tenant), topic, payload, &granted.source, chain);
-        Ok((shared, event, published))
+        Ok((shared, chain))
     }
 }
 
@@ -138,6 +137,22 @@ fn in_chain(answering: Option<Chain>, rule: String) -> String {
 }
 
 impl Granted {
+    /// Publishes what was decided about.
+    pub(crate) async fn publish(&self, shared: &Shared, chain: Chain, topic: &str, payload: Vec<u8>) -> Result<(), Refusal> {
+        let unavailable = |reason: String| Err(Refusal::Unavailable { reason });
+        match shared.bus.emit(&self.key.tenant, topic, payload, &self.source, chain).await {
+            Ok(0) => Ok(()),
+            Ok(_) => unavailable("the queue of a subscriber is full".to_owned()),
+            // The code and no more: what the host keeps events in is nothing to a plugin.
+            Err(error) => unavailable(format!("the event could not be kept ({})", error.code())),
+        }
+    }
+
+    /// Tells its plugin again of the durable events that follow a sequence; says from where on that is.
+    pub(crate) async fn replay(&self, after: u64) -> Result<u64, Refusal> {
+        self.runtime()?.bus.replay(&self.key, after).await
+    }
+
     fn runtime(&self) -> Result<Arc<Shared>, Refusal> {
         let closed = || Refusal::Unavailable { reason: "the host is closing".to_owned() };
         self.runtime.upgrade().filter(|shared| !shared.is_closing()).ok_or_else(closed)

@@ -43,6 +43,7 @@ fn wire(event: &Event) -> event_handler::Event<'_> {
         source: &event.source,
         chain: i64::try_from(event.chain.id).unwrap_or(i64::MAX),
         hops: event.chain.hops,
+        sequence: event.sequence,
     }
 }
 

@@ -2,16 +2,18 @@
 //!
 //! What is granted is decided in `core::policy::events`, what a full queue does in `core::events`. `bus` knows who wants which topic, `subscriber` has the
 //! queues, `serve` hands events to plugins, `grant` is the capability, `application` what the application sees, `lifecycle` what the host itself
-//! publishes. Easily got wrong: an event never crosses a tenant, and publishing never calls a guest.
+//! publishes; `publish` is the way of an event that is kept first, and `durable` how it is handed over. Easily got wrong: an event never crosses a tenant, and publishing never calls a guest.
 
 mod application;
 mod bindings;
 mod bus;
 mod counts;
+mod durable;
 mod filter;
 mod grant;
 mod handler;
 mod lifecycle;
+mod publish;
 mod serve;
 mod subscriber;
 
@@ -21,10 +23,13 @@ use plugwork_core::limits::{EVENT_BLOCK_MS_MAX, EVENT_QUEUE_EVENTS, EVENT_QUEUE_
 pub use application::{Events, QueueOptions, Subscription};
 pub(crate) use bus::{Bus, Scope};
 pub use counts::{EventCounts, SubscriberStatus};
+pub(crate) use durable::{Durable, check as check_durable};
+pub use durable::{DurableEvents, DurableStatus, DurableSubscription, Told};
 pub(crate) use grant::Emitter;
 pub(crate) use grant::{EventsCapability, bounds_of};
 pub use handler::EventHandler;
-pub use plugwork_core::events::{Chain, Event, LifecycleTopic, Overflow};
+pub use plugwork_core::events::outbox;
+pub use plugwork_core::events::{Chain, Event, LifecycleTopic, MISSED_TOPIC, Overflow, PARKED_TOPIC};
 
 /// What holds for plugins whose grant does not say otherwise, and how long publishers wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

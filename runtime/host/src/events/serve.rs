@@ -12,7 +12,7 @@ use plugwork_core::events::Event;
 
 use super::counts::End;
 use super::handler::EventHandler;
-use super::subscriber::Subscriber;
+use super::subscriber::{Subscriber, Work};
 use crate::dispatch::Told;
 use crate::error::{Error, ErrorKind};
 use crate::runtime::{Runtime, Shared};
@@ -25,10 +25,19 @@ pub(super) fn serve(runtime: &Weak<Shared>, subscriber: &Arc<Subscriber>) {
 }
 
 async fn serve_all(runtime: Weak<Shared>, subscriber: Arc<Subscriber>) {
-    while let Some(events) = subscriber.next(usize::MAX).await {
-        let in_hand = subscriber.in_hand(events.len());
-        let end = hand_over(&runtime, &subscriber, events).await;
-        in_hand.ended(end);
+    let mut was_durable = false;
+    while let Some(work) = subscriber.work(!was_durable).await {
+        was_durable = matches!(work, Work::Durable);
+        match (work, subscriber.lane()) {
+            (Work::Queued(events), _) => {
+                let in_hand = subscriber.in_hand(events.len());
+                let end = hand_over(&runtime, &subscriber, events).await;
+                in_hand.ended(end);
+            }
+            // Boxed: a plugin that is told of nothing durable would carry its size.
+            (Work::Durable, Some(lane)) => Box::pin(lane.deliver(&runtime, &subscriber)).await,
+            (Work::Durable, None) => {}
+        }
         give_way().await;
     }
 }
@@ -54,7 +63,7 @@ async fn hand_over(runtime: &Weak<Shared>, subscriber: &Subscriber, events: Vec<
 }
 
 /// The error of one call, if it was one.
-async fn call(runtime: &Weak<Shared>, subscriber: &Subscriber, events: &Vec<Arc<Event>>) -> Option<Error> {
+pub(super) async fn call(runtime: &Weak<Shared>, subscriber: &Subscriber, events: &Vec<Arc<Event>>) -> Option<Error> {
     let gone = || Some(Error::new(ErrorKind::Unavailable, "the subscriber is gone"));
     let (Some(shared), Some(member)) = (runtime.upgrade(), subscriber.member()) else { return gone() };
     let runtime = Runtime::from(shared);

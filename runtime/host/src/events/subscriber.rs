@@ -10,6 +10,7 @@ use plugwork_core::limits::{EVENT_QUEUE_BYTES_MAX, EVENTS_AT_ONCE_BYTES_MAX, EVE
 use tokio::sync::Notify;
 
 use super::counts::{Counting, End, SubscriberStatus};
+use super::durable::{Due, Lane};
 use crate::account::Hold;
 use crate::installation::Member;
 
@@ -45,6 +46,16 @@ pub(crate) struct Subscriber {
     counts: Counting,
     is_served: AtomicBool,
     unsettled: Arc<Unsettled>,
+    /// Where a plugin stands among the durable events, in a host that keeps some.
+    lane: Option<Lane>,
+}
+
+/// What there is to do for a plugin.
+pub(super) enum Work {
+    /// To hand over these.
+    Queued(Vec<Arc<Event>>),
+    /// A step with durable events.
+    Durable,
 }
 
 struct Inbox {
@@ -72,11 +83,11 @@ pub(super) struct Unsettled {
 }
 
 impl Unsettled {
-    fn add(&self, events: u64) {
+    pub(super) fn add(&self, events: u64) {
         self.count.fetch_add(events, Ordering::SeqCst);
     }
 
-    fn done(&self, events: u64) {
+    pub(super) fn done(&self, events: u64) {
         if events > 0 && self.count.fetch_sub(events, Ordering::SeqCst) == events {
             self.none.notify_waiters();
         }
@@ -97,7 +108,7 @@ impl Unsettled {
 }
 
 impl Subscriber {
-    pub(super) fn new(name: String, member: Option<Weak<Member>>, shape: Shape, unsettled: Arc<Unsettled>) -> Self {
+    pub(super) fn new(name: String, member: Option<Weak<Member>>, shape: Shape, unsettled: Arc<Unsettled>, lane: Option<Lane>) -> Self {
         let inbox = Inbox {
             queue: Queue::new(shape.bounds(), shape.overflow),
             at_once: shape.at_once.clamp(1, EVENTS_AT_ONCE_MAX) as usize,
@@ -114,6 +125,7 @@ impl Subscriber {
             counts: Counting::default(),
             is_served: AtomicBool::new(false),
             unsettled,
+            lane,
         }
     }
 
@@ -125,6 +137,27 @@ impl Subscriber {
         let mut inbox = self.inbox();
         inbox.queue.rebound(shape.bounds(), shape.overflow);
         inbox.at_once = shape.at_once.clamp(1, EVENTS_AT_ONCE_MAX) as usize;
+    }
+
+    pub(super) fn lane(&self) -> Option<&Lane> {
+        self.lane.as_ref()
+    }
+
+    /// How many events go into one call.
+    pub(super) fn at_once(&self) -> usize {
+        self.inbox().at_once
+    }
+
+    /// There are durable events up to this sequence.
+    pub(super) fn tell_of(&self, newest: u64) {
+        if self.lane.as_ref().is_some_and(|lane| lane.tell(newest)) {
+            self.arrived.notify_one();
+        }
+    }
+
+    /// Something changed for its durable events.
+    pub(super) fn look(&self) {
+        self.arrived.notify_one();
     }
 
     /// The plugin, where it is one and still there.
@@ -199,6 +232,28 @@ impl Subscriber {
         }
     }
 
+    /// What there is to do next for a plugin, by turns where both wait. None once it is over.
+    pub(super) async fn work(&self, durable_first: bool) -> Option<Work> {
+        loop {
+            let due = self.lane.as_ref().map_or(Due::Never, Lane::due);
+            if due == Due::Now && durable_first {
+                return Some(Work::Durable);
+            }
+            if let Some(taken) = self.take(usize::MAX)? {
+                return Some(Work::Queued(taken));
+            }
+            match due {
+                Due::Now => return Some(Work::Durable),
+                // One that came since is remembered.
+                Due::Never => self.arrived.notified().await,
+                Due::At(at) => tokio::select! {
+                    () = self.arrived.notified() => {}
+                    () = tokio::time::sleep_until(at) => {}
+                },
+            }
+        }
+    }
+
     /// Those that wait, in order, as many as go into one call. None once it is over.
     pub(super) async fn next(&self, at_once_max: usize) -> Option<Vec<Arc<Event>>> {
         loop {
@@ -248,6 +303,7 @@ impl Subscriber {
             (inbox.queue.clear() as u64, inbox.hold.take())
         };
         drop(hold);
+        self.lane.iter().for_each(Lane::end);
         self.ended(waited, End::Dropped);
         self.arrived.notify_one();
         self.over.notify_one();
@@ -263,7 +319,8 @@ impl Subscriber {
         let inbox = self.inbox();
         let (waiting, waiting_bytes, overflow) = (inbox.queue.len(), inbox.queue.bytes(), inbox.queue.overflow());
         drop(inbox);
-        SubscriberStatus { name: self.name.clone(), waiting, waiting_bytes, overflow, counts: self.counts.read() }
+        let durable = self.lane.as_ref().map(Lane::status);
+        SubscriberStatus { name: self.name.clone(), waiting, waiting_bytes, overflow, counts: self.counts.read(), durable }
     }
 }
 

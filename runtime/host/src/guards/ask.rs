@@ -92,7 +92,8 @@ impl Generation {
     fn nameless<'a>(&self, call: &Call<'_>) -> BoxFuture<'a, Result<()>> {
         let plugin = Caller { subject: (*self.subject).clone(), version: String::new() };
         let question = question(plugin, call.interface.to_owned(), call);
-        let denial = guard::no_answer("of its interfaces", &question, "of a plugin that is guarded only what an interface exports is called");
+        let denial =
+            guard::no_answer("of its interfaces", &question, "of a plugin that is guarded only what an interface exports is called");
         let error = Error::refused(format!("`{}` is not called:", self.subject), vec![denial]).of(&self.subject);
         Box::pin(std::future::ready(Err(error)))
     }

@@ -6,6 +6,7 @@
 mod ask;
 mod asking;
 mod bindings;
+mod bound;
 mod kept;
 mod point;
 
@@ -17,6 +18,7 @@ use plugwork_core::guard::{Decision, GuardName, Pattern, Question};
 use plugwork_core::{InterfaceName, Issue, Manifest, PackageName, guard};
 
 pub(crate) use ask::Call;
+pub(crate) use bound::Bound;
 use kept::Kept;
 pub use point::GuardPoint;
 

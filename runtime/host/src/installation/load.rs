@@ -287,6 +287,7 @@ impl Member {
         let reason = "consent was taken back".to_owned();
         if self.advance(Move::Suspend, Actor::Watch, |_| LifeState::Suspended { reason }).is_ok() {
             self.leave(shared);
+            shared.bus.abandon(&self.key);
             self.stopped(shared);
         }
     }

@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use plugwork_core::guard::GuardNames;
 use plugwork_core::consent::carried_over;
 use plugwork_core::events::LifecycleTopic;
+use plugwork_core::guard::GuardNames;
 use plugwork_core::lifecycle::Stage;
 use plugwork_core::record::{Consent, Event};
 use plugwork_core::{Grants, Limits};

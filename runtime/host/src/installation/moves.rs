@@ -170,6 +170,8 @@ impl Installation {
         let (subject, settings) = ((*member.subject()).clone(), (*member.settings.load_full()).clone());
         let event = Event::Disabled { subject, by: by.to_owned(), reason: reason.to_owned(), settings };
         member.write(&self.runtime, vec![event]).await?;
+        // What it was granted a moment ago, too.
+        self.runtime.shared().bus.begun(&member.key).await;
         member.leave(self.runtime.shared());
         passing.end(Move::Settle, super::plain)?;
         member.happened(self.runtime.shared(), LifecycleTopic::Disabled, None, reason);
@@ -204,9 +206,11 @@ impl Installation {
             passing.end(Move::Settle, super::plain)?;
         }
         member.advance(Move::Remove, Actor::Operator, super::plain)?;
+        shared.bus.forget(&member.key);
+        // Before anybody can install it again: what is kept is not for who comes then.
+        shared.bus.abandoned(&member.key).await;
         shared.members.remove(&member.key);
         shared.circles.forget(&member.key);
-        shared.bus.forget(&member.key);
         member.happened(shared, LifecycleTopic::Removed, None, "");
         shared.tell(Moment::Remove, &change).await;
         Ok(())
@@ -293,6 +297,7 @@ impl Member {
         }
         self.updated_from(None);
         self.attach(runtime, &generation)?;
+        shared.bus.begun(&self.key).await;
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! `plugwork:host/events`: publishing and subscribing, with what the instance was granted.
 //!
-//! What happens to an event is in `crate::events`. Easily got wrong: only a queue that blocks makes this wait; the guest's deadline goes on meanwhile.
+//! What happens to an event is in `crate::events`. Easily got wrong: only a queue that blocks, and an event that is kept first,
+//! make this wait; the guest's deadline goes on meanwhile.
 
 use plugwork_core::{Denial, Refusal};
 use wasmtime::component::{HasSelf, Linker};
@@ -18,16 +19,23 @@ pub(crate) fn link_events(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 
 impl events::Host for State {
     async fn emit(&mut self, topic: String, payload: Vec<u8>) -> wasmtime::Result<Result<(), WireRefusal>> {
-        let (shared, event, published) =
-            match self.emitter().and_then(|emitter| emitter.publish(self.account(), self.answering_events, &topic, payload)) {
-                Ok(published) => published,
-                Err(refusal) => return Ok(Err(self.counted(refusal))),
-            };
-        let rejected = shared.bus.wait_for_room(&event, published).await;
-        Ok(match rejected {
-            0 => Ok(()),
-            _ => Err(Refusal::Unavailable { reason: "the queue of a subscriber is full".to_owned() }.into()),
-        })
+        let decided = self.emitter().and_then(|emitter| {
+            let decided = emitter.decide(self.account(), self.answering_events, &topic, &payload);
+            decided.map(|(shared, chain)| (shared, chain, emitter.granted.clone()))
+        });
+        let (shared, chain, granted) = match decided {
+            Ok(decided) => decided,
+            Err(refusal) => return Ok(Err(self.counted(refusal))),
+        };
+        Ok(granted.publish(&shared, chain, &topic, payload).await.map_err(WireRefusal::from))
+    }
+
+    async fn replay(&mut self, after: u64) -> wasmtime::Result<Result<u64, WireRefusal>> {
+        let granted = match self.emitter() {
+            Ok(emitter) => emitter.granted.clone(),
+            Err(refusal) => return Ok(Err(self.counted(refusal))),
+        };
+        Ok(granted.replay(after).await.map_err(WireRefusal::from))
     }
 
     async fn subscribe(&mut self, pattern: String) -> wasmtime::Result<Result<u32, WireRefusal>> {

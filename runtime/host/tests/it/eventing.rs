@@ -3,7 +3,7 @@
 //!
 //! The guest is a core module against the WIT as it is, made a component by the same tools that plugins are made with. Its handler goes through the list
 //! it was given and runs `each` for each event, whose record lies at `$event`: topic, payload and source as (address, length), the chain at 24, the
-//! hops at 32.
+//! hops at 32, the sequence at 48 where the byte at 40 is one.
 
 use std::path::Path;
 
@@ -109,12 +109,17 @@ impl Teller {
                 (import "plugwork:host/events@0.1.0" "subscribe" (func $subscribes (param i32 i32 i32)))
                 (import "plugwork:host/events@0.1.0" "once" (func $onces (param i32 i32 i32)))
                 (import "plugwork:host/events@0.1.0" "unsubscribe" (func $unsubscribes (param i32 i32)))
+                (import "plugwork:host/events@0.1.0" "replay" (func $replays (param i64 i32)))
                 (func $publish (param $payload i32) (result i32)
                   (i32.store8 (i32.const 500) (local.get $payload))
                   (call $emit (i32.const 512) (i32.const {length}) (i32.const 500) (i32.const 1) (i32.const 400))
                   (call $said))
                 (func $subscribe (result i32) (call $subscribes (i32.const 512) (i32.const {length}) (i32.const 400)) (call $said))
                 (func $once (result i32) (call $onces (i32.const 512) (i32.const {length}) (i32.const 400)) (call $said))
+                (func $replay (param i32) (result i32)
+                  (call $replays (i64.extend_i32_u (local.get 0)) (i32.const 400))
+                  (if (result i32) (i32.load8_u (i32.const 400))
+                    (then (i32.add (i32.const 1) (i32.load8_u (i32.const 408)))) (else (i32.const 0))))
                 (func $unsubscribe (param i32) (result i32) (call $unsubscribes (local.get 0) (i32.const 400)) (call $said))"#
             ),
             false => "(func $publish (param i32) (result i32) i32.const 9)".to_owned(),
@@ -148,7 +153,7 @@ impl Teller {
                       {first}
                       (loop $more
                         {each}
-                        (local.set $event (i32.add (local.get $event) (i32.const 40)))
+                        (local.set $event (i32.add (local.get $event) (i32.const 56)))
                         (local.set $count (i32.sub (local.get $count) (i32.const 1)))
                         (br_if $more (local.get $count)))
                       ;; `ok`

@@ -279,7 +279,7 @@ async fn a_closed_runtime_ends_the_applications_subscriptions() {
 async fn the_point_is_one_that_an_application_may_call_as_well() {
     let (house, runtime) = host().await;
     let plugin = enabled(&runtime, &Teller::granted("test:plugin", "a/*", "", "")).await;
-    let event = Event { topic: "x".into(), payload: vec![3], source: "a".into(), chain: plugwork::events::Chain::begun(0) };
+    let event = Event { topic: "x".into(), payload: vec![3], source: "a".into(), chain: plugwork::events::Chain::begun(0), sequence: None };
     plugin.call::<EventHandler>(&vec![Arc::new(event)]).await.unwrap();
     assert_eq!(house.stage.notes(), [3]);
 }

@@ -333,7 +333,8 @@ async fn a_plugin_that_guards_itself_gets_its_try_after_its_breaker_opened() {
 #[tokio::test]
 async fn a_guard_is_not_blamed_for_its_callers_deadline() {
     let house = House::new();
-    let runtime = house.builder_without_files().guarding(GuardSettings { answer_ms: 60_000, ..GuardSettings::default() }).open().await.unwrap();
+    let runtime =
+        house.builder_without_files().guarding(GuardSettings { answer_ms: 60_000, ..GuardSettings::default() }).open().await.unwrap();
     enabled(&runtime, &vault("\"test:policy\"").source()).await;
     let policy = enabled(&runtime, &POLICY.source()).await;
     let short = plugwork::Limits { deadline_ms: 200, ..plugwork::Limits::interactive() };

@@ -312,6 +312,11 @@ impl House {
         Self { records, stage: Stage::default(), files: Arc::default(), versions: Mutex::default() }
     }
 
+    /// The same records and files with a stage of its own: another process, for as much as guests can tell.
+    pub(crate) fn next(&self) -> Self {
+        Self { records: self.records.clone(), stage: Stage::default(), files: self.files.clone(), versions: Mutex::default() }
+    }
+
     /// A runtime of this house. No share of the processor: what is slow here is the machine's doing.
     pub(crate) fn builder(&self) -> Builder {
         self.builder_without_files().packages(self.files.clone())
