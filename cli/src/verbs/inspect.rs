@@ -6,13 +6,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use plugwork_core::guard::GuardNames;
 use plugwork_core::reach::Kind;
 use plugwork_core::{Grants, Manifest, Permission};
 use serde::Serialize;
 
 use super::component::{Component, Import};
 use super::target::{self, Target};
-use super::words::{count, grouped, size};
+use super::words::{self, count, grouped, size};
 use crate::exit::Failure;
 use crate::grants::{GrantArguments, to_inline_table};
 use crate::host::{self, Place};
@@ -34,7 +35,8 @@ Examples:
   plugwork inspect acme:markdown --json
 
 The JSON has: file, digest, bytes, profile, loads, obstacles, manifest (name,
-version, description, license, permissions, limits; null where there is none),
+version, description, license, guards, permissions, limits; null where there is
+none),
 manifest_issues, points, imports (name, kind, capability, because, functions),
 exports (name, functions), wit_packages, sizes, memories, metadata, producers,
 notes.")]
@@ -82,6 +84,8 @@ struct Declared<'a> {
     version: String,
     description: &'a str,
     license: &'a str,
+    /// Who has a say before calls of which export.
+    guards: &'a GuardNames,
     permissions: Vec<&'a Permission>,
     limits: PromisedLimits,
 }
@@ -175,6 +179,7 @@ fn declared(manifest: &Manifest) -> Declared<'_> {
         version: manifest.version.to_string(),
         description: &manifest.description,
         license: &manifest.license,
+        guards: &manifest.guards,
         permissions: manifest.permissions.values().collect(),
         limits: PromisedLimits { deadline_ms: manifest.limits.deadline_ms, memory_bytes: manifest.limits.memory_bytes },
     }
@@ -225,6 +230,9 @@ fn page(component: &Component, imports: &[Import], obstacles: &[String], effecti
         }
     }
     list("points", &report.points);
+    if let Some(manifest) = &component.manifest {
+        list("guarded", &words::guarded(&manifest.guards));
+    }
     reached(imports);
     asked(component);
     measures(component);

@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use plugwork_component::linkage;
+use plugwork_core::guard::GuardNames;
 use plugwork_core::lent::{Node, Reached, Way, ways};
 use plugwork_core::policy::Decision;
 use plugwork_core::policy::call::CallBounds;
@@ -15,6 +16,7 @@ use plugwork_core::{Grants, InterfaceName, Issue, reach};
 use serde::Serialize;
 
 use super::component::{self, Component};
+use super::words;
 use crate::consent::words::in_words;
 use crate::exit::Failure;
 use crate::grants;
@@ -36,7 +38,7 @@ Examples:
   plugwork verify --deny-lent      for CI: fails where a right is lent
   plugwork verify --json
 
-The JSON has: plugins (name, calls), ways (reached, plugins, capability,
+The JSON has: plugins (name, calls, guards), ways (reached, plugins, capability,
 bounds, because), is_all (whether there are no more ways than these).
 `reached` is `lent` or `shared`. Exit code 3 with --deny-lent where a right
 is lent.")]
@@ -63,17 +65,24 @@ struct Verified {
 struct Plugin {
     name: String,
     calls: Vec<String>,
+    /// Who has a say before calls of which export, by its manifest.
+    guards: GuardNames,
 }
+
+/// A plugin, and who guards it.
+type Guarded = (Node, GuardNames);
 
 impl Verify {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
-        let nodes = match &self.pipeline {
+        let guarded = match &self.pipeline {
             Some(pipeline) => of_pipeline(pipeline)?,
             None => of_installed(place)?,
         };
+        let (nodes, guards): (Vec<Node>, Vec<GuardNames>) = guarded.into_iter().unzip();
         let (found, is_all) = ways(&nodes);
         let calls = |node: &Node| node.calls.iter().map(|at| nodes[*at].name.clone()).collect();
-        let plugins = nodes.iter().map(|node| Plugin { name: node.name.clone(), calls: calls(node) }).collect();
+        let plugin = |(node, guards): (&Node, GuardNames)| Plugin { name: node.name.clone(), calls: calls(node), guards };
+        let plugins = nodes.iter().zip(guards).map(plugin).collect();
         let verified = Verified { plugins, ways: found, is_all };
         if self.json {
             print::json(&verified);
@@ -91,9 +100,10 @@ impl Verify {
 }
 
 fn page(verified: &Verified) {
-    for Plugin { name, calls } in &verified.plugins {
+    for Plugin { name, calls, guards } in &verified.plugins {
         let calls = if calls.is_empty() { "calls no other plugin".to_owned() } else { format!("calls {}", calls.join(", ")) };
         print::data(format_args!("{name}: {calls}"));
+        words::guarded(guards).into_iter().for_each(|guarded| print::data(format_args!("  {guarded}")));
     }
     for (reached, heading, nothing) in [
         (
@@ -117,13 +127,14 @@ fn page(verified: &Verified) {
 }
 
 /// Each step and each plugin that a step calls through the host.
-fn of_pipeline(path: &Path) -> Result<Vec<Node>, Failure> {
+fn of_pipeline(path: &Path) -> Result<Vec<Guarded>, Failure> {
     let wrong = |issues: Vec<Issue>| Failure::wrong(format_args!("pipeline `{}`", path.display()), &issues);
     let base = path.parent().unwrap_or(Path::new("."));
     let granted = |component: &Component, written: &toml::Table| {
         grants::from_toml(written).and_then(|grants| grants.narrowing(component.manifest.as_ref())).map_err(wrong)
     };
-    let mut nodes: Vec<Node> = Vec::new();
+    let guards = |component: &Component| component.manifest.as_ref().map(|manifest| manifest.guards.clone()).unwrap_or_default();
+    let mut nodes: Vec<Guarded> = Vec::new();
     for step in plan::plan(file::read(path)?).map_err(wrong)? {
         let component = Component::open(&base.join(&step.raw.plugin))?;
         let mut node = Node { name: step.raw.name.clone(), grants: granted(&component, &step.raw.grants)?, calls: Vec::new() };
@@ -133,15 +144,15 @@ fn of_pipeline(path: &Path) -> Result<Vec<Node>, Failure> {
             let callee =
                 Node { name: format!("{}/{package}", step.raw.name), grants: granted(&component, &call.grants)?, calls: Vec::new() };
             node.calls.push(nodes.len());
-            nodes.push(callee);
+            nodes.push((callee, guards(&component)));
         }
-        nodes.push(node);
+        nodes.push((node, guards(&component)));
     }
     Ok(nodes)
 }
 
 /// Each plugin that was added, wired as a runtime would.
-fn of_installed(place: &Place) -> Result<Vec<Node>, Failure> {
+fn of_installed(place: &Place) -> Result<Vec<Guarded>, Failure> {
     let io = host::io_runtime()?;
     let consents: Vec<Consent> = io.block_on(async {
         let store = host::store(place).await?;
@@ -153,28 +164,29 @@ fn of_installed(place: &Place) -> Result<Vec<Node>, Failure> {
     let mut plugins = Vec::new();
     for consent in consents {
         let path = packages.path(consent.subject.digest);
+        let component = Component::open(&path)?;
         let linkage = linkage(&component::bytes(&path)?);
         let linkage = linkage.map_err(|error| Failure::failed(format_args!("cannot read component `{}`: {error}", path.display())))?;
-        plugins.push((consent, linkage));
+        plugins.push((consent, linkage, component.manifest.map(|manifest| manifest.guards).unwrap_or_default()));
     }
     let offered = host::offered();
-    let nodes = plugins.iter().map(|(consent, linkage)| {
+    let nodes = plugins.iter().map(|(consent, linkage, guards)| {
         let imports = linkage.imports.iter().filter(|import| !reach::is_by_host(&import.name, &offered));
         let mut calls: Vec<usize> = imports
             .flat_map(|import| {
-                let others = plugins.iter().enumerate().filter(|(_, (other, _))| {
+                let others = plugins.iter().enumerate().filter(|(_, (other, ..))| {
                     other.subject != consent.subject
                         && other.subject.tenant == consent.subject.tenant
                         && may_call(&consent.grants, &import.name, &other.subject.package)
                 });
                 others
-                    .filter(|(_, (_, theirs))| theirs.exports.iter().any(|export| Structural.judge(import, export).is_ok()))
+                    .filter(|(_, (_, theirs, _))| theirs.exports.iter().any(|export| Structural.judge(import, export).is_ok()))
                     .map(|(at, _)| at)
             })
             .collect();
         calls.sort_unstable();
         calls.dedup();
-        Node { name: consent.subject.to_string(), grants: consent.grants.clone(), calls }
+        (Node { name: consent.subject.to_string(), grants: consent.grants.clone(), calls }, guards.clone())
     });
     Ok(nodes.collect())
 }

@@ -2,6 +2,7 @@
 //!
 //! Sizes are rounded: never compute with them, and never put them into JSON.
 
+use plugwork_core::guard::{GuardName, GuardNames};
 use plugwork_core::table::{TimeUnit, calendar};
 
 /// `512 B`, `1.4 KiB`, `38.2 MiB`.
@@ -75,6 +76,14 @@ fn distance(a: &str, b: &str) -> usize {
         }
     }
     row[b.len()]
+}
+
+/// Who has a say before calls of which export, one line each.
+pub(super) fn guarded(guards: &GuardNames) -> Vec<String> {
+    let by = |names: &[GuardName]| {
+        names.iter().map(|name| if *name == GuardName::Itself { "itself".to_owned() } else { name.to_string() }).collect::<Vec<_>>()
+    };
+    guards.iter().map(|(interface, names)| format!("calls of {interface} are asked of {}", by(names).join(", then of "))).collect()
 }
 
 #[cfg(test)]

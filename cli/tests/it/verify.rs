@@ -48,3 +48,19 @@ fn where_nothing_was_added_there_is_nothing_to_tell() {
     assert_eq!(Place::new().run(&["verify", "--json"]).exits(0).json()["ways"], json!([]));
     Place::new().run(&["verify", "none.toml"]).exits(4).complains(&["cannot read pipeline"]);
 }
+
+#[test]
+fn who_has_a_say_before_calls_is_told() {
+    let place = Place::new();
+    let guards = "[guards]\n\"acme:mailer/send\" = [\"self\", \"acme:policy\"]\n";
+    place.write("mailer.wasm", packed("acme:mailer", "1.0.0", guards, "(component)"));
+    place.write("orders.toml", "name = \"orders\"\n[[source]]\nname = \"mailer\"\nplugin = \"mailer.wasm\"\n");
+    let told = "calls of acme:mailer/send are asked of itself, then of acme:policy";
+    place.run(&["verify", "orders.toml"]).exits(0).says(&[told]);
+    place.run(&["inspect", "mailer.wasm"]).exits(0).says(&[told]);
+    for arguments in [&["verify", "orders.toml", "--json"][..], &["inspect", "mailer.wasm", "--json"]] {
+        let told = place.run(arguments).exits(0).json();
+        let guards = told.pointer("/plugins/0/guards").or(told.pointer("/manifest/guards")).unwrap();
+        assert_eq!(guards, &json!({"acme:mailer/send": ["self", "acme:policy"]}));
+    }
+}
