@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use plugwork::capability::{Capability, Configured, Prepare};
 use plugwork::core::record::Settings;
 use plugwork::core::{InterfaceName, Issue, Subject};
-use plugwork::events::EventsSettings;
+use plugwork::events::{EventsSettings, SubscriberStatus};
 use plugwork::wasmtime::component::Linker;
 use plugwork::wasmtime::{self};
 use plugwork::{Installation, Runtime, Source, State};
@@ -82,15 +82,18 @@ impl Told {
             ensure!(lost == 0, "{lost} events were not taken");
         }
         while self.handled()? - before < u64::from(EVENTS) {
-            ensure!(began.elapsed() < Duration::from_secs(120), "{} of {EVENTS} events were handled", self.handled()? - before);
+            ensure!(began.elapsed() < Duration::from_secs(120), "of {EVENTS} events: {:?}", self.status()?);
             tokio::time::sleep(Duration::from_micros(200)).await;
         }
         Ok(f64::from(EVENTS) / began.elapsed().as_secs_f64())
     }
 
     fn handled(&self) -> Result<u64> {
-        let status = self.runtime.events().subscriber(&self.quick.subject()).context("the quick one is no subscriber")?;
-        Ok(status.counts.handled)
+        Ok(self.status()?.counts.handled)
+    }
+
+    fn status(&self) -> Result<SubscriberStatus> {
+        self.runtime.events().subscriber(&self.quick.subject()).context("the quick one is no subscriber")
     }
 }
 

@@ -26,7 +26,6 @@ pub(crate) mod bindings {
 
 plugwork::point!(pub(crate) Asking = "bench:wiring/asking@0.1.0" in bindings::exports::bench::wiring::asking);
 plugwork::point!(pub(crate) Telling = "bench:wiring/telling@0.1.0" in bindings::exports::bench::wiring::telling);
-plugwork::point!(pub(crate) Work = "bench:wiring/work@0.1.0" in bindings::exports::bench::wiring::work);
 
 /// Part by part. What fails says why and leaves its rows out; the rest still runs.
 pub(crate) async fn measure(quick: bool, parts: &[Part], rows: &mut Vec<Row>) -> Result<()> {

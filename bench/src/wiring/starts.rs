@@ -7,9 +7,10 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
+use plugwork::dynamic::Argument;
 use plugwork::{Plugin, Runtime, Source};
 
-use super::{Work, guests};
+use super::guests;
 use crate::measure::Summary;
 use crate::report::Row;
 
@@ -63,10 +64,8 @@ async fn start(state: &Path, needs: &[Vec<usize>], sources: &[Source]) -> Result
         plugins.push(others.iter().fold(offer, |offer, other| offer.wire(&plugins[*other])).accept().await?);
     }
     let last = plugins.last().expect("at least one plugin");
-    let mut session = last.session::<Work>().await?;
-    let answer = session.call(|guest, store| Box::pin(guest.call_add(store, 0))).await?;
-    ensure!(answer > 0, "the last plugin answers {answer}");
-    session.end().await;
+    let answer = last.call_dynamic(&last.function("add")?, &[Argument::Wave("0".to_owned())]).await?.to_wave()?;
+    ensure!(answer.parse::<u32>().is_ok_and(|answer| answer > 0), "the last plugin answers {answer}");
     runtime.close().await?;
     Ok(())
 }

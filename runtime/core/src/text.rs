@@ -19,3 +19,15 @@ pub fn is_unseen(character: char) -> bool {
             | '\u{e0000}'..='\u{e0fff}'
     )
 }
+
+/// What somebody wrote as one plain line of at most so many bytes; the rest is cut off.
+pub fn one_line(text: &str, bytes_max: usize) -> String {
+    let mut line = String::new();
+    for letter in text.chars().map(|letter| if letter.is_control() || is_unseen(letter) { ' ' } else { letter }) {
+        if line.len() + letter.len_utf8() > bytes_max {
+            break;
+        }
+        line.push(letter);
+    }
+    line.trim().to_owned()
+}

@@ -234,7 +234,8 @@ impl Generation {
     /// Asks those who guard an interface of it whether the host may call it. Before the breaker, which has one try for many that wait.
     #[inline]
     pub(crate) async fn is_allowed(self: &Arc<Self>, interface: &str, function: Option<&str>, asked: &Asked) -> Result<()> {
-        let call = GuardedCall { interface, function, callers: &NOBODY, asked, answering: None };
+        let answering = asked.as_ref().and_then(|asked| asked.answering);
+        let call = GuardedCall { interface, function, callers: &NOBODY, asked, answering };
         let Some(answer) = self.asks(&call) else { return Ok(()) };
         // The wait for this thread is part of the call's time, and of no guard's.
         let waited = GuestThreads::take_waited();

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::chain::Caller;
-use crate::text::is_unseen;
+use crate::text::one_line;
 use crate::{Denial, InterfaceName, PackageName};
 
 pub(crate) use manifest::read;
@@ -200,14 +200,7 @@ pub fn denied(guard: &str, question: &Question, reason: &str) -> Denial {
 }
 
 fn plain(reason: &str) -> String {
-    let mut plain = String::new();
-    for letter in reason.chars().map(|letter| if letter.is_control() || is_unseen(letter) { ' ' } else { letter }) {
-        if plain.len() + letter.len_utf8() > REASON_BYTES_MAX {
-            break;
-        }
-        plain.push(letter);
-    }
-    plain.trim().to_owned()
+    one_line(reason, REASON_BYTES_MAX)
 }
 
 /// The denial of a call whose guard did not answer.

@@ -248,8 +248,11 @@ impl Bus {
             Some(entry) => entry,
             None => self.entry(&mut roll, Key::Plugin(member.key.clone()), member, bounds),
         };
-        entry.subscriber.lane().into_iter().for_each(Lane::wants_else);
+        let knew = entry.filter.knows(pattern, once);
         let subscribed = entry.filter.subscribe(pattern, once);
+        if subscribed.is_ok() && !knew {
+            entry.subscriber.lane().into_iter().for_each(Lane::wants_else);
+        }
         roll.forget_routes();
         subscribed
     }

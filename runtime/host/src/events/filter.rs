@@ -62,6 +62,12 @@ impl Filter {
         }
     }
 
+    /// Whether it has this very subscription.
+    pub(super) fn knows(&self, pattern: &str, once: bool) -> bool {
+        let is_it = |subscription: &Subscription| subscription.once == once && subscription.pattern.to_string() == pattern;
+        self.own.iter().flatten().any(is_it)
+    }
+
     /// Subscribes; gives the number of the one there is where it is there already.
     pub(super) fn subscribe(&mut self, pattern: &str, once: bool) -> Result<u32, Refusal> {
         let invalid = |what: String, at: &str, expected: String| Refusal::Invalid(Issue { what, at: at.to_owned(), expected });

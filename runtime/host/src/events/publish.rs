@@ -54,9 +54,13 @@ impl Bus {
         // Whoever is told of it has a cursor before it is kept: a crash right behind that loses nothing.
         for subscriber in &self.route(Scope::Tenant(tenant), &topic).subscribers {
             if let Some(lane) = subscriber.lane() {
-                lane.begun().await?;
+                // Its own trouble is nobody else's: who publishes is told where the event itself cannot be kept.
+                if let (Err(error), Some(shared)) = (lane.begun().await, self.runtime.upgrade()) {
+                    shared.complain(Level::Error, &format!("a subscriber has no place among the durable events yet: {error}"));
+                }
             }
         }
+        let _untold = durable.keeping();
         let (event, sequence) = durable.keep(tenant, event).await?;
         let event = Arc::new(event);
         for subscriber in &self.route(Scope::Tenant(tenant), &topic).subscribers {

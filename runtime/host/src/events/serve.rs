@@ -15,6 +15,7 @@ use super::handler::EventHandler;
 use super::subscriber::{Subscriber, Work};
 use crate::dispatch::Told;
 use crate::error::{Error, ErrorKind};
+use crate::guards::Behalf;
 use crate::runtime::{Runtime, Shared};
 
 /// Begins to serve a subscriber.
@@ -67,8 +68,9 @@ pub(super) async fn call(runtime: &Weak<Shared>, subscriber: &Subscriber, events
     let gone = || Some(Error::new(ErrorKind::Unavailable, "the subscriber is gone"));
     let (Some(shared), Some(member)) = (runtime.upgrade(), subscriber.member()) else { return gone() };
     let runtime = Runtime::from(shared);
+    let asked = events.first().and_then(|event| Behalf::answering(event.chain));
     // Boxed: a plugin that is told of nothing for long would carry its size.
-    Box::pin(member.call::<EventHandler>(&runtime, events, &None, &mut Told::default())).await.err()
+    Box::pin(member.call::<EventHandler>(&runtime, events, &asked, &mut Told::default())).await.err()
 }
 
 /// Once to the end of the lane.

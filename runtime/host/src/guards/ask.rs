@@ -145,16 +145,7 @@ impl Asking {
             return Err(guard::circle(&name, &self.question));
         }
         let no_answer = |why: &str| guard::no_answer(&name, &self.question, why);
-        let target = match who {
-            Who::Native(..) => None,
-            Who::Itself => self.own.clone().map(Target::Version),
-            Who::Named(package) => Some(self.find(package).map_err(|why| no_answer(&why))?),
-        };
-        let by = match (who, &target) {
-            (Who::Native(number, _), _) => Some(By::Native(*number)),
-            (_, Some(target)) => target.by().map_err(no_answer)?,
-            (_, None) => return Err(no_answer("it is no component")),
-        };
+        let (target, by) = self.target(who).map_err(|why| no_answer(&why))?;
         let verdict = match by.and_then(|by| kept.get(&by, &self.question)) {
             Some(verdict) => verdict,
             None => {
@@ -165,7 +156,8 @@ impl Asking {
                     (_, None) => Err("it is no component".to_owned()),
                 };
                 let decision = answer.map_err(|why| no_answer(&why))?.plain();
-                if let Some(by) = by {
+                // One that was replaced while it was asked may have answered in either version.
+                if let Some(by) = by.filter(|by| self.target(who).is_ok_and(|(_, now)| now == Some(*by))) {
                     kept.put(by, &self.question, &decision, asked_at, self.shared.guards.settings.keep_ms_max);
                 }
                 decision.verdict
@@ -175,6 +167,17 @@ impl Asking {
             Verdict::Allow => Ok(()),
             Verdict::Deny { reason } => Err(guard::denied(&name, &self.question, &reason)),
         }
+    }
+
+    /// Which plugin it is, where it is one, and whose answers are kept: nobody's where it has to be loaded first.
+    fn target(&self, who: &Who) -> Result<(Option<Target>, Option<By>), String> {
+        let target = match who {
+            Who::Native(number, _) => return Ok((None, Some(By::Native(*number)))),
+            Who::Itself => self.own.clone().map(Target::Version).ok_or("it is no component")?,
+            Who::Named(package) => self.find(package)?,
+        };
+        let by = target.by()?;
+        Ok((Some(target), by))
     }
 
     /// As shown, and as a circle is noticed by.

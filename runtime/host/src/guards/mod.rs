@@ -108,6 +108,11 @@ impl Behalf {
     pub(crate) fn of(principal: &str) -> Asked {
         Some(Arc::new(Self { principal: Some(principal.to_owned()), asking: Vec::new(), answering: None, until_tick: u64::MAX }))
     }
+
+    /// The host hands over events of this chain: what guards publish when they are asked belongs to it.
+    pub(crate) fn answering(chain: Chain) -> Asked {
+        Some(Arc::new(Self { principal: None, asking: Vec::new(), answering: Some(chain), until_tick: u64::MAX }))
+    }
 }
 
 impl Guards {

@@ -245,7 +245,7 @@ impl Member {
             None => self.enter_loaded(runtime, now_ms).await?,
         };
         entered.is_allowed(P::INTERFACE, None, asked).await?;
-        let permit = entered.work.breaker.admit(now_ms).map_err(|open| self.tripped(open.retry_after_ms))?;
+        let permit = entered.work.breaker.admit(entered.now_ms()).map_err(|open| self.tripped(open.retry_after_ms))?;
         told.by = Some(entered.subject.clone());
         told.version = entered.version().cloned();
         let answer = entered.call::<P>(input, asked, &mut told.spend).await;

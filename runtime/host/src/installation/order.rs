@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use plugwork_core::startup;
@@ -13,7 +14,11 @@ use tokio::sync::{Semaphore, watch};
 
 use super::Member;
 use crate::error::{Error, ErrorKind, Result};
+use crate::log::Level;
 use crate::runtime::Runtime;
+
+/// Exporters of one interface, beyond which a grant of it says nothing about who comes first.
+const EXPORTERS_MAX: usize = 8;
 
 /// The turns of plugins that are started together.
 pub(super) struct Turns {
@@ -95,7 +100,9 @@ fn callees(members: &[Arc<Member>]) -> Vec<Vec<usize>> {
         let Some(bounds) = member.call_bounds.load_full() else { return Vec::new() };
         let tenant = &member.key.tenant;
         let named = bounds.plugins.iter().filter_map(|plugin| by_name.get(&(tenant.as_str(), plugin.as_str())));
+        // Of several that export it nobody can be wired without being named.
         let exporting = bounds.interfaces.iter().filter_map(|interface| by_interface.get(&(tenant.clone(), interface.path().to_owned())));
+        let exporting = exporting.filter(|exporters| exporters.len() <= EXPORTERS_MAX);
         let all: BTreeSet<usize> = named.chain(exporting).flatten().copied().filter(|callee| *callee != place).collect();
         all.into_iter().collect()
     };
@@ -106,10 +113,20 @@ impl Runtime {
     /// As [`Runtime::begin`], for so long at most. Who is not ready by then goes on being started, and nobody waits for it any more.
     pub(super) async fn begin_within(&self, member: &Arc<Member>, ready_ms: u64) -> Result<bool> {
         let (runtime, its) = (self.clone(), member.clone());
-        let beginning = self.shared().io.spawn(async move { runtime.begin(&its).await });
+        let late = Arc::new(AtomicBool::new(false));
+        let is_late = late.clone();
+        let beginning = self.shared().io.spawn(async move {
+            let began = runtime.begin(&its).await;
+            if let (Err(error), true) = (&began, is_late.load(Ordering::SeqCst)) {
+                runtime.shared().complain(Level::Error, &format!("`{}` was not started, late: {error}", its.name));
+            }
+            began
+        });
         match tokio::time::timeout(Duration::from_millis(ready_ms), beginning).await {
             Ok(began) => began.unwrap_or_else(|_| Err(Error::new(ErrorKind::Engine, "it was ended because the host stops"))),
             Err(_) => {
+                // Nobody waits for how it ends; whoever runs the host hears of it.
+                late.store(true, Ordering::SeqCst);
                 let message = format!("`{}` was not ready within {ready_ms} ms, and goes on being started", member.name);
                 Err(Error::new(ErrorKind::Unavailable, message).of(&member.subject()))
             }

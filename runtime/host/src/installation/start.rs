@@ -162,7 +162,7 @@ impl Runtime {
         match member.enable(self, Actor::Host, None).await {
             Ok(()) => Ok(true),
             // Nothing is wrong with the plugin: its first call tries again, when others have made room.
-            Err(error) if error.kind() == ErrorKind::Unavailable && !member.settings.load().critical => {
+            Err(error) if error.kind() == ErrorKind::Unavailable && !member.settings.load().critical && !self.shared().is_closing() => {
                 self.shared().complain(Level::Warn, &format!("`{}` is loaded later: {error}", member.name));
                 member.activate_unloaded()?;
                 self.shared().members.join(member);

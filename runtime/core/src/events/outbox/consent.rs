@@ -29,8 +29,11 @@ impl Lasting {
         let is_over = self.expires_ms.is_some_and(|expires_ms| expires_ms <= record.at_ms);
         match event {
             Event::Granted(consent) => {
-                // A version that may have no events has no place among them.
-                self.has_ended |= is_over || consent.grants.get("events").is_none();
+                // A version that may have no events has no place among them, whatever it may publish.
+                let has = |bounds: &serde_json::Map<String, serde_json::Value>| {
+                    bounds.get("in").and_then(serde_json::Value::as_array).is_some_and(|topics| !topics.is_empty())
+                };
+                self.has_ended |= is_over || !consent.grants.get("events").is_some_and(has);
                 self.expires_ms = consent.expires_ms;
             }
             _ => self.has_ended = true,
@@ -55,7 +58,11 @@ mod tests {
     }
 
     fn granted(tenant: &str, expires_ms: Option<u64>) -> Event {
-        granted_with(Grants::none().with("events", serde_json::Map::new()), tenant, expires_ms)
+        granted_with(receiving(&["a/*"]), tenant, expires_ms)
+    }
+
+    fn receiving(topics: &[&str]) -> Grants {
+        Grants::none().with("events", serde_json::json!({"in": topics, "out": ["b"]}).as_object().unwrap().clone())
     }
 
     fn granted_with(grants: Grants, tenant: &str, expires_ms: Option<u64>) -> Event {
@@ -94,7 +101,9 @@ mod tests {
 
     #[test]
     fn a_version_without_events_in_between_ends_it() {
-        assert!(!lasts(vec![(1, granted("t", None)), (2, granted_with(Grants::none(), "t", None)), (3, granted("t", None))]));
+        for between in [Grants::none(), receiving(&[])] {
+            assert!(!lasts(vec![(1, granted("t", None)), (2, granted_with(between, "t", None)), (3, granted("t", None))]));
+        }
     }
 
     #[test]

@@ -10,6 +10,9 @@ use plugwork_core::events::outbox::{Change, Failing, Most, OutboxError, Parked};
 use plugwork_core::limits::OUTBOX_READ_BYTES_MAX;
 
 use super::lane::Lane;
+use plugwork_core::guard::REASON_BYTES_MAX;
+use plugwork_core::text::one_line;
+
 use crate::error::{Error, ErrorKind};
 use crate::events::serve::call;
 use crate::events::subscriber::Subscriber;
@@ -101,7 +104,9 @@ impl Lane {
             self.tell_missed(&shared, subscriber, page.gone - position, page.gone);
         }
         let is_all = page.events.is_empty() && page.scanned == position.max(page.gone);
-        let wanted = page.events.into_iter().filter(|event| shared.bus.wants_now(&self.key, &event.topic)).map(Arc::new);
+        // Asked before the lock is taken: who changes wishes holds the bus's and takes this one.
+        let wanted = page.events.into_iter().filter(|event| shared.bus.wants_now(&self.key, &event.topic));
+        let wanted: Vec<_> = wanted.map(Arc::new).collect();
         let lags = {
             let mut state = self.state();
             state.window.extend(wanted);
@@ -122,8 +127,8 @@ impl Lane {
         let up_to = {
             let mut state = self.state();
             state.handled += events.len() as u64;
-            // What was passed over behind them is done with as well.
-            if state.window.is_empty() { state.position } else { last(events) }
+            // What was passed over behind them is done with as well. One that is over has let go of its window, which says nothing.
+            if state.window.is_empty() && !state.is_over { state.position } else { last(events) }
         };
         self.is_done(up_to).await
     }
@@ -159,7 +164,7 @@ impl Lane {
             changed
         } else {
             let (topic, at_ms) = (events[0].topic.to_string(), self.durable.clock.now_ms());
-            let parked = Parked { sequence, topic, at_ms, attempts: failed, reason: error.to_string() };
+            let parked = Parked { sequence, topic, at_ms, attempts: failed, reason: one_line(&error.to_string(), REASON_BYTES_MAX) };
             let changed = self.change(Change::Park(parked.clone())).await;
             if changed.is_ok() {
                 self.tell_parked(runtime, subscriber, &parked);

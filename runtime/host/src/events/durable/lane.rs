@@ -80,7 +80,7 @@ pub(super) struct State {
     /// The newest that it was told there is.
     pub(super) newest: u64,
     is_behind: bool,
-    is_over: bool,
+    pub(super) is_over: bool,
     pub(super) handled: u64,
     pub(super) retried: u64,
 }
@@ -120,8 +120,10 @@ impl Lane {
     /// It wants something else from here on: what it passed over so far stays passed over. Where it is behind, what it has not come to is looked at anew.
     pub(in crate::events) fn wants_else(&self) {
         let end = self.durable.end(&self.key.tenant);
+        // What is kept and not told yet may be wanted already.
+        let all_is_told = self.durable.all_is_told();
         let mut state = self.state();
-        if state.cursor.is_some() && !state.is_behind {
+        if all_is_told && state.cursor.is_some() && !state.is_behind {
             state.position = state.position.max(end);
         }
     }
@@ -272,9 +274,14 @@ impl State {
 
     /// They were not handled, and are the next again.
     pub(super) fn put_back(&mut self, events: Vec<Arc<Event>>) {
-        if !self.is_over {
-            events.into_iter().rev().for_each(|event| self.window.push_front(event));
+        if self.is_over {
+            return;
         }
+        // What it may have can have changed while they were in hand.
+        let extents = self.cursor.as_ref().map_or(&[][..], |cursor| &cursor.extents);
+        let still = |event: &Arc<Event>| Extent::any(extents, event.sequence.unwrap_or_default(), &event.topic);
+        let still: Vec<_> = events.into_iter().filter(still).collect();
+        still.into_iter().rev().for_each(|event| self.window.push_front(event));
     }
 }
 

@@ -48,6 +48,16 @@ pub(crate) struct Durable {
     is_closed: AtomicBool,
     /// Calls and acknowledgements under way.
     in_hand: AtomicU64,
+    /// Events that are being kept, or are kept and not told.
+    untold: AtomicU64,
+}
+
+struct Keeping<'a>(&'a AtomicU64);
+
+impl Drop for Keeping<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Durable {
@@ -73,6 +83,7 @@ impl Durable {
             news: Notify::new(),
             is_closed: AtomicBool::new(false),
             in_hand: AtomicU64::new(0),
+            untold: AtomicU64::new(0),
         })
     }
 
@@ -97,6 +108,17 @@ impl Durable {
     /// The newest sequence of a tenant; 0 where there never was one.
     pub(super) fn end(&self, tenant: &str) -> u64 {
         self.ends().get(tenant).copied().unwrap_or(0)
+    }
+
+    /// An event is about to be kept; it is told when this is dropped.
+    pub(super) fn keeping(&self) -> impl Drop + '_ {
+        self.untold.fetch_add(1, Ordering::SeqCst);
+        Keeping(&self.untold)
+    }
+
+    /// Whether everybody was told of everything that is kept.
+    pub(super) fn all_is_told(&self) -> bool {
+        self.untold.load(Ordering::SeqCst) == 0
     }
 
     /// Keeps an event. From here on it is delivered, whatever happens.
