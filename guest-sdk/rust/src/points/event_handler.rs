@@ -62,8 +62,14 @@ mod tests {
 
     #[test]
     fn a_payload_that_is_no_text_is_refused_with_its_place() {
-        let event =
-            |payload: &[u8]| Event { topic: "a".to_owned(), payload: payload.to_vec(), source: "test:a".to_owned(), chain: 1, hops: 1, sequence: None };
+        let event = |payload: &[u8]| Event {
+            topic: "a".to_owned(),
+            payload: payload.to_vec(),
+            source: "test:a".to_owned(),
+            chain: 1,
+            hops: 1,
+            sequence: None,
+        };
         assert_eq!(event(b"text").text().unwrap(), "text");
         assert!(event(b"te\xff").text().unwrap_err().to_string().contains("byte 2"));
     }

@@ -341,3 +341,28 @@ async fn a_closing_host_waits_for_what_is_in_hand_and_it_does_not_come_again() {
     runtime.events().settled().await;
     assert_eq!(house.stage.notes(), [1]);
 }
+
+#[tokio::test]
+async fn what_was_read_and_not_handed_over_when_a_host_closes_comes_to_the_next() {
+    let (house, outbox, runtime) = host().await;
+    let echo = Teller { topic: "a/two", each: ANSWERS, ..Teller::granted("test:echo", "a/one", "a/two", "") };
+    enabled(&runtime, &echo).await;
+    let teller = Teller { first: "(call $hold)", each: NOTES, ..listens("test:plugin", "") };
+    let plugin = enabled(&runtime, &teller).await;
+    plugin.disable("ada", "").await.unwrap();
+    // Not equally far along: read together, and handed over one after the other.
+    tell(&runtime, [1]).await;
+    runtime.events().settled().await;
+    house.stage.holds();
+    plugin.enable("ada").await.unwrap();
+    until("it has the first in its hands", || house.stage.inside() == 1).await;
+    let mut closing = std::pin::pin!(runtime.close());
+    assert!(futures::poll!(closing.as_mut()).is_pending());
+    house.stage.let_go();
+    closing.await.unwrap();
+    assert_eq!(house.stage.notes(), [1]);
+    let runtime = opened(&house, &outbox).await;
+    enabled(&runtime, &teller).await;
+    runtime.events().settled().await;
+    assert_eq!(house.stage.notes(), [1, 1], "the answer to it was not lost");
+}
