@@ -164,9 +164,10 @@ fn of_installed(place: &Place) -> Result<Vec<Guarded>, Failure> {
     let mut plugins = Vec::new();
     for consent in consents {
         let path = packages.path(consent.subject.digest);
-        let component = Component::open(&path)?;
-        let linkage = linkage(&component::bytes(&path)?);
-        let linkage = linkage.map_err(|error| Failure::failed(format_args!("cannot read component `{}`: {error}", path.display())))?;
+        let bytes = component::bytes(&path)?;
+        let read = Component::read(&path, &bytes).and_then(|component| Ok((component, linkage(&bytes)?)));
+        let (component, linkage) =
+            read.map_err(|error| Failure::failed(format_args!("cannot read component `{}`: {error}", path.display())))?;
         plugins.push((consent, linkage, component.manifest.map(|manifest| manifest.guards).unwrap_or_default()));
     }
     let offered = host::offered();

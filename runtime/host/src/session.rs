@@ -210,7 +210,6 @@ impl<P: Point> Session<P> {
         // Before an instance is made: whether it is such a point at all.
         entered.indices::<P>()?;
         let mut live = Box::new(Live::start(&entered, asked).await?);
-        live.is_for(asked);
         let guest = live.guest::<P>(&entered)?;
         let now_ms = entered.ticker.coarse_ms();
         let runtime = entered.runtime.upgrade();

@@ -155,7 +155,6 @@ impl Plugin {
 pub(crate) async fn call_entered(entered: &Entered, function: &Function, arguments: &[Argument], asked: &Asked) -> Result<Returned> {
     let values = function.values(arguments)?;
     let mut live = Live::start(entered, asked).await?;
-    live.is_for(asked);
     let instance = live.instance;
     let results = usize::from(function.result.is_some());
     let found = instance.get_func(live.store(), function.index);

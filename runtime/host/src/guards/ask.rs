@@ -12,7 +12,7 @@ use futures::future::BoxFuture;
 use plugwork_core::chain::Caller;
 use plugwork_core::events::Chain;
 use plugwork_core::guard::{self, Decision, Question, Verdict};
-use plugwork_core::{Denial, PackageName};
+use plugwork_core::{Denial, PackageName, Subject};
 
 use super::asking;
 use super::kept::By;
@@ -81,7 +81,7 @@ impl Generation {
             };
             answer.map_err(|denial| {
                 self.account.denied(&denial);
-                Error::refused(format!("`{}` is not called:", self.subject), vec![denial]).of(&self.subject)
+                not_called(&self.subject, denial)
             })
         }))
     }
@@ -94,8 +94,7 @@ impl Generation {
         let question = question(plugin, call.interface.to_owned(), call);
         let denial =
             guard::no_answer("of its interfaces", &question, "of a plugin that is guarded only what an interface exports is called");
-        let error = Error::refused(format!("`{}` is not called:", self.subject), vec![denial]).of(&self.subject);
-        Box::pin(std::future::ready(Err(error)))
+        Box::pin(std::future::ready(Err(not_called(&self.subject, denial))))
     }
 }
 
@@ -116,9 +115,13 @@ impl Member {
             let question = Arc::new(question(plugin, interface.to_owned(), &call));
             let asking = Asking { shared, question, asked: asked.clone(), answering: None, own: None };
             let answer = asking.all(&all).await;
-            answer.map_err(|denial| Error::refused(format!("`{subject}` is not called:"), vec![denial]).of(&subject))
+            answer.map_err(|denial| not_called(&subject, denial))
         })
     }
+}
+
+fn not_called(subject: &Subject, denial: Denial) -> Error {
+    Error::refused(format!("`{subject}` is not called:"), vec![denial]).of(subject)
 }
 
 fn question(plugin: Caller, interface: String, call: &Call<'_>) -> Question {

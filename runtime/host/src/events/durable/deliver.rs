@@ -7,12 +7,10 @@ use std::sync::{Arc, Weak};
 
 use plugwork_core::events::Event;
 use plugwork_core::events::outbox::{Change, Failing, Most, OutboxError, Parked};
-use plugwork_core::limits::OUTBOX_READ_BYTES_MAX;
-
-use super::lane::Lane;
-use plugwork_core::guard::REASON_BYTES_MAX;
+use plugwork_core::limits::{EVENT_PARKED_REASON_BYTES_MAX, OUTBOX_READ_BYTES_MAX};
 use plugwork_core::text::one_line;
 
+use super::lane::Lane;
 use crate::error::{Error, ErrorKind};
 use crate::events::serve::call;
 use crate::events::subscriber::Subscriber;
@@ -164,7 +162,8 @@ impl Lane {
             changed
         } else {
             let (topic, at_ms) = (events[0].topic.to_string(), self.durable.clock.now_ms());
-            let parked = Parked { sequence, topic, at_ms, attempts: failed, reason: one_line(&error.to_string(), REASON_BYTES_MAX) };
+            let parked =
+                Parked { sequence, topic, at_ms, attempts: failed, reason: one_line(&error.to_string(), EVENT_PARKED_REASON_BYTES_MAX) };
             let changed = self.change(Change::Park(parked.clone())).await;
             if changed.is_ok() {
                 self.tell_parked(runtime, subscriber, &parked);
