@@ -65,6 +65,8 @@ pub(crate) enum Part {
     Deploys,
     /// `resolve`: an index of 100,000 plugins, and questions to it.
     Registry,
+    /// `resolve`: questions to one in which plugins are in each other's way.
+    Contested,
     /// `resolve`: questions of 10,000 plugins that have no answer.
     Refused,
     /// `wiring`: calls from plugin to plugin.
@@ -188,6 +190,8 @@ const RESOLVE: &[(Part, &str)] = &[
     (Part::Registry, "resolve-one-p99"),
     (Part::Registry, "resolve-fifty-p50"),
     (Part::Registry, "resolve-fifty-p99"),
+    (Part::Contested, "resolve-contested-p50"),
+    (Part::Contested, "resolve-contested-p99"),
     (Part::Refused, "resolve-refused-row"),
     (Part::Refused, "resolve-refused-groups"),
 ];

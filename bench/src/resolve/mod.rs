@@ -7,6 +7,7 @@ mod dice;
 mod graphs;
 mod registry;
 
+use std::collections::BTreeSet;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -15,6 +16,7 @@ use plugwork::core::{Dependency, Target};
 
 use self::dice::Dice;
 use self::graphs::Question;
+use self::registry::Manners;
 use crate::benchmark::Part;
 use crate::measure::Summary;
 use crate::report::Row;
@@ -24,11 +26,9 @@ const PLUGINS: usize = 100_000;
 /// Different questions of one plugin.
 const QUESTIONS: usize = 5_000;
 /// Different questions of fifty.
-const LARGE_QUESTIONS: usize = 100;
+const LARGE_QUESTIONS: usize = 300;
 /// Plugins that are asked for at once.
 const FIFTY: usize = 50;
-/// Steps of finding out whether one more goes together with those before.
-const STEPS_ADDED: u64 = 1_000;
 
 /// Part by part. What fails says why and leaves its rows out; the rest still runs.
 pub(crate) fn measure(quick: bool, parts: &[Part], rows: &mut Vec<Row>) -> Result<()> {
@@ -41,6 +41,9 @@ pub(crate) fn measure(quick: bool, parts: &[Part], rows: &mut Vec<Row>) -> Resul
     if parts.contains(&Part::Registry) {
         keep("registry", registry_rows(rounds));
     }
+    if parts.contains(&Part::Contested) {
+        keep("contested", contested_rows(rounds));
+    }
     if parts.contains(&Part::Refused) {
         keep("refused", refused_rows(rounds));
     }
@@ -50,23 +53,11 @@ pub(crate) fn measure(quick: bool, parts: &[Part], rows: &mut Vec<Row>) -> Resul
 fn registry_rows(rounds: usize) -> Result<Vec<Row>> {
     eprintln!("an index of {PLUGINS} plugins with {} versions", PLUGINS * registry::VERSIONS);
     let before = resident_mb()?;
-    let (began, mut generating_s) = (Instant::now(), 0.0);
-    let plugins = (0..PLUGINS).map(|number| {
-        let began = Instant::now();
-        let plugin = registry::plugin(number);
-        generating_s += began.elapsed().as_secs_f64();
-        plugin
-    });
-    let index = CompactIndex::of(plugins).map_err(|issue| anyhow::anyhow!("{issue}"))?;
-    let built_s = began.elapsed().as_secs_f64() - generating_s;
+    let (index, built_s) = index(Manners::USUAL)?;
     let resident = resident_mb()? - before;
-    ensure!((index.plugins(), index.versions()) == (PLUGINS, PLUGINS * registry::VERSIONS), "not all plugins are in the index");
     let mut dice = Dice::new(0, "questions");
-    let one: Vec<Vec<Dependency>> = (0..QUESTIONS).map(|_| vec![root(dice.below(PLUGINS))]).collect();
-    let one = Percentiles::of(&index, &one, rounds)?;
-    eprintln!("  {one:?}");
-    let together: Vec<Vec<Dependency>> = (0..LARGE_QUESTIONS).map(|_| together(&index, || root(dice.below(PLUGINS)))).collect();
-    let fifty = Percentiles::of(&index, &together, rounds)?;
+    let one = Percentiles::of(&index, &questions(QUESTIONS, 1, Manners::USUAL, &mut dice), rounds)?;
+    let fifty = Percentiles::of(&index, &questions(LARGE_QUESTIONS, FIFTY, Manners::USUAL, &mut dice), rounds)?;
     let row = Row::value;
     Ok(vec![
         row("resolve-index-memory", "MB", Summary::of(vec![resident])).target(150.0),
@@ -78,28 +69,46 @@ fn registry_rows(rounds: usize) -> Result<Vec<Row>> {
     ])
 }
 
-/// A root as a person adds it: the newest version, or a later one on its track.
-fn root(number: usize) -> Dependency {
-    let newest = registry::history(number).pop().expect("every plugin has versions");
-    let range = format!("^{newest}").parse().expect("a range");
-    Dependency::new(Target::Plugin(registry::name(number)), range)
+fn contested_rows(rounds: usize) -> Result<Vec<Row>> {
+    eprintln!("an index of {PLUGINS} plugins that are in each other's way");
+    let (index, _) = index(Manners::CONTESTED)?;
+    let one = Percentiles::of(&index, &questions(QUESTIONS, 1, Manners::CONTESTED, &mut Dice::new(0, "questions")), rounds)?;
+    let row = Row::value;
+    Ok(vec![row("resolve-contested-p50", "ms", one.half), row("resolve-contested-p99", "ms", one.nearly_all)])
 }
 
-/// Fifty plugins that go together: one after the other is added, and left out where it does not fit those before.
-fn together(index: &CompactIndex, mut any: impl FnMut() -> Dependency) -> Vec<Dependency> {
-    let options = Options { steps_max: STEPS_ADDED, ..Options::default() };
-    let mut roots: Vec<Dependency> = Vec::new();
-    while roots.len() < FIFTY {
-        let next = any();
-        if roots.iter().any(|root| root.target == next.target) {
-            continue;
+/// The index, and how many seconds it took to make, without making up what is in it.
+fn index(manners: Manners) -> Result<(CompactIndex, f64)> {
+    let (began, mut generating_s) = (Instant::now(), 0.0);
+    let plugins = (0..PLUGINS).map(|number| {
+        let began = Instant::now();
+        let plugin = registry::plugin(number, manners);
+        generating_s += began.elapsed().as_secs_f64();
+        plugin
+    });
+    let index = CompactIndex::of(plugins).map_err(|issue| anyhow::anyhow!("{issue}"))?;
+    ensure!((index.plugins(), index.versions()) == (PLUGINS, PLUGINS * registry::VERSIONS), "not all plugins are in the index");
+    Ok((index, began.elapsed().as_secs_f64() - generating_s))
+}
+
+/// Questions of so many different plugins each, drawn evenly.
+fn questions(count: usize, roots: usize, manners: Manners, dice: &mut Dice) -> Vec<Vec<Dependency>> {
+    let question = |_| {
+        let mut numbers = BTreeSet::new();
+        while numbers.len() < roots {
+            numbers.insert(dice.below(PLUGINS));
         }
-        roots.push(next);
-        if resolve(index, &roots, &options).is_err() {
-            roots.pop();
-        }
-    }
-    roots
+        numbers.into_iter().map(|number| root(number, manners)).collect()
+    };
+    (0..count).map(question).collect()
+}
+
+/// A root as a person adds it: the newest version that nothing speaks against, or a later one on its track.
+fn root(number: usize, manners: Manners) -> Dependency {
+    let (name, releases) = registry::plugin(number, manners);
+    let newest = releases.iter().rfind(|release| release.is_clean()).or(releases.last()).expect("every plugin has versions");
+    let range = format!("^{}", newest.version).parse().expect("a range");
+    Dependency::new(Target::Plugin(name), range)
 }
 
 /// Of all questions, round by round, in milliseconds.
@@ -114,22 +123,25 @@ impl Percentiles {
     fn of(index: &CompactIndex, questions: &[Vec<Dependency>], rounds: usize) -> Result<Self> {
         let (mut half, mut nearly_all) = (Vec::new(), Vec::new());
         for round in 0..=rounds {
-            let (mut members, mut refused) = (0, 0);
+            let (mut members, mut refused) = (Vec::new(), 0);
             let mut took_ms = Vec::with_capacity(questions.len());
             for roots in questions {
                 let began = Instant::now();
                 let answer = resolve(index, roots, &Options::default());
                 took_ms.push(began.elapsed().as_secs_f64() * 1e3);
                 match answer {
-                    Ok(resolution) => members += resolution.members.len(),
+                    Ok(resolution) => members.push(resolution.members.len()),
                     Err(ResolveError::Conflict(_)) => refused += 1,
                     Err(other) => anyhow::bail!("{other}"),
                 }
             }
             if round == 0 {
-                let answered = questions.len() - refused;
-                ensure!(answered > 0, "no question has an answer");
-                eprintln!("  {answered} of {} questions have an answer, of {} plugins each", questions.len(), members / answered);
+                members.sort_unstable();
+                let (Some(half), Some(nearly_all)) = (members.get(members.len() / 2), members.get(members.len() * 99 / 100)) else {
+                    anyhow::bail!("no question has an answer");
+                };
+                let (count, each) = (questions.len(), questions[0].len());
+                eprintln!("  {count} questions of {each}: {refused} refused, else {half} plugins at the median and {nearly_all} at p99");
                 continue;
             }
             took_ms.sort_by(f64::total_cmp);

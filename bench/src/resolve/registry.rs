@@ -9,6 +9,24 @@ use semver::Version;
 
 use super::dice::Dice;
 
+/// How those who publish treat each other.
+#[derive(Clone, Copy)]
+pub(super) struct Manners {
+    /// One range in so many is `~1.2`, which its target's next minor version is not in.
+    narrow_of: usize,
+    /// One in so many stays where it was when its target comes to another track.
+    stays_of: usize,
+    /// One version in so many has one more dependency than the one before.
+    grows_of: usize,
+}
+
+impl Manners {
+    /// As in the index from which the targets come; `docs/benchmarks.md` has both shapes.
+    pub(super) const USUAL: Self = Self { narrow_of: 2_000, stays_of: 1_000, grows_of: 19 };
+    /// Everybody is in somebody's way.
+    pub(super) const CONTESTED: Self = Self { narrow_of: 20, stays_of: 8, grows_of: 12 };
+}
+
 /// Versions of each plugin.
 pub(super) const VERSIONS: usize = 9;
 /// Interfaces of plugins that others import.
@@ -31,14 +49,14 @@ const WORDS: [&str; 16] = [
 ];
 
 /// The name of a plugin.
-pub(super) fn name(number: usize) -> PackageName {
+fn name(number: usize) -> PackageName {
     let mut dice = Dice::new(number, "name");
     let (author, first, second) = (dice.rank(4_000), dice.pick(&WORDS), dice.pick(&WORDS));
     format!("author{author}:{first}-{second}-p{number}").parse().expect("letters and digits")
 }
 
 /// A plugin with all of its versions.
-pub(super) fn plugin(number: usize) -> (PackageName, Vec<Release>) {
+pub(super) fn plugin(number: usize, manners: Manners) -> (PackageName, Vec<Release>) {
     let mut dice = Dice::new(number, "releases");
     let name = name(number);
     let mut wishes = wishes(number, &mut dice);
@@ -62,13 +80,13 @@ pub(super) fn plugin(number: usize) -> (PackageName, Vec<Release>) {
     };
     let mut releases = Vec::with_capacity(VERSIONS);
     for (time, version) in history(number).into_iter().enumerate() {
-        if wishes.len() < 8 && dice.once_in(12) {
+        if wishes.len() < 8 && dice.once_in(manners.grows_of) {
             wishes.extend(Wish::any(number, &mut dice));
             wishes.sort_by_key(|wish| wish.target);
             wishes.dedup_by_key(|wish| wish.target);
         }
         for wish in &mut wishes {
-            wish.renew(time, &mut dice);
+            wish.renew(time, manners, &mut dice);
         }
         let digest = Digest::of(format!("{name}@{version}").as_bytes());
         let mut release = Release::new(version, digest);
@@ -99,20 +117,21 @@ impl Wish {
     }
 
     /// Mostly as it was; soon after the target has another track, or now and then, as of the newest version of the target that there was.
-    fn renew(&mut self, time: usize, dice: &mut Dice) {
+    fn renew(&mut self, time: usize, manners: Manners, dice: &mut Dice) {
         let history = history(self.target);
         let is_new_track = time > 0 && history[time].major != history[time - 1].major;
-        if !(self.range.is_empty() || is_new_track && !dice.once_in(8) || dice.once_in(8)) {
+        if !(self.range.is_empty() || is_new_track && !dice.once_in(manners.stays_of) || dice.once_in(8)) {
             return;
         }
         let Version { major, minor, patch, .. } = history[time];
+        let is_narrow = dice.once_in(manners.narrow_of);
         self.range = match dice.below(20) {
+            _ if is_narrow => format!("~{major}.{minor}"),
             0 => format!(">={major}.{minor}"),
-            1 => format!("~{major}.{minor}"),
-            2 => "*".to_owned(),
-            3 => format!("^{major}.{minor}.{patch}"),
+            1 => "*".to_owned(),
+            2 => format!("^{major}.{minor}.{patch}"),
             _ if major == 0 => format!("^0.{minor}"),
-            4..9 => format!("^{major}"),
+            3..8 => format!("^{major}"),
             _ => format!("^{major}.{minor}"),
         };
     }
@@ -133,7 +152,7 @@ fn wishes(number: usize, dice: &mut Dice) -> Vec<Wish> {
 }
 
 /// The versions of a plugin, the oldest first, on one to three tracks. What many depend on rarely has another.
-pub(super) fn history(number: usize) -> Vec<Version> {
+fn history(number: usize) -> Vec<Version> {
     let mut dice = Dice::new(number, "history");
     let tracks = match dice.below(if number < 1_000 { 60 } else { 20 }) {
         0 => 3,
@@ -175,13 +194,13 @@ mod tests {
 
     #[test]
     fn a_plugin_has_its_versions_in_order_and_a_mean_of_two_dependencies() {
-        let all: Vec<_> = (0..2_000).map(plugin).collect();
+        let all: Vec<_> = (0..2_000).map(|number| plugin(number, Manners::USUAL)).collect();
         for (name, releases) in &all {
             assert!(releases.windows(2).all(|pair| pair[0].version < pair[1].version), "{name}");
         }
         let newest = all.iter().map(|(_, releases)| releases[VERSIONS - 1].dependencies.len());
         let mean = newest.sum::<usize>() as f64 / all.len() as f64;
         assert!((1.5..3.5).contains(&mean), "{mean}");
-        assert_eq!(plugin(1_234), plugin(1_234));
+        assert_eq!(plugin(1_234, Manners::USUAL), plugin(1_234, Manners::USUAL));
     }
 }

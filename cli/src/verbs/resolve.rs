@@ -245,7 +245,7 @@ fn page(question: &Question, resolution: &Resolution, order: &Order) {
         for (import, by) in member.imports.iter().filter(|(_, by)| by.plugin().is_some()) {
             print::data(format_args!("    {import} from {by}"));
         }
-        let of_host = member.imports.values().filter(|by| **by == Provider::Host).count();
+        let of_host = member.imports.iter().filter(|(_, by)| *by == Provider::Host).count();
         if of_host > 0 {
             print::data(format_args!("    {} from the host", count(of_host, "interface")));
         }

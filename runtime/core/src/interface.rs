@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use semver::Version;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct InterfaceName {
-    path: String,
+    path: Arc<str>,
     version: Option<Version>,
 }
 
@@ -92,7 +93,7 @@ impl FromStr for InterfaceName {
                 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
                 && word.starts_with(|first: char| first.is_ascii_alphabetic())
         };
-        if word(namespace) && word(package) && word(interface) { Ok(Self { path: path.to_owned(), version }) } else { Err(refused()) }
+        if word(namespace) && word(package) && word(interface) { Ok(Self { path: path.into(), version }) } else { Err(refused()) }
     }
 }
 

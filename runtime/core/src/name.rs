@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct PackageName {
-    text: String,
+    text: Arc<str>,
     colon: usize,
 }
 
@@ -60,7 +61,7 @@ impl FromStr for PackageName {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.split_once(':') {
-            Some((namespace, name)) if is_label(namespace) && is_label(name) => Ok(Self { colon: namespace.len(), text: text.to_owned() }),
+            Some((namespace, name)) if is_label(namespace) && is_label(name) => Ok(Self { colon: namespace.len(), text: text.into() }),
             _ => Err(NotAName(text.chars().take(140).collect())),
         }
     }
@@ -80,7 +81,7 @@ impl fmt::Debug for PackageName {
 
 impl From<PackageName> for String {
     fn from(name: PackageName) -> Self {
-        name.text
+        (*name.text).to_owned()
     }
 }
 

@@ -170,8 +170,12 @@ pub fn tree(resolution: &Resolution, depth_max: usize) -> Vec<Branch> {
         if let Some(member) = member.filter(|_| !is_repeated && is_full) {
             // Those that only an import needs: peers that may be absent and are there.
             let linked: BTreeSet<&Provider> = member.links.iter().map(|link| &link.provider).collect();
-            let others: BTreeSet<&Provider> =
-                member.imports.values().filter(|provider| provider.plugin().is_some() && !linked.contains(provider)).collect();
+            let others: BTreeSet<&Provider> = member
+                .imports
+                .iter()
+                .map(|(_, provider)| provider)
+                .filter(|provider| provider.plugin().is_some() && !linked.contains(provider))
+                .collect();
             open.extend(others.into_iter().rev().map(|provider| (depth + 1, None, provider.clone())));
             open.extend(below(&member.links).into_iter().map(|(dependency, provider)| (depth + 1, dependency, provider)));
         }

@@ -108,6 +108,7 @@ impl Lock {
 }
 
 fn release<'a>(index: &'a dyn Index, id: &PluginId) -> Option<Cow<'a, Release>> {
-    let place = index.versions(&id.name).binary_search_by(|listed| listed.version.cmp(&id.version)).ok()?;
-    Some(index.release(&id.name, place))
+    let number = index.number(&id.name)?;
+    let place = index.versions(number).binary_search_by(|listed| listed.version.cmp(&id.version)).ok()?;
+    Some(index.release(number, place))
 }

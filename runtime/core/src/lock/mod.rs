@@ -94,7 +94,7 @@ impl Lock {
                 interfaces: member.interfaces,
                 granted: grants(&member.id),
                 needs: member.needs().into_iter().cloned().collect(),
-                imports: member.imports.clone(),
+                imports: member.imports.iter().cloned().collect(),
             };
             (member.id.clone(), locked)
         });

@@ -2,16 +2,18 @@
 //!
 //! What a reader may get wrong: nothing here is linked or started. A link says who may be asked, a grant whether it may be.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fmt;
 
-use pubgrub::SelectedDependencies;
-use semver::Version;
+use pubgrub::{SelectedDependencies, VersionSet};
+use rustc_hash::{FxHashMap, FxHashSet};
+use semver::{Version, VersionReq};
+use smallvec::SmallVec;
 
 use super::explain::why_out;
 use super::space::{Out, Owner, Part, Space, against};
-use super::world::World;
-use super::{Security, Strategy};
+use super::world::{Edge, World};
+use super::{Considered, Interface, Security, Strategy};
 use crate::{Dependency, Digest, InterfaceName, PackageName};
 
 /// One version of one plugin. Written `acme:geo@1.2.0`.
@@ -52,8 +54,8 @@ pub struct Member {
     pub interfaces: Digest,
     /// Its dependencies that were taken, in their order.
     pub links: Vec<Link>,
-    /// Who provides each import. One that is missing here stays without: its dependency is optional and was not taken.
-    pub imports: BTreeMap<InterfaceName, Provider>,
+    /// Who provides each import, by the import's name. One that is missing here stays without: its dependency is optional and was not taken.
+    pub imports: Vec<(InterfaceName, Provider)>,
 }
 
 /// Something that speaks against a plugin which is in the resolution all the same.
@@ -118,7 +120,15 @@ impl Member {
     /// The plugins that it cannot start without, each once.
     pub fn needs(&self) -> BTreeSet<&PluginId> {
         let links = self.links.iter().map(|link| &link.provider);
-        links.chain(self.imports.values()).filter_map(Provider::plugin).collect()
+        links.chain(self.imports.iter().map(|(_, provider)| provider)).filter_map(Provider::plugin).collect()
+    }
+}
+
+impl Member {
+    /// Who provides an import.
+    pub fn provider(&self, import: &InterfaceName) -> Option<&Provider> {
+        let at = self.imports.binary_search_by(|(name, _)| name.cmp(import)).ok()?;
+        Some(&self.imports[at].1)
     }
 }
 
@@ -130,140 +140,135 @@ impl Resolution {
     }
 }
 
+/// What the answer is read from, and what was read.
+struct Reading<'r, 'a> {
+    space: &'r mut Space<'a>,
+    selected: &'r SelectedDependencies<Part, u32>,
+    /// Releases that somebody needs.
+    open: Vec<(u32, u32)>,
+    /// The ranges of all who depend on a release.
+    asked: Vec<((u32, u32), &'a VersionReq)>,
+    /// The releases of each plugin.
+    there: FxHashMap<u32, SmallVec<[u32; 1]>>,
+}
+
 /// Reads the answer of the solver.
 pub(super) fn of<'a>(space: &mut Space<'a>, selected: &SelectedDependencies<Part, u32>) -> Resolution {
-    let mut members: BTreeMap<PluginId, (Member, (u32, u32))> = BTreeMap::new();
-    let mut open: Vec<(u32, u32)> = Vec::new();
-    let mut there: HashMap<u32, Vec<u32>> = HashMap::new();
+    let mut there: FxHashMap<u32, SmallVec<[u32; 1]>> = FxHashMap::default();
     for (part, &place) in selected.iter() {
         if let Part::Plugin { name, .. } = *part {
             there.entry(name).or_default().push(place);
         }
     }
-    let world = space.world(None);
-    let mut roots = links(space, None, &world, selected, &mut open);
+    let mut reading = Reading { space, selected, open: Vec::new(), asked: Vec::new(), there };
+    let world = reading.space.world(None);
+    let mut roots = reading.links(None, &world);
     roots.sort_by(|one, other| one.dependency.target.cmp(&other.dependency.target));
-    while let Some(at) = open.pop() {
-        let id = space.id(at);
-        if members.contains_key(&id) {
+    let mut seen: FxHashSet<(u32, u32)> = FxHashSet::default();
+    let mut members: Vec<(Member, (u32, u32))> = Vec::with_capacity(reading.there.len());
+    while let Some(at) = reading.open.pop() {
+        if !seen.insert(at) {
             continue;
         }
-        let world = space.world(Some(at));
-        let links = links(space, Some(at), &world, selected, &mut open);
-        let imports = imports(space, at, &world, selected, &there, &mut open);
-        let interfaces = space.index.interfaces(&id.name, at.1 as usize);
-        let member = Member { id: id.clone(), digest: space.release(at).digest, interfaces, links, imports };
-        members.insert(id, (member, at));
+        let world = reading.space.world(Some(at));
+        let links = reading.links(Some(at), &world);
+        let imports = reading.imports(at, &world);
+        let (id, interfaces) = (reading.space.id(at), reading.space.interfaces(at));
+        let digest = world.digest.expect("a release has a component");
+        members.push((Member { id, digest, interfaces, links, imports }, at));
     }
-    let concerns = members.values().flat_map(|(member, at)| {
+    members.sort_unstable_by(|(one, _), (other, _)| one.id.cmp(&other.id));
+    let Reading { space, mut asked, .. } = reading;
+    let concerns = members.iter().filter(|(_, at)| !space.is_clean(*at)).flat_map(|(member, at)| {
         let found = against(&space.release(*at)).map(|out| Concern { plugin: member.id.clone(), what: why_out(out) });
         found.collect::<Vec<_>>()
     });
     let concerns = concerns.collect();
-    let held_back = held_back(space, &members);
-    Resolution { roots, members: members.into_values().map(|(member, _)| member).collect(), concerns, held_back }
+    asked.sort_unstable_by_key(|(at, _)| *at);
+    let held_back = held_back(space, &members, &asked);
+    Resolution { roots, members: members.into_iter().map(|(member, _)| member).collect(), concerns, held_back }
 }
 
-fn links<'a>(
-    space: &mut Space<'a>,
-    owner: Owner,
-    world: &World<'a>,
-    selected: &SelectedDependencies<Part, u32>,
-    open: &mut Vec<(u32, u32)>,
-) -> Vec<Link> {
-    let mut links = Vec::new();
-    for edge in &world.edges {
-        let Some(&place) = selected.get(&edge.part) else { continue };
-        open.push((edge.name, place));
-        links.push(Link { dependency: edge.dependency.dependency(), provider: Provider::Plugin(space.id((edge.name, place))) });
-    }
-    for (at, want) in world.wants.iter().enumerate() {
-        let (Some(dependency), Some(provider)) = (want.dependency, chosen(space, owner, world, at, selected, open)) else { continue };
-        if !links.iter().any(|link: &Link| dependency.is(&link.dependency) && link.provider == provider) {
-            links.push(Link { dependency: dependency.dependency(), provider });
+impl<'a> Reading<'_, 'a> {
+    fn links(&mut self, owner: Owner, world: &World<'a>) -> Vec<Link> {
+        let mut links = Vec::with_capacity(world.edges.len() + world.wants.len());
+        for edge in &world.edges {
+            let Some(&place) = self.selected.get(&edge.part) else { continue };
+            let at = (edge.name, place);
+            self.open.push(at);
+            self.asked.push((at, edge.dependency.versions));
+            links.push(Link { dependency: edge.dependency.dependency(), provider: Provider::Plugin(self.space.id(at)) });
         }
-    }
-    links
-}
-
-/// Who was chosen to stand behind a want.
-fn chosen(
-    space: &Space<'_>,
-    of: Owner,
-    world: &World<'_>,
-    at: usize,
-    selected: &SelectedDependencies<Part, u32>,
-    open: &mut Vec<(u32, u32)>,
-) -> Option<Provider> {
-    let candidate = *selected.get(&Part::Need { of, at: at as u32 })?;
-    let exporter = space.paths[world.wants[at].path as usize].1[candidate as usize / 2];
-    Some(exporter.provider.map_or(Provider::Host, |provider| {
-        open.push(provider);
-        Provider::Plugin(space.id(provider))
-    }))
-}
-
-fn imports<'a>(
-    space: &mut Space<'a>,
-    at: (u32, u32),
-    world: &World<'a>,
-    selected: &SelectedDependencies<Part, u32>,
-    there: &HashMap<u32, Vec<u32>>,
-    open: &mut Vec<(u32, u32)>,
-) -> BTreeMap<InterfaceName, Provider> {
-    let mut imports: BTreeMap<InterfaceName, Provider> = world.hosted.iter().map(|name| ((*name).clone(), Provider::Host)).collect();
-    for (index, want) in world.wants.iter().enumerate() {
-        let Some(import) = want.import else { continue };
-        if let Some(provider) = chosen(space, Some(at), world, index, selected, open) {
-            imports.insert(import.name.clone(), provider);
-        }
-    }
-    // A peer that may be absent, and is there.
-    for import in &world.left {
-        for peer in &world.peers {
-            let places = there.get(&peer.name).into_iter().flatten();
-            let fits =
-                |place: &&u32| {
-                    pubgrub::VersionSet::contains(&peer.set, *place)
-                        && space.release((peer.name, **place)).exports.iter().any(|export| {
-                            export.name.path() == import.name.path() && space.options.compatibility.judge(import, export).is_ok()
-                        })
-                };
-            if let Some(&place) = places.filter(fits).max() {
-                open.push((peer.name, place));
-                imports.entry(import.name.clone()).or_insert_with(|| Provider::Plugin(space.id((peer.name, place))));
+        for (at, want) in world.wants.iter().enumerate() {
+            let (Some(dependency), Some(provider)) = (want.dependency, self.chosen(owner, world, at)) else { continue };
+            if !links.iter().any(|link: &Link| dependency.is(&link.dependency) && link.provider == provider) {
+                links.push(Link { dependency: dependency.dependency(), provider });
             }
         }
+        links
     }
-    imports
+
+    /// Who was chosen to stand behind a want.
+    fn chosen(&mut self, of: Owner, world: &World<'_>, at: usize) -> Option<Provider> {
+        let candidate = *self.selected.get(&Part::Need { of, at: at as u32 })?;
+        let exporter = self.space.paths[world.wants[at].path as usize].1[candidate as usize / 2];
+        Some(exporter.provider.map_or(Provider::Host, |provider| {
+            self.open.push(provider);
+            Provider::Plugin(self.space.id(provider))
+        }))
+    }
+
+    fn imports(&mut self, at: (u32, u32), world: &World<'a>) -> Vec<(InterfaceName, Provider)> {
+        let mut imports = Vec::with_capacity(world.hosted.len() + world.wants.len());
+        imports.extend(world.hosted.iter().map(|name| ((*name).clone(), Provider::Host)));
+        for (index, want) in world.wants.iter().enumerate() {
+            let Some(import) = want.import else { continue };
+            if let Some(provider) = self.chosen(Some(at), world, index) {
+                imports.push((import.name.clone(), provider));
+            }
+        }
+        // A peer that may be absent, and is there.
+        for import in &world.left {
+            let there: SmallVec<[(u32, u32); 1]> = world.peers.iter().filter_map(|peer| self.peer(peer, import)).collect();
+            if let Some(first) = there.first() {
+                imports.push((import.name.clone(), Provider::Plugin(self.space.id(*first))));
+            }
+            self.open.extend(there);
+        }
+        imports.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        imports
+    }
+
+    /// The release of a peer that is there and has this import.
+    fn peer(&self, peer: &Edge<'a>, import: &Interface) -> Option<(u32, u32)> {
+        let has_it = |release: Considered<'_>| {
+            let of_path = |export: &&&Interface| export.name.path() == import.name.path();
+            release.exports.iter().filter(of_path).any(|export| self.space.options.compatibility.judge(import, export).is_ok())
+        };
+        let fits = |place: &&u32| VersionSet::contains(&peer.set, *place) && has_it(self.space.release((peer.name, **place)));
+        let place = self.there.get(&peer.name)?.iter().filter(fits).max()?;
+        Some((peer.name, *place))
+    }
 }
 
 /// Versions that were left out and fit all who depend on the plugin.
-fn held_back(space: &mut Space<'_>, members: &BTreeMap<PluginId, (Member, (u32, u32))>) -> Vec<HeldBack> {
+fn held_back(space: &Space<'_>, members: &[(Member, (u32, u32))], asked: &[((u32, u32), &VersionReq)]) -> Vec<HeldBack> {
     if space.options.security == Security::Permissive || space.options.strategy == Strategy::Locked {
         return Vec::new();
     }
-    let mut asked: HashMap<&PluginId, Vec<&Dependency>> = HashMap::new();
-    for link in members.values().flat_map(|(member, _)| &member.links) {
-        if let (Provider::Plugin(id), crate::Target::Plugin(_)) = (&link.provider, &link.dependency.target) {
-            asked.entry(id).or_default().push(&link.dependency);
-        }
-    }
-    let roots: Vec<&Dependency> = space.roots.iter().collect();
     let mut held = Vec::new();
-    for (id, (_, (name, place))) in members {
-        let plugin = &space.plugins[*name as usize];
-        let own_roots = roots.iter().filter(|root| matches!(&root.target, crate::Target::Plugin(root) if *root == id.name));
-        let ranges: Vec<&Dependency> = asked.get(id).into_iter().flatten().chain(own_roots).copied().collect();
-        for (other, listed) in plugin.versions.iter().enumerate() {
+    for (Member { id, .. }, at) in members {
+        let plugin = &space.plugins[at.0 as usize];
+        for (other, out) in plugin.all_out() {
             let is_preferred = match space.options.strategy {
-                Strategy::Lowest => (other as u32) < *place,
-                Strategy::Highest | Strategy::Locked => (other as u32) > *place,
+                Strategy::Lowest => other < at.1,
+                Strategy::Highest | Strategy::Locked => other > at.1,
             };
-            let Some(out) = plugin.out(other as u32).filter(|out| is_preferred && *out != Out::NotKept) else { continue };
-            let fits = |version: &Version| ranges.iter().all(|dependency| dependency.versions.matches(version));
-            if super::track(&listed.version) == super::track(&id.version) && fits(&listed.version) {
-                held.push(HeldBack { plugin: id.clone(), version: listed.version.clone(), why: why_out(out) });
+            let version = &plugin.versions[other as usize].version;
+            let first = asked.partition_point(|(of, _)| of < at);
+            let fits = || asked[first..].iter().take_while(|(of, _)| of == at).all(|(_, range)| range.matches(version));
+            if is_preferred && out != Out::NotKept && super::track(version) == super::track(&id.version) && fits() {
+                held.push(HeldBack { plugin: id.clone(), version: version.clone(), why: why_out(out) });
             }
         }
     }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use pubgrub::{DerivationTree, External, VersionSet};
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use super::prune;
 use super::sentence;
@@ -111,18 +112,21 @@ fn facts(space: &mut Space<'_>, mut leaves: Vec<Leaf>) -> Vec<Fact> {
         }
     }
     let distances = distances(&needs);
-    needs.sort_by_key(|(from, _, to, _)| (distances.get(from).copied().unwrap_or(u32::MAX), *from, *to));
-    let mut meeting: BTreeMap<Part, (usize, Set)> = BTreeMap::new();
+    needs.sort_by_cached_key(|(from, _, to, _)| (distances.get(from).copied().unwrap_or(u32::MAX), *from, *to));
+    let mut meeting: FxHashMap<Part, (usize, Set)> = FxHashMap::default();
     for (_, _, to, wanted) in &needs {
         let (count, common) = meeting.entry(*to).or_insert_with(|| (0, Set::full()));
         *count += 1;
         *common = common.intersection(wanted);
     }
+    let mut meeting: Vec<(Part, Set)> =
+        meeting.into_iter().filter(|(_, (count, _))| *count > 1).map(|(part, (_, common))| (part, common)).collect();
+    meeting.sort_unstable_by_key(|(part, _)| *part);
     let mut facts: Vec<Fact> = needs.into_iter().map(|(from, set, to, wanted)| Fact::Needs { from, set, to, wanted }).collect();
     facts.extend(refused.into_iter().flat_map(|(part, found)| found.into_iter().map(move |(set, why)| Fact::Refused { part, set, why })));
     facts.extend(gone.into_iter().map(|(part, set)| Fact::Gone { part, set }));
-    for (part, (count, common)) in meeting {
-        if count > 1 && common.count_within(space.length(part)) == 0 {
+    for (part, common) in meeting {
+        if common.count_within(space.length(part)) == 0 {
             facts.push(Fact::Apart { part });
         }
     }
@@ -131,7 +135,7 @@ fn facts(space: &mut Space<'_>, mut leaves: Vec<Leaf>) -> Vec<Fact> {
 
 /// How far each part is from the roots.
 fn distances(needs: &[(Part, Set, Part, Set)]) -> FxHashMap<Part, u32> {
-    let mut next: FxHashMap<Part, Vec<Part>> = FxHashMap::default();
+    let mut next: FxHashMap<Part, SmallVec<[Part; 2]>> = FxHashMap::default();
     for (from, _, to, _) in needs {
         next.entry(*from).or_default().push(*to);
     }

@@ -14,32 +14,35 @@ use crate::{Dependency, Digest, InterfaceName, Issue, PackageName, Target};
 /// Versions of all plugins, as a view that does not change while a resolution looks at it.
 ///
 /// A resolution asks for the versions of every plugin that it comes by, and in full only for those that it considers. So an index may hold what it knows
-/// in any form, and put a [`Release`] together when it is asked for.
+/// in any form, and put a [`Release`] together when it is asked for. A plugin is looked for once by its name, and then asked about by its number.
 pub trait Index {
-    /// Every version of a plugin in ascending order, each once. Empty where nobody knows the name.
-    fn versions(&self, name: &PackageName) -> Vec<Listed>;
+    /// The number of a plugin: one of those of this index, and the same as long as it is there. `None` where nobody knows the name.
+    fn number(&self, name: &PackageName) -> Option<u32>;
+
+    /// Every version of a plugin in ascending order, each once.
+    fn versions(&self, plugin: u32) -> Vec<Listed>;
 
     /// The version at this place among those of [`Index::versions`], in full. No other place is asked for, and an index may panic where one is.
-    fn release(&self, name: &PackageName, place: usize) -> Cow<'_, Release>;
+    fn release(&self, plugin: u32, place: usize) -> Cow<'_, Release>;
 
     /// The same version, pointed at. `None` where the index cannot point at all of it, and then the release is asked for.
-    fn considered(&self, name: &PackageName, place: usize) -> Option<Considered<'_>> {
-        match self.release(name, place) {
+    fn considered(&self, plugin: u32, place: usize) -> Option<Considered<'_>> {
+        match self.release(plugin, place) {
             Cow::Borrowed(release) => Some(Considered::of(release)),
             Cow::Owned(_) => None,
         }
     }
 
     /// [`Release::interfaces`] of that version. An index may know it by heart.
-    fn interfaces(&self, name: &PackageName, place: usize) -> Digest {
-        self.release(name, place).interfaces()
+    fn interfaces(&self, plugin: u32, place: usize) -> Digest {
+        self.release(plugin, place).interfaces()
     }
 
     /// Whoever exports an interface with this path, by name and place.
     fn exports(&self, path: &str) -> Vec<Export<'_>>;
 
-    /// Whether some version of any plugin has this one as a peer that may be absent. `true` for every name is right as well, and slower.
-    fn is_optional_peer(&self, name: &PackageName) -> bool;
+    /// Whether some version of any plugin has this one as a peer that may be absent. `true` for every plugin is right as well, and slower.
+    fn is_optional_peer(&self, plugin: u32) -> bool;
 }
 
 /// One version among those of a plugin.
@@ -165,7 +168,8 @@ impl Interface {
 /// An index that is held in memory.
 #[derive(Debug, Default, Clone)]
 pub struct MemoryIndex {
-    releases: BTreeMap<PackageName, Vec<Release>>,
+    plugins: Vec<(PackageName, Vec<Release>)>,
+    numbers: BTreeMap<PackageName, u32>,
     exporters: BTreeMap<String, Vec<PackageName>>,
     optional_peers: BTreeSet<PackageName>,
 }
@@ -176,7 +180,11 @@ impl MemoryIndex {
     /// # Errors
     /// When that version is there already: a version never changes.
     pub fn insert(&mut self, name: &PackageName, release: Release) -> Result<(), Issue> {
-        let releases = self.releases.entry(name.clone()).or_default();
+        let number = *self.numbers.entry(name.clone()).or_insert_with(|| {
+            self.plugins.push((name.clone(), Vec::new()));
+            self.plugins.len() as u32 - 1
+        });
+        let releases = &mut self.plugins[number as usize].1;
         let at = match releases.binary_search_by(|other| other.version.cmp(&release.version)) {
             Ok(_) => {
                 return Err(Issue {
@@ -204,35 +212,44 @@ impl MemoryIndex {
 
     /// Every version of a plugin in ascending order. Empty where nobody knows the name.
     pub fn releases(&self, name: &PackageName) -> &[Release] {
-        self.releases.get(name).map_or(&[], Vec::as_slice)
+        self.number(name).map_or(&[], |number| self.of(number))
     }
 
     /// Every plugin, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&PackageName, &[Release])> {
-        self.releases.iter().map(|(name, releases)| (name, releases.as_slice()))
+        self.numbers.iter().map(|(name, number)| (name, self.of(*number)))
+    }
+
+    fn of(&self, plugin: u32) -> &[Release] {
+        &self.plugins[plugin as usize].1
     }
 }
 
 impl Index for MemoryIndex {
-    fn versions(&self, name: &PackageName) -> Vec<Listed> {
-        self.releases(name).iter().map(Release::listed).collect()
+    fn number(&self, name: &PackageName) -> Option<u32> {
+        self.numbers.get(name).copied()
     }
 
-    fn release(&self, name: &PackageName, place: usize) -> Cow<'_, Release> {
-        Cow::Borrowed(&self.releases(name)[place])
+    fn versions(&self, plugin: u32) -> Vec<Listed> {
+        self.of(plugin).iter().map(Release::listed).collect()
+    }
+
+    fn release(&self, plugin: u32, place: usize) -> Cow<'_, Release> {
+        Cow::Borrowed(&self.of(plugin)[place])
     }
 
     fn exports(&self, path: &str) -> Vec<Export<'_>> {
         let mut found = Vec::new();
-        let names = self.exporters.get(path).into_iter().flatten();
-        for (name, (place, release)) in names.flat_map(|name| self.releases(name).iter().enumerate().map(move |of| (name, of))) {
-            let of_path = release.exports.iter().filter(|export| export.name.path() == path);
-            found.extend(of_path.map(|interface| Export { name, place, interface }));
+        for name in self.exporters.get(path).into_iter().flatten() {
+            for (place, release) in self.releases(name).iter().enumerate() {
+                let of_path = release.exports.iter().filter(|export| export.name.path() == path);
+                found.extend(of_path.map(|interface| Export { name, place, interface }));
+            }
         }
         found
     }
 
-    fn is_optional_peer(&self, name: &PackageName) -> bool {
-        self.optional_peers.contains(name)
+    fn is_optional_peer(&self, plugin: u32) -> bool {
+        self.optional_peers.contains(&self.plugins[plugin as usize].0)
     }
 }

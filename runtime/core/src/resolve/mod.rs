@@ -6,8 +6,8 @@
 //!
 //! - `index`: what is known of plugins; `compact`: the same of very many, in little memory; `compatible`: whether an export fits an import;
 //!   `considered`: one version as it is looked at
-//! - `space`, `world`: the question as the solver sees it; `shelf`: what was looked at for it; `set`: its sets; `solver`: what it is told and in which order it decides; `prune`: what it need not try;
-//!   `straight`: questions that need no solver
+//! - `space`, `world`: the question as the solver sees it; `shelf`: what was looked at for it; `set`: its sets; `search`: the answer, looked for without keeping a proof; `solver`: the proof that there is none,
+//!   and what search and solver are told in which order; `prune`: what need not be tried
 //! - `answer`: its answer; `explain`, `sentence`, `ways`: its refusal, in words, and what would help
 
 mod answer;
@@ -17,12 +17,12 @@ mod considered;
 mod explain;
 mod index;
 mod prune;
+mod search;
 mod sentence;
 mod set;
 mod shelf;
 mod solver;
 mod space;
-mod straight;
 mod ways;
 mod world;
 
@@ -40,8 +40,8 @@ pub use index::{Advisory, Export, Index, Interface, Listed, MemoryIndex, Release
 use crate::dependency::DEPENDENCIES_MAX;
 use crate::{Dependency, InterfaceName, Issue, PackageName, Target};
 
-/// Steps of one resolution: decisions, going back from them, which costs more the more was decided, what plugins with many dependencies need, and looking
-/// ahead for what can be in no answer. Ten thousand plugins that fit take about as many.
+/// Steps of looking for an answer: decisions, going back from them, which costs more the more was decided, what plugins with many dependencies need, and
+/// looking ahead for what can be in no answer. Ten thousand plugins that fit take about as many. Where none is found the proof has as many again.
 pub const STEPS_MAX: u64 = 200_000;
 
 /// Which of several versions that fit is taken.
@@ -232,35 +232,16 @@ pub fn resolve(index: &dyn Index, roots: &[Dependency], options: &Options<'_>) -
     if !issues.is_empty() {
         return Err(ResolveError::Roots(issues));
     }
-    match attempt(index, roots, options, options.steps_max).0 {
-        Ok(resolution) => Ok(resolution),
-        Err(Failure::GaveUp) => Err(ResolveError::GaveUp { steps_max: options.steps_max }),
-        Err(Failure::Conflict(found)) => {
-            let (mut conflict, hints) = *found;
-            conflict.ways_out = ways::out(index, roots, options, &hints);
-            Err(ResolveError::Conflict(conflict))
-        }
-    }
-}
-
-/// One try, and how many steps it took.
-fn attempt(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, steps_max: u64) -> (Result<Resolution, Failure>, u64) {
     let shelf = shelf::Shelf::default();
-    let solver = solver::Solver::new(space::Space::new(index, &shelf, roots, options), steps_max);
-    let solved = solver.solve();
-    let mut space = solver.space.borrow_mut();
-    let answer = match solved {
-        Ok(selected) => Ok(answer::of(&mut space, &selected)),
-        Err(solver::Unsolved::GaveUp) => Err(Failure::GaveUp),
-        Err(solver::Unsolved::Conflict(leaves)) => Err(Failure::Conflict(Box::new(explain::conflict(&mut space, leaves)))),
+    let solver = solver::Solver::new(space::Space::new(index, &shelf, roots, options), options.steps_max);
+    let unsolved = match solver.solve() {
+        Ok(selected) => return Ok(answer::of(&mut solver.space.borrow_mut(), &selected)),
+        Err(unsolved) => unsolved,
     };
-    (answer, solver.steps())
-}
-
-/// Why one try found nothing.
-enum Failure {
-    GaveUp,
-    Conflict(Box<(Conflict, explain::Hints)>),
+    let solver::Unsolved::Conflict(leaves) = unsolved else { return Err(ResolveError::GaveUp { steps_max: options.steps_max }) };
+    let (mut conflict, hints) = explain::conflict(&mut solver.space.borrow_mut(), leaves);
+    conflict.ways_out = ways::out(index, roots, options, &hints);
+    Err(ResolveError::Conflict(conflict))
 }
 
 fn wrong(roots: &[Dependency]) -> Vec<Issue> {

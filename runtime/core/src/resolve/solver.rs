@@ -15,9 +15,9 @@ use semver::Version;
 
 use super::explain::leaves;
 use super::prune::{self, Swept};
+use super::search::{self, Found};
 use super::set::Set;
 use super::space::{Exporter, Owner, Part, Space};
-use super::straight;
 use super::world::{Refused, shared};
 use super::{Security, Strategy};
 
@@ -59,7 +59,7 @@ impl Default for Decided {
 /// Decisions that are made again before what is hopeless is swept out.
 const AGAIN_MAX: usize = 64;
 /// Parts that are decided before what is hopeless is swept out: where so much is needed, to find out late costs more than to look.
-pub(super) const PARTS_MAX: usize = 1_000;
+const PARTS_MAX: usize = 1_000;
 /// Releases that a sweep may look at for each part that was decided, so that it costs about what the decisions did; and where many were decided.
 const LOOKED_AT: usize = 4;
 const LOOKED_AT_LARGE: usize = 32;
@@ -105,11 +105,31 @@ impl<'a> Solver<'a> {
         self.steps.get()
     }
 
+    /// Takes so many steps, if there are.
+    pub(super) fn step(&self, count: usize) -> Result<(), Stop> {
+        self.steps.set(self.steps.get() + count as u64);
+        if self.steps.get() > self.steps_max { Err(Stop::OutOfSteps) } else { Ok(()) }
+    }
+
     pub(super) fn solve(&self) -> Result<SelectedDependencies<Part, u32>, Unsolved> {
-        if let Some(selected) = straight::answer(self) {
-            return Ok(selected);
+        match search::search(self) {
+            Ok(Found::Answer(selected)) => Ok(selected),
+            // Where so much was tried, what is known already is proof enough.
+            Ok(Found::Nothing(hopeless)) if hopeless.len() > PARTS_MAX && hopeless.contains_key(&None) => {
+                let mut space = self.space.borrow_mut();
+                space.hopeless = hopeless;
+                Err(Unsolved::Conflict(prune::reasons(&mut space, [None])))
+            }
+            Ok(Found::Nothing(_) | Found::TooHard) | Err(_) => self.solve_with_proof(),
         }
-        self.solve_with_proof()
+    }
+
+    /// The answer, where it is found without much ado.
+    pub(super) fn answer(&self) -> Option<SelectedDependencies<Part, u32>> {
+        match search::search(self) {
+            Ok(Found::Answer(selected)) => Some(selected),
+            Ok(Found::Nothing(_) | Found::TooHard) | Err(_) => None,
+        }
     }
 
     /// As if nothing had been tried: the answer must not depend on that.
@@ -192,6 +212,19 @@ impl<'a> Solver<'a> {
         }
     }
 
+    /// What it takes to have this candidate, or why it is none.
+    pub(super) fn needs(&self, part: Part, place: u32) -> Result<Result<Vec<(Part, Set)>, Refused>, Stop> {
+        let needs = match part {
+            Part::Root => self.of_owner(None, part),
+            Part::Plugin { name, .. } => self.of_owner(Some((name, place)), part),
+            Part::Choice { name, .. } => Ok(vec![(self.space.borrow().part((name, place)), Set::singleton(place))]),
+            Part::Need { of, at } => Ok(self.of_need(of, at, place)),
+            Part::Present { .. } | Part::Share { .. } => Ok(Vec::new()),
+        };
+        self.step(needs.as_ref().map_or(0, Vec::len) / STEP_NEEDS)?;
+        Ok(needs)
+    }
+
     /// Everything that a release, or the roots, needs.
     fn of_owner(&self, owner: Owner, own: Part) -> Result<Vec<(Part, Set)>, Refused> {
         let mut space = self.space.borrow_mut();
@@ -210,7 +243,7 @@ impl<'a> Solver<'a> {
             needed.extend(tracks.into_iter().map(|track| (Part::Present { name: peer.name, track }, fitting.clone())));
         }
         if let (Some((name, place)), Part::Plugin { track, .. }) = (owner, own)
-            && space.index.is_optional_peer(space.plugins[name as usize].name)
+            && space.is_optional_peer(name)
         {
             needed.push((Part::Present { name, track }, Set::singleton(place + 1)));
         }
@@ -335,23 +368,13 @@ impl DependencyProvider for Solver<'_> {
     }
 
     fn get_dependencies(&self, part: &Part, place: &u32) -> Result<Dependencies<Part, Set, Refused>, Stop> {
-        let needed = match *part {
-            Part::Root => self.of_owner(None, *part),
-            Part::Plugin { name, .. } => self.of_owner(Some((name, *place)), *part),
-            Part::Choice { name, .. } => Ok(vec![(self.space.borrow().part((name, *place)), Set::singleton(*place))]),
-            Part::Need { of, at } => Ok(self.of_need(of, at, *place)),
-            Part::Present { .. } | Part::Share { .. } => Ok(Vec::new()),
-        };
-        let count = needed.as_ref().map_or(0, Vec::len);
-        self.steps.set(self.steps.get() + (count / STEP_NEEDS) as u64);
-        Ok(match needed {
+        Ok(match self.needs(*part, *place)? {
             Ok(needed) => Dependencies::Available(needed.into_iter().collect()),
             Err(refused) => Dependencies::Unavailable(refused),
         })
     }
 
     fn should_cancel(&self) -> Result<(), Stop> {
-        self.steps.set(self.steps.get() + 1);
-        if self.steps.get() > self.steps_max { Err(Stop::OutOfSteps) } else { Ok(()) }
+        self.step(1)
     }
 }

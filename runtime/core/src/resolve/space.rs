@@ -17,7 +17,7 @@ use super::world::{self, World};
 use super::{
     Advisory, Aim, Considered, Duplicates, Index, Interface, Listed, Options, PluginId, Release, Security, Strategy, Wanted, track,
 };
-use crate::{Dependency, PackageName};
+use crate::{Dependency, Digest, PackageName};
 
 /// Whose dependency: a release, as a place among the releases of a name, or the roots.
 pub(super) type Owner = Option<(u32, u32)>;
@@ -48,6 +48,8 @@ impl fmt::Display for Part {
 /// A plugin that occurs.
 pub(super) struct Plugin<'a> {
     pub(super) name: &'a PackageName,
+    /// In the index.
+    number: Option<u32>,
     pub(super) versions: Vec<Listed>,
     /// The track of each release; empty where tracks do not matter.
     tracks: Vec<u32>,
@@ -64,6 +66,11 @@ impl<'a> Plugin<'a> {
 
     pub(super) fn out(&self, place: u32) -> Option<Out<'a>> {
         self.out.get(place as usize).copied().flatten()
+    }
+
+    /// Every release that is left out, and why.
+    pub(super) fn all_out(&self) -> impl Iterator<Item = (u32, Out<'a>)> {
+        self.out.iter().enumerate().filter_map(|(place, out)| Some((place as u32, (*out)?)))
     }
 
     pub(super) fn is_kept(&self, place: u32) -> bool {
@@ -92,11 +99,10 @@ const PLUGINS_LIKELY: usize = 64;
 
 /// What was looked up so far.
 pub(super) struct Space<'a> {
-    pub(super) index: &'a dyn Index,
+    index: &'a dyn Index,
     /// What the index put together for this resolution.
     shelf: &'a Shelf<Release>,
-    pub(super) roots: &'a [Dependency],
-    /// The same as the dependencies of a release are held.
+    /// What was asked for, as the dependencies of a release are held.
     pub(super) wanted: Rc<[Wanted<'a>]>,
     pub(super) options: &'a Options<'a>,
     pub(super) plugins: Vec<Plugin<'a>>,
@@ -104,7 +110,9 @@ pub(super) struct Space<'a> {
     /// Releases that can be in no answer, each with the need that cannot be met.
     pub(super) hopeless: FxHashMap<Owner, (Part, Set)>,
     named: BTreeSet<Aim<'a>>,
-    names: HashMap<&'a PackageName, u32>,
+    /// By their numbers in the index; and those that it does not know.
+    known: FxHashMap<u32, u32>,
+    unknown: HashMap<&'a PackageName, u32>,
     path_ids: HashMap<&'a str, u32>,
     track_ids: HashMap<Version, u32>,
     worlds: FxHashMap<Owner, Rc<World<'a>>>,
@@ -115,14 +123,14 @@ impl<'a> Space<'a> {
         Self {
             index,
             shelf,
-            roots,
             wanted: roots.iter().map(Wanted::of).collect(),
             options,
             plugins: Vec::with_capacity(PLUGINS_LIKELY),
             paths: Vec::new(),
             hopeless: FxHashMap::default(),
             named: roots.iter().map(|root| Aim::of(&root.target)).collect(),
-            names: HashMap::with_capacity(PLUGINS_LIKELY),
+            known: FxHashMap::with_capacity_and_hasher(PLUGINS_LIKELY, FxBuildHasher),
+            unknown: HashMap::new(),
             path_ids: HashMap::new(),
             track_ids: HashMap::new(),
             worlds: FxHashMap::with_capacity_and_hasher(PLUGINS_LIKELY, FxBuildHasher),
@@ -135,16 +143,21 @@ impl<'a> Space<'a> {
     }
 
     pub(super) fn plugin(&mut self, name: &'a PackageName) -> u32 {
-        if let Some(&id) = self.names.get(name) {
-            return id;
-        }
+        let number = self.index.number(name);
         let id = self.plugins.len() as u32;
-        let versions = self.index.versions(name);
+        let before = match number {
+            Some(number) => *self.known.entry(number).or_insert(id),
+            None => *self.unknown.entry(name).or_insert(id),
+        };
+        if before != id {
+            return before;
+        }
+        let versions = number.map_or_else(Vec::new, |number| self.index.versions(number));
         let kept = self.options.kept.get(name);
         let kept: Vec<bool> = kept.map_or_else(Vec::new, |kept| versions.iter().map(|listed| kept.contains(&listed.version)).collect());
         let out = versions.iter().enumerate().map(|(place, listed)| {
             let is_kept = kept.get(place).is_some_and(|is_kept| *is_kept);
-            left_out(listed.is_clean, is_kept, self.options, || self.look(name, place))
+            left_out(listed.is_clean, is_kept, self.options, || self.look(number.expect("it has versions"), place))
         });
         let is_any_out = self.options.strategy == Strategy::Locked || versions.iter().any(|listed| !listed.is_clean);
         let out = if is_any_out { out.collect() } else { Vec::new() };
@@ -152,8 +165,7 @@ impl<'a> Space<'a> {
             Duplicates::Dedupe => Vec::new(),
             Duplicates::Isolate => versions.iter().map(|listed| self.track(&listed.version)).collect(),
         };
-        self.plugins.push(Plugin { name, versions, tracks, out, kept });
-        self.names.insert(name, id);
+        self.plugins.push(Plugin { name, number, versions, tracks, out, kept });
         id
     }
 
@@ -171,9 +183,14 @@ impl<'a> Space<'a> {
         let of_path = |interface: &&'a Interface| interface.name.path() == path;
         let mut exporters: Vec<Exporter<'a>> =
             self.options.host.iter().filter(of_path).map(|export| Exporter { provider: None, export }).collect();
+        let mut last: Option<(&PackageName, u32)> = None;
         for export in self.index.exports(path) {
-            let provider = Some((self.plugin(export.name), export.place as u32));
-            exporters.push(Exporter { provider, export: export.interface });
+            let plugin = match last {
+                Some((name, plugin)) if std::ptr::eq(name, export.name) => plugin,
+                _ => self.plugin(export.name),
+            };
+            last = Some((export.name, plugin));
+            exporters.push(Exporter { provider: Some((plugin, export.place as u32)), export: export.interface });
         }
         self.paths.push((path, exporters.into()));
         self.path_ids.insert(path, id);
@@ -192,18 +209,38 @@ impl<'a> Space<'a> {
 
     /// A release in full. It is put together each time, so ask once.
     pub(super) fn release(&self, (name, place): (u32, u32)) -> Considered<'a> {
-        self.look(self.plugins[name as usize].name, place as usize)
+        self.look(self.number(name), place as usize)
     }
 
-    fn look(&self, name: &PackageName, place: usize) -> Considered<'a> {
-        self.index.considered(name, place).unwrap_or_else(|| match self.index.release(name, place) {
+    /// The number of a plugin that has releases.
+    fn number(&self, name: u32) -> u32 {
+        self.plugins[name as usize].number.expect("who has a release is in the index")
+    }
+
+    fn look(&self, number: u32, place: usize) -> Considered<'a> {
+        self.index.considered(number, place).unwrap_or_else(|| match self.index.release(number, place) {
             Cow::Borrowed(release) => Considered::of(release),
             Cow::Owned(release) => Considered::of(self.shelf.put(release)),
         })
     }
 
+    /// A digest of what a release imports and exports.
+    pub(super) fn interfaces(&self, (name, place): (u32, u32)) -> Digest {
+        self.index.interfaces(self.number(name), place as usize)
+    }
+
+    /// Whether some version of any plugin has this one as a peer that may be absent.
+    pub(super) fn is_optional_peer(&self, name: u32) -> bool {
+        self.index.is_optional_peer(self.number(name))
+    }
+
     pub(super) fn version(&self, (name, place): (u32, u32)) -> &Version {
         &self.plugins[name as usize].versions[place as usize].version
+    }
+
+    /// Whether nothing speaks against a release.
+    pub(super) fn is_clean(&self, (name, place): (u32, u32)) -> bool {
+        self.plugins[name as usize].versions[place as usize].is_clean
     }
 
     pub(super) fn id(&self, at: (u32, u32)) -> PluginId {

@@ -7,8 +7,12 @@ use std::cell::Cell;
 
 use semver::VersionReq;
 
+use super::answer;
 use super::explain::Hints;
-use super::{Duplicates, Index, Options, Provider, Resolution, Security, Strategy, attempt};
+use super::shelf::Shelf;
+use super::solver::Solver;
+use super::space::Space;
+use super::{Duplicates, Index, Options, Provider, Resolution, Security, Strategy};
 use crate::{Dependency, Target};
 
 /// Roots of which each is tried otherwise.
@@ -21,9 +25,11 @@ const STEPS_TRIED: u64 = 800;
 pub(super) fn out(index: &dyn Index, roots: &[Dependency], options: &Options<'_>, hints: &Hints) -> Vec<String> {
     let left = Cell::new(STEPS_TRIED.min(options.steps_max));
     let attempt = |roots: &[Dependency], options: &Options<'_>| {
-        let (answer, steps) = attempt(index, roots, options, left.get());
-        left.set(left.get().saturating_sub(steps));
-        answer.ok()
+        let shelf = Shelf::default();
+        let solver = Solver::new(Space::new(index, &shelf, roots, options), left.get());
+        let selected = solver.answer();
+        left.set(left.get().saturating_sub(solver.steps()));
+        Some(answer::of(&mut solver.space.borrow_mut(), &selected?))
     };
     let mut ways = Vec::new();
     if !hints.peers.is_empty() {

@@ -12,10 +12,12 @@ use super::set::Set;
 use super::space::{Exporter, Owner, Part, Space};
 use super::{Aim, Duplicates, Interface, Wanted};
 use crate::reach::is_of_hosts;
-use crate::{InterfaceName, PackageName};
+use crate::{Digest, InterfaceName, PackageName};
 
 /// What one release needs.
 pub(super) struct World<'a> {
+    /// The component; what was asked for has none.
+    pub(super) digest: Option<Digest>,
     /// Plugins by name.
     pub(super) edges: Vec<Edge<'a>>,
     /// Interfaces.
@@ -71,8 +73,16 @@ impl std::fmt::Display for Refused {
 }
 
 pub(super) fn of<'a>(space: &mut Space<'a>, owner: Owner) -> World<'a> {
-    let mut world = World { edges: Vec::new(), wants: Vec::new(), peers: Vec::new(), hosted: Vec::new(), left: Vec::new(), refused: None };
     let release = owner.map(|at| space.release(at));
+    let mut world = World {
+        digest: release.as_ref().map(|release| release.digest),
+        edges: Vec::with_capacity(release.as_ref().map_or(space.wanted.len(), |release| release.dependencies.len())),
+        wants: Vec::new(),
+        peers: Vec::new(),
+        hosted: Vec::with_capacity(release.as_ref().map_or(0, |release| release.imports.len())),
+        left: Vec::new(),
+        refused: None,
+    };
     let roots = Rc::clone(&space.wanted);
     let dependencies: &[Wanted<'a>] = release.as_ref().map_or(&roots, |release| &release.dependencies);
     // Plugins that are not taken but would have had an import, so that it may be left without.
@@ -204,21 +214,21 @@ fn candidates<'a>(
     // Versions of a plugin, and plugins, mostly export the very same.
     let mut judged: SmallVec<[(&Interface, bool); 4]> = SmallVec::new();
     let mut is_fit = |export: &'a Interface| {
-        let Some(import) = import else { return true };
         if let Some((_, is_fit)) = judged.iter().find(|(other, _)| std::ptr::eq(*other, export)) {
             return *is_fit;
         }
-        let is_fit = space.options.compatibility.judge(import, export).is_ok();
+        let version = export.name.version();
+        let in_range = dependency.is_none_or(|dependency| version.is_none_or(|version| dependency.versions.matches(version)));
+        let is_fit = in_range && import.is_none_or(|import| space.options.compatibility.judge(import, export).is_ok());
         judged.push((export, is_fit));
         is_fit
     };
     let mut fits = |exporter: &Exporter<'a>| {
-        let in_range = match (dependency, exporter.provider) {
-            (Some(dependency), _) => exporter.export.name.version().is_none_or(|version| dependency.versions.matches(version)),
-            (None, Some((name, place))) => is_depended_on(edges, name, place),
-            (None, None) => false,
+        let is_asked = match exporter.provider {
+            Some((name, place)) => Some(name) != own && (dependency.is_some() || is_depended_on(edges, name, place)),
+            None => dependency.is_some(),
         };
-        in_range && (own.is_none() || exporter.provider.map(|(name, _)| name) != own) && is_fit(exporter.export)
+        is_asked && is_fit(exporter.export)
     };
     let exporters = &space.paths[path as usize].1;
     let has_resources = |exporter: &Exporter<'_>| exporter.export.resources || import.is_some_and(|import| import.resources);

@@ -157,7 +157,7 @@ impl<'a> Rules<'a> {
     }
 
     fn import(&self, member: &Member, release: &Release, import: &Interface, is_there: &dyn Fn(&Provider) -> bool) -> Result<(), String> {
-        let provider = member.imports.get(&import.name);
+        let provider = member.provider(&import.name);
         if provider.is_some_and(|provider| !is_there(provider) || provider.plugin().is_some_and(|id| id.name == member.id.name)) {
             return Err(format!("{} is given by nobody who is there", import.name));
         }
@@ -211,17 +211,17 @@ impl<'a> Rules<'a> {
         for member in &answer.members {
             let release = self.release(&member.id).unwrap();
             let wanted = |import: &&Interface| {
-                let provider = member.imports.get(&import.name);
+                let provider = member.provider(&import.name);
                 import.resources && self.is_want(release, import) && provider.is_some_and(|provider| !self.is_by_chance(release, provider))
             };
             for of in release.imports.iter().filter(wanted) {
-                let own = &member.imports[&of.name];
+                let own = member.provider(&of.name).unwrap();
                 let passes_on = release.exports.iter().any(|export| export.uses.iter().any(|path| path == of.name.path()))
                     && !release.exports.iter().any(|export| export.name.path() == of.name.path());
                 let mut is_shared = passes_on;
                 let speaks = |import: &&Interface| import.name != of.name && import.uses.iter().any(|path| path == of.name.path());
                 for import in release.imports.iter().filter(|import| self.is_want(release, import)).filter(speaks) {
-                    let Some(provider) = member.imports.get(&import.name).filter(|provider| !self.is_by_chance(release, provider)) else {
+                    let Some(provider) = member.provider(&import.name).filter(|provider| !self.is_by_chance(release, provider)) else {
                         continue;
                     };
                     let exports = match provider {

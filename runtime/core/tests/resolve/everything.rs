@@ -2,8 +2,6 @@
 //!
 //! What a reader may get wrong: this is slow on purpose. What is tried is built without looking at what fits; the checker alone says no.
 
-use std::collections::BTreeMap;
-
 use plugwork_core::resolve::{
     Duplicates, Link, Member, MemoryIndex, Options, PluginId, Provider, Resolution, ResolveError, Security, Strategy, resolve,
 };
@@ -80,7 +78,7 @@ impl Search<'_> {
             // The checker knows who may; an import may also stay without.
             slots.push((None, Some(import), self.providers(None, Some(import), Some(&id))));
         }
-        let member = Member { id, digest: release.digest, interfaces: release.interfaces(), links: Vec::new(), imports: BTreeMap::new() };
+        let member = Member { id, digest: release.digest, interfaces: release.interfaces(), links: Vec::new(), imports: Vec::new() };
         self.fill(answer, member, &slots)
     }
 
@@ -104,7 +102,8 @@ impl Search<'_> {
                     member.links.push(Link { dependency: (*dependency).clone(), provider: provider.clone() })
                 }
                 (None, Some(import), Some(provider)) => {
-                    member.imports.insert(import.name.clone(), provider.clone());
+                    let at = member.imports.partition_point(|(name, _)| *name < import.name);
+                    member.imports.insert(at, (import.name.clone(), provider.clone()));
                 }
                 _ => {}
             }

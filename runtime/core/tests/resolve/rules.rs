@@ -35,7 +35,7 @@ fn an_import_is_linked_to_the_plugin_that_was_taken() {
     let index = index(GEO);
     let resolution = resolve(&index, &roots(&["a:maps"]), &Options::default()).unwrap();
     let maps = resolution.members.iter().find(|member| member.id.name.as_str() == "a:maps").unwrap();
-    let (import, provider) = maps.imports.first_key_value().unwrap();
+    let (import, provider) = &maps.imports[0];
     assert_eq!((import.to_string(), provider.to_string()), ("a:geo/lookup@1.0.0".to_owned(), "a:geo@1.2.0".to_owned()));
     assert_eq!(maps.needs().len(), 1);
 }
@@ -87,7 +87,7 @@ fn resources_come_from_where_the_interface_that_speaks_of_them_comes_from() {
         let index = index(lines);
         let resolution = resolve(&index, &roots(&asked), &Options::default()).unwrap();
         let user = resolution.members.iter().find(|member| member.id.name.as_str() == "a:user").unwrap();
-        let providers: BTreeSet<&Provider> = user.imports.values().collect();
+        let providers: BTreeSet<&Provider> = user.imports.iter().map(|(_, provider)| provider).collect();
         assert_eq!(providers.len(), 1, "{user:?}");
     }
 }

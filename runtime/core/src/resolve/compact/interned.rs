@@ -5,6 +5,7 @@
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
+use std::ptr;
 
 /// Values, in the order in which they came.
 #[derive(Debug)]
@@ -22,11 +23,19 @@ impl<T> Default for Interned<T> {
 }
 
 impl<T> Interned<T> {
-    pub(super) fn number<Q: Hash + Eq + ?Sized>(&self, value: &Q) -> Option<u32>
+    pub(super) fn number(&self, value: &T) -> Option<u32>
     where
-        T: Borrow<Q>,
+        T: Hash + Eq,
     {
-        self.find(value).ok()
+        self.at(value).or_else(|| self.find(value).ok())
+    }
+
+    /// The number of what is not only equal to a value but is the one that is held here, as what leads from one to the next mostly is.
+    fn at(&self, value: &T) -> Option<u32> {
+        let from = self.values.as_ptr().addr();
+        let at = ptr::from_ref(value).addr().checked_sub(from)? / size_of::<T>();
+        let is_it = self.values.get(at).is_some_and(|own| ptr::eq(own, value));
+        is_it.then_some(at as u32)
     }
 
     /// The number of a value, which is made where it is new.
@@ -99,7 +108,9 @@ mod tests {
         let mut interned: Interned<String> = Interned::default();
         let numbers = ["a", "b", "a", "c", "b"].map(|text| interned.intern(text, || text.to_owned()));
         assert_eq!(numbers, [0, 1, 0, 2, 1]);
-        assert_eq!((interned.number("c"), interned.number("d"), interned.len()), (Some(2), None, 3));
+        let number = |text: &str| interned.number(&text.to_owned());
+        assert_eq!((number("c"), number("d"), interned.len()), (Some(2), None, 3));
+        assert!((0..3).all(|number| interned.number(interned.value(number)) == Some(number)));
         assert_eq!(interned.value(1), "b");
     }
 }

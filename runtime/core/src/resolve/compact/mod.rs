@@ -43,10 +43,20 @@ pub struct CompactIndex {
     digests: Box<[OnceLock<Digest>]>,
     /// What speaks against a version, by its place among all of them.
     concerns: HashMap<u32, Box<Concerns>>,
-    /// Numbers of the plugins that export an interface with this path, by name.
-    exporters: HashMap<Box<str>, Vec<u32>>,
+    /// Who exports an interface with this path, by name and place.
+    exporters: HashMap<Box<str>, Vec<Exporting>>,
     /// Whether a name is a peer that may be absent.
     optional_peers: Vec<bool>,
+}
+
+/// Versions of a plugin that export the very same interface.
+#[derive(Debug)]
+struct Exporting {
+    plugin: u32,
+    /// Their places.
+    from: u32,
+    to: u32,
+    interface: u32,
 }
 
 #[derive(Debug)]
@@ -70,9 +80,12 @@ impl CompactIndex {
         index.optional_peers.resize(index.names.len(), false);
         index.places.shrink_to_fit();
         index.versions.shrink_to_fit();
-        for names in index.exporters.values_mut() {
-            names.sort_unstable_by(|one, other| index.names.value(*one).cmp(index.names.value(*other)));
-            names.shrink_to_fit();
+        for exporters in index.exporters.values_mut() {
+            exporters.sort_by(|one, other| {
+                let name = |exporting: &Exporting| index.names.value(exporting.plugin);
+                name(one).cmp(name(other)).then(one.from.cmp(&other.from))
+            });
+            exporters.shrink_to_fit();
         }
         index.written.freeze();
         index.needs.freeze();
@@ -109,14 +122,14 @@ impl CompactIndex {
         }
         // Memory ends long before four thousand million versions do.
         let from = self.versions.len() as u32;
-        for release in &releases {
-            self.push(own as u32, release);
+        for (place, release) in releases.iter().enumerate() {
+            self.push(own as u32, place as u32, release);
         }
         self.places[own] = (from, self.versions.len() as u32);
         Ok(())
     }
 
-    fn push(&mut self, own: u32, release: &Release) {
+    fn push(&mut self, own: u32, place: u32, release: &Release) {
         let needs: Vec<Needed> = release.dependencies.iter().map(|dependency| self.need(dependency)).collect();
         let needs = self.needs.intern(needs.as_slice(), || needs.clone().into());
         let interfaces = release.imports.iter().chain(&release.exports);
@@ -124,11 +137,18 @@ impl CompactIndex {
         sides.extend(interfaces.map(|interface| self.interfaces.intern(interface, || interface.clone())));
         let sides = self.sides.intern(sides.as_slice(), || sides.clone().into());
         for export in &release.exports {
-            // The versions of a plugin come one after the other, so that it would be the last.
-            match self.exporters.get_mut(export.name.path()) {
-                Some(names) if names.last() == Some(&own) => {}
-                Some(names) => names.push(own),
-                None => drop(self.exporters.insert(export.name.path().into(), vec![own])),
+            let interface = self.interfaces.intern(export, || export.clone());
+            let path = export.name.path();
+            let is_only = || release.exports.iter().filter(|other| other.name.path() == path).count() == 1;
+            if !self.exporters.contains_key(path) {
+                self.exporters.insert(path.into(), Vec::new());
+            }
+            let Some(exporters) = self.exporters.get_mut(path) else { continue };
+            // The versions of a plugin come one after the other, and mostly export the very same: once, or else the order would be another.
+            let was_only = !exporters.iter().rev().skip(1).take(1).any(|other| (other.plugin, other.to) == (own, place));
+            match exporters.last_mut().filter(|last| (last.plugin, last.to, last.interface) == (own, place, interface)) {
+                Some(last) if was_only && is_only() => last.to += 1,
+                _ => exporters.push(Exporting { plugin: own, from: place, to: place + 1, interface }),
             }
         }
         if !release.is_clean() {
@@ -151,8 +171,9 @@ impl CompactIndex {
         Needed::new(dependency, target, self.ranges.intern(&dependency.versions, || dependency.versions.clone()))
     }
 
-    fn places(&self, name: &PackageName) -> Range<usize> {
-        let (from, to) = self.names.number(name).map_or((0, 0), |number| self.places[number as usize]);
+    /// The versions of a plugin among all of them.
+    fn places(&self, plugin: u32) -> Range<usize> {
+        let (from, to) = self.places[plugin as usize];
         from as usize..to as usize
     }
 
@@ -193,13 +214,17 @@ impl CompactIndex {
 }
 
 impl Index for CompactIndex {
-    fn versions(&self, name: &PackageName) -> Vec<Listed> {
-        let listed = |packed: &Packed| Listed { version: packed.version(&self.written), is_clean: packed.is_clean() };
-        self.versions[self.places(name)].iter().map(listed).collect()
+    fn number(&self, name: &PackageName) -> Option<u32> {
+        self.names.number(name)
     }
 
-    fn release(&self, name: &PackageName, place: usize) -> Cow<'_, Release> {
-        let place = self.places(name).start + place;
+    fn versions(&self, plugin: u32) -> Vec<Listed> {
+        let listed = |packed: &Packed| Listed { version: packed.version(&self.written), is_clean: packed.is_clean() };
+        self.versions[self.places(plugin)].iter().map(listed).collect()
+    }
+
+    fn release(&self, plugin: u32, place: usize) -> Cow<'_, Release> {
+        let place = self.places(plugin).start + place;
         let considered = self.at(place);
         Cow::Owned(Release {
             version: self.versions[place].version(&self.written),
@@ -213,34 +238,27 @@ impl Index for CompactIndex {
         })
     }
 
-    fn considered(&self, name: &PackageName, place: usize) -> Option<Considered<'_>> {
-        Some(self.at(self.places(name).start + place))
+    fn considered(&self, plugin: u32, place: usize) -> Option<Considered<'_>> {
+        Some(self.at(self.places(plugin).start + place))
     }
 
-    fn interfaces(&self, name: &PackageName, place: usize) -> Digest {
-        let packed = &self.versions[self.places(name).start + place];
+    fn interfaces(&self, plugin: u32, place: usize) -> Digest {
+        let packed = &self.versions[self.places(plugin).start + place];
         let (imports, exports) = self.sides(packed);
         *self.digests[packed.sides as usize].get_or_init(|| digest(self.interfaces(imports), self.interfaces(exports)))
     }
 
     fn exports(&self, path: &str) -> Vec<Export<'_>> {
-        let mut found = Vec::new();
-        // Versions that come one after the other mostly have the very same.
-        let (mut sides, mut of_path) = (None, Vec::new());
-        for &number in self.exporters.get(path).into_iter().flatten() {
-            let (name, (from, to)) = (self.names.value(number), self.places[number as usize]);
-            for (place, packed) in self.versions[from as usize..to as usize].iter().enumerate() {
-                if sides.replace(packed.sides) != Some(packed.sides) {
-                    of_path.clear();
-                    of_path.extend(self.interfaces(self.sides(packed).1).filter(|export| export.name.path() == path));
-                }
-                found.extend(of_path.iter().map(|&interface| Export { name, place, interface }));
-            }
+        let exporters = self.exporters.get(path).map_or(&[][..], Vec::as_slice);
+        let mut found = Vec::with_capacity(exporters.iter().map(|exporting| (exporting.to - exporting.from) as usize).sum());
+        for exporting in exporters {
+            let (name, interface) = (self.names.value(exporting.plugin), self.interfaces.value(exporting.interface));
+            found.extend((exporting.from..exporting.to).map(|place| Export { name, place: place as usize, interface }));
         }
         found
     }
 
-    fn is_optional_peer(&self, name: &PackageName) -> bool {
-        self.names.number(name).is_some_and(|number| self.optional_peers[number as usize])
+    fn is_optional_peer(&self, plugin: u32) -> bool {
+        self.optional_peers[plugin as usize]
     }
 }
