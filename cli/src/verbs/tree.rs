@@ -126,7 +126,7 @@ fn line(branch: &Branch, parent: Option<&Member>, cut: bool) -> Line {
         _ => None,
     };
     let provided =
-        parent.into_iter().flat_map(|parent| &parent.imports).filter(|(name, by)| **by == branch.provider && Some(name.path()) != path);
+        parent.into_iter().flat_map(|parent| &parent.imports).filter(|(name, by)| *by == branch.provider && Some(name.path()) != path);
     // Of the host's there are many, and none is a reason for the line.
     let imports: Vec<String> = provided.filter(|(_, by)| by.plugin().is_some()).map(|(name, _)| name.to_string()).collect();
     let dependency = branch.dependency.as_ref();

@@ -58,7 +58,7 @@ fn what_resolves_also_links_down_to_the_types_of_functions() {
     let resolution = resolve(&index, &roots, &Options::default()).unwrap();
     let members: Vec<_> = resolution.members.iter().map(|member| member.id.to_string()).collect();
     assert_eq!(members, ["acme:geo@1.1.0", "acme:maps@1.0.0"], "1.2.0 has other types");
-    let provider = resolution.members[1].imports.values().next().unwrap();
+    let (_, provider) = &resolution.members[1].imports[0];
     assert_eq!(provider.to_string(), "acme:geo@1.1.0");
 }
 

@@ -3,6 +3,7 @@
 //! The solver finds this out as well, one version at a time, and starts over after each: ten thousand plugins in a row would cost it the square of that.
 //! What a reader may get wrong: what is left here may still not go together. Only the solver knows.
 
+use std::collections::VecDeque;
 use std::collections::hash_map::Entry;
 
 use pubgrub::{External, VersionSet};
@@ -137,12 +138,12 @@ fn needed(space: &mut Space<'_>, of: Owner) -> Vec<Need> {
     needs
 }
 
-/// Why an owner can be in no answer, down to what no sweep explains.
+/// Why an owner can be in no answer, down to what no sweep explains. Releases of a plugin for which the same speaks are told together.
 pub(super) fn reasons(space: &mut Space<'_>, owners: impl IntoIterator<Item = Owner>) -> Vec<Leaf> {
     let mut leaves = Vec::new();
-    let mut open: Vec<Owner> = owners.into_iter().collect();
+    let mut open: VecDeque<Owner> = owners.into_iter().collect();
     let mut seen: FxHashSet<Owner> = open.iter().copied().collect();
-    while let Some(of) = open.pop() {
+    while let Some(of) = open.pop_front() {
         let (own, place) = match of {
             None => (Part::Root, 0),
             Some((name, place)) => (space.part((name, place)), place),
@@ -157,7 +158,14 @@ pub(super) fn reasons(space: &mut Space<'_>, owners: impl IntoIterator<Item = Ow
             leaves.push(External::Custom(own, Set::singleton(place), refused.clone()));
             continue;
         }
-        let Some((part, wanted)) = space.hopeless.get(&of).cloned() else { continue };
+        let Some((part, wanted)) = space.hopeless.get(&of) else { continue };
+        if let Some(External::FromDependencyOf(last, places, need, set)) = leaves.last_mut()
+            && (*last, *need, &*set) == (own, *part, wanted)
+        {
+            *places = places.union(&Set::singleton(place));
+            continue;
+        }
+        let (part, wanted) = (*part, wanted.clone());
         let next = behind(space, part, &wanted);
         open.extend(next.into_iter().map(Some).filter(|owner| seen.insert(*owner)));
         leaves.push(External::FromDependencyOf(own, Set::singleton(place), part, wanted));

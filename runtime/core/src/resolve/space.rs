@@ -57,6 +57,8 @@ pub(super) struct Plugin<'a> {
     out: Vec<Option<Out<'a>>>,
     /// Whether a release is one that is kept; empty where none is.
     kept: Vec<bool>,
+    /// What each release needs, once somebody asked.
+    worlds: Vec<Option<Rc<World<'a>>>>,
 }
 
 impl<'a> Plugin<'a> {
@@ -115,7 +117,8 @@ pub(super) struct Space<'a> {
     unknown: HashMap<&'a PackageName, u32>,
     path_ids: HashMap<&'a str, u32>,
     track_ids: HashMap<Version, u32>,
-    worlds: FxHashMap<Owner, Rc<World<'a>>>,
+    /// What was asked for, once somebody asked what it needs.
+    root: Option<Rc<World<'a>>>,
 }
 
 impl<'a> Space<'a> {
@@ -133,7 +136,7 @@ impl<'a> Space<'a> {
             unknown: HashMap::new(),
             path_ids: HashMap::new(),
             track_ids: HashMap::new(),
-            worlds: FxHashMap::with_capacity_and_hasher(PLUGINS_LIKELY, FxBuildHasher),
+            root: None,
         }
     }
 
@@ -165,7 +168,7 @@ impl<'a> Space<'a> {
             Duplicates::Dedupe => Vec::new(),
             Duplicates::Isolate => versions.iter().map(|listed| self.track(&listed.version)).collect(),
         };
-        self.plugins.push(Plugin { name, number, versions, tracks, out, kept });
+        self.plugins.push(Plugin { name, number, versions, tracks, out, kept, worlds: Vec::new() });
         id
     }
 
@@ -199,12 +202,26 @@ impl<'a> Space<'a> {
 
     /// What a release, or what was asked for, needs.
     pub(super) fn world(&mut self, owner: Owner) -> Rc<World<'a>> {
-        if let Some(world) = self.worlds.get(&owner) {
+        if let Some(world) = self.known_world(owner) {
             return Rc::clone(world);
         }
         let world = Rc::new(world::of(self, owner));
-        self.worlds.insert(owner, Rc::clone(&world));
+        match owner {
+            None => self.root = Some(Rc::clone(&world)),
+            Some((name, place)) => {
+                let plugin = &mut self.plugins[name as usize];
+                plugin.worlds.resize(plugin.versions.len(), None);
+                plugin.worlds[place as usize] = Some(Rc::clone(&world));
+            }
+        }
         world
+    }
+
+    fn known_world(&self, owner: Owner) -> Option<&Rc<World<'a>>> {
+        match owner {
+            None => self.root.as_ref(),
+            Some((name, place)) => self.plugins[name as usize].worlds.get(place as usize)?.as_ref(),
+        }
     }
 
     /// A release in full. It is put together each time, so ask once.
