@@ -26,8 +26,8 @@ class Event {
     // A number of the host's own counting: far from where a double ends.
     this.chain = Number(chain);
     this.hops = hops;
-    // Of a durable topic only. A count from 1 again.
-    this.sequence = sequence === undefined ? undefined : Number(sequence);
+    // Of a durable topic only. A count from 1 again. The engine says null for none.
+    this.sequence = sequence == null ? undefined : Number(sequence);
   }
 
   text() {
