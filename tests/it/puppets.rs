@@ -128,6 +128,17 @@ async fn a_handler_that_throws_has_handled_nothing_and_is_told_of_the_next() {
     }
 }
 
+#[tokio::test]
+async fn what_is_of_no_such_type_is_the_authors_to_catch_and_no_trap() {
+    for (language, [wrong_type, invalid, denied]) in
+        [("javascript", ["TypeError", "invalid", "denied"]), ("python", ["TypeError", "Invalid", "Denied"])]
+    {
+        let mut puppet = Puppet::of(language, |builder| builder).await;
+        let came = [[wrong_type; 7].as_slice(), &[invalid; 4], &[denied]].concat().join(" ");
+        assert_eq!(puppet.ordered("wrong").await, came, "{language}");
+    }
+}
+
 /// A puppet that guards an exporter.
 async fn guarded(language: &str) -> (Puppet, Installation) {
     let guarding = GuardSettings { answer_ms: 20_000, ..GuardSettings::default() };

@@ -33,10 +33,24 @@ const orders = {
     return "ended";
   },
   replay: (rest) => `from ${replay(Number(rest))}`,
+  wrong() {
+    const tries = [() => emit(7), () => emit("news/a", {}), () => subscribe(), () => once(null), () => replay("1"), () => replay(1n), () => unsubscribe(true)];
+    const counts = [() => replay(-1), () => replay(2 ** 53), () => unsubscribe(2 ** 32), () => unsubscribe(0.5), () => emit("news/\ud800", "\ud800")];
+    return [...tries, ...counts].map(outcome).join(" ");
+  },
   throw() {
     throw new Error("the test asked for it");
   },
 };
+
+function outcome(attempt) {
+  try {
+    attempt();
+    return "done";
+  } catch (thrown) {
+    return thrown.tag ?? thrown.name;
+  }
+}
 
 /** What came of it: a refusal of the host in words, and the puppet's own as it is. */
 function obeyed(order) {

@@ -23,6 +23,22 @@ class Handler(EventHandler):
             events.emit("puppet/said", obeyed(event.text()) if event.topic == "puppet/do" else said)
 
 
+WRONG: list[Any] = [
+    (events.emit, 7), (events.emit, "news/a", {}), (events.subscribe, None), (events.once, b"a"), (events.replay, "1"), (events.replay, 0.5),
+    (events.unsubscribe, True), (events.replay, -1), (events.replay, 1 << 64), (events.unsubscribe, 1 << 32), (events.unsubscribe, -1),
+    (events.emit, "news/\ud800", "\ud800"),
+]
+
+
+def outcome(function: Any, *arguments: Any) -> str:
+    """The name of what was raised."""
+    try:
+        function(*arguments)
+    except Exception as cause:
+        return type(cause).__name__
+    return "done"
+
+
 def obeyed(order: str) -> str:
     """What came of it: a refusal of the host in words, and the puppet's own as it is."""
     verb, _, rest = order.partition(" ")
@@ -43,6 +59,8 @@ def obeyed(order: str) -> str:
             return "ended"
         if verb == "replay":
             return f"from {events.replay(int(rest))}"
+        if verb == "wrong":
+            return " ".join(outcome(*attempt) for attempt in WRONG)
     except Denied as denied:
         return f"denied {denied.code}"
     except Invalid:
