@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use plugwork::events::outbox::{Memory, Retention};
+use plugwork::events::outbox::Memory;
 use plugwork::events::{DurableEvents, EventsSettings, QueueOptions, Subscription};
 use plugwork::guards::GuardSettings;
 use plugwork::{Builder, Installation, Runtime};
@@ -105,7 +105,7 @@ async fn subscribing_narrows_once_ends_and_unsubscribing_too() {
 #[tokio::test]
 async fn durable_events_have_numbers_and_come_again_when_asked() {
     for language in LANGUAGES {
-        let outbox = Arc::new(Memory::new(Retention::default()));
+        let outbox = Arc::new(Memory::default());
         let mut puppet = Puppet::of(language, |builder| builder.outbox(outbox, DurableEvents::topics(["news/**"]))).await;
         let heard = |text: &str, number: u32| format!("heard news/a {text} from application after 0 hops, number {number}");
         assert_eq!(puppet.told("news/a", "one").await, [heard("one", 1)], "{language}");
