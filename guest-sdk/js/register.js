@@ -1,6 +1,6 @@
 // Lets node find `@plugwork/guest` without an install: `node --import …/guest-sdk/js/register.js --test`.
 // Not for components, where the build puts the SDK into the bundle. Easily got wrong: there is no host under node, so
-// `@plugwork/guest/fetch` cannot be imported; test what is around it.
+// `@plugwork/guest/fetch` and `@plugwork/guest/events` cannot be imported; test what is around them.
 
 import { register } from "node:module";
 

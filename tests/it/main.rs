@@ -7,6 +7,7 @@
 
 mod analyses;
 mod counter;
+mod doorkeeper;
 mod dying;
 mod features;
 mod filesystem;
@@ -14,6 +15,7 @@ mod http;
 mod http_contract;
 mod languages;
 mod plugins;
+mod puppets;
 mod quota;
 mod reach;
 mod server;

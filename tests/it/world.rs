@@ -5,9 +5,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
+use plugwork::core::record::Settings;
 use plugwork::log::{Level, Sink};
 use plugwork::wasmtime::{self, StoreContextMut};
-use plugwork::{Allocation, Builder, Call, Error, Grants, Limits, Offer, Plugin, Refusal, Runtime, Source, State, Subject};
+use plugwork::{Allocation, Builder, Call, Error, Grants, Installation, Limits, Offer, Plugin, Refusal, Runtime, Source, State, Subject};
 use plugwork_capabilities::{Blob, Clock, Config, Environment, FileSecrets, Filesystem, FolderBlobs, Http, KeyValue, Random, Secrets};
 use plugwork_store::Store;
 use serde_json::{Map, Value};
@@ -84,6 +85,21 @@ pub(crate) async fn runtime(allocation: Allocation) -> Runtime {
 /// A runtime of its own, with this HTTP.
 pub(crate) async fn runtime_with(http: Http) -> Runtime {
     open(Allocation::OnDemand, http).await
+}
+
+/// A runtime of its own, changed.
+pub(crate) async fn runtime_changed(change: impl FnOnce(Builder) -> Builder) -> Runtime {
+    change(builder(Allocation::OnDemand, Http::default())).open().await.unwrap()
+}
+
+/// Installs it with all that it asks for, but that these replace, and enables it.
+pub(crate) async fn enabled(runtime: &Runtime, source: &Source, grants: Option<Grants>, configuration: Value) -> Installation {
+    let offer = runtime.offer(source).await.unwrap();
+    let grants = grants.unwrap_or_else(|| offer.manifest().map(Grants::all_asked).unwrap_or_default());
+    let settings = Settings { configuration: object(configuration), ..Settings::default() };
+    let installation = runtime.install(offer, grants, settings).await.unwrap();
+    installation.enable("ada").await.unwrap();
+    installation
 }
 
 /// A runtime of its own that keeps things: records and values in this store, objects and the file of secrets in this folder.

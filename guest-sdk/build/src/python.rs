@@ -19,8 +19,13 @@ const COMPONENT: &str = "component.wasm";
 const TOOL: &str = "componentize-py";
 
 /// Interfaces that the SDK itself speaks, under module names that no other interface of the world can take from it.
-const SDK_INTERFACES: [&str; 4] =
-    ["plugwork:host/log@0.1.0", "plugwork:host/fetch@0.1.0", "plugwork:plugin/refusal@0.1.0", "plugwork:table/types@0.1.0"];
+const SDK_INTERFACES: [&str; 5] = [
+    "plugwork:host/log@0.1.0",
+    "plugwork:host/fetch@0.1.0",
+    "plugwork:host/events@0.1.0",
+    "plugwork:plugin/refusal@0.1.0",
+    "plugwork:table/types@0.1.0",
+];
 
 /// Words that Python keeps for itself and that an interface may be called.
 const KEYWORDS: [&str; 32] = [

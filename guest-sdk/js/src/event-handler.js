@@ -23,11 +23,11 @@ class Event {
     this.topic = topic;
     this.payload = payload;
     this.source = source;
-    // A number of the host's own counting: far from where a double ends.
-    this.chain = Number(chain);
+    // The engine makes numbers of 64 bits doubles: these two are counts, far from where a double ends.
+    this.chain = chain;
     this.hops = hops;
-    // Of a durable topic only. A count from 1 again.
-    this.sequence = sequence === undefined ? undefined : Number(sequence);
+    // Of a durable topic only. The engine says null for none.
+    this.sequence = sequence ?? undefined;
   }
 
   text() {

@@ -27,4 +27,4 @@ export function answer(plugin: Plugin, given?: {
 /** What the plugin's guard decides. Throws a Refusal where it refuses. */
 export function asks(plugin: Plugin, question?: Partial<GuardQuestion>): { verdict: { tag: "allow" } | { tag: "deny"; val: string }; keepMs: number };
 /** Tells the plugin's event handler of these in one call. Throws a Refusal where it refuses. */
-export function tell(plugin: Plugin, events: { topic?: string; payload?: string | Uint8Array; source?: string; chain?: bigint; hops?: number }[]): void;
+export function tell(plugin: Plugin, events: { topic?: string; payload?: string | Uint8Array; source?: string; chain?: number; hops?: number; sequence?: number | null }[]): void;

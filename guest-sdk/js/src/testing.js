@@ -90,7 +90,7 @@ export function answer(plugin, { method = "GET", path = "/", query = null, heade
 export function tell(plugin, events) {
   return answering(() => {
     const given = events.map(({ payload = "", ...event }) => {
-      return { topic: "test", source: "application", chain: 1n, hops: 0, ...event, payload: typeof payload === "string" ? encode(payload) : payload };
+      return { topic: "test", source: "application", chain: 1, hops: 0, ...event, payload: typeof payload === "string" ? encode(payload) : payload };
     });
     mount(plugin).exports.eventHandler.handle(given);
   });

@@ -4,7 +4,7 @@ Here: the names that a plugin author uses. Not here: what joins them to the comp
 Easy to get wrong: everything outside `inside` also runs on an ordinary Python, so plugins are tested with `unittest`.
 """
 
-from . import fetch, http, log
+from . import events, fetch, guard, http, log
 from .column import Column
 from .plugin import Plugin
 from .points import Analyzer, Chart, DataSource, Exporter, Transformer, Visualization
@@ -26,7 +26,9 @@ __all__ = [
     "Transformer",
     "Unavailable",
     "Visualization",
+    "events",
     "fetch",
+    "guard",
     "http",
     "log",
 ]

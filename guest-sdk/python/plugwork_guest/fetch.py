@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .refusal import Denied, Invalid, Refusal, Unavailable
+from .refusal import Denied, Refusal, from_wit
 
 try:
     from wit_world.imports import plugwork_host_fetch as _host
@@ -80,10 +80,4 @@ def _answer(result: Any) -> Response | Refusal:
     value = result.value
     if type(result).__name__ == "Ok":
         return Response(value.status, [(header.name, header.value) for header in value.headers], value.body)
-    payload = value.value
-    kind = type(value).__name__
-    if kind.endswith("_Denied"):
-        return Denied(payload.code, payload.permission, payload.rule, payload.hint)
-    if kind.endswith("_Invalid"):
-        return Invalid(payload.what, payload.at, payload.expected)
-    return Unavailable(payload if isinstance(payload, str) else payload.message)
+    return from_wit(value)

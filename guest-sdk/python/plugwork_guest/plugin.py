@@ -8,6 +8,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from .events import EventHandler
+from .guard import Guard
 from .http import HttpFunction
 from .options import schema_of
 from .points import Analyzer, DataSource, Exporter, Point, Transformer, Visualization
@@ -28,6 +30,8 @@ class Plugin:
         exporter: type[Exporter] | None = None,
         visualization: type[Visualization] | None = None,
         http_function: type[HttpFunction] | None = None,
+        event_handler: type[EventHandler] | None = None,
+        guard: type[Guard] | None = None,
         init: Callable[[dict[str, Any]], None] | None = None,
         shutdown: Callable[[], None] | None = None,
         health: Callable[[], str] | None = None,
@@ -42,6 +46,8 @@ class Plugin:
             "plugwork:points/exporter": (exporter, Exporter),
             "plugwork:points/visualization": (visualization, Visualization),
             "plugwork:points/http-function": (http_function, HttpFunction),
+            "plugwork:points/event-handler": (event_handler, EventHandler),
+            "plugwork:points/guard": (guard, Guard),
         }
         self.points: dict[str, type[Point]] = {}
         for interface, (point, base) in given.items():

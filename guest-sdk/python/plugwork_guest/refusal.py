@@ -1,9 +1,11 @@
 """The ways a plugin or a host says no, as exceptions.
 
 Here: one exception for each case of `plugwork:plugin/refusal` that an author raises or catches. Not here: the case
-`other`, which is what every other exception becomes. Easy to get wrong: the host's refusals (from `fetch`) arrive as
+`other`, which is what every other exception becomes. Easy to get wrong: the host's refusals (from `fetch` and `events`) arrive as
 these same classes, so catching `Unavailable` around a fetch and trying again is enough.
 """
+
+from typing import Any
 
 
 class Refusal(Exception):
@@ -37,3 +39,14 @@ class Unavailable(Refusal):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def from_wit(refusal: Any) -> Refusal:
+    """A refusal of the host as the boundary has it. One of the case `other` is `Unavailable`."""
+    payload = refusal.value
+    kind = type(refusal).__name__
+    if kind.endswith("_Denied"):
+        return Denied(payload.code, payload.permission, payload.rule, payload.hint)
+    if kind.endswith("_Invalid"):
+        return Invalid(payload.what, payload.at, payload.expected)
+    return Unavailable(payload if isinstance(payload, str) else payload.message)

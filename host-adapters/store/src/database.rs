@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
 
 use crate::error::{Result, StoreError, StoreErrorKind};
 use crate::folder::{Folder, Identity};
@@ -48,6 +48,16 @@ impl Database {
     pub(crate) async fn connect(&self) -> Result<SqliteConnection> {
         self.check_identity()?;
         self.options().connect().await.map_err(|error| self.error(&error))
+    }
+
+    /// Begins to write on a connection that is opened where it is not: the lock is taken at once. Who gets an error on it lets go of the connection.
+    pub(crate) async fn begin<'c>(&self, connection: &'c mut Option<SqliteConnection>) -> Result<Transaction<'c, Sqlite>> {
+        self.check_identity()?;
+        let connection = match connection {
+            Some(connection) => connection,
+            none => none.insert(self.connect().await?),
+        };
+        connection.begin_with("BEGIN IMMEDIATE").await.map_err(|error| self.error(&error))
     }
 
     /// Connections that only read, made when first needed.

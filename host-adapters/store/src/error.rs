@@ -3,6 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use plugwork_core::Issue;
 use plugwork_core::record::{Broken, RecordsError};
 
 use crate::values::QuotaExceeded;
@@ -104,6 +105,8 @@ pub enum StoreErrorKind {
     Broken(Broken),
     /// A record was refused before anything was written.
     Records(RecordsError),
+    /// An outbox would keep nothing.
+    Retention(Issue),
     /// The values would exceed their quota; nothing was changed.
     Quota(QuotaExceeded),
     /// A key or a value is too long.
@@ -196,6 +199,7 @@ impl fmt::Display for StoreErrorKind {
             Self::Closed => f.write_str("the store is closed"),
             Self::Broken(broken) => broken.fmt(f),
             Self::Records(error) => error.fmt(f),
+            Self::Retention(issue) => write!(f, "an outbox would keep nothing: {issue}"),
             Self::Quota(exceeded) => exceeded.fmt(f),
             Self::TooLong { what, bytes, bytes_max } => write!(f, "the {what} has {bytes} bytes where at most {bytes_max} are allowed"),
             Self::NotANumber => f.write_str("the value is not a 64-bit decimal number, or the sum would not be one"),

@@ -79,6 +79,10 @@ pub const OUTBOX_EVENTS: u64 = 100_000;
 pub const OUTBOX_BYTES: u64 = 64 << 20;
 /// How long it keeps them: seven days. Milliseconds.
 pub const OUTBOX_AGE_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// Events of one tenant that may be on their way to an outbox at once.
+pub const OUTBOX_WAITING_EVENTS_MAX: usize = 4_096;
+/// Bytes of those, counted as in a queue.
+pub const OUTBOX_WAITING_BYTES_MAX: usize = 16 << 20;
 /// Events that one reading of an outbox looks at, whether or not it gives them.
 pub const OUTBOX_SCAN_MAX: usize = 1_024;
 /// Bytes of several events that one reading for a plugin gives, and so of one call of its handler with durable events.

@@ -38,12 +38,14 @@ pub(crate) struct Audit {
     pub(crate) records: Arc<dyn Records>,
     pub(crate) clock: Arc<dyn Clock>,
     entries: Mutex<BTreeMap<Key, Entry>>,
+    /// One writes at a time: who asks for everything waits for what another has taken and not yet written.
+    writing: tokio::sync::Mutex<()>,
     wake: Notify,
 }
 
 impl Audit {
     pub(crate) fn new(records: Arc<dyn Records>, clock: Arc<dyn Clock>) -> Self {
-        Self { records, clock, entries: Mutex::default(), wake: Notify::new() }
+        Self { records, clock, entries: Mutex::default(), writing: tokio::sync::Mutex::default(), wake: Notify::new() }
     }
 
     pub(crate) fn fault(&self, subject: &Subject, fault: &Fault) {
@@ -80,6 +82,7 @@ impl Audit {
 
     /// Writes what is due, or everything. What could not be written stays noted.
     pub(crate) async fn write(&self, everything: bool) -> Result<(), RecordsError> {
+        let _alone = self.writing.lock().await;
         let now = Instant::now();
         let due: Vec<(Key, u64, String)> = {
             let mut entries = self.entries.lock().expect("no panic happens under this lock");

@@ -17,7 +17,8 @@ const HANDOVER: &str = "plugwork:plugin/handover";
 const REFUSAL: &str = "plugwork:plugin/refusal";
 const LOG: &str = "plugwork:host/log@0.1.0";
 /// The points that the SDK adapts itself; every other interface is described and passed through.
-const SHIPPED: [&str; 6] = ["data-source", "transformer", "analyzer", "exporter", "visualization", "http-function"];
+const SHIPPED: [&str; 8] =
+    ["data-source", "transformer", "analyzer", "exporter", "visualization", "http-function", "event-handler", "guard"];
 
 /// One export of the world.
 #[derive(Debug)]
@@ -226,6 +227,17 @@ mod tests {
             "resources": { "WordList": { "methods": { "hasWord": "none" }, "statics": { "merge": "text" }, "creates": true } },
         });
         assert_eq!(exports[0].description, Some(expected));
+    }
+
+    #[test]
+    fn every_point_of_the_contract_is_the_sdks_own_to_adapt() {
+        let points = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../../wit/points")).unwrap();
+        let names = points.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+        let mut points: Vec<String> = names.filter(|name| name != "worlds").collect();
+        points.sort();
+        let mut shipped = SHIPPED;
+        shipped.sort_unstable();
+        assert_eq!(shipped.as_slice(), points);
     }
 
     #[test]

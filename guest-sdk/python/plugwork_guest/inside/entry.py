@@ -10,6 +10,7 @@ import inspect
 import json
 import logging
 import sys
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
@@ -17,12 +18,17 @@ import wit_world.exports
 
 from .. import log
 from ..plugin import Plugin
-from . import adapters, answering, lifecycle, sandbox
+from . import adapters, answering, deciding, handling, lifecycle, sandbox
 from .guard import guarded
 
 LIFECYCLE = "plugwork:plugin/lifecycle"
 HANDOVER = "plugwork:plugin/handover"
-HTTP_FUNCTION = "plugwork:points/http-function"
+# Points without a resource: for each what it exports, from the author's class and the boundary's module.
+PLAIN: dict[str, Callable[[Any, Any], dict[str, Callable[..., Any]]]] = {
+    "plugwork:points/http-function": lambda author, generated: {"handle": answering.handler(author, generated.Response)},
+    "plugwork:points/event-handler": lambda author, generated: {"handle": handling.handler(author)},
+    "plugwork:points/guard": lambda author, generated: {"check": deciding.checker(author, generated)},
+}
 _resources: dict[str, dict[str, type]] = {}
 
 
@@ -51,7 +57,7 @@ def connect(source: str, exports: dict[str, str], stubbed: bool) -> dict[str, ty
     own: dict[str, type] = {}
     for interface, name in exports.items():
         protocol = _protocol(name)
-        if interface in adapters.SHIPPED or interface == HTTP_FUNCTION:
+        if interface in adapters.SHIPPED or interface in PLAIN:
             classes[protocol.__name__] = _shipped(interface, name, protocol, plugin, source)
         elif interface == HANDOVER:
             classes[protocol.__name__] = _handover(protocol, plugin, source)
@@ -99,11 +105,10 @@ def _shipped(interface: str, name: str, protocol: type, plugin: Plugin, source: 
         keyword = interface.rpartition("/")[2].replace("-", "_")
         raise LookupError(f"plugin.toml exports `{interface}`, which `{source}.py` does not serve: "
                           f"write plugin = Plugin({keyword}=…)")
-    if interface == HTTP_FUNCTION:
-        generated = importlib.import_module(f"wit_world.exports.{name}")
-        return _served(protocol, {"handle": answering.handler(author, generated.Response)})
-    function, resource = adapters.SHIPPED[interface]
     generated = importlib.import_module(f"wit_world.exports.{name}")
+    if interface in PLAIN:
+        return _served(protocol, PLAIN[interface](author, generated))
+    function, resource = adapters.SHIPPED[interface]
     for record in ("Finding", "Chart"):
         if hasattr(generated, record):
             setattr(resource, record, getattr(generated, record))

@@ -64,13 +64,8 @@ async fn commit(
     waiting: &mut std::vec::IntoIter<Request>,
     done: &mut Vec<Done>,
 ) -> Result<()> {
-    rows.database.check_identity()?;
-    let connection = match connection {
-        Some(connection) => connection,
-        none => none.insert(rows.database.connect().await?),
-    };
     let sql = |error: sqlx::Error| rows.database.error(&error);
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
+    let mut transaction = rows.database.begin(connection).await?;
     for Request { change, reply } in waiting {
         match one(rows, &mut transaction, change).await {
             Ok(answer) => done.push((reply, answer)),

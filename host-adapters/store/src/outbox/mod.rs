@@ -36,8 +36,9 @@ impl Store {
     /// The durable events that are kept beside the records, in `events.db`, made where it is missing: what `Builder::outbox` takes. For one host at a time.
     ///
     /// # Errors
-    /// As [`Store::open`], of that file.
+    /// As [`Store::open`], of that file; [`StoreErrorKind::Retention`] where it would keep nothing.
     pub async fn outbox(&self, retention: Retention) -> Result<Arc<SqliteOutbox>> {
+        retention.check().map_err(|issue| StoreError::new(StoreErrorKind::Retention(issue)))?;
         let database = self.events_database().await?;
         let (readers, writer) = (database.readers(), Writer::start(database.clone(), retention)?);
         Ok(Arc::new(SqliteOutbox { database, readers, writer }))

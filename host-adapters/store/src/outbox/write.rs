@@ -1,18 +1,20 @@
 //! Appending events and moving cursors: one thread, one commit for all that waits.
 //!
-//! What a reader may get wrong: nothing is refused here, so an error is one of SQLite and the answer to the whole batch; nobody knows then what reached
-//! the disk, and what was kept all the same is delivered.
+//! What a reader may get wrong: what cannot be carried out because of a row that cannot be read is taken out of the batch, and the others are done again
+//! without it. Any other error is one of SQLite and the answer to the whole batch; nobody knows then what reached the disk, and what was kept all the
+//! same is delivered.
+
+use std::collections::BTreeMap;
 
 use plugwork_core::events::Event;
 use plugwork_core::events::outbox::{Change, Cursor, Retention};
 use plugwork_core::record::ConsentKey;
-use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
 use super::rows;
 use crate::database::Database;
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::queue::Queue;
 
 /// What is asked.
@@ -39,11 +41,11 @@ impl Writer {
         let mut connection = None;
         Queue::start("plugwork-events", async move |batch: Vec<(Request, Reply)>| {
             let (requests, replies): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-            let answers = match commit(&database, &mut connection, &retention, requests).await {
-                Ok(answers) => answers.into_iter().map(Ok).collect(),
+            let answers = match commit(&database, &mut connection, &retention, &requests).await {
+                Ok(answers) => answers,
                 Err(error) => {
                     connection = None;
-                    replies.iter().map(|_| Err(error.clone())).collect::<Vec<_>>()
+                    replies.iter().map(|_| Err(error.clone())).collect()
                 }
             };
             for (reply, answer) in replies.into_iter().zip(answers) {
@@ -63,35 +65,59 @@ impl Writer {
     }
 }
 
+/// The answers to all of them, in order.
 async fn commit(
     database: &Database,
     connection: &mut Option<SqliteConnection>,
     retention: &Retention,
-    requests: Vec<Request>,
-) -> Result<Vec<Answer>> {
-    database.check_identity()?;
-    let connection = match connection {
-        Some(connection) => connection,
-        none => none.insert(database.connect().await?),
-    };
+    requests: &[Request],
+) -> Result<Vec<Result<Answer>>> {
     let sql = |error: sqlx::Error| database.error(&error);
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
-    let mut answers = Vec::with_capacity(requests.len());
-    for request in requests {
-        answers.push(carry_out(&mut transaction, retention, request).await.map_err(sql)?);
+    let mut refused: BTreeMap<usize, StoreError> = BTreeMap::new();
+    'again: loop {
+        let mut transaction = database.begin(connection).await?;
+        let mut answers = Vec::with_capacity(requests.len());
+        for (at, request) in requests.iter().enumerate() {
+            if let Some(error) = refused.get(&at) {
+                answers.push(Err(error.clone()));
+                continue;
+            }
+            match carry_out(&mut transaction, retention, request).await {
+                Ok(answer) => answers.push(Ok(answer)),
+                Err(error) if is_of_a_row(&error) => {
+                    // Some of it may have been written.
+                    transaction.rollback().await.map_err(sql)?;
+                    refused.insert(at, sql(error));
+                    continue 'again;
+                }
+                Err(error) => return Err(sql(error)),
+            }
+        }
+        transaction.commit().await.map_err(sql)?;
+        return Ok(answers);
     }
-    transaction.commit().await.map_err(sql)?;
-    Ok(answers)
 }
 
-async fn carry_out(connection: &mut SqliteConnection, retention: &Retention, request: Request) -> Result<Answer, sqlx::Error> {
+/// Whether it is one row that is wrong: the trouble of who asked for it.
+fn is_of_a_row(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Decode(_) | sqlx::Error::ColumnDecode { .. } | sqlx::Error::RowNotFound)
+}
+
+async fn carry_out(connection: &mut SqliteConnection, retention: &Retention, request: &Request) -> Result<Answer, sqlx::Error> {
     match request {
-        Request::Append { tenant, at_ms, event } => rows::append(connection, retention, &tenant, at_ms, event).await.map(Answer::Kept),
+        Request::Append { tenant, at_ms, event } => {
+            rows::append(connection, retention, tenant, *at_ms, event.clone()).await.map(Answer::Kept)
+        }
+        // What it was is of no interest: one that cannot be read can still be forgotten.
+        Request::Change { key, change: Change::Forget } => {
+            rows::put_cursor(connection, key, None).await?;
+            Ok(Answer::Cursor(None))
+        }
         Request::Change { key, change } => {
-            let cursor = change.apply(rows::cursor(connection, &key).await?);
-            rows::put_cursor(connection, &key, cursor.as_ref()).await?;
+            let cursor = change.clone().apply(rows::cursor(connection, key).await?);
+            rows::put_cursor(connection, key, cursor.as_ref()).await?;
             Ok(Answer::Cursor(cursor))
         }
-        Request::Prune { at_ms } => rows::prune_all(connection, retention, at_ms).await.map(Answer::Count),
+        Request::Prune { at_ms } => rows::prune_all(connection, retention, *at_ms).await.map(Answer::Count),
     }
 }

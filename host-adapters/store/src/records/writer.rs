@@ -5,7 +5,6 @@
 //! read anew; nothing was acknowledged.
 
 use plugwork_core::record::{Broken, Event, Head, Key, Record, RecordsError, Why, seal};
-use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::oneshot;
 
@@ -89,13 +88,8 @@ impl Appender {
 
     /// Moves each request from `waiting` to `sealed`, or answers it with what is wrong with it alone; commits the sealed ones.
     async fn commit(&mut self, waiting: &mut Vec<Request>, sealed: &mut Vec<Sealed>) -> Result<()> {
-        self.database.check_identity()?;
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            none => none.insert(self.database.connect().await?),
-        };
         let sql = |error: sqlx::Error| self.database.error(&error);
-        let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
+        let mut transaction = self.database.begin(&mut self.connection).await?;
         let last = last(&mut transaction, &self.database).await?;
         let mut end = last.as_ref().map(Record::head);
         if end.is_none() || end != self.written {

@@ -90,13 +90,8 @@ async fn commit(
     waiting: &mut std::vec::IntoIter<Request>,
     done: &mut Vec<Done>,
 ) -> Result<()> {
-    database.check_identity()?;
-    let connection = match connection {
-        Some(connection) => connection,
-        none => none.insert(database.connect().await?),
-    };
     let sql = |error: sqlx::Error| database.error(&error);
-    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await.map_err(sql)?;
+    let mut transaction = database.begin(connection).await?;
     for Request { namespace, change, reply } in waiting {
         let mut savepoint = transaction.begin().await.map_err(sql)?;
         match apply(&mut savepoint, &namespace, change).await {

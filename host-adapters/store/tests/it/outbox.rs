@@ -63,7 +63,7 @@ where
 
 #[tokio::test]
 async fn an_outbox_in_memory_keeps_the_contract() {
-    outbox_contract(async |retention| Box::new(Memory::new(retention))).await;
+    outbox_contract(async |retention| Box::new(Memory::new(retention).unwrap())).await;
 }
 
 /// With the folder that it lies in.
@@ -233,6 +233,45 @@ async fn a_cursor_that_cannot_be_read_is_an_error_and_not_a_new_one() {
     let error = outbox.change(&key("t"), begin("a", 0)).await.unwrap_err();
     assert_eq!(error.code(), "E-OUTBOX-STORAGE");
     assert!(outbox.append("t", AT_MS, event("a", "")).await.is_ok(), "and others go on");
+}
+
+#[tokio::test]
+async fn a_cursor_that_cannot_be_read_harms_nobody_in_the_same_commit_and_can_be_forgotten() {
+    let store = temporary().await;
+    let outbox = store.outbox(Retention::default()).await.unwrap();
+    outbox.change(&key("bad"), begin("a", 0)).await.unwrap();
+    outbox.change(&key("good"), begin("a", 0)).await.unwrap();
+    let mut database = raw(&store.folder, "events.db").await;
+    execute(&mut database, "UPDATE cursor SET body = '{}' WHERE tenant = 'bad'").await;
+    // While somebody else writes, all of these wait for one commit.
+    execute(&mut database, "BEGIN IMMEDIATE").await;
+    let appends = async |tenant: &str| futures::future::join_all((0..20).map(|_| outbox.append(tenant, AT_MS, event("a", "")))).await;
+    let (bad, good) = (key("bad"), key("good"));
+    let asked = futures::future::join5(
+        appends("before"),
+        outbox.change(&bad, Change::Done(1)),
+        outbox.change(&good, Change::Done(1)),
+        outbox.change(&bad, Change::Done(2)),
+        appends("behind"),
+    );
+    let (asked, ()) = futures::future::join(asked, execute(&mut database, "COMMIT")).await;
+    let (before, first, moved, second, behind) = asked;
+    assert_eq!([first, second].map(|bad| bad.unwrap_err().code()), ["E-OUTBOX-STORAGE"; 2]);
+    assert_eq!(moved.unwrap().unwrap().after, 1);
+    for (tenant, kept) in [("before", before), ("behind", behind)] {
+        assert_eq!(kept.into_iter().map(|event| event.unwrap().sequence.unwrap()).collect::<Vec<_>>(), (1..=20).collect::<Vec<_>>());
+        assert_eq!(sequences(&*outbox, tenant, 0).await.len(), 20);
+    }
+    assert_eq!(outbox.change(&key("bad"), Change::Forget).await, Ok(None));
+    assert_eq!(outbox.change(&key("bad"), begin("a", 7)).await.unwrap().unwrap().after, 7, "and it may begin anew");
+}
+
+#[tokio::test]
+async fn an_outbox_that_would_keep_nothing_is_not_opened() {
+    let none = Retention { events_max: 0, ..Retention::default() };
+    let error = temporary().await.outbox(none).await.err().unwrap();
+    assert!(matches!(error.kind(), StoreErrorKind::Retention(issue) if issue.at == "retention.events-max"), "{error}");
+    assert!(Memory::new(none).is_err());
 }
 
 #[tokio::test]

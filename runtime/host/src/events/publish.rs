@@ -37,14 +37,18 @@ impl Bus {
         source: &Arc<str>,
         chain: Chain,
     ) -> Result<usize, OutboxError> {
-        if !self.keeps(topic) {
+        let Some(durable) = self.durable.as_ref().filter(|durable| durable.keeps(topic)) else {
             let (event, published) = self.publish(Scope::Tenant(tenant), topic, payload, source, chain);
             return Ok(self.wait_for_room(&event, published).await);
-        }
+        };
         let event = Event { topic: topic.into(), payload, source: source.clone(), chain, sequence: None };
+        let admitted = durable.admit(tenant, &event)?;
         let shared = self.runtime.upgrade().ok_or(OutboxError::Closed)?;
         let (io, tenant) = (shared.io.clone(), tenant.to_owned());
-        let kept = io.spawn(async move { shared.bus.keep_and_tell(&tenant, event).await });
+        let kept = io.spawn(async move {
+            let _admitted = admitted;
+            shared.bus.keep_and_tell(&tenant, event).await
+        });
         kept.await.unwrap_or(Err(OutboxError::Closed)).map(|()| 0)
     }
 

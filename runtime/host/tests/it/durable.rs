@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use futures::FutureExt as _;
+use plugwork::core::limits::OUTBOX_WAITING_EVENTS_MAX;
 use plugwork::events::outbox::{Attempts, Memory};
 use plugwork::events::{DurableEvents, EventsSettings, PARKED_TOPIC, QueueOptions};
 use plugwork::{ErrorKind, Runtime};
@@ -67,6 +69,31 @@ async fn what_cannot_be_kept_is_published_to_nobody_and_says_no_more_to_a_plugin
     tell(&runtime, [2]).await;
     runtime.events().settled().await;
     assert_eq!(house.stage.notes(), [2]);
+}
+
+#[tokio::test]
+async fn an_outbox_that_hangs_is_given_so_much_and_no_more_and_who_publishes_is_told() {
+    let (house, outbox) = (House::new(), Arc::new(Failing::default()));
+    let runtime = opened(&house, &outbox).await;
+    let publisher = enabled(&runtime, &Teller::granted("test:publisher", "", "a/*", "")).await;
+    let plugin = enabled(&runtime, &listens("test:plugin", "")).await;
+    runtime.events().settled().await;
+    outbox.hangs();
+    // Nobody waits for them: given up at once, they are on their way all the same.
+    for _ in 0..OUTBOX_WAITING_EVENTS_MAX {
+        assert!(runtime.events().emit("a/one", [1]).now_or_never().is_none());
+    }
+    let error = runtime.events().emit("a/one", [2]).await.unwrap_err();
+    assert!(error.kind() == ErrorKind::Unavailable && error.to_string().contains("E-OUTBOX-FULL"), "{error}");
+    assert_eq!(publisher.call::<Number>(&2).await.unwrap(), UNAVAILABLE);
+    runtime.events().emit("other", [3]).await.expect("what is not kept does not wait for it");
+    until("they hang", || outbox.hanging() == OUTBOX_WAITING_EVENTS_MAX).await;
+    outbox.goes_on();
+    until("they were kept", || outbox.hanging() == 0).await;
+    tell(&runtime, [4]).await;
+    runtime.events().settled().await;
+    assert_eq!(doing(&runtime, &plugin).handled, OUTBOX_WAITING_EVENTS_MAX as u64 + 1);
+    assert!(house.stage.notes().iter().all(|note| [1, 4].contains(note)), "what was refused is published to nobody");
 }
 
 #[tokio::test]

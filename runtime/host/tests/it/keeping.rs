@@ -1,12 +1,13 @@
 //! What the tests of durable events share: a host that keeps some, an outbox that can be made to fail, and guests that refuse.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use plugwork::core::record::ConsentKey;
 use plugwork::events::outbox::{Attempts, Change, Cursor, Extent, Memory, Most, Outbox, OutboxError, Page, Pending, Retention, Span};
 use plugwork::events::{DurableEvents, DurableStatus, Event, EventsSettings};
 use plugwork::{Builder, Installation, Runtime};
+use tokio::sync::Notify;
 
 use crate::eventing::status;
 use crate::living::House;
@@ -44,7 +45,7 @@ pub(crate) async fn host() -> (House, Arc<Memory>, Runtime) {
 
 /// That keeps so much.
 pub(crate) async fn host_keeping(retention: Retention) -> (House, Arc<Memory>, Runtime) {
-    let (house, outbox) = (House::new(), Arc::new(Memory::new(retention)));
+    let (house, outbox) = (House::new(), Arc::new(Memory::new(retention).unwrap()));
     let runtime = opened(&house, &outbox).await;
     (house, outbox, runtime)
 }
@@ -66,14 +67,41 @@ pub(crate) async fn cursor(runtime: &Runtime, installation: &Installation) -> Op
     runtime.events().cursor(&installation.subject()).await.unwrap()
 }
 
-/// An outbox that keeps nothing while it is told to fail.
+/// An outbox that keeps nothing while it is told to fail, and does not come back while it is told to hang.
 #[derive(Default)]
 pub(crate) struct Failing {
     kept: Memory,
     pub(crate) fails: AtomicBool,
+    hangs: AtomicBool,
+    hanging: AtomicUsize,
+    goes_on: Notify,
 }
 
 impl Failing {
+    pub(crate) fn hangs(&self) {
+        self.hangs.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn goes_on(&self) {
+        self.hangs.store(false, Ordering::SeqCst);
+        self.goes_on.notify_waiters();
+    }
+
+    /// How many hang in it.
+    pub(crate) fn hanging(&self) -> usize {
+        self.hanging.load(Ordering::SeqCst)
+    }
+
+    async fn hang(&self) {
+        let mut goes_on = std::pin::pin!(self.goes_on.notified());
+        goes_on.as_mut().enable();
+        if self.hangs.load(Ordering::SeqCst) {
+            self.hanging.fetch_add(1, Ordering::SeqCst);
+            goes_on.await;
+            self.hanging.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+
     fn fail<T: Send + 'static>(&self) -> Option<Pending<'_, T>> {
         let error = OutboxError::Storage { what: "the disk at /secret is full".to_owned(), hint: String::new() };
         self.fails.load(Ordering::SeqCst).then(|| Box::pin(std::future::ready(Err(error))) as Pending<'_, T>)
@@ -82,7 +110,10 @@ impl Failing {
 
 impl Outbox for Failing {
     fn append<'a>(&'a self, tenant: &'a str, at_ms: u64, event: Event) -> Pending<'a, Event> {
-        self.fail().unwrap_or_else(|| self.kept.append(tenant, at_ms, event))
+        Box::pin(async move {
+            self.hang().await;
+            self.fail().unwrap_or_else(|| self.kept.append(tenant, at_ms, event)).await
+        })
     }
 
     fn read<'a>(&'a self, tenant: &'a str, after: u64, wanted: &'a [Extent], most: Most) -> Pending<'a, Page> {

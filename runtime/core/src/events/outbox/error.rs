@@ -18,6 +18,11 @@ pub enum OutboxError {
         /// What to do about it; may be empty.
         hint: String,
     },
+    /// So much of the tenant is on its way to it already that no more is taken; trying again later is sensible.
+    Full {
+        /// How many events wait to be kept.
+        waiting: usize,
+    },
     /// It was closed.
     Closed,
 }
@@ -28,6 +33,7 @@ impl OutboxError {
         match self {
             Self::Busy { .. } => "E-OUTBOX-BUSY",
             Self::Storage { .. } => "E-OUTBOX-STORAGE",
+            Self::Full { .. } => "E-OUTBOX-FULL",
             Self::Closed => "E-OUTBOX-CLOSED",
         }
     }
@@ -41,6 +47,9 @@ impl fmt::Display for OutboxError {
             }
             Self::Storage { what, hint } if hint.is_empty() => f.write_str(what),
             Self::Storage { what, hint } => write!(f, "{what}\nhint: {hint}"),
+            Self::Full { waiting } => {
+                write!(f, "{waiting} events wait to be kept already\nhint: try again, and look at the disk where it stays so")
+            }
             Self::Closed => f.write_str("the outbox is closed"),
         }
     }

@@ -5,10 +5,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::super::Event;
 use super::{Change, Cursor, Extent, Most, Outbox, OutboxError, Page, Pending, Retention, Span};
+use crate::Issue;
 use crate::limits::OUTBOX_SCAN_MAX;
 use crate::record::ConsentKey;
 
-/// The same contract as the durable one, without the durability.
+/// The same contract as the durable one, without the durability. As [`Default`] it keeps what [`Retention`] says where nobody says otherwise.
+#[derive(Default)]
 pub struct Memory {
     retention: Retention,
     kept: Mutex<Kept>,
@@ -26,16 +28,14 @@ struct Log {
     span: Span,
 }
 
-impl Default for Memory {
-    fn default() -> Self {
-        Self::new(Retention::default())
-    }
-}
-
 impl Memory {
     /// An empty one that keeps so much.
-    pub fn new(retention: Retention) -> Self {
-        Self { retention, kept: Mutex::default() }
+    ///
+    /// # Errors
+    /// As [`Retention::check`].
+    pub fn new(retention: Retention) -> Result<Self, Issue> {
+        retention.check()?;
+        Ok(Self { retention, kept: Mutex::default() })
     }
 
     /// A panic elsewhere leaves it whole: everything is changed at once.

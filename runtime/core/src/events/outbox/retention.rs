@@ -10,9 +10,9 @@ use crate::limits::{EVENT_ATTEMPTS, EVENT_ATTEMPTS_MAX, EVENT_RETRY_MS, EVENT_RE
 pub struct Retention {
     /// Events, at least one. 100,000.
     pub events_max: u64,
-    /// Bytes: payloads, topics, and 128 for each event. 64 MiB. The newest event stays whatever it has.
+    /// Bytes: payloads, topics, and 128 for each event; at least one. 64 MiB. The newest event stays whatever it has.
     pub bytes_max: u64,
-    /// Milliseconds since an event was kept. Seven days. Looked at when an event of the same tenant is kept, and at [`super::Outbox::prune`].
+    /// Milliseconds since an event was kept, at least one. Seven days. Looked at when an event of the same tenant is kept, and at [`super::Outbox::prune`].
     pub age_ms_max: u64,
 }
 
@@ -23,6 +23,18 @@ impl Default for Retention {
 }
 
 impl Retention {
+    /// Whether anything is kept at all: none of the three may be 0.
+    ///
+    /// # Errors
+    /// Names the one that is.
+    pub fn check(&self) -> Result<(), Issue> {
+        let bounds = [("events-max", self.events_max), ("bytes-max", self.bytes_max), ("age-ms-max", self.age_ms_max)];
+        match bounds.into_iter().find(|(_, bound)| *bound == 0) {
+            None => Ok(()),
+            Some((at, _)) => Err(Issue { what: "0".to_owned(), at: format!("retention.{at}"), expected: "at least 1".to_owned() }),
+        }
+    }
+
     /// Whether the oldest of those that are there has to go. `age_ms` is its own.
     pub fn is_past(&self, events: u64, bytes: u64, age_ms: u64) -> bool {
         events > self.events_max || (events > 1 && bytes > self.bytes_max) || age_ms > self.age_ms_max
@@ -96,6 +108,19 @@ mod tests {
         assert!(!keep.is_past(2, 100, 10));
         assert!(keep.is_past(3, 100, 10) && keep.is_past(2, 101, 10) && keep.is_past(2, 100, 11));
         assert!(!keep.is_past(1, 101, 0), "the newest stays");
+    }
+
+    #[test]
+    fn an_outbox_that_would_keep_nothing_is_refused() {
+        let least = Retention { events_max: 1, bytes_max: 1, age_ms_max: 1 };
+        assert!(least.check().is_ok() && Retention::default().check().is_ok());
+        for (retention, at) in [
+            (Retention { events_max: 0, ..least }, "retention.events-max"),
+            (Retention { bytes_max: 0, ..least }, "retention.bytes-max"),
+            (Retention { age_ms_max: 0, ..least }, "retention.age-ms-max"),
+        ] {
+            assert_eq!(retention.check().unwrap_err().at, at);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Events of durable topics: kept before anybody is told of them, and handed over until they are handled.
 //!
-//! What is shared by a whole bus is here; `lane` is where one plugin stands, `deliver` hands over, `trouble` tells of what a plugin does not get, `reader` is
+//! What is shared by a whole bus is here; `lane` is where one plugin stands, `deliver` hands over, `trouble` tells of what a plugin does not get, `waiting` bounds what is on its way, `reader` is
 //! the application's way to read, `settings` what a host says. Easily got wrong: plugins are never handed a durable event from a queue. They are told
 //! that there is one, and read on from where they are, so nothing is lost where they are slow.
 
@@ -9,6 +9,7 @@ mod lane;
 mod reader;
 mod settings;
 mod trouble;
+mod waiting;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -26,6 +27,8 @@ pub(super) use lane::{Due, Lane};
 pub(super) use reader::unkept;
 pub use reader::{DurableSubscription, Told};
 pub use settings::DurableEvents;
+pub(super) use waiting::Admitted;
+use waiting::Waiting;
 
 /// Records that are read at once to see whether a consent lasted.
 const RECORDS_AT_ONCE: u32 = 256;
@@ -50,6 +53,7 @@ pub(crate) struct Durable {
     in_hand: AtomicU64,
     /// Events that are being kept, or are kept and not told.
     untold: AtomicU64,
+    waiting: Arc<Waiting>,
 }
 
 struct Keeping<'a>(&'a AtomicU64);
@@ -84,6 +88,7 @@ impl Durable {
             is_closed: AtomicBool::new(false),
             in_hand: AtomicU64::new(0),
             untold: AtomicU64::new(0),
+            waiting: Arc::default(),
         })
     }
 
@@ -108,6 +113,11 @@ impl Durable {
     /// The newest sequence of a tenant; 0 where there never was one.
     pub(super) fn end(&self, tenant: &str) -> u64 {
         self.ends().get(tenant).copied().unwrap_or(0)
+    }
+
+    /// Whether there is room for one more event of a tenant on its way to the outbox.
+    pub(super) fn admit(&self, tenant: &str, event: &Event) -> Result<Admitted, OutboxError> {
+        self.waiting.admit(tenant, event.bytes())
     }
 
     /// An event is about to be kept; it is told when this is dropped.

@@ -91,5 +91,6 @@ impl DurableSubscription {
 
 /// For the application.
 pub(in crate::events) fn unkept(error: OutboxError) -> Error {
-    Error::new(ErrorKind::Io, format!("the outbox cannot be used: {error} ({})", error.code()))
+    let kind = if matches!(error, OutboxError::Full { .. }) { ErrorKind::Unavailable } else { ErrorKind::Io };
+    Error::new(kind, format!("the outbox cannot be used: {error} ({})", error.code()))
 }
