@@ -74,6 +74,13 @@ pub(super) fn conflict<'a>(space: &mut Space<'a>, leaves: Vec<Leaf>) -> (Conflic
     (conflict, hints)
 }
 
+/// Where that there is no answer is certain, and why would take too long.
+pub(super) fn untold(roots: &[Dependency], steps_max: u64) -> (Conflict, Hints) {
+    let reasons = vec![format!("nothing that could be taken goes together; what excludes what takes more than {steps_max} steps to tell")];
+    let hints = Hints { roots: roots.to_vec(), ..Hints::default() };
+    (Conflict { roots: roots.to_vec(), reasons, ways_out: Vec::new() }, hints)
+}
+
 /// The leaves, joined where they say the same of several candidates, nearest to the roots first.
 fn facts(space: &mut Space<'_>, mut leaves: Vec<Leaf>) -> Vec<Fact> {
     // What a sweep had taken out stands in the proof as if it had never been there.
@@ -113,14 +120,14 @@ fn facts(space: &mut Space<'_>, mut leaves: Vec<Leaf>) -> Vec<Fact> {
     }
     let distances = distances(&needs);
     needs.sort_by_cached_key(|(from, _, to, _)| (distances.get(from).copied().unwrap_or(u32::MAX), *from, *to));
-    let mut meeting: FxHashMap<Part, (usize, Set)> = FxHashMap::default();
-    for (_, _, to, wanted) in &needs {
-        let (count, common) = meeting.entry(*to).or_insert_with(|| (0, Set::full()));
-        *count += 1;
-        *common = common.intersection(wanted);
+    // Versions of one plugin never meet, so what they want of another is joined first.
+    let mut meeting: FxHashMap<Part, FxHashMap<Part, Set>> = FxHashMap::default();
+    for (from, _, to, wanted) in &needs {
+        let wanted_of = meeting.entry(*to).or_default().entry(*from).or_insert_with(Set::empty);
+        *wanted_of = wanted_of.union(wanted);
     }
-    let mut meeting: Vec<(Part, Set)> =
-        meeting.into_iter().filter(|(_, (count, _))| *count > 1).map(|(part, (_, common))| (part, common)).collect();
+    let common = |by: &FxHashMap<Part, Set>| by.values().fold(Set::full(), |common, wanted| common.intersection(wanted));
+    let mut meeting: Vec<(Part, Set)> = meeting.into_iter().filter(|(_, by)| by.len() > 1).map(|(part, by)| (part, common(&by))).collect();
     meeting.sort_unstable_by_key(|(part, _)| *part);
     let mut facts: Vec<Fact> = needs.into_iter().map(|(from, set, to, wanted)| Fact::Needs { from, set, to, wanted }).collect();
     facts.extend(refused.into_iter().flat_map(|(part, found)| found.into_iter().map(move |(set, why)| Fact::Refused { part, set, why })));

@@ -238,8 +238,11 @@ pub fn resolve(index: &dyn Index, roots: &[Dependency], options: &Options<'_>) -
         Ok(selected) => return Ok(answer::of(&mut solver.space.borrow_mut(), &selected)),
         Err(unsolved) => unsolved,
     };
-    let solver::Unsolved::Conflict(leaves) = unsolved else { return Err(ResolveError::GaveUp { steps_max: options.steps_max }) };
-    let (mut conflict, hints) = explain::conflict(&mut solver.space.borrow_mut(), leaves);
+    let (mut conflict, hints) = match unsolved {
+        solver::Unsolved::GaveUp => return Err(ResolveError::GaveUp { steps_max: options.steps_max }),
+        solver::Unsolved::Conflict(leaves) => explain::conflict(&mut solver.space.borrow_mut(), leaves),
+        solver::Unsolved::Untold => explain::untold(roots, options.steps_max),
+    };
     conflict.ways_out = ways::out(index, roots, options, &hints);
     Err(ResolveError::Conflict(conflict))
 }

@@ -29,8 +29,8 @@ pub(super) enum Found {
 const BACK_MAX: usize = 1_000;
 /// Going back over so many decisions takes a step.
 const STEP_DECISIONS: usize = 8;
-/// So does a look at so many limits of a part.
-const STEP_LIMITS: usize = 64;
+/// So does a look at so many limits of a part, and at so many runs of their sets.
+const STEP_LOOKS: usize = 64;
 
 /// Contested parts first among those of a rank, then those of which the fewest candidates are left.
 type Priority = (u8, u32, Reverse<usize>);
@@ -44,7 +44,9 @@ struct Wanted {
     part: Part,
     /// How many candidates there are at all.
     length: usize,
-    /// Those that suit everybody.
+    /// Those that are not ruled out for good.
+    possible: Set,
+    /// Of these, those that suit everybody.
     left: Set,
     /// How many these are.
     count: usize,
@@ -54,6 +56,8 @@ struct Wanted {
     /// How often it had a hand in a failure.
     contested: u32,
     decided: Option<Decided>,
+    /// The priority with which it stands among those that are open.
+    queued: Option<Priority>,
 }
 
 #[derive(Clone, Copy)]
@@ -91,7 +95,6 @@ struct Search {
 pub(super) fn search(solver: &Solver<'_>) -> Result<Found, Stop> {
     let mut search = Search::default();
     let root = search.number(solver, Part::Root);
-    search.limit(root, Limit { set: Set::singleton(0), why: Why::Tried(Culprits::new()) });
     search.wanted[root as usize].needed_by = 1;
     search.put(root);
     let mut back = 0;
@@ -105,7 +108,7 @@ pub(super) fn search(solver: &Solver<'_>) -> Result<Found, Stop> {
             let Decided { place, at } = search.decided(last);
             // What fails by itself is never tried again.
             if culprits.len() == 1 {
-                search.alone(solver, last, place, number);
+                search.alone(solver, last, place, number)?;
             } else {
                 back += 1;
             }
@@ -113,7 +116,7 @@ pub(super) fn search(solver: &Solver<'_>) -> Result<Found, Stop> {
                 return Ok(Found::TooHard);
             }
             solver.step((search.decisions.len() - at as usize) / STEP_DECISIONS)?;
-            solver.step(search.go_back(at) / STEP_LIMITS)?;
+            solver.step(search.go_back(at) / STEP_LOOKS)?;
             search.rule_out(last, place, culprits.into_iter().filter(|culprit| *culprit != last).collect());
             failed = (search.wanted[last as usize].count == 0).then_some(last);
         }
@@ -128,14 +131,14 @@ impl Search {
         let part = self.wanted[number as usize].part;
         loop {
             solver.step(1)?;
-            let Some(place) = solver.choose(part, &self.wanted[number as usize].left) else { return Ok(Some(number)) };
+            let Some(place) = solver.choose(part, &self.wanted[number as usize].left)? else { return Ok(Some(number)) };
             let Ok(needs) = solver.needs(part, place)? else {
                 self.rule_out(number, place, Culprits::new());
                 continue;
             };
             if let Some(((other, set), culprits)) = self.against(solver, &needs)? {
                 if culprits.is_empty() {
-                    self.note_hopeless(solver, part, place, *other, set);
+                    self.note_hopeless(solver, part, place, *other, set)?;
                 }
                 let other = self.number(solver, *other);
                 self.contest(other);
@@ -159,10 +162,12 @@ impl Search {
 
     /// The first of these needs that what was decided excludes, and which decisions do.
     fn against<'n>(&mut self, solver: &Solver<'_>, needs: &'n [(Part, Set)]) -> Result<Option<(&'n (Part, Set), Culprits)>, Stop> {
+        let mut looks = 0;
         for need in needs {
             let (part, set) = need;
             let number = self.number(solver, *part);
             let wanted = &self.wanted[number as usize];
+            looks += wanted.left.runs() + set.runs();
             match wanted.decided {
                 Some(Decided { place, .. }) if set.contains(&place) => {}
                 Some(_) => return Ok(Some((need, Culprits::from_slice(&[number])))),
@@ -170,25 +175,27 @@ impl Search {
                 None => return Ok(Some((need, self.culprits(solver, number, Some(set))?))),
             }
         }
+        solver.step(looks / STEP_LOOKS)?;
         Ok(None)
     }
 
     /// Of a decision that failed by itself: whether what it needs of this part can be had by nobody.
-    fn alone(&mut self, solver: &Solver<'_>, number: u32, place: u32, failed: u32) {
+    fn alone(&mut self, solver: &Solver<'_>, number: u32, place: u32, failed: u32) -> Result<(), Stop> {
         let (part, other) = (self.wanted[number as usize].part, &self.wanted[failed as usize]);
         let need = other.limits.iter().find(|limit| matches!(limit.why, Why::Need(of) if of == number));
-        if let Some((other, set)) = need.map(|need| (other.part, need.set.clone())) {
-            self.note_hopeless(solver, part, place, other, &set);
+        match need.map(|need| (other.part, need.set.clone())) {
+            Some((other, set)) => self.note_hopeless(solver, part, place, other, &set),
+            None => Ok(()),
         }
     }
 
-    fn note_hopeless(&mut self, solver: &Solver<'_>, part: Part, place: u32, other: Part, set: &Set) {
+    fn note_hopeless(&mut self, solver: &Solver<'_>, part: Part, place: u32, other: Part, set: &Set) -> Result<(), Stop> {
         let of = match part {
             Part::Root => None,
             Part::Plugin { name, .. } => Some((name, place)),
-            _ => return,
+            _ => return Ok(()),
         };
-        let (Part::Plugin { name, .. } | Part::Choice { name, .. }) = other else { return };
+        let (Part::Plugin { name, .. } | Part::Choice { name, .. }) = other else { return Ok(()) };
         let mut space = solver.space.borrow_mut();
         let is_gone = |place: u32, space: &mut Space<'_>| {
             let at = (name, place);
@@ -198,14 +205,15 @@ impl Search {
         if set.within(length).all(|place| is_gone(place, &mut space)) {
             self.hopeless.insert(of, (other, set.clone()));
         }
+        solver.step(set.count_within(length) / STEP_LOOKS)
     }
 
     /// Decided parts that together leave no candidate of this part, or none of these.
     fn culprits(&self, solver: &Solver<'_>, number: u32, of: Option<&Set>) -> Result<Culprits, Stop> {
-        let limits = &self.wanted[number as usize].limits;
-        solver.step(limits.len() / STEP_LIMITS)?;
+        let Wanted { limits, possible, .. } = &self.wanted[number as usize];
+        let mut looks = possible.runs();
         let mut culprits = Culprits::new();
-        let mut left = of.cloned().unwrap_or_else(Set::full);
+        let mut left = of.map_or_else(|| possible.clone(), |of| of.intersection(possible));
         // Whoever needs it first: without that one it would not matter what is left.
         let needed = limits.iter().filter_map(|limit| match limit.why {
             Why::Need(of) => Some((self.decided(of).at, of, &limit.set)),
@@ -215,12 +223,13 @@ impl Search {
             && let Some((_, of, set)) = needed.min_by_key(|(at, ..)| *at)
         {
             culprits.push(of);
-            left = set.clone();
+            left = left.intersection(set);
         }
         for limit in limits {
             if left.is_empty() {
                 break;
             }
+            looks += left.runs() + limit.set.runs();
             let both = left.intersection(&limit.set);
             if both == left {
                 continue;
@@ -234,6 +243,7 @@ impl Search {
         }
         culprits.sort_unstable();
         culprits.dedup();
+        solver.step(looks / STEP_LOOKS)?;
         Ok(culprits)
     }
 
@@ -241,9 +251,16 @@ impl Search {
         self.wanted[number as usize].decided.expect("who limits others is decided")
     }
 
-    /// Takes a candidate away for as long as these stand.
+    /// Takes a candidate away for as long as these stand; for good where there are none.
     fn rule_out(&mut self, number: u32, place: u32, culprits: Culprits) {
-        self.limit(number, Limit { set: Set::singleton(place).complement(), why: Why::Tried(culprits) });
+        let set = Set::singleton(place).complement();
+        if !culprits.is_empty() {
+            return self.limit(number, Limit { set, why: Why::Tried(culprits) });
+        }
+        let wanted = &mut self.wanted[number as usize];
+        wanted.possible = wanted.possible.intersection(&set);
+        wanted.leave(&set);
+        self.put(number);
     }
 
     fn limit(&mut self, number: u32, limit: Limit) {
@@ -256,13 +273,12 @@ impl Search {
         }
         let wanted = &mut self.wanted[number as usize];
         wanted.needed_by += u32::from(matches!(limit.why, Why::Need(_)));
-        wanted.left = wanted.left.intersection(&limit.set);
-        wanted.count = wanted.left.count_within(wanted.length);
+        wanted.leave(&limit.set);
         wanted.limits.push(limit);
         self.put(number);
     }
 
-    /// As it was before this decision. How many limits were looked at for that.
+    /// As it was before this decision. How much was looked at for that.
     fn go_back(&mut self, at: u32) -> usize {
         let mut looked_at = 0;
         let mut touched: SmallVec<[u32; 32]> = SmallVec::new();
@@ -284,11 +300,12 @@ impl Search {
                 })
                 .collect();
             looked_at += keep.len();
+            looked_at += limits.iter().map(|limit| limit.set.runs()).sum::<usize>();
             let wanted = &mut self.wanted[number as usize];
             let mut keep = keep.into_iter();
             wanted.limits.retain(|_| keep.next().unwrap_or(true));
             wanted.needed_by = wanted.limits.iter().filter(|limit| matches!(limit.why, Why::Need(_))).count() as u32;
-            wanted.left = wanted.limits.iter().fold(Set::full(), |left, limit| left.intersection(&limit.set));
+            wanted.left = wanted.limits.iter().fold(wanted.possible.clone(), |left, limit| left.intersection(&limit.set));
             wanted.count = wanted.left.count_within(wanted.length);
             self.put(number);
         }
@@ -308,29 +325,36 @@ impl Search {
             self.wanted.push(Wanted {
                 part,
                 length,
+                possible: Set::full(),
                 left: Set::full(),
                 count: length,
                 limits: Vec::new(),
                 needed_by: 0,
                 contested: 0,
                 decided: None,
+                queued: None,
             });
         }
         number
     }
 
     fn put(&mut self, number: u32) {
-        let wanted = &self.wanted[number as usize];
-        if wanted.needed_by > 0 && wanted.decided.is_none() {
-            self.open.push((wanted.priority(), Reverse(number)));
+        let wanted = &mut self.wanted[number as usize];
+        let priority = wanted.priority();
+        if wanted.is_open() && wanted.queued != Some(priority) {
+            wanted.queued = Some(priority);
+            self.open.push((priority, Reverse(number)));
         }
     }
 
     /// The part to decide next.
     fn next(&mut self) -> Option<u32> {
         while let Some((priority, Reverse(number))) = self.open.pop() {
-            let wanted = &self.wanted[number as usize];
-            if wanted.needed_by > 0 && wanted.decided.is_none() && wanted.priority() == priority {
+            let wanted = &mut self.wanted[number as usize];
+            if wanted.queued == Some(priority) {
+                wanted.queued = None;
+            }
+            if wanted.is_open() && wanted.priority() == priority {
                 return Some(number);
             }
         }
@@ -341,6 +365,16 @@ impl Search {
 impl Wanted {
     fn priority(&self) -> Priority {
         (rank(self.part), self.contested, Reverse(self.count))
+    }
+
+    /// Whether somebody needs it and nothing was taken.
+    fn is_open(&self) -> bool {
+        self.needed_by > 0 && self.decided.is_none()
+    }
+
+    fn leave(&mut self, set: &Set) {
+        self.left = self.left.intersection(set);
+        self.count = self.left.count_within(self.length);
     }
 }
 

@@ -42,6 +42,11 @@ impl Set {
         self.0.iter().map(|&(from, to)| (to.min(length) - from.min(length)) as usize).sum()
     }
 
+    /// How many runs it is written with: what it costs to calculate with it.
+    pub(super) fn runs(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether there is nothing in it.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

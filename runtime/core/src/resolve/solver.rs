@@ -67,6 +67,10 @@ const LOOKED_AT_LARGE: usize = 32;
 const LOOKED_AT_MIN: usize = 100;
 /// A sweep takes a step for so many releases.
 const STEP_RELEASES: usize = 16;
+/// Looking through so many candidates of a part, or runs of a set of them, takes a step.
+const STEP_LOOKS: usize = 64;
+/// A step of the proof costs one more for so many decisions that were made again.
+const STEP_AGAIN: usize = 16;
 /// What a part needs takes a step for so many.
 const STEP_NEEDS: usize = 8;
 /// Going back costs the solver a look at everything that was decided: a step for so many parts.
@@ -75,6 +79,8 @@ const BACK_PARTS: usize = 64;
 /// Why there was no answer.
 pub(super) enum Unsolved {
     GaveUp,
+    /// There is none, and why takes more steps than it may.
+    Untold,
     Conflict(Vec<Leaf>),
 }
 
@@ -120,7 +126,11 @@ impl<'a> Solver<'a> {
                 space.hopeless = hopeless;
                 Err(Unsolved::Conflict(prune::reasons(&mut space, [None])))
             }
-            Ok(Found::Nothing(_) | Found::TooHard) | Err(_) => self.solve_with_proof(),
+            Ok(Found::Nothing(_)) => self.solve_with_proof().map_err(|unsolved| match unsolved {
+                Unsolved::GaveUp => Unsolved::Untold,
+                told => told,
+            }),
+            Ok(Found::TooHard) | Err(_) => self.solve_with_proof(),
         }
     }
 
@@ -193,9 +203,10 @@ impl<'a> Solver<'a> {
     }
 
     /// The candidate to try first.
-    pub(super) fn choose(&self, part: Part, set: &Set) -> Option<u32> {
+    pub(super) fn choose(&self, part: Part, set: &Set) -> Result<Option<u32>, Stop> {
         let mut space = self.space.borrow_mut();
-        match part {
+        self.step(set.count_within(space.length(part)) / STEP_LOOKS)?;
+        Ok(match part {
             Part::Plugin { name, .. } => {
                 let best = self.best_release(&space, name, set);
                 if let Some(best) = best {
@@ -209,7 +220,7 @@ impl<'a> Solver<'a> {
                 let length = space.length(part);
                 set.within(length).next()
             }
-        }
+        })
     }
 
     /// What it takes to have this candidate, or why it is none.
@@ -221,7 +232,9 @@ impl<'a> Solver<'a> {
             Part::Need { of, at } => Ok(self.of_need(of, at, place)),
             Part::Present { .. } | Part::Share { .. } => Ok(Vec::new()),
         };
-        self.step(needs.as_ref().map_or(0, Vec::len) / STEP_NEEDS)?;
+        let found = needs.as_deref().unwrap_or_default();
+        let looks: usize = found.iter().map(|(part, set)| set.runs() + self.space.borrow_mut().length(*part)).sum();
+        self.step(found.len() / STEP_NEEDS + looks / STEP_LOOKS)?;
         Ok(needs)
     }
 
@@ -364,7 +377,7 @@ impl DependencyProvider for Solver<'_> {
 
     fn choose_version(&self, part: &Part, set: &Set) -> Result<Option<u32>, Stop> {
         self.decide(*part)?;
-        Ok(self.choose(*part, set))
+        self.choose(*part, set)
     }
 
     fn get_dependencies(&self, part: &Part, place: &u32) -> Result<Dependencies<Part, Set, Refused>, Stop> {
@@ -374,7 +387,8 @@ impl DependencyProvider for Solver<'_> {
         })
     }
 
+    /// The more was decided again, the more the solver has noted and looks at in each step.
     fn should_cancel(&self) -> Result<(), Stop> {
-        self.step(1)
+        self.step(1 + self.decided.borrow().again / STEP_AGAIN)
     }
 }

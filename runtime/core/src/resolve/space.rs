@@ -123,10 +123,13 @@ pub(super) struct Space<'a> {
 
 impl<'a> Space<'a> {
     pub(super) fn new(index: &'a dyn Index, shelf: &'a Shelf<Release>, roots: &'a [Dependency], options: &'a Options<'a>) -> Self {
+        // In whichever order they are asked for, the answer is the same.
+        let mut wanted: Vec<Wanted<'a>> = roots.iter().map(Wanted::of).collect();
+        wanted.sort_unstable_by_key(|wanted| wanted.aim);
         Self {
             index,
             shelf,
-            wanted: roots.iter().map(Wanted::of).collect(),
+            wanted: wanted.into(),
             options,
             plugins: Vec::with_capacity(PLUGINS_LIKELY),
             paths: Vec::new(),

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use smallvec::SmallVec;
+use rustc_hash::FxHashMap;
 
 use super::set::Set;
 use super::space::{Exporter, Owner, Part, Space};
@@ -212,16 +212,13 @@ fn candidates<'a>(
 ) -> Set {
     let own = owner.map(|(name, _)| name);
     // Versions of a plugin, and plugins, mostly export the very same.
-    let mut judged: SmallVec<[(&Interface, bool); 4]> = SmallVec::new();
+    let mut judged: FxHashMap<*const Interface, bool> = FxHashMap::default();
     let mut is_fit = |export: &'a Interface| {
-        if let Some((_, is_fit)) = judged.iter().find(|(other, _)| std::ptr::eq(*other, export)) {
-            return *is_fit;
-        }
-        let version = export.name.version();
-        let in_range = dependency.is_none_or(|dependency| version.is_none_or(|version| dependency.versions.matches(version)));
-        let is_fit = in_range && import.is_none_or(|import| space.options.compatibility.judge(import, export).is_ok());
-        judged.push((export, is_fit));
-        is_fit
+        *judged.entry(std::ptr::from_ref(export)).or_insert_with(|| {
+            let version = export.name.version();
+            let in_range = dependency.is_none_or(|dependency| version.is_none_or(|version| dependency.versions.matches(version)));
+            in_range && import.is_none_or(|import| space.options.compatibility.judge(import, export).is_ok())
+        })
     };
     let mut fits = |exporter: &Exporter<'a>| {
         let is_asked = match exporter.provider {

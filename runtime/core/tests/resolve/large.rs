@@ -58,6 +58,50 @@ fn what_would_take_for_ever_is_given_up_after_its_steps() {
 }
 
 #[test]
+fn the_hardest_no_of_a_few_plugins_is_told_or_given_up_soon() {
+    let (index, asked) = pigeons(9);
+    let asked: Vec<&str> = asked.iter().map(String::as_str).collect();
+    assert!(resolve(&index, &roots(&asked), &Options::default()).is_err());
+}
+
+#[test]
+fn who_is_looked_through_counts_as_steps() {
+    let mut lines = String::new();
+    for at in 0..2_000 {
+        writeln!(lines, "a:has{at} 1.0.0; exports a:i/one@1.0.{at}").unwrap();
+    }
+    for at in 0..10_000 {
+        writeln!(lines, "a:user{at} 1.0.0; imports a:i/one@1.0.0; needs a:i/one@^1; needs a:user{}@^1", at + 1).unwrap();
+    }
+    let index = index(&lines);
+    let error = resolve(&index, &roots(&["a:user0"]), &Options { steps_max: 5_000, ..Options::default() }).unwrap_err();
+    assert_eq!(error.code(), "E-RESOLVE-STEPS");
+}
+
+/// Versions of which every other one is in a range: the range is as many runs as there are versions.
+#[test]
+fn what_is_calculated_with_counts_as_steps() {
+    let mut lines = String::new();
+    for at in 0..2_000 {
+        writeln!(lines, "a:x 1.0.{at}; needs a:nobody@^1\na:x 1.0.{at}-a; needs a:nobody@^1").unwrap();
+    }
+    for at in 0..200 {
+        writeln!(lines, "a:n 1.{at}.0; needs a:x@>=1").unwrap();
+    }
+    let index = index(&lines);
+    let error = resolve(&index, &roots(&["a:n"]), &Options { steps_max: 5_000, ..Options::default() }).unwrap_err();
+    assert_eq!(error.code(), "E-RESOLVE-STEPS");
+}
+
+#[test]
+fn the_order_in_which_is_asked_changes_nothing() {
+    let index =
+        index("a:x 1.0.0; needs a:z@^1\na:x 2.0.0; needs a:z@^2\na:y 1.0.0; needs a:z@^2\na:y 2.0.0; needs a:z@^1\na:z 1.0.0\na:z 2.0.0");
+    let answer = |asked: &[&str]| resolve(&index, &roots(asked), &Options::default()).unwrap().members;
+    assert_eq!(answer(&["a:x", "a:y"]), answer(&["a:y", "a:x"]));
+}
+
+#[test]
 fn ten_thousand_beside_each_other_resolve_and_one_that_clashes_is_found() {
     let mut lines = String::new();
     for at in 0..10_000 {
