@@ -38,6 +38,11 @@ pub trait Index {
         self.release(plugin, place).interfaces()
     }
 
+    /// Whether two versions of a plugin are known to have the same dependencies, imports and exports, without looking at them. `false` is always right.
+    fn are_alike(&self, _plugin: u32, _place: usize, _other: usize) -> bool {
+        false
+    }
+
     /// Whoever exports an interface with this path, by name and place.
     fn exports(&self, path: &str) -> Vec<Export<'_>>;
 

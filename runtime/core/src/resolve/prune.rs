@@ -154,11 +154,12 @@ pub(super) fn reasons(space: &mut Space<'_>, owners: impl IntoIterator<Item = Ow
             leaves.push(External::NoVersions(own, Set::singleton(place)));
             continue;
         }
-        if let Some(refused) = &space.world(of).refused {
-            leaves.push(External::Custom(own, Set::singleton(place), refused.clone()));
+        let Some((part, wanted)) = space.hopeless.get(&of) else {
+            if let Some(refused) = &space.world(of).refused {
+                leaves.push(External::Custom(own, Set::singleton(place), refused.clone()));
+            }
             continue;
-        }
-        let Some((part, wanted)) = space.hopeless.get(&of) else { continue };
+        };
         if let Some(External::FromDependencyOf(last, places, need, set)) = leaves.last_mut()
             && (*last, *need, &*set) == (own, *part, wanted)
         {

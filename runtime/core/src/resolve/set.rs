@@ -42,6 +42,15 @@ impl Set {
         self.0.iter().map(|&(from, to)| (to.min(length) - from.min(length)) as usize).sum()
     }
 
+    /// The others than this one.
+    pub(super) fn without(&self, place: u32) -> Self {
+        let parts = |&(from, to): &(u32, u32)| match (from..to).contains(&place) {
+            true => [(from, place), (place + 1, to)],
+            false => [(from, to), (to, to)],
+        };
+        Self(self.0.iter().flat_map(parts).filter(|(from, to)| from < to).collect())
+    }
+
     /// How many runs it is written with: what it costs to calculate with it.
     pub(super) fn runs(&self) -> usize {
         self.0.len()
@@ -123,6 +132,7 @@ mod tests {
         for one in &sets {
             assert_eq!(one.complement().complement(), *one);
             assert!((0..9).all(|at| has(one, at) != has(&one.complement(), at)));
+            assert!((0..9).all(|at| one.without(at) == one.intersection(&Set::singleton(at).complement())));
             for other in &sets {
                 let (both, either) = (one.intersection(other), one.union(other));
                 assert!((0..9).all(|at| has(&both, at) == (has(one, at) && has(other, at))));

@@ -249,6 +249,11 @@ impl<'a> Space<'a> {
         self.index.interfaces(self.number(name), place as usize)
     }
 
+    /// Whether two releases of a plugin are known to need and to have the same.
+    pub(super) fn are_alike(&self, name: u32, place: u32, other: u32) -> bool {
+        self.index.are_alike(self.number(name), place as usize, other as usize)
+    }
+
     /// Whether some version of any plugin has this one as a peer that may be absent.
     pub(super) fn is_optional_peer(&self, name: u32) -> bool {
         self.index.is_optional_peer(self.number(name))

@@ -248,6 +248,11 @@ impl Index for CompactIndex {
         *self.digests[packed.sides as usize].get_or_init(|| digest(self.interfaces(imports), self.interfaces(exports)))
     }
 
+    fn are_alike(&self, plugin: u32, place: usize, other: usize) -> bool {
+        let versions = &self.versions[self.places(plugin)];
+        (versions[place].needs, versions[place].sides) == (versions[other].needs, versions[other].sides)
+    }
+
     fn exports(&self, path: &str) -> Vec<Export<'_>> {
         let exporters = self.exporters.get(path).map_or(&[][..], Vec::as_slice);
         let mut found = Vec::with_capacity(exporters.iter().map(|exporting| (exporting.to - exporting.from) as usize).sum());
