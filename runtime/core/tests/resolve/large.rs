@@ -30,6 +30,18 @@ fn ten_thousand_in_a_row_of_which_the_last_fails_are_explained_in_a_few_lines() 
     assert!(told.contains("you ask for `a:p0@*`") && told.contains("there is no plugin `a:nobody`"), "{told}");
 }
 
+#[test]
+fn versions_of_one_plugin_are_not_told_to_be_in_each_others_way() {
+    let mut lines =
+        "a:last 1.1.0; needs a:z@^2\na:last 1.2.0; needs a:z@^3\na:z 2.0.0; needs a:nobody@^1\na:z 3.0.0; needs a:nobody@^1\n".to_owned();
+    for at in 0..1_500 {
+        let next = if at == 1_499 { "a:last".to_owned() } else { format!("a:p{}", at + 1) };
+        writeln!(lines, "a:p{at} 1.0.0; needs {next}@^1\na:p{at} 1.1.0; needs {next}@^1").unwrap();
+    }
+    let told = told(resolve(&index(&lines), &roots(&["a:p0"]), &Options::default()));
+    assert!(told.contains("every `a:z` needs `a:nobody@^1`") && !told.contains("in all of these ranges"), "{told}");
+}
+
 /// As many plugins as pigeons, each of which needs one of fewer holes, and no hole takes two: the hardest kind of no for any solver.
 fn pigeons(holes: usize) -> (MemoryIndex, Vec<String>) {
     let mut lines = String::new();
