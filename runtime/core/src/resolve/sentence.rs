@@ -34,11 +34,33 @@ pub(super) fn of(space: &mut Space<'_>, fact: &Fact) -> Vec<String> {
         return Vec::new();
     }
     match fact {
-        Fact::Needs { from, set, to, wanted } => needs(space, *from, set, *to, wanted).into_iter().collect(),
+        Fact::Needs { from, set, to, wanted } => {
+            by_range(space, *from, set, *to, wanted).iter().filter_map(|set| needs(space, *from, set, *to, wanted)).collect()
+        }
         Fact::Refused { part, set, why } => vec![refused(space, *part, set, why)],
         Fact::Gone { part, set } => gone(space, *part, set),
         Fact::Apart { part } => apart(space, *part).into_iter().collect(),
     }
+}
+
+/// Where no version is in the ranges of several releases, these may be several: each is told with those who have it.
+fn by_range(space: &mut Space<'_>, from: Part, set: &Set, to: Part, wanted: &Set) -> Vec<Set> {
+    let (Part::Plugin { name, .. }, Part::Plugin { name: other, .. } | Part::Choice { name: other, .. }, true) =
+        (from, to, wanted.is_empty())
+    else {
+        return vec![set.clone()];
+    };
+    let mut found: Vec<(String, Vec<u32>)> = Vec::new();
+    for place in set.within(space.plugins[name as usize].versions.len()) {
+        let world = space.world(Some((name, place)));
+        let range =
+            world.edges.iter().find(|edge| edge.name == other).map_or_else(String::new, |edge| edge.dependency.versions.to_string());
+        match found.iter_mut().find(|(known, _)| *known == range) {
+            Some((_, places)) => places.push(place),
+            None => found.push((range, vec![place])),
+        }
+    }
+    found.into_iter().map(|(_, places)| Set::of(places)).collect()
 }
 
 fn needs(space: &mut Space<'_>, from: Part, set: &Set, to: Part, wanted: &Set) -> Option<String> {

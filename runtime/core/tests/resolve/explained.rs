@@ -11,6 +11,14 @@ fn says(lines: &str, asked: &[&str], expected: &[&str]) {
 }
 
 #[test]
+fn each_range_without_a_version_is_told_with_who_has_it() {
+    let index = index("a:x 1.0.0; needs a:z@^2\na:x 1.1.0; needs a:z@^3\na:z 1.0.0");
+    let told = told(resolve(&index, &roots(&["a:x"]), &Options::default()));
+    assert!(told.contains("`a:x` 1.0.0 needs `a:z@^2`: there is no such version, only 1.0.0"), "{told}");
+    assert!(told.contains("`a:x` 1.1.0 needs `a:z@^3`: there is no such version, only 1.0.0"), "{told}");
+}
+
+#[test]
 fn two_ranges_that_do_not_meet() {
     let lines = "
         a:geo 1.0.0
