@@ -7,6 +7,9 @@ import { Refusal } from "@plugwork/guest";
 export function readRules({ allowed = {}, ...others }) {
   const [unknown] = Object.keys(others);
   if (unknown !== undefined) throw Refusal.invalid({ what: `there is no \`${unknown}\``, at: `/${unknown}`, expected: "`allowed`" });
+  if (typeof allowed !== "object" || allowed === null || Array.isArray(allowed)) {
+    throw Refusal.invalid({ what: "no table", at: "/allowed", expected: "principals, each with a list of interfaces" });
+  }
   const entries = Object.entries(allowed);
   for (const [principal, interfaces] of entries) {
     if (!Array.isArray(interfaces) || interfaces.some((name) => typeof name !== "string")) {

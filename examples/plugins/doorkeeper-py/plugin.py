@@ -22,6 +22,8 @@ def init(config: dict[str, Any]) -> None:
     if unknown:
         raise Invalid(f"there is no `{min(unknown)}`", f"/{min(unknown)}", "`allowed`")
     allowed = config.get("allowed", {})
+    if not isinstance(allowed, dict):
+        raise Invalid("no table", "/allowed", "principals, each with a list of interfaces")
     for principal, interfaces in allowed.items():
         if not isinstance(interfaces, list) or not all(isinstance(name, str) for name in interfaces):
             raise Invalid("no list", f"/allowed/{principal}", "interfaces without a version, or `*`")

@@ -31,7 +31,7 @@ class Guarding(unittest.TestCase):
         self.assertFalse(check("eve", "a:b/c").allowed)
 
     def test_a_configuration_that_says_something_else_is_refused(self) -> None:
-        for wrong in ({"denied": {}}, {"allowed": {"ada": "*"}}):
+        for wrong in ({"denied": {}}, {"allowed": {"ada": "*"}}, {"allowed": [["*"]]}, {"allowed": None}):
             with self.assertRaises(Invalid):
                 plugin.init(wrong)
 

@@ -12,7 +12,8 @@ export function eventHandler(Author) {
   return {
     handle: guarded((events) => {
       author ??= new Author({});
-      callMethod(author, "handle", events.map((event) => new Event(event)));
+      const answer = callMethod(author, "handle", events.map((event) => new Event(event)));
+      if (typeof answer?.next === "function") throw new TypeError("`handle` is no generator: nothing of it was run");
     }),
   };
 }

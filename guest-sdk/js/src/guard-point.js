@@ -23,7 +23,7 @@ function decision(answer) {
   if (typeof allow !== "boolean" || typeof reason !== "string" || !Number.isInteger(keepMs) || keepMs < 0 || keepMs > keepMsMax) {
     throw new TypeError("`check` has to answer `true`, a reason why not, or `{ allow, reason, keepMs }` with a boolean, text and whole milliseconds");
   }
-  return { verdict: allow ? { tag: "allow" } : { tag: "deny", val: reason }, keepMs };
+  return { verdict: allow ? { tag: "allow" } : { tag: "deny", val: reason.toWellFormed() }, keepMs };
 }
 
 function short(answer) {

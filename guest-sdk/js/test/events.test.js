@@ -28,6 +28,11 @@ test("a sequence is a number where the topic is durable, and undefined where it 
 
 test("a chain is a number, and one object serves an instance", () => {
   let made = 0;
+  class Yields {
+    static summary = "Yields.";
+    *handle(events) { yield events; }
+  }
+  assert.throws(() => mount(definePlugin({ eventHandler: Yields })).exports.eventHandler.handle([]), { tag: "other" });
   class Counting {
     static summary = "Counts.";
     constructor() { made += 1; }

@@ -12,6 +12,7 @@ test("a decision is short or says everything", () => {
   assert.deepEqual(asks(guarding(() => true)), allowed);
   assert.deepEqual(asks(guarding(() => ({ allow: true, keepMs: 5 }))), { ...allowed, keepMs: 5 });
   assert.deepEqual(asks(guarding(() => "not on Sundays")), { verdict: { tag: "deny", val: "not on Sundays" }, keepMs: 0 });
+  assert.deepEqual(asks(guarding(() => "half \ud83d")), { verdict: { tag: "deny", val: "half \ufffd" }, keepMs: 0 });
   assert.deepEqual(asks(guarding(() => false)), { verdict: { tag: "deny", val: "" }, keepMs: 0 });
 });
 

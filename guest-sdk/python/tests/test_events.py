@@ -40,6 +40,23 @@ class Handling(unittest.TestCase):
         self.assertEqual([event.topic for event in author.heard], ["a/b", "c", "d"])
         self.assertEqual((author.heard[1].json(), author.heard[1].sequence), ([2], None))
 
+    def test_a_handler_of_which_nothing_was_run_has_handled_nothing(self) -> None:
+        class Later(EventHandler):
+            async def handle(self, events: list[Event]) -> None:  # type: ignore[override]
+                pass
+
+        class Yields(EventHandler):
+            def handle(self, events: list[Event]) -> Any:
+                yield events
+
+        class YieldsLater(EventHandler):
+            async def handle(self, events: list[Event]) -> Any:  # type: ignore[override]
+                yield events
+
+        for author in (Later, Yields, YieldsLater):
+            with self.assertRaisesRegex(TypeError, "nothing of it was run"):
+                handling.handler(author)(None, [record("a")])
+
     def test_a_payload_that_is_not_json_is_invalid_and_one_that_is_not_text_is_replaced(self) -> None:
         for payload in (b"{", b"[" * 100_000, b"\xff"):
             with self.assertRaises(Invalid):

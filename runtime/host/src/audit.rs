@@ -80,11 +80,14 @@ impl Audit {
         self.wake.notified().await;
     }
 
-    /// Writes what is due, or everything. What could not be written stays noted.
+    /// Writes everything that is noted when this is asked for, or what is due: nothing where somebody else is writing. What could not be written stays noted.
     pub(crate) async fn write(&self, everything: bool) -> Result<(), RecordsError> {
-        let _alone = self.writing.lock().await;
+        let alone = if everything { Some(self.writing.lock().await) } else { self.writing.try_lock().ok() };
+        if alone.is_none() {
+            return Ok(());
+        }
         let now = Instant::now();
-        let due: Vec<(Key, u64, String)> = {
+        let due = {
             let mut entries = self.entries.lock().expect("no panic happens under this lock");
             // Quiet ones are forgotten, so that the next of its kind is written at once.
             entries.retain(|_, entry| entry.count > 0 || entry.not_before > now);
@@ -95,18 +98,30 @@ impl Audit {
             })
             .collect()
         };
-        for (number, batch) in due.chunks(BATCH).enumerate() {
-            let events = batch.iter().map(|(key, count, message)| event(key, *count, message)).collect();
-            if let Err(error) = self.records.append(self.clock.now_ms(), events).await {
-                let mut entries = self.entries.lock().expect("no panic happens under this lock");
-                for (key, count, message) in &due[number * BATCH..] {
-                    let entry = entries.entry(key.clone()).or_insert_with(|| Entry { message: message.clone(), count: 0, not_before: now });
-                    entry.count += count;
-                }
-                return Err(error);
-            }
+        let mut taken = Taken { audit: self, due, written: 0, now };
+        while let Some(batch) = taken.due[taken.written..].chunks(BATCH).next() {
+            let (events, count) = (batch.iter().map(|(key, count, message)| event(key, *count, message)).collect(), batch.len());
+            self.records.append(self.clock.now_ms(), events).await?;
+            taken.written += count;
         }
         Ok(())
+    }
+}
+
+/// What was taken to be written. The rest is noted again where it could not be, or nobody waited for it.
+struct Taken<'a> {
+    audit: &'a Audit,
+    due: Vec<(Key, u64, String)>,
+    written: usize,
+    now: Instant,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut entries = self.audit.entries.lock().expect("no panic happens under this lock");
+        for (key, count, message) in self.due.drain(self.written..) {
+            entries.entry(key).or_insert_with(|| Entry { message, count: 0, not_before: self.now }).count += count;
+        }
     }
 }
 
@@ -121,7 +136,7 @@ fn event((subject, kind, code): &Key, count: u64, message: &str) -> Event {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use plugwork_core::record::{Key as Signing, Memory};
+    use plugwork_core::record::{ConsentKey, Head, Key as Signing, Memory, Pending, PublicKey, Record, Verified};
 
     struct Never;
 
@@ -134,6 +149,64 @@ mod tests {
     fn subject() -> Subject {
         let (package, digest) = ("test:plugin".parse().unwrap(), plugwork_core::Digest::of(b"x"));
         Subject { tenant: "default".to_owned(), instance: String::new(), package, digest }
+    }
+
+    /// Records of which each append waits for a permit.
+    struct Slow(Memory, tokio::sync::Semaphore);
+
+    impl Records for Slow {
+        fn append(&self, at_ms: u64, events: Vec<Event>) -> Pending<'_, Vec<Record>> {
+            Box::pin(async move {
+                self.1.acquire().await.expect("it is never closed").forget();
+                self.0.append(at_ms, events).await
+            })
+        }
+        fn append_after(&self, end: u64, at_ms: u64, events: Vec<Event>) -> Pending<'_, Option<Vec<Record>>> {
+            self.0.append_after(end, at_ms, events)
+        }
+        fn read(&self, after: u64, limit: u32) -> Pending<'_, Vec<Record>> {
+            self.0.read(after, limit)
+        }
+        fn head(&self) -> Pending<'_, Option<Head>> {
+            self.0.head()
+        }
+        fn consent(&self, key: &ConsentKey) -> Pending<'_, Option<Record>> {
+            self.0.consent(key)
+        }
+        fn consents(&self) -> Pending<'_, Vec<Record>> {
+            self.0.consents()
+        }
+        fn lifecycle(&self, key: &ConsentKey) -> Pending<'_, Option<Record>> {
+            self.0.lifecycle(key)
+        }
+        fn lifecycles(&self) -> Pending<'_, Vec<Record>> {
+            self.0.lifecycles()
+        }
+        fn verify(&self) -> Pending<'_, Verified> {
+            self.0.verify()
+        }
+        fn public_key(&self) -> PublicKey {
+            self.0.public_key()
+        }
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_waiting_loses_nothing_and_what_is_due_waits_for_nobody() {
+        let records = Arc::new(Slow(Memory::new(Signing::from_bytes(&[7; 32])), tokio::sync::Semaphore::new(1)));
+        let audit = Audit::new(records.clone(), Arc::new(Never));
+        for number in 0..2 * BATCH + 1 {
+            let told = String::new;
+            let denial = Denial { code: format!("E-{number}"), permission: told(), rule: told(), hint: told() };
+            audit.denial(&subject(), &denial);
+        }
+        // The first append is allowed, the second hangs.
+        let mut all = Box::pin(audit.write(true));
+        assert!(tokio::time::timeout(Duration::from_millis(50), &mut all).await.is_err());
+        audit.write(false).await.unwrap();
+        drop(all);
+        records.1.add_permits(2);
+        audit.write(true).await.unwrap();
+        assert_eq!(records.read(0, 1_000).await.unwrap().len(), 2 * BATCH + 1);
     }
 
     #[tokio::test]

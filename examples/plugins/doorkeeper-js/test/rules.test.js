@@ -21,5 +21,5 @@ test("denials are counted by principal", () => {
 
 test("a configuration that says something else is refused", () => {
   assert.throws(() => readRules({ denied: {} }), { tag: "invalid" });
-  assert.throws(() => readRules({ allowed: { ada: "*" } }), { tag: "invalid" });
+  for (const allowed of [{ ada: "*" }, [["*"]], 5, null]) assert.throws(() => readRules({ allowed }), { tag: "invalid" });
 });

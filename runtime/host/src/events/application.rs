@@ -86,8 +86,8 @@ impl Events {
     /// that block. One of a durable topic is kept when it resolves, and handed over whatever happens then; it waits for nobody's queue.
     ///
     /// An error of kind `Invalid` for what is no topic, for one of the host's own, for a payload of more than 64 KiB, and for a durable topic of
-    /// every tenant; of kind `Unavailable` where somebody whose queue is full wants publishers to know: all others have it then; of kind `Io` where the
-    /// event could not be kept. It may have been all the same, where the disk failed in the middle.
+    /// every tenant; of kind `Unavailable` where somebody whose queue is full wants publishers to know: all others have it then; of the same kind with the
+    /// code `E-OUTBOX-FULL` where too many events are on their way to the outbox, and then nobody has it; of kind `Io` where the event could not be kept. It may have been all the same, where the disk failed in the middle.
     pub async fn emit(&self, topic: &str, payload: impl Into<Vec<u8>>) -> Result<()> {
         let payload = payload.into();
         let wrong = |what: String, at: &str, expected: &str| {
