@@ -13,8 +13,8 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use super::set::Set;
-use super::solver::{Solver, Stop, rank};
-use super::space::{Owner, Part, Space};
+use super::solver::{STEP_LOOKS, Solver, Stop, rank};
+use super::space::{Hopeless, Part, Space};
 
 /// What a search came to.
 pub(super) enum Found {
@@ -29,13 +29,9 @@ pub(super) enum Found {
 const BACK_MAX: usize = 1_000;
 /// Going back over so many decisions takes a step.
 const STEP_DECISIONS: usize = 8;
-/// So does a look at so many limits of a part, and at so many runs of their sets.
-const STEP_LOOKS: usize = 64;
 
 /// Contested parts first among those of a rank, then those of which the fewest candidates are left.
 type Priority = (u8, u32, Reverse<usize>);
-/// Releases that can be in no answer whatever else is, each with the need that cannot be met; and what was asked for, where it is no better.
-pub(super) type Hopeless = FxHashMap<Owner, (Part, Set)>;
 /// A need that cannot be met, and whose decisions exclude it.
 type Excluded<'n> = (&'n (Part, Set), Culprits);
 /// Numbers of decided parts.

@@ -67,8 +67,8 @@ const LOOKED_AT_LARGE: usize = 32;
 const LOOKED_AT_MIN: usize = 100;
 /// A sweep takes a step for so many releases.
 const STEP_RELEASES: usize = 16;
-/// Looking through so many candidates of a part, or runs of a set of them, takes a step.
-const STEP_LOOKS: usize = 64;
+/// Looking through so many candidates of a part, runs of a set of them, or limits that others set to it, takes a step.
+pub(super) const STEP_LOOKS: usize = 64;
 /// A step of the proof costs one more for so many decisions that were made again.
 const STEP_AGAIN: usize = 16;
 /// What a part needs takes a step for so many.

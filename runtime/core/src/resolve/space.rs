@@ -99,6 +99,9 @@ pub(super) struct Exporter<'a> {
 /// What most questions come by, so that room for it is made once.
 const PLUGINS_LIKELY: usize = 64;
 
+/// Releases that can be in no answer whatever else is, each with the need that cannot be met; and what was asked for, where it is no better.
+pub(super) type Hopeless = FxHashMap<Owner, (Part, Set)>;
+
 /// What was looked up so far.
 pub(super) struct Space<'a> {
     index: &'a dyn Index,
@@ -109,8 +112,7 @@ pub(super) struct Space<'a> {
     pub(super) options: &'a Options<'a>,
     pub(super) plugins: Vec<Plugin<'a>>,
     pub(super) paths: Vec<(&'a str, Rc<[Exporter<'a>]>)>,
-    /// Releases that can be in no answer, each with the need that cannot be met.
-    pub(super) hopeless: FxHashMap<Owner, (Part, Set)>,
+    pub(super) hopeless: Hopeless,
     named: BTreeSet<Aim<'a>>,
     /// By their numbers in the index; and those that it does not know.
     known: FxHashMap<u32, u32>,
@@ -133,7 +135,7 @@ impl<'a> Space<'a> {
             options,
             plugins: Vec::with_capacity(PLUGINS_LIKELY),
             paths: Vec::new(),
-            hopeless: FxHashMap::default(),
+            hopeless: Hopeless::default(),
             named: roots.iter().map(|root| Aim::of(&root.target)).collect(),
             known: FxHashMap::with_capacity_and_hasher(PLUGINS_LIKELY, FxBuildHasher),
             unknown: HashMap::new(),

@@ -135,22 +135,22 @@ impl CompactIndex {
         let interfaces = release.imports.iter().chain(&release.exports);
         let mut sides = vec![release.imports.len() as u32];
         sides.extend(interfaces.map(|interface| self.interfaces.intern(interface, || interface.clone())));
-        let sides = self.sides.intern(sides.as_slice(), || sides.clone().into());
-        for export in &release.exports {
-            let interface = self.interfaces.intern(export, || export.clone());
+        for (export, &interface) in release.exports.iter().zip(&sides[1 + release.imports.len()..]) {
             let path = export.name.path();
             let is_only = || release.exports.iter().filter(|other| other.name.path() == path).count() == 1;
-            if !self.exporters.contains_key(path) {
-                self.exporters.insert(path.into(), Vec::new());
-            }
-            let Some(exporters) = self.exporters.get_mut(path) else { continue };
+            let run = Exporting { plugin: own, from: place, to: place + 1, interface };
+            let Some(exporters) = self.exporters.get_mut(path) else {
+                self.exporters.insert(path.into(), vec![run]);
+                continue;
+            };
             // The versions of a plugin come one after the other, and mostly export the very same: once, or else the order would be another.
             let was_only = !exporters.iter().rev().skip(1).take(1).any(|other| (other.plugin, other.to) == (own, place));
             match exporters.last_mut().filter(|last| (last.plugin, last.to, last.interface) == (own, place, interface)) {
                 Some(last) if was_only && is_only() => last.to += 1,
-                _ => exporters.push(Exporting { plugin: own, from: place, to: place + 1, interface }),
+                _ => exporters.push(run),
             }
         }
+        let sides = self.sides.intern(sides.as_slice(), || sides.clone().into());
         if !release.is_clean() {
             let Release { yanked, advisories, approved, .. } = release.clone();
             self.concerns.insert(self.versions.len() as u32, Box::new(Concerns { yanked, advisories, approved }));
