@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use pubgrub::{DerivationTree, External, VersionSet};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxBuildHasher, FxHashMap};
 use smallvec::SmallVec;
 
 use super::prune;
@@ -92,7 +92,7 @@ fn facts(space: &mut Space<'_>, mut leaves: Vec<Leaf>) -> Vec<Fact> {
     }
     leaves.extend(prune::reasons(space, hopeless));
     let mut needs: Vec<(Part, Set, Part, Set)> = Vec::new();
-    let mut known: FxHashMap<(Part, Part, Set), usize> = FxHashMap::default();
+    let mut known: FxHashMap<(Part, Part, Set), usize> = FxHashMap::with_capacity_and_hasher(leaves.len(), FxBuildHasher);
     let mut refused: BTreeMap<Part, Vec<(Set, Refused)>> = BTreeMap::new();
     let mut gone: BTreeMap<Part, Set> = BTreeMap::new();
     for leaf in leaves {
@@ -120,15 +120,7 @@ fn facts(space: &mut Space<'_>, mut leaves: Vec<Leaf>) -> Vec<Fact> {
     }
     let distances = distances(&needs);
     needs.sort_by_cached_key(|(from, _, to, _)| (distances.get(from).copied().unwrap_or(u32::MAX), *from, *to));
-    // Versions of one plugin never meet, so what they want of another is joined first.
-    let mut meeting: FxHashMap<Part, FxHashMap<Part, Set>> = FxHashMap::default();
-    for (from, _, to, wanted) in &needs {
-        let wanted_of = meeting.entry(*to).or_default().entry(*from).or_insert_with(Set::empty);
-        *wanted_of = wanted_of.union(wanted);
-    }
-    let common = |by: &FxHashMap<Part, Set>| by.values().fold(Set::full(), |common, wanted| common.intersection(wanted));
-    let mut meeting: Vec<(Part, Set)> = meeting.into_iter().filter(|(_, by)| by.len() > 1).map(|(part, by)| (part, common(&by))).collect();
-    meeting.sort_unstable_by_key(|(part, _)| *part);
+    let meeting = meeting(&needs);
     let mut facts: Vec<Fact> = needs.into_iter().map(|(from, set, to, wanted)| Fact::Needs { from, set, to, wanted }).collect();
     facts.extend(refused.into_iter().flat_map(|(part, found)| found.into_iter().map(move |(set, why)| Fact::Refused { part, set, why })));
     facts.extend(gone.into_iter().map(|(part, set)| Fact::Gone { part, set }));
@@ -140,9 +132,26 @@ fn facts(space: &mut Space<'_>, mut leaves: Vec<Leaf>) -> Vec<Fact> {
     facts
 }
 
+/// Parts that several need, and the candidates that suit them all.
+fn meeting(needs: &[(Part, Set, Part, Set)]) -> Vec<(Part, Set)> {
+    let mut by_part: Vec<(Part, Part, &Set)> = needs.iter().map(|(from, _, to, wanted)| (*to, *from, wanted)).collect();
+    by_part.sort_by_key(|(to, from, _)| (*to, *from));
+    let mut meeting = Vec::new();
+    for of_part in by_part.chunk_by(|one, other| one.0 == other.0).filter(|of_part| of_part.len() > 1) {
+        // Versions of one plugin never meet, so what they want of another is joined first.
+        let several = of_part.chunk_by(|one, other| one.1 == other.1);
+        let mut wanted = several.map(|of_one| of_one.iter().fold(Set::empty(), |whole, (.., set)| whole.union(set)));
+        if let (Some(first), Some(second)) = (wanted.next(), wanted.next()) {
+            let common = wanted.fold(first.intersection(&second), |common, set| common.intersection(&set));
+            meeting.push((of_part[0].0, common));
+        }
+    }
+    meeting
+}
+
 /// How far each part is from the roots.
 fn distances(needs: &[(Part, Set, Part, Set)]) -> FxHashMap<Part, u32> {
-    let mut next: FxHashMap<Part, SmallVec<[Part; 2]>> = FxHashMap::default();
+    let mut next: FxHashMap<Part, SmallVec<[Part; 2]>> = FxHashMap::with_capacity_and_hasher(needs.len(), FxBuildHasher);
     for (from, _, to, _) in needs {
         next.entry(*from).or_default().push(*to);
     }

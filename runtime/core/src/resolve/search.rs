@@ -48,7 +48,7 @@ struct Wanted {
     left: Set,
     /// How many these are.
     count: usize,
-    limits: Vec<Limit>,
+    limits: SmallVec<[Limit; 2]>,
     /// Of the limits, those of whoever needs it.
     needed_by: u32,
     /// How often it had a hand in a failure.
@@ -340,7 +340,7 @@ impl Search {
                 possible: Set::full(),
                 left: Set::full(),
                 count: length,
-                limits: Vec::new(),
+                limits: SmallVec::new(),
                 needed_by: 0,
                 contested: 0,
                 decided: None,

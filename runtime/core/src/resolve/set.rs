@@ -109,6 +109,19 @@ impl VersionSet for Set {
         Self(runs)
     }
 
+    fn union(&self, other: &Self) -> Self {
+        let mut all: Runs = self.0.iter().chain(&other.0).copied().collect();
+        all.sort_unstable();
+        let mut runs = Runs::new();
+        for (from, to) in all {
+            match runs.last_mut() {
+                Some((_, end)) if from <= *end => *end = to.max(*end),
+                _ => runs.push((from, to)),
+            }
+        }
+        Self(runs)
+    }
+
     fn contains(&self, place: &u32) -> bool {
         let after = self.0.partition_point(|&(from, _)| from <= *place);
         after > 0 && *place < self.0[after - 1].1
