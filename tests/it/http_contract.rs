@@ -6,6 +6,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use plugwork::log::Level;
 use plugwork::{Limits, Plugin};
@@ -431,9 +432,29 @@ async fn no_more_requests_are_under_way_than_the_grant_says() {
     let words: Vec<_> = ["fetch-all"].into_iter().chain(urls.iter().map(String::as_str)).collect();
     assert_eq!(probe(&plugin, &words).await.unwrap(), ["200 - 5 hello"; 6].join("\n"));
     assert_eq!(server.most_at_once(), 1);
+    // Whoever asks, and through which interface: the next request is on its way when the one before has its answer.
+    let held = server.url("/held");
+    let ask = |interface| raw(&plugin, interface, "GET", &held, &[]);
+    let asking = async { tokio::join!(ask("wasi"), ask("fetch"), ask("wasi"), ask("fetch")) };
+    let answering = async {
+        let came = || server.asked().iter().filter(|asked| *asked == "GET /held").count();
+        for number in 1..=4 {
+            while came() < number {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            // Time enough for one that does not wait.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            assert_eq!(came(), number);
+            server.answer_one();
+        }
+    };
+    let hello = Ok("200 - 5 hello".to_owned());
+    let both = async { tokio::join!(asking, answering) };
+    let (told, ()) = tokio::time::timeout(Duration::from_secs(60), both).await.expect("each came to the server");
+    assert_eq!(told, (hello.clone(), hello.clone(), hello.clone(), hello));
+    // One instance may begin what has to wait.
     let told = probe(&plugin, &["wasi-open", "3", &server.url("/never")]).await.unwrap();
     assert_eq!(told, "open open open");
-    assert_eq!(server.asked().iter().filter(|asked| *asked == "GET /never").count(), 1);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 
 /// Bytes that `/big` answers.
@@ -15,6 +16,8 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     host: Ipv4Addr,
     seen: Arc<Mutex<Seen>>,
+    /// How many more of `/held` are answered.
+    held: Arc<Semaphore>,
     accepting: JoinHandle<()>,
 }
 
@@ -39,19 +42,20 @@ impl Server {
         let listener = TcpListener::bind((host, port)).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let seen = Arc::new(Mutex::new(Seen::default()));
-        let log = seen.clone();
+        let held = Arc::new(Semaphore::new(0));
+        let (log, gate) = (seen.clone(), held.clone());
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let log = log.clone();
+                let (log, gate) = (log.clone(), gate.clone());
                 log.lock().unwrap().connections += 1;
                 tokio::spawn(async move {
                     let mut stream = BufReader::new(stream);
                     // A client that goes away in the middle is what some tests are about.
-                    while serve(&mut stream, port, &log).await.is_ok_and(|more| more) {}
+                    while serve(&mut stream, port, &log, &gate).await.is_ok_and(|more| more) {}
                 });
             }
         });
-        Self { port, host, seen, accepting }
+        Self { port, host, seen, held, accepting }
     }
 
     /// The address of one of its paths.
@@ -62,6 +66,11 @@ impl Server {
     /// What was asked for so far: `GET /hello`.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.seen.lock().unwrap().asked.clone()
+    }
+
+    /// Answers one request for `/held`.
+    pub(crate) fn answer_one(&self) {
+        self.held.add_permits(1);
     }
 
     /// The heads of all requests so far, as they came.
@@ -96,7 +105,7 @@ impl Drop for Served<'_> {
 }
 
 /// Serves one request; whether the connection stays.
-async fn serve(stream: &mut BufReader<TcpStream>, port: u16, seen: &Mutex<Seen>) -> std::io::Result<bool> {
+async fn serve(stream: &mut BufReader<TcpStream>, port: u16, seen: &Mutex<Seen>, held: &Semaphore) -> std::io::Result<bool> {
     let mut head = String::new();
     if stream.read_line(&mut head).await? == 0 {
         return Ok(false);
@@ -131,8 +140,11 @@ async fn serve(stream: &mut BufReader<TcpStream>, port: u16, seen: &Mutex<Seen>)
     let answer = |status: &str, more: &str, length: usize| {
         format!("HTTP/1.1 {status}\r\nconnection: close\r\ncontent-length: {length}\r\n{more}\r\n")
     };
+    if path == "/held" {
+        held.acquire().await.expect("it is never closed").forget();
+    }
     match path.as_str() {
-        "/hello" => {
+        "/hello" | "/held" => {
             // Whoever has the whole answer may ask again before this is let go of.
             drop(served);
             stream.write_all(format!("{}hello", answer("200 OK", "", 5)).as_bytes()).await?;
