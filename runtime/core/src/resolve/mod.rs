@@ -6,7 +6,7 @@
 //!
 //! - `index`: what is known of plugins; `compact`: the same of very many, in little memory; `compatible`: whether an export fits an import;
 //!   `considered`: one version as it is looked at
-//! - `space`, `world`: the question as the solver sees it; `shelf`: what was looked at for it; `set`: its sets; `search`: the answer, looked for without keeping a proof; `solver`: the proof that there is none,
+//! - `space`, `world`: the question as the solver sees it; `shelf`: what was looked at for it; `set`: its sets; `search`, `domain`: the answer, looked for without keeping a proof; `solver`: the proof that there is none,
 //!   and what search and solver are told in which order; `prune`: what need not be tried
 //! - `answer`: its answer; `explain`, `sentence`, `ways`: its refusal, in words, and what would help
 
@@ -14,6 +14,7 @@ mod answer;
 mod compact;
 mod compatible;
 mod considered;
+mod domain;
 mod explain;
 mod index;
 mod prune;

@@ -12,8 +12,9 @@ use pubgrub::{SelectedDependencies, VersionSet};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use super::domain::{Culprits, Decided, Domain, Limit, Priority, Why};
 use super::set::Set;
-use super::solver::{STEP_LOOKS, Solver, Stop, rank};
+use super::solver::{STEP_LOOKS, Solver, Stop};
 use super::space::{Hopeless, Part, Space};
 
 /// What a search came to.
@@ -30,58 +31,12 @@ const BACK_MAX: usize = 1_000;
 /// Going back over so many decisions takes a step.
 const STEP_DECISIONS: usize = 8;
 
-/// Contested parts first among those of a rank, then those of which the fewest candidates are left.
-type Priority = (u8, u32, Reverse<usize>);
 /// A need that cannot be met, and whose decisions exclude it.
 type Excluded<'n> = (&'n (Part, Set), Culprits);
-/// Numbers of decided parts.
-type Culprits = SmallVec<[u32; 4]>;
-
-/// A part that is or was needed.
-struct Wanted {
-    part: Part,
-    /// How many candidates there are at all.
-    length: usize,
-    /// Those that are not ruled out for good.
-    possible: Set,
-    /// Of these, those that suit everybody.
-    left: Set,
-    /// How many these are.
-    count: usize,
-    limits: SmallVec<[Limit; 2]>,
-    /// Of the limits, those of whoever needs it.
-    needed_by: u32,
-    /// How often it had a hand in a failure.
-    contested: u32,
-    decided: Option<Decided>,
-    /// The priority with which it stands among those that are open.
-    queued: Option<Priority>,
-}
-
-#[derive(Clone, Copy)]
-struct Decided {
-    place: u32,
-    /// Among decisions.
-    at: u32,
-}
-
-/// Why not every candidate would do.
-struct Limit {
-    /// Those that it leaves.
-    set: Set,
-    why: Why,
-}
-
-enum Why {
-    /// What this decided part needs.
-    Need(u32),
-    /// A candidate was tried, and does not go together with these.
-    Tried(Culprits),
-}
 
 #[derive(Default)]
 struct Search {
-    wanted: Vec<Wanted>,
+    domains: Vec<Domain>,
     numbers: FxHashMap<Part, u32>,
     /// Decided parts in their order, each with the parts that are limited while it stands.
     decisions: Vec<(u32, SmallVec<[u32; 8]>)>,
@@ -93,7 +48,7 @@ struct Search {
 pub(super) fn search(solver: &Solver<'_>) -> Result<Found, Stop> {
     let mut search = Search::default();
     let root = search.number(solver, Part::Root);
-    search.wanted[root as usize].needed_by = 1;
+    search.domains[root as usize].needed_by = 1;
     search.put(root);
     let mut back = 0;
     while let Some(number) = search.next() {
@@ -116,20 +71,20 @@ pub(super) fn search(solver: &Solver<'_>) -> Result<Found, Stop> {
             solver.step((search.decisions.len() - at as usize) / STEP_DECISIONS)?;
             solver.step(search.go_back(at) / STEP_LOOKS)?;
             search.rule_out(last, place, culprits.into_iter().filter(|culprit| *culprit != last).collect());
-            failed = (search.wanted[last as usize].count == 0).then_some(last);
+            failed = (search.domains[last as usize].count == 0).then_some(last);
         }
     }
-    let decided = search.wanted.into_iter().filter_map(|wanted| Some((wanted.part, wanted.decided?.place)));
+    let decided = search.domains.into_iter().filter_map(|domain| Some((domain.part, domain.decided?.place)));
     Ok(Found::Answer(decided.collect()))
 }
 
 impl Search {
     /// Takes the first candidate of which nothing that it needs is excluded already. The part for which none is left, if there is one.
     fn decide(&mut self, solver: &Solver<'_>, number: u32) -> Result<Option<u32>, Stop> {
-        let part = self.wanted[number as usize].part;
+        let part = self.domains[number as usize].part;
         loop {
             solver.step(1)?;
-            let Some(place) = solver.choose(part, &self.wanted[number as usize].left)? else { return Ok(Some(number)) };
+            let Some(place) = solver.choose(part, &self.domains[number as usize].left)? else { return Ok(Some(number)) };
             let Ok(needs) = solver.needs(part, place)? else {
                 self.rule_out(number, place, Culprits::new());
                 continue;
@@ -146,11 +101,11 @@ impl Search {
             }
             let at = self.decisions.len() as u32;
             self.decisions.push((number, SmallVec::new()));
-            self.wanted[number as usize].decided = Some(Decided { place, at });
+            self.domains[number as usize].decided = Some(Decided { place, at });
             for (other, set) in needs {
                 let other = self.number(solver, other);
                 self.limit(other, Limit { set, why: Why::Need(number) });
-                if self.wanted[other as usize].count == 0 {
+                if self.domains[other as usize].count == 0 {
                     return Ok(Some(other));
                 }
             }
@@ -164,12 +119,12 @@ impl Search {
         for need in needs {
             let (part, set) = need;
             let number = self.number(solver, *part);
-            let wanted = &self.wanted[number as usize];
-            looks += wanted.left.runs() + set.runs();
-            match wanted.decided {
+            let domain = &self.domains[number as usize];
+            looks += domain.left.runs() + set.runs();
+            match domain.decided {
                 Some(Decided { place, .. }) if set.contains(&place) => {}
                 Some(_) => return Ok(Some((need, Culprits::from_slice(&[number])))),
-                None if !wanted.left.is_disjoint(set) => {}
+                None if !domain.left.is_disjoint(set) => {}
                 None => return Ok(Some((need, self.culprits(solver, number, Some(set))?))),
             }
         }
@@ -179,7 +134,7 @@ impl Search {
 
     /// Of a decision that failed by itself: whether what it needs of this part can be had by nobody.
     fn alone(&mut self, solver: &Solver<'_>, number: u32, place: u32, failed: u32) -> Result<(), Stop> {
-        let other = &self.wanted[failed as usize];
+        let other = &self.domains[failed as usize];
         let need = other.limits.iter().find(|limit| matches!(limit.why, Why::Need(of) if of == number));
         match need.map(|need| (other.part, need.set.clone())) {
             Some((other, set)) => self.note_hopeless(solver, number, place, other, &set),
@@ -189,7 +144,7 @@ impl Search {
 
     /// Notes that a release can be in no answer where the need is met by nobody, and so are its like.
     fn note_hopeless(&mut self, solver: &Solver<'_>, number: u32, place: u32, other: Part, set: &Set) -> Result<(), Stop> {
-        let of = match self.wanted[number as usize].part {
+        let of = match self.domains[number as usize].part {
             Part::Root => None,
             Part::Plugin { name, .. } => Some((name, place)),
             _ => return Ok(()),
@@ -204,7 +159,7 @@ impl Search {
         if set.within(length).all(|place| is_gone(place, &mut space)) {
             self.hopeless.insert(of, (other, set.clone()));
             if let (Some((own, _)), Part::Plugin { .. }) = (of, other) {
-                let Wanted { possible, length, .. } = &self.wanted[number as usize];
+                let Domain { possible, length, .. } = &self.domains[number as usize];
                 let alike = possible.within(*length).filter(|like| *like != place && space.are_alike(own, place, *like));
                 for like in alike.collect::<SmallVec<[u32; 8]>>() {
                     self.hopeless.insert(Some((own, like)), (other, set.clone()));
@@ -212,50 +167,18 @@ impl Search {
                 }
             }
         }
-        solver.step((set.count_within(length) + self.wanted[number as usize].length) / STEP_LOOKS)
+        solver.step((set.count_within(length) + self.domains[number as usize].length) / STEP_LOOKS)
     }
 
     /// Decided parts that together leave no candidate of this part, or none of these.
     fn culprits(&self, solver: &Solver<'_>, number: u32, of: Option<&Set>) -> Result<Culprits, Stop> {
-        let Wanted { limits, possible, .. } = &self.wanted[number as usize];
-        let mut looks = possible.runs();
-        let mut culprits = Culprits::new();
-        let mut left = of.map_or_else(|| possible.clone(), |of| of.intersection(possible));
-        // Whoever needs it first: without that one it would not matter what is left.
-        let needed = limits.iter().filter_map(|limit| match limit.why {
-            Why::Need(of) => Some((self.decided(of).at, of, &limit.set)),
-            Why::Tried(_) => None,
-        });
-        if of.is_none()
-            && let Some((_, of, set)) = needed.min_by_key(|(at, ..)| *at)
-        {
-            culprits.push(of);
-            left = left.intersection(set);
-        }
-        for limit in limits {
-            if left.is_empty() {
-                break;
-            }
-            looks += left.runs() + limit.set.runs();
-            let both = left.intersection(&limit.set);
-            if both == left {
-                continue;
-            }
-            left = both;
-            let why = match &limit.why {
-                Why::Need(of) => std::slice::from_ref(of),
-                Why::Tried(culprits) => culprits.as_slice(),
-            };
-            culprits.extend(why.iter().copied());
-        }
-        culprits.sort_unstable();
-        culprits.dedup();
+        let (culprits, looks) = self.domains[number as usize].culprits(of, |culprit| self.decided(culprit).at);
         solver.step(looks / STEP_LOOKS)?;
         Ok(culprits)
     }
 
     fn decided(&self, number: u32) -> Decided {
-        self.wanted[number as usize].decided.expect("who limits others is decided")
+        self.domains[number as usize].decided.expect("who limits others is decided")
     }
 
     /// Takes a candidate away for as long as these stand; for good where there are none.
@@ -268,10 +191,7 @@ impl Search {
 
     /// Takes a candidate away for good.
     fn never(&mut self, number: u32, place: u32) {
-        let wanted = &mut self.wanted[number as usize];
-        wanted.possible = wanted.possible.without(place);
-        wanted.left = wanted.left.without(place);
-        wanted.count = wanted.left.count_within(wanted.length);
+        self.domains[number as usize].never(place);
         self.put(number);
     }
 
@@ -283,10 +203,7 @@ impl Search {
         if let Some(at) = until {
             self.decisions[at as usize].1.push(number);
         }
-        let wanted = &mut self.wanted[number as usize];
-        wanted.needed_by += u32::from(matches!(limit.why, Why::Need(_)));
-        wanted.leave(&limit.set);
-        wanted.limits.push(limit);
+        self.domains[number as usize].limit(limit);
         self.put(number);
     }
 
@@ -295,66 +212,50 @@ impl Search {
         let mut looked_at = 0;
         let mut touched: SmallVec<[u32; 32]> = SmallVec::new();
         for (number, limited) in self.decisions.drain(at as usize..) {
-            self.wanted[number as usize].decided = None;
+            self.domains[number as usize].decided = None;
             touched.push(number);
             touched.extend(limited);
         }
         touched.sort_unstable();
         touched.dedup();
         for number in touched {
-            let stands = |culprit: &u32| self.wanted[*culprit as usize].decided.is_some();
-            let limits = &self.wanted[number as usize].limits;
-            let keep: SmallVec<[bool; 16]> = limits
-                .iter()
-                .map(|limit| match &limit.why {
-                    Why::Need(of) => stands(of),
-                    Why::Tried(culprits) => culprits.iter().all(stands),
-                })
-                .collect();
-            looked_at += keep.len();
-            looked_at += limits.iter().map(|limit| limit.set.runs()).sum::<usize>();
-            let wanted = &mut self.wanted[number as usize];
-            let mut keep = keep.into_iter();
-            wanted.limits.retain(|_| keep.next().unwrap_or(true));
-            wanted.needed_by = wanted.limits.iter().filter(|limit| matches!(limit.why, Why::Need(_))).count() as u32;
-            wanted.left = wanted.limits.iter().fold(wanted.possible.clone(), |left, limit| left.intersection(&limit.set));
-            wanted.count = wanted.left.count_within(wanted.length);
+            let mut limits = std::mem::take(&mut self.domains[number as usize].limits);
+            looked_at += limits.iter().map(|limit| 1 + limit.set.runs()).sum::<usize>();
+            limits.retain(|limit| self.stands(&limit.why));
+            self.domains[number as usize].keep(limits);
             self.put(number);
         }
         looked_at
     }
 
+    fn stands(&self, why: &Why) -> bool {
+        let is_decided = |culprit: &u32| self.domains[*culprit as usize].decided.is_some();
+        match why {
+            Why::Need(of) => is_decided(of),
+            Why::Tried(culprits) => culprits.iter().all(is_decided),
+        }
+    }
+
     fn contest(&mut self, number: u32) {
-        self.wanted[number as usize].contested += 1;
+        self.domains[number as usize].contested += 1;
         self.put(number);
     }
 
     fn number(&mut self, solver: &Solver<'_>, part: Part) -> u32 {
-        let new = self.wanted.len() as u32;
+        let new = self.domains.len() as u32;
         let number = *self.numbers.entry(part).or_insert(new);
         if number == new {
             let length = solver.space.borrow_mut().length(part);
-            self.wanted.push(Wanted {
-                part,
-                length,
-                possible: Set::full(),
-                left: Set::full(),
-                count: length,
-                limits: SmallVec::new(),
-                needed_by: 0,
-                contested: 0,
-                decided: None,
-                queued: None,
-            });
+            self.domains.push(Domain::new(part, length));
         }
         number
     }
 
     fn put(&mut self, number: u32) {
-        let wanted = &mut self.wanted[number as usize];
-        let priority = wanted.priority();
-        if wanted.is_open() && wanted.queued != Some(priority) {
-            wanted.queued = Some(priority);
+        let domain = &mut self.domains[number as usize];
+        let priority = domain.priority();
+        if domain.is_open() && domain.queued != Some(priority) {
+            domain.queued = Some(priority);
             self.open.push((priority, Reverse(number)));
         }
     }
@@ -362,31 +263,15 @@ impl Search {
     /// The part to decide next.
     fn next(&mut self) -> Option<u32> {
         while let Some((priority, Reverse(number))) = self.open.pop() {
-            let wanted = &mut self.wanted[number as usize];
-            if wanted.queued == Some(priority) {
-                wanted.queued = None;
+            let domain = &mut self.domains[number as usize];
+            if domain.queued == Some(priority) {
+                domain.queued = None;
             }
-            if wanted.is_open() && wanted.priority() == priority {
+            if domain.is_open() && domain.priority() == priority {
                 return Some(number);
             }
         }
         None
-    }
-}
-
-impl Wanted {
-    fn priority(&self) -> Priority {
-        (rank(self.part), self.contested, Reverse(self.count))
-    }
-
-    /// Whether somebody needs it and nothing was taken.
-    fn is_open(&self) -> bool {
-        self.needed_by > 0 && self.decided.is_none()
-    }
-
-    fn leave(&mut self, set: &Set) {
-        self.left = self.left.intersection(set);
-        self.count = self.left.count_within(self.length);
     }
 }
 
