@@ -15,9 +15,9 @@ pub const CHAIN_PLUGINS_MAX: usize = 8;
 /// Grants about the plugin itself, which reach nobody else's things: how it runs, whom it may call, for what it is a deputy.
 pub const OWN: [&str; 3] = ["engine", "call", "deputy"];
 
-/// Grants of what is each plugin's alone, whatever it is called: two plugins that may use a store of one name have two stores. So nobody but a deputy uses its own for
-/// another.
-pub const PRIVATE: [&str; 2] = ["keyvalue", "blob"];
+/// Capabilities whose bounds say everything: two plugins that were granted the same reach the very same things. Of any other each plugin may have its own under one
+/// name (stores, containers, secrets, whatever an application offers), so nobody but a deputy uses its own for another.
+pub const SHARED: [&str; 7] = ["clock", "config", "environment", "events", "filesystem", "http", "random"];
 
 /// One plugin in a chain of calls, as the host knows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
@@ -28,15 +28,20 @@ pub struct Caller {
     pub version: String,
 }
 
-/// What `callee` may do for a caller who may do this.
+/// What `callee` may do for a caller who may do this, where no capability is shared but those of [`SHARED`].
 pub fn effective(callee: &Grants, caller: &Grants) -> Grants {
+    effective_where(callee, caller, |name| SHARED.contains(&name))
+}
+
+/// The same, where somebody else says of which capabilities the bounds say everything.
+pub fn effective_where(callee: &Grants, caller: &Grants, is_shared: impl Fn(&str) -> bool) -> Grants {
     let deputy = DeputyBounds::of(callee);
     let is_own = |name: &str| OWN.contains(&name) || deputy.as_ref().is_some_and(|deputy| deputy.names(name));
     callee.iter().fold(Grants::none(), |effective, grant| {
         let name = grant.capability;
         let left = match caller.get(&name) {
             _ if is_own(&name) => Some(grant.bounds),
-            _ if PRIVATE.contains(&name.as_str()) => None,
+            _ if !is_shared(&name) => None,
             Some(bounds) => intersect::intersect(&name, &grant.bounds, bounds),
             None => None,
         };
@@ -78,6 +83,23 @@ mod tests {
         let deputy = both.with("deputy", json!({"capabilities": ["keyvalue"]}).as_object().unwrap().clone());
         let left = effective(&deputy, &Grants::none());
         assert!(left.get("keyvalue").is_some() && left.get("blob").is_none());
+    }
+
+    #[test]
+    fn a_secret_of_the_same_name_is_another_secret() {
+        let both = grants(&json!({"secrets": {"names": ["token"], "hosts": ["a.example"], "reveal": true}}));
+        assert_eq!(effective(&both, &both), Grants::none());
+        assert_eq!(
+            effective(&both.with("deputy", json!({"capabilities": ["secrets"]}).as_object().unwrap().clone()), &both).iter().count(),
+            2
+        );
+    }
+
+    #[test]
+    fn what_an_application_offers_is_each_plugins_own_unless_it_says_otherwise() {
+        let both = grants(&json!({"ledger": {"of": "sales"}}));
+        assert_eq!(effective(&both, &both), Grants::none());
+        assert_eq!(effective_where(&both, &both, |name| name == "ledger"), both);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::Grants;
-use crate::chain::{CHAIN_PLUGINS_MAX, OWN, PRIVATE, effective};
+use crate::chain::{CHAIN_PLUGINS_MAX, OWN, SHARED, effective};
 use crate::policy::deputy::DeputyBounds;
 use crate::policy::intersect::intersect;
 
@@ -84,7 +84,7 @@ fn tell(nodes: &[Node], way: &[usize], rights: &Grants, found: &mut Vec<Way>) {
     let (first, last) = (&nodes[way[0]], &nodes[way[way.len() - 1]]);
     for grant in rights.iter().filter(|grant| !OWN.contains(&grant.capability.as_str())) {
         let own = first.grants.get(&grant.capability).and_then(|own| intersect(&grant.capability, own, &grant.bounds));
-        let is_own = !PRIVATE.contains(&grant.capability.as_str())
+        let is_own = SHARED.contains(&grant.capability.as_str())
             && own.is_some_and(|own| Some(own) == intersect(&grant.capability, &grant.bounds, &grant.bounds));
         let calls = way.windows(2).map(|pair| format!("`{}`: call of `{}`", nodes[pair[0]].name, nodes[pair[1]].name));
         let is_deputy = |node: &&Node| DeputyBounds::of(&node.grants).is_some_and(|deputy| deputy.names(&grant.capability));

@@ -7,6 +7,7 @@ use std::any::{Any, TypeId};
 use std::path::Path;
 use std::sync::Arc;
 
+use plugwork_core::chain::SHARED;
 use plugwork_core::policy::config::ConfigBounds;
 use plugwork_core::{InterfaceName, Issue, Subject};
 use serde_json::Value;
@@ -29,6 +30,13 @@ pub trait Capability: Send + Sync + 'static {
 
     /// The paths (without version) of the interfaces behind it.
     fn interfaces(&self) -> &'static [&'static str];
+
+    /// Whether its bounds say everything: two plugins that were granted the same reach the very same things. Then a plugin that is called by another one does for it what
+    /// both may do. Otherwise each plugin has its own behind them, and nobody but a deputy uses its own for another. By default only those of plugwork's own
+    /// whose name is in [`SHARED`](plugwork_core::chain::SHARED) are shared.
+    fn is_shared(&self) -> bool {
+        SHARED.contains(&self.name())
+    }
 
     /// Validates the bounds of one grant. The issue's `at` names the bound.
     fn configure(&self, subject: &Subject, bounds: &Bounds) -> Result<Box<dyn Configured>, Issue>;

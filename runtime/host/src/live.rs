@@ -71,7 +71,12 @@ impl Live {
         // Instantiating runs guest code too: a start function, at least.
         store.data_mut().ledger.count_call();
         let started = guarded!(&mut store, generation, |store| view.pre.instantiate_async(store));
-        let instance = started.map_err(|error| noted(&generation.account, error).of(&generation.subject))?;
+        let state = store.data();
+        let is_callers = started.as_ref().is_err_and(|error| state.ends_with_caller(error.fault(), generation.ticker.now()));
+        let instance = started.map_err(|error| match is_callers {
+            true => error.of(&generation.subject),
+            false => noted(&generation.account, error).of(&generation.subject),
+        })?;
         let mut live = Self { store, instance, lifecycle: None, guests: Vec::new(), fault: None, _seat: seat };
         if let Some(indices) = &generation.lifecycle {
             let guest = lifecycle::load(indices, &mut live.store, &instance)
@@ -133,7 +138,7 @@ impl Live {
     ) -> Result<R> {
         begin(&mut self.store, &mut self.fault, generation)?;
         let answer = guarded!(&mut self.store, generation, |store| call(with, store));
-        end(&mut self.fault, generation, answer)
+        self.end_of_call(generation, answer)
     }
 
     /// Calls a function of another plugin's choice by its types.
@@ -144,7 +149,7 @@ impl Live {
     {
         begin(&mut self.store, &mut self.fault, generation)?;
         let answer = guarded!(&mut self.store, generation, |store| function.call_async(store, params));
-        self.end_of_callee(generation, answer)
+        self.end_of_call(generation, answer)
     }
 
     /// The same by values.
@@ -157,14 +162,14 @@ impl Live {
     ) -> Result<()> {
         begin(&mut self.store, &mut self.fault, generation)?;
         let answer = guarded!(&mut self.store, generation, |store| function.call_async(store, params, results));
-        self.end_of_callee(generation, answer)
+        self.end_of_call(generation, answer)
     }
 
     /// Ends a resource of it that somebody had.
     pub(crate) async fn drop_resource(&mut self, generation: &Generation, resource: ResourceAny) -> Result<()> {
         begin(&mut self.store, &mut self.fault, generation)?;
         let answer = guarded!(&mut self.store, generation, |store| resource.resource_drop_async(store));
-        self.end_of_callee(generation, answer)
+        self.end_of_call(generation, answer)
     }
 
     /// Whether this fault is one of its caller's time, and not of its own.
@@ -172,8 +177,8 @@ impl Live {
         self.store.data().ends_with_caller(fault, now)
     }
 
-    /// As [`end`], but that a callee which ends with its caller's deadline did nothing that would be noted of it.
-    fn end_of_callee<R>(&mut self, generation: &Generation, answer: Result<R>) -> Result<R> {
+    /// As [`end`], but that one which ends with its caller's deadline did nothing that would be noted of it.
+    fn end_of_call<R>(&mut self, generation: &Generation, answer: Result<R>) -> Result<R> {
         let state = self.store.data();
         let is_callers = answer.as_ref().is_err_and(|error| state.ends_with_caller(error.fault(), generation.ticker.now()));
         match answer {
@@ -205,7 +210,7 @@ impl Live {
 
     /// Says goodbye: `shutdown`, unless a fault ended it already. What it answers changes nothing any more, so a refusal only goes to its log.
     pub(crate) async fn end(mut self, generation: &Generation) -> Spend {
-        self.is_for(&None);
+        self.store.data_mut().is_ending();
         if let (Some(guest), None) = (self.lifecycle.take(), &self.fault) {
             let answer = self.call(generation, &guest, |guest, store| Box::pin(async move { guest.call_shutdown(store).await })).await;
             let refused = match answer {

@@ -63,6 +63,8 @@ pub struct State {
     pub(crate) chained: Option<Box<Chained>>,
     /// The chain of the events that it handles now, or that those who called it do.
     pub(crate) answering_events: Option<Chain>,
+    /// That of those that it was told of last.
+    pub(crate) answered_events: Option<Chain>,
     /// For whom it is called, as guards of those whom it calls are told.
     pub(crate) asked: Asked,
     /// What its caller's call is made for: the next one of its own is too.
@@ -114,6 +116,7 @@ impl State {
             last_words: None,
             chained: None,
             answering_events: None,
+            answered_events: None,
             asked: None,
             called_for: None,
             until_tick: u64::MAX,
@@ -198,6 +201,14 @@ impl State {
         self.asked.clone_from(asked);
         self.until_tick = asked.as_ref().map_or(u64::MAX, |asked| asked.until_tick);
         self.answering_events = asked.as_ref().and_then(|asked| asked.answering);
+        self.answered_events = self.answering_events.or(self.answered_events);
+    }
+
+    /// It says goodbye: for nobody, and with no caller's deadline. What it publishes goes on with the chain that it answered last, or a chain could go on for ever from one
+    /// goodbye to the next.
+    pub(crate) fn is_ending(&mut self) {
+        (self.asked, self.called_for, self.until_tick) = (None, None, u64::MAX);
+        self.answering_events = self.answering_events.or(self.answered_events);
     }
 
     /// Whether it was stopped because its caller's time was over, and not its own.

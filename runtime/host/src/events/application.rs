@@ -231,7 +231,7 @@ impl Subscription {
     }
 
     fn handled(&self, mut taken: Vec<Arc<Event>>) -> Option<Arc<Event>> {
-        self.subscriber.in_hand(taken.len()).ended(End::Handled);
+        self.subscriber.ended(taken.len() as u64, End::Handled);
         taken.pop()
     }
 

@@ -234,7 +234,8 @@ impl Bus {
             is_attached: false,
         });
         entry.subscriber.reshape(shape);
-        entry.filter.grant(granted);
+        let is_less = entry.filter.grant(granted.clone());
+        entry.subscriber.is_granted(&granted, is_less);
         entry
     }
 
@@ -248,13 +249,18 @@ impl Bus {
             Some(entry) => entry,
             None => self.entry(&mut roll, Key::Plugin(member.key.clone()), member, bounds),
         };
-        let knew = entry.filter.knows(pattern, once);
+        let knew = entry.filter.number_of(pattern, once).is_some();
         let subscribed = entry.filter.subscribe(pattern, once);
         if subscribed.is_ok() && !knew {
             entry.subscriber.lane().into_iter().for_each(Lane::wants_else);
         }
         roll.forget_routes();
         subscribed
+    }
+
+    /// The number of a plugin's own subscription, where it has it.
+    pub(crate) fn subscription(&self, key: &ConsentKey, pattern: &str, once: bool) -> Option<u32> {
+        self.read().entries.get(&Key::Plugin(key.clone()))?.filter.number_of(pattern, once)
     }
 
     /// Ends one of a plugin's own subscriptions; says whether there was one.

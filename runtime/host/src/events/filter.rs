@@ -37,9 +37,11 @@ impl Filter {
         Self { granted, own: None, next: 1 }
     }
 
-    /// It may have something else from now on. Subscriptions that reach beyond it stay, and bring nothing beyond it.
-    pub(super) fn grant(&mut self, granted: Arc<[TopicPattern]>) {
-        self.granted = granted;
+    /// It may have something else from now on; whether that leaves out anything that it might have had. Subscriptions that reach beyond it stay, and bring nothing beyond
+    /// it.
+    pub(super) fn grant(&mut self, granted: Arc<[TopicPattern]>) -> bool {
+        let before = std::mem::replace(&mut self.granted, granted);
+        before.iter().any(|before| !self.granted.iter().any(|granted| granted.covers(before)))
     }
 
     pub(super) fn wants(&self, topic: &str) -> Wanted {
@@ -62,10 +64,10 @@ impl Filter {
         }
     }
 
-    /// Whether it has this very subscription.
-    pub(super) fn knows(&self, pattern: &str, once: bool) -> bool {
-        let is_it = |subscription: &Subscription| subscription.once == once && subscription.pattern.to_string() == pattern;
-        self.own.iter().flatten().any(is_it)
+    /// The number of this very subscription, where it has it.
+    pub(super) fn number_of(&self, pattern: &str, once: bool) -> Option<u32> {
+        let is_it = |subscription: &&Subscription| subscription.once == once && subscription.pattern.to_string() == pattern;
+        self.own.iter().flatten().find(is_it).map(|subscription| subscription.number)
     }
 
     /// Subscribes; gives the number of the one there is where it is there already.
@@ -141,7 +143,8 @@ mod tests {
         assert!(matches!(filter.subscribe("**", false), Err(Refusal::Denied(_))));
         assert!(matches!(filter.subscribe("a//", false), Err(Refusal::Invalid(_))));
         filter.subscribe("a/*", false).unwrap();
-        filter.grant(["b".to_owned()].map(|text| TopicPattern::try_from(text).unwrap()).into());
+        let patterns = |texts: &[&str]| texts.iter().map(|text| TopicPattern::try_from((*text).to_owned()).unwrap()).collect();
+        assert!(filter.grant(patterns(&["b"])) && !filter.grant(patterns(&["b", "c"])));
         assert_eq!((filter.wants("a/x"), filter.wants("b")), (Wanted::No, Wanted::No));
     }
 

@@ -23,7 +23,7 @@ use crate::runtime::Shared;
 use crate::state::State;
 
 /// The capability's name.
-const NAME: &str = "events";
+pub(crate) const NAME: &str = "events";
 
 /// Offered by a runtime that was opened with `Builder::events`.
 pub(crate) struct EventsCapability {
@@ -146,6 +146,17 @@ impl Granted {
             // The code and no more: what the host keeps events in is nothing to a plugin.
             Err(error) => unavailable(format!("the event could not be kept ({})", error.code())),
         }
+    }
+
+    /// What a plugin subscribes to is one for all of its instances, so none that was called by another plugin changes it unless that one may receive all that it may.
+    pub(crate) fn not_for_its_caller(&self) -> Denial {
+        let rule = "who called it may not receive all events that it may, so it changes nothing of what it receives";
+        self.denial("E-CAP-EVENTS-IN", rule, "")
+    }
+
+    /// A subscription that its plugin has already.
+    pub(crate) fn subscription(&self, pattern: &str, once: bool) -> Option<u32> {
+        self.runtime().ok()?.bus.subscription(&self.key, pattern, once)
     }
 
     /// Tells its plugin again of the durable events that follow a sequence; says from where on that is.

@@ -1,6 +1,7 @@
 //! The point `event-handler` with its main call: several events of one queue, handed over in order.
 //!
-//! Easily got wrong: what the guest publishes while it handles them answers them, so the instance knows their chain for as long as the call lasts.
+//! Easily got wrong: what the guest publishes while it handles them answers them, and so does what it publishes as it says goodbye. So the instance knows their chain
+//! for as long as the call lasts, and again at its end.
 
 use std::sync::Arc;
 
@@ -28,10 +29,11 @@ impl Call for EventHandler {
         events: &Vec<Arc<Event>>,
     ) -> wasmtime::Result<Result<(), Refusal>> {
         let handed: Vec<_> = events.iter().map(|event| wire(event)).collect();
-        answering(&mut store, events);
+        let chain = events.first().map(|event| event.chain);
+        (store.data_mut().answering_events, store.data_mut().answered_events) = (chain, chain);
         let answer = guest.call_handle(&mut store, &handed).await?;
         // After a fault the instance is gone, and with it what it answers.
-        answering(&mut store, &[]);
+        store.data_mut().answering_events = None;
         Ok(answer.map_err(Refusal::from))
     }
 }
@@ -45,8 +47,4 @@ fn wire(event: &Event) -> event_handler::Event<'_> {
         hops: event.chain.hops,
         sequence: event.sequence,
     }
-}
-
-fn answering(store: &mut StoreContextMut<'_, State>, events: &[Arc<Event>]) {
-    store.data_mut().answering_events = events.first().map(|event| event.chain);
 }

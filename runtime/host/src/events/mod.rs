@@ -25,7 +25,7 @@ pub(crate) use bus::{Bus, Scope};
 pub use counts::{EventCounts, SubscriberStatus};
 pub(crate) use durable::{Durable, check as check_durable};
 pub use durable::{DurableEvents, DurableStatus, DurableSubscription, Told};
-pub(crate) use grant::Emitter;
+pub(crate) use grant::{Emitter, NAME};
 pub(crate) use grant::{EventsCapability, bounds_of};
 pub use handler::EventHandler;
 pub use plugwork_core::events::outbox;

@@ -12,7 +12,7 @@ use plugwork_core::events::Event;
 
 use super::counts::End;
 use super::handler::EventHandler;
-use super::subscriber::{Subscriber, Work};
+use super::subscriber::{InHand, Subscriber, Work};
 use crate::dispatch::Told;
 use crate::error::{Error, ErrorKind};
 use crate::guards::Behalf;
@@ -31,8 +31,8 @@ async fn serve_all(runtime: Weak<Shared>, subscriber: Arc<Subscriber>) {
         was_durable = matches!(work, Work::Durable);
         match (work, subscriber.lane()) {
             (Work::Queued(events), _) => {
-                let in_hand = subscriber.in_hand(events.len());
-                let end = hand_over(&runtime, &subscriber, events).await;
+                let mut in_hand = subscriber.in_hand(events);
+                let end = hand_over(&runtime, &subscriber, &mut in_hand).await;
                 in_hand.ended(end);
             }
             // Boxed: a plugin that is told of nothing durable would carry its size.
@@ -44,9 +44,14 @@ async fn serve_all(runtime: Weak<Shared>, subscriber: Arc<Subscriber>) {
 }
 
 /// One call of the handler, made again where the plugin's breaker says when.
-async fn hand_over(runtime: &Weak<Shared>, subscriber: &Subscriber, events: Vec<Arc<Event>>) -> End {
+async fn hand_over(runtime: &Weak<Shared>, subscriber: &Subscriber, in_hand: &mut InHand<'_>) -> End {
     loop {
-        let Some(error) = call(runtime, subscriber, &events).await else { return End::Handled };
+        // A version that may have less may have come since they were queued, and since the last try.
+        let events = in_hand.entitled();
+        if events.is_empty() {
+            return End::Dropped;
+        }
+        let Some(error) = call(runtime, subscriber, events).await else { return End::Handled };
         match (error.kind(), error.retry_after_ms()) {
             (ErrorKind::Refusal, _) => return End::Refused,
             (ErrorKind::Fault, _) => return End::Faulted,

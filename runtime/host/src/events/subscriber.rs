@@ -5,8 +5,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Weak};
 
+use arc_swap::ArcSwapOption;
 use plugwork_core::events::{Bounds, Event, Overflow, Pushed, Queue};
 use plugwork_core::limits::{EVENT_QUEUE_BYTES_MAX, EVENTS_AT_ONCE_BYTES_MAX, EVENTS_AT_ONCE_MAX};
+use plugwork_core::policy::topic::TopicPattern;
 use tokio::sync::Notify;
 
 use super::counts::{Counting, End, SubscriberStatus};
@@ -45,6 +47,8 @@ pub(crate) struct Subscriber {
     over: Notify,
     counts: Counting,
     is_served: AtomicBool,
+    /// What a plugin may have, once it may have less than before: what was queued by then is looked at again.
+    left: ArcSwapOption<Box<[TopicPattern]>>,
     unsettled: Arc<Unsettled>,
     /// Where a plugin stands among the durable events, in a host that keeps some.
     lane: Option<Lane>,
@@ -124,6 +128,7 @@ impl Subscriber {
             over: Notify::new(),
             counts: Counting::default(),
             is_served: AtomicBool::new(false),
+            left: ArcSwapOption::empty(),
             unsettled,
             lane,
         }
@@ -137,6 +142,18 @@ impl Subscriber {
         let mut inbox = self.inbox();
         inbox.queue.rebound(shape.bounds(), shape.overflow);
         inbox.at_once = shape.at_once.clamp(1, EVENTS_AT_ONCE_MAX) as usize;
+    }
+
+    /// What it may have from now on; whether that is less than before.
+    pub(super) fn is_granted(&self, granted: &[TopicPattern], is_less: bool) {
+        if is_less || self.left.load().is_some() {
+            self.left.store(Some(Arc::new(granted.into())));
+        }
+    }
+
+    /// Whether it still may have an event that was queued for it.
+    fn may_have(&self, event: &Event) -> bool {
+        self.left.load().as_ref().is_none_or(|granted| granted.iter().any(|pattern| pattern.matches(&event.topic)))
     }
 
     pub(super) fn lane(&self) -> Option<&Lane> {
@@ -223,7 +240,7 @@ impl Subscriber {
     }
 
     /// So many queued events came to their end.
-    fn ended(&self, events: u64, end: End) {
+    pub(super) fn ended(&self, events: u64, end: End) {
         if events > 0 {
             self.counts.ended(events, end);
             if self.is_plugin() {
@@ -291,8 +308,8 @@ impl Subscriber {
     }
 
     /// Events that are in hand; however that ends, they are accounted for.
-    pub(super) fn in_hand(&self, events: usize) -> InHand<'_> {
-        InHand { subscriber: self, events: events as u64, end: End::Lost }
+    pub(super) fn in_hand(&self, events: Vec<Arc<Event>>) -> InHand<'_> {
+        InHand { subscriber: self, events, end: End::Lost }
     }
 
     /// Nothing is queued for it any more, and what waits is forgotten.
@@ -351,11 +368,19 @@ impl Inbox {
 /// See [`Subscriber::in_hand`].
 pub(super) struct InHand<'a> {
     subscriber: &'a Subscriber,
-    events: u64,
+    events: Vec<Arc<Event>>,
     end: End,
 }
 
 impl InHand<'_> {
+    /// Those that the subscriber still may have; the others are dropped.
+    pub(super) fn entitled(&mut self) -> &Vec<Arc<Event>> {
+        let all = self.events.len();
+        self.events.retain(|event| self.subscriber.may_have(event));
+        self.subscriber.ended((all - self.events.len()) as u64, End::Dropped);
+        &self.events
+    }
+
     pub(super) fn ended(mut self, end: End) {
         self.end = end;
     }
@@ -363,6 +388,6 @@ impl InHand<'_> {
 
 impl Drop for InHand<'_> {
     fn drop(&mut self) {
-        self.subscriber.ended(self.events, self.end);
+        self.subscriber.ended(self.events.len() as u64, self.end);
     }
 }

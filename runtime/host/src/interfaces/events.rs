@@ -8,7 +8,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::plugwork::host::events;
 use super::bindings::plugwork::plugin::refusal::Refusal as WireRefusal;
-use crate::events::Emitter;
+use crate::events::{Emitter, NAME};
 use crate::state::State;
 use crate::usage::HostInterface;
 
@@ -31,7 +31,7 @@ impl events::Host for State {
     }
 
     async fn replay(&mut self, after: u64) -> wasmtime::Result<Result<u64, WireRefusal>> {
-        let granted = match self.emitter() {
+        let granted = match self.receiver() {
             Ok(emitter) => emitter.granted.clone(),
             Err(refusal) => return Ok(Err(self.counted(refusal))),
         };
@@ -39,17 +39,17 @@ impl events::Host for State {
     }
 
     async fn subscribe(&mut self, pattern: String) -> wasmtime::Result<Result<u32, WireRefusal>> {
-        let subscribed = self.emitter().and_then(|emitter| emitter.granted.subscribe(&pattern, false));
+        let subscribed = self.subscribe_to(&pattern, false);
         Ok(subscribed.map_err(|refusal| self.counted(refusal)))
     }
 
     async fn once(&mut self, pattern: String) -> wasmtime::Result<Result<u32, WireRefusal>> {
-        let subscribed = self.emitter().and_then(|emitter| emitter.granted.subscribe(&pattern, true));
+        let subscribed = self.subscribe_to(&pattern, true);
         Ok(subscribed.map_err(|refusal| self.counted(refusal)))
     }
 
     async fn unsubscribe(&mut self, subscription: u32) -> wasmtime::Result<Result<(), WireRefusal>> {
-        let ended = self.emitter().and_then(|emitter| emitter.granted.unsubscribe(subscription));
+        let ended = self.receiver().and_then(|emitter| emitter.granted.unsubscribe(subscription));
         Ok(ended.map_err(|refusal| self.counted(refusal)))
     }
 }
@@ -64,6 +64,28 @@ impl State {
                 hint: "grants.events = { out = [\"…\"] }".to_owned(),
             })
         })
+    }
+
+    /// The same, for what changes what its plugin receives.
+    fn receiver(&self) -> Result<&Emitter, Refusal> {
+        let emitter = self.emitter()?;
+        match self.is_for_one_with_less() {
+            true => Err(Refusal::Denied(emitter.granted.not_for_its_caller())),
+            false => Ok(emitter),
+        }
+    }
+
+    fn is_for_one_with_less(&self) -> bool {
+        self.chained.as_ref().is_some_and(|chained| chained.has_less_of(NAME))
+    }
+
+    fn subscribe_to(&self, pattern: &str, once: bool) -> Result<u32, Refusal> {
+        // What is there already changes nothing: a plugin may subscribe as each of its instances begins.
+        let there = match self.is_for_one_with_less() {
+            true => self.emitter()?.granted.subscription(pattern, once),
+            false => None,
+        };
+        there.map_or_else(|| self.receiver()?.granted.subscribe(pattern, once), Ok)
     }
 
     /// The refusal for the guest; a denial is counted.

@@ -17,6 +17,7 @@ use super::Provider;
 use super::broker::Called;
 use super::failed;
 use super::handles::Owner;
+use crate::breaker::{Guarded, Permit};
 use crate::cause::Cause;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::{Entered, Generation};
@@ -32,6 +33,9 @@ const ENTERS_MAX: usize = 3;
 /// An instance of another plugin.
 pub(super) struct Callee {
     generation: Arc<Generation>,
+    breaker: Arc<Guarded>,
+    /// Whether it has all of its rights: then it says something of its version how it does.
+    has_all: bool,
     live: Live,
     /// Its functions, bound when they are first called, by number.
     functions: Vec<Option<Box<dyn Any + Send + Sync>>>,
@@ -138,38 +142,42 @@ async fn make(store: &mut StoreContextMut<'_, State>, line: &Called) -> std::res
     chained.made += 1;
     let (made, view) = (chained.made, chained.view.clone());
     let until_tick = from.until_tick;
-    let (generation, live) = {
-        let (entered, generation) = enter(&provider, runtime).await.map_err(failed)?;
+    let wires = chained.wires.clone();
+    let (generation, breaker, has_all, live) = {
+        let Some(runtime) = runtime else { return Err(failed(Error::new(ErrorKind::Unavailable, "its runtime is closed"))) };
+        let settings = runtime.breaker;
+        let (_entered, generation) = enter(&provider, runtime).await.map_err(failed)?;
+        let breaker = wires.breakers.of(&generation, settings);
         if let Some(answer) = generation.asks(&line.guarded(&callers, &from.asked, from.answering)) {
             answer.await.map_err(failed)?;
         }
         let now_ms = generation.now_ms();
-        let permit = entered.work.breaker.admit(now_ms).map_err(|open| failed(tripped(&generation, open.retry_after_ms)))?;
+        let permit = breaker.admit(now_ms).map_err(|open| failed(tripped(&generation, open.retry_after_ms)))?;
         let linked = view.of_callee(&generation).map_err(failed)?;
+        let has_all = Arc::ptr_eq(&linked, &generation.own);
         match Live::start_called(&generation, &linked, callers, from).await {
             // Given back untold: it is a call that says how it does.
             Ok(live) => {
                 drop(permit);
-                (generation.clone(), live)
+                (generation, breaker, has_all, live)
             }
             Err(error) => {
-                let is_callers = matches!(error.fault(), Some(Fault::Deadline { .. })) && generation.ticker.now() >= until_tick;
-                if is_callers {
+                if matches!(error.fault(), Some(Fault::Deadline { .. } | Fault::Cpu { .. })) && generation.ticker.now() >= until_tick {
                     return Err(Failed::caller(crate::call::overrun(store.data())));
                 }
-                entered.work.ended(permit, generation.now_ms(), Duration::ZERO, Some(&error));
+                told(&generation, &breaker, has_all, permit, Duration::ZERO, Some(&error));
                 return Err(failed(error));
             }
         }
     };
-    let callee = Callee { generation, live, functions: Vec::new(), made };
+    let callee = Callee { generation, breaker, has_all, live, functions: Vec::new(), made };
     Ok((Box::new(callee), Owner { slot, made }))
 }
 
 /// Begins a call in the version that is current; once more where that closed in between.
-async fn enter(provider: &Provider, runtime: Option<Arc<Shared>>) -> Result<(Entered, Arc<Generation>)> {
+async fn enter(provider: &Provider, runtime: Arc<Shared>) -> Result<(Entered, Arc<Generation>)> {
     for _ in 0..ENTERS_MAX {
-        let generation = provider.current(runtime.clone()).await?;
+        let generation = provider.current(Some(runtime.clone())).await?;
         if let Some(entered) = generation.enter() {
             return Ok((entered, generation));
         }
@@ -178,8 +186,17 @@ async fn enter(provider: &Provider, runtime: Option<Arc<Shared>>) -> Result<(Ent
 }
 
 fn tripped(generation: &Generation, retry_after_ms: u64) -> Error {
-    let message = "it failed too often and is not called for a while (its breaker is open)";
+    let message = "it failed too often in calls of this plugin, which may not call it for a while (the breaker between them is open)";
     Error::new(ErrorKind::Unavailable, message).retry_after(retry_after_ms).of(&generation.subject)
+}
+
+/// Notes how a call ended, for the breaker between the two and, where the callee had all of its rights, for the watch over its version.
+fn told(generation: &Generation, breaker: &Guarded, has_all: bool, permit: Permit<'_>, time: Duration, error: Option<&Error>) {
+    let faulted = Error::says_of_plugin(error);
+    if let (true, Some(faulted)) = (has_all, faulted) {
+        generation.work.observed.add(time, faulted);
+    }
+    breaker.told(permit, generation.now_ms(), faulted);
 }
 
 /// Puts the callee back where it can be called again.
@@ -273,19 +290,18 @@ impl Callee {
 
     /// Enters its version and its breaker, makes the call, and tells both how it ended.
     async fn guarded<T>(&mut self, from: From, call: impl AsyncFnOnce(&mut Live, &Generation) -> Result<T>) -> Result<T> {
-        let Self { generation, live, .. } = self;
+        let Self { generation, breaker, has_all, live, .. } = self;
         let Some(entered) = generation.enter() else {
             return Err(Error::new(ErrorKind::Unavailable, "it was replaced, disabled or removed").of(&generation.subject));
         };
-        let now_ms = generation.now_ms();
-        let permit = entered.work.breaker.admit(now_ms).map_err(|open| tripped(&entered, open.retry_after_ms))?;
+        let permit = breaker.admit(generation.now_ms()).map_err(|open| tripped(&entered, open.retry_after_ms))?;
         live.is_called(from);
         let before = live.time();
         let answer = call(live, &entered).await;
         let is_callers = matches!(&answer, Err(error) if live.ended_with_caller(error.fault(), entered.ticker.now()));
         if !is_callers {
             let time = live.time().checked_sub(before).unwrap_or(Duration::ZERO);
-            entered.work.ended(permit, entered.now_ms(), time, answer.as_ref().err());
+            told(generation, breaker, *has_all, permit, time, answer.as_ref().err());
         }
         answer
     }
@@ -307,9 +323,7 @@ impl Callee {
         Ok(bound.expect("a function is called in one way, by types or by values"))
     }
 
-    pub(super) async fn end(mut self) {
-        // Its goodbye has its own deadline: that of the last call may be long over.
-        self.live.is_called(From { until_tick: u64::MAX, cause: None, answering: None, asked: None });
+    pub(super) async fn end(self) {
         self.live.end(&self.generation).await;
     }
 }

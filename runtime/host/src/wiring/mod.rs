@@ -7,8 +7,9 @@
 //! - `plan`: which plugin stands behind which import, decided when an offer is accepted; `circle`: that no plugin is wired to itself
 //! - `view`: a version of a plugin as linked for the rights of one chain of calls
 //! - `broker`: what a caller's linker has; `signature`: which functions are called by types, `values`: and which by values
-//! - `callee`: one instance of another plugin within an instance; `handles`: its resources, as the caller has them
+//! - `callee`: one instance of another plugin within an instance; `handles`: its resources, as the caller has them; `breakers`: whom it calls no more for a while
 
+mod breakers;
 mod broker;
 mod callee;
 pub(crate) mod circle;
@@ -31,6 +32,7 @@ use crate::generation::Generation;
 use crate::installation::Member;
 use crate::runtime::Runtime;
 use crate::runtime::Shared;
+use breakers::Breakers;
 pub(crate) use broker::link;
 use callee::Callee;
 pub(crate) use callee::From;
@@ -96,6 +98,7 @@ pub(crate) struct Wires {
     pub(crate) is_named: bool,
     pub(crate) providers: Vec<Provider>,
     pub(crate) wires: Vec<Wire>,
+    pub(crate) breakers: Breakers,
 }
 
 impl Wires {
@@ -126,6 +129,11 @@ impl Chained {
             let (wires, view) = (wires.clone(), view.clone());
             Box::new(Self { wires, view, callers, callees, handles: Handles::default(), made: 0 })
         })
+    }
+
+    /// Whether it may do less of this than its plugin may, because of who called it.
+    pub(crate) fn has_less_of(&self, capability: &str) -> bool {
+        self.view.has_less_of(capability)
     }
 
     /// Ends the instances of others that were made for this one.

@@ -161,7 +161,11 @@ impl Asking<'_> {
     fn ambiguous(&self, import: &InterfaceName, found: &[Provider]) -> Error {
         let names: Vec<String> = found.iter().map(|provider| format!("`{}`", provider.name())).collect();
         let rule = format!("{} export it, and the grant allows all of them", names.join(" and "));
-        let hint = format!("grants.call = {{ plugins = [\"{}\"] }}", found[0].key().package);
+        let package = found[0].key().package;
+        let hint = match found.iter().all(|provider| provider.key().package == package) {
+            true => "keep one installation of it, or have the application name the one to be wired".to_owned(),
+            false => format!("grants.call = {{ plugins = [\"{package}\"] }}"),
+        };
         self.denied(AMBIGUOUS, &import.to_string(), rule, &hint)
     }
 

@@ -12,6 +12,7 @@ use wasmtime::component::InstancePre;
 use crate::error::{Error, ErrorKind, Result};
 use crate::generation::{ConfiguredByName, Generation};
 use crate::link::{self, Parts};
+use crate::runtime::Shared;
 use crate::state::State;
 
 /// Views that one version keeps; of more the oldest is made anew when it is needed.
@@ -22,6 +23,8 @@ const NEXT_MAX: usize = 64;
 /// What an instance is made of.
 pub(crate) struct View {
     pub(crate) grants: Grants,
+    /// Capabilities of which it has less than its version has.
+    narrower: Vec<String>,
     pub(crate) configured: ConfiguredByName,
     pub(crate) pre: InstancePre<State>,
     /// What those whom it calls are linked with, so that rights are compared once for each pair.
@@ -34,7 +37,12 @@ pub(crate) struct Views(Mutex<Vec<Arc<View>>>);
 
 impl View {
     pub(crate) fn new(grants: Grants, configured: ConfiguredByName, pre: InstancePre<State>) -> Self {
-        Self { grants, configured, pre, next: Mutex::default() }
+        Self { grants, narrower: Vec::new(), configured, pre, next: Mutex::default() }
+    }
+
+    /// Whether it has less of a capability than its version has.
+    pub(super) fn has_less_of(&self, capability: &str) -> bool {
+        self.narrower.iter().any(|narrower| narrower == capability)
     }
 
     /// The view of a plugin that is called by one that is linked with this.
@@ -56,7 +64,9 @@ impl View {
 impl Generation {
     /// This version with what is left of its rights for a caller who has these.
     fn on_behalf_of(&self, caller: &Grants) -> Result<Arc<View>> {
-        let left = chain::effective(&self.own.grants, caller);
+        let runtime = self.runtime()?;
+        let is_shared = |name: &str| runtime.capabilities.iter().any(|capability| capability.name() == name && capability.is_shared());
+        let left = chain::effective_where(&self.own.grants, caller, is_shared);
         if left == self.own.grants {
             return Ok(self.own.clone());
         }
@@ -64,7 +74,7 @@ impl Generation {
         if let Some(view) = views.iter().find(|view| view.grants == left) {
             return Ok(view.clone());
         }
-        let view = Arc::new(self.linked_with(left)?);
+        let view = Arc::new(self.linked_with(&runtime, left)?);
         if views.len() == VIEWS_MAX {
             views.remove(0);
         }
@@ -72,16 +82,18 @@ impl Generation {
         Ok(view)
     }
 
-    fn linked_with(&self, grants: Grants) -> Result<View> {
-        let runtime =
-            self.runtime.upgrade().ok_or_else(|| Error::new(ErrorKind::Unavailable, "its runtime is closed").of(&self.subject))?;
+    fn runtime(&self) -> Result<Arc<Shared>> {
+        self.runtime.upgrade().ok_or_else(|| Error::new(ErrorKind::Unavailable, "its runtime is closed").of(&self.subject))
+    }
+
+    fn linked_with(&self, runtime: &Shared, grants: Grants) -> Result<View> {
         let decided = reach::decide(&self.facts.imports(), self.manifest.as_ref(), &grants, &runtime.offered(), &self.wires.standing());
         let reach = reach::on_behalf(decided);
         // What is as it was granted is the very same: budgets and quotas of one grant are not there twice.
         let is_own = |name: &str| self.own.grants.get(name) == grants.get(name);
         let narrower = grants.iter().filter(|grant| !is_own(&grant.capability));
         let narrower = narrower.fold(Grants::none(), |narrower, grant| narrower.with(&grant.capability, grant.bounds));
-        let mut configured = link::configure(&runtime, &self.subject, &narrower).map_err(|issues| {
+        let mut configured = link::configure(runtime, &self.subject, &narrower).map_err(|issues| {
             Error::invalid(ErrorKind::Refused, format!("cannot link `{}` on behalf of another plugin:", self.subject), issues)
         })?;
         let kept = self.own.configured.iter().filter(|(name, _)| grants.get(name).is_some() && is_own(name));
@@ -98,6 +110,7 @@ impl Generation {
             denial: &denial,
         };
         let pre = parts.link()?;
-        Ok(View::new(grants, configured, pre))
+        let narrower = narrower.iter().map(|grant| grant.capability).collect();
+        Ok(View { narrower, ..View::new(grants, configured, pre) })
     }
 }

@@ -41,6 +41,10 @@ pub(crate) struct Teller {
     pub(crate) first: &'static str,
     /// The input is `(local.get 0)`. Publishes it as one byte by default.
     pub(crate) run: &'static str,
+    /// What it does as it ends; with it, it has a lifecycle.
+    pub(crate) goodbye: &'static str,
+    /// What another plugin has by calling its `acme:geo/lookup`; with it, it exports that.
+    pub(crate) finds: &'static str,
     /// Whether it imports `events`, and exports `event-handler`.
     pub(crate) publishes: bool,
     pub(crate) handles: bool,
@@ -55,6 +59,8 @@ impl Default for Teller {
             each: NOTES,
             first: "",
             run: "(call $publish (local.get 0))",
+            goodbye: "",
+            finds: "",
             publishes: true,
             handles: true,
         }
@@ -84,10 +90,13 @@ impl Teller {
             if self.publishes { "import plugwork:host/events@0.1.0;" } else { "" },
             if self.handles { "export plugwork:points/event-handler@0.1.0;" } else { "" },
         );
+        let finds = if self.finds.is_empty() { "" } else { "export acme:geo/lookup@1.2.3;" };
+        let lives = if self.goodbye.is_empty() { "" } else { "export plugwork:plugin/lifecycle@0.1.0;" };
         let wit = format!(
             "package test:teller;
-            world teller {{ {imports} import test:host/stage@0.1.0; export test:point/number@0.1.0; {exports} }}
+            world teller {{ {imports} {lives} {finds} import test:host/stage@0.1.0; export test:point/number@0.1.0; {exports} }}
             package test:host@0.1.0 {{ interface stage {{ mood: func() -> u32; note: func(what: u32); hold: func(); }} }}
+            package acme:geo@1.2.3 {{ interface lookup {{ find: func(input: u32) -> u32; }} }}
             package test:point@0.1.0 {{ interface number {{ run: func(input: u32) -> u32; }} }}"
         );
         let package = resolve.push_str("teller.wit", &wit).unwrap();
@@ -101,7 +110,7 @@ impl Teller {
     }
 
     fn text(&self) -> String {
-        let Self { topic, each, first, run, .. } = self;
+        let Self { topic, each, first, run, goodbye, finds, .. } = self;
         let length = topic.len();
         let functions = match self.publishes {
             true => format!(
@@ -144,7 +153,26 @@ impl Teller {
               global.get $next
               (global.set $next (i32.add (global.get $next) (local.get 3))))
             (func (export "test:point/number@0.1.0#run") (param i32) (result i32) (local $at i32) {run})
+            {found}
+            {lives}
             {handle})"#,
+            found = if finds.is_empty() {
+                String::new()
+            } else {
+                format!(r#"(func (export "acme:geo/lookup@1.2.3#find") (param i32) (result i32) {finds})"#)
+            },
+            lives = if goodbye.is_empty() {
+                String::new()
+            } else {
+                // 300: `ok`, with nothing in it.
+                format!(
+                    r#"(func (export "plugwork:plugin/lifecycle@0.1.0#descriptor") (result i32) i32.const 300)
+                    (func (export "plugwork:plugin/lifecycle@0.1.0#init") (param i32 i32) (result i32) i32.const 300)
+                    (func (export "plugwork:plugin/lifecycle@0.1.0#shutdown") (result i32) {goodbye} i32.const 300)
+                    (func (export "plugwork:plugin/lifecycle@0.1.0#health") (result i32) i32.const 300)
+                    (func (export "plugwork:plugin/lifecycle@0.1.0#migrate") (param i32 i32) (result i32) i32.const 300)"#
+                )
+            },
             imports = functions.lines().filter(|line| line.trim_start().starts_with("(import")).collect::<Vec<_>>().join("\n"),
             functions = functions.lines().filter(|line| !line.trim_start().starts_with("(import")).collect::<Vec<_>>().join("\n"),
             handle = if self.handles {

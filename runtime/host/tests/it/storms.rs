@@ -2,7 +2,7 @@
 //! was told to do.
 
 use plugwork::events::{EventsSettings, Overflow, QueueOptions};
-use plugwork::{ErrorKind, Limits, Runtime};
+use plugwork::{ErrorKind, Limits, Replacement, Runtime};
 
 use crate::eventing::{ANSWERS, DONE, NOTES, Teller, UNAVAILABLE, denials, enabled, enabled_with, host, host_with, status};
 use crate::living::{House, until};
@@ -42,6 +42,37 @@ async fn a_plugin_that_answers_itself_stops_at_its_own_hop_limit_and_the_record_
     let records = house.records.read(0, 100).await.unwrap();
     let denied = records.iter().find(|record| record.body.contains("E-CAP-EVENTS-HOPS")).unwrap();
     assert!(denied.body.contains("(chain ") && denied.body.contains("3 hops)"), "{}", denied.body);
+}
+
+#[tokio::test]
+async fn what_a_plugin_publishes_as_it_ends_answers_what_it_was_told() {
+    let (_house, runtime) = host().await;
+    // An instance for each delivery, which publishes nothing until it ends.
+    let goodbye = "(drop (call $publish (i32.const 1)))";
+    let teller = Teller { each: "", goodbye, ..Teller::granted("test:last", "a/*", "a/*", "hops = 3") };
+    let plugin = enabled(&runtime, &teller).await;
+    // Its starts as it was enabled had their goodbyes, too.
+    runtime.events().settled().await;
+    let (handled, denied) = (status(&runtime, &plugin).counts.handled, denials(&runtime, &plugin));
+    tell(&runtime, [1]).await;
+    runtime.events().settled().await;
+    assert_eq!((status(&runtime, &plugin).counts.handled - handled, denials(&runtime, &plugin) - denied), (4, 1));
+}
+
+#[tokio::test]
+async fn what_waits_for_a_version_that_may_have_less_is_dropped_where_it_may_not_have_it() {
+    let (house, runtime) = host().await;
+    house.stage.holds();
+    let plugin = enabled(&runtime, &Teller { each: HOLDS, ..Teller::granted("test:holds", "a/*", "", "at-once = 1") }).await;
+    tell(&runtime, [1]).await;
+    until("it holds", || house.stage.inside() == 1).await;
+    runtime.events().emit("a/two", [2]).await.unwrap();
+    tell(&runtime, [3]).await;
+    let narrower = runtime.offer(&Teller::granted("test:holds", "a/one", "", "at-once = 1").source()).await.unwrap();
+    assert!(matches!(plugin.replace(narrower, "ada").await.unwrap(), Replacement::Done(_)));
+    house.stage.let_go();
+    runtime.events().settled().await;
+    assert_eq!((house.stage.notes(), status(&runtime, &plugin).counts.dropped), (vec![1, 3], 1));
 }
 
 #[tokio::test]

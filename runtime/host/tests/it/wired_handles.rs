@@ -1,6 +1,7 @@
 //! Resources of one plugin in the hands of another: they work, they end with their owner, and they go nowhere else.
 
-use plugwork::Fault;
+use plugwork::core::record::Settings;
+use plugwork::{Fault, Grants};
 
 use crate::guest::Guest;
 use crate::wiring::{accepted, wired};
@@ -83,6 +84,24 @@ async fn a_handle_that_was_given_back_is_no_more() {
         (local.set $one (call $open (local.get 0))) (drop (call $close (local.get $one))) (call $take (local.get $one)))"#;
     let customer = wired(&runtime, &customer(code), &bank).await.unwrap();
     assert!(matches!(fault(customer.call::<Number>(&3).await), Fault::Trap { .. }));
+}
+
+#[tokio::test]
+async fn a_handle_of_a_version_that_is_gone_is_no_more() {
+    let runtime = world::runtime().await;
+    let bank = runtime.offer(&bank().source()).await.unwrap();
+    let bank = runtime.install(bank, Grants::none(), Settings::default()).await.unwrap();
+    bank.enable("ada").await.unwrap();
+    // Keeps the account that it is given first.
+    let code = r#"(global $kept (mut i32) (i32.const 0)) (func (export "run") (param i32) (result i32)
+        (if (local.get 0) (then (global.set $kept (call $open (local.get 0))))) (call $take (global.get $kept)))"#;
+    let customer = runtime.offer(&customer(code).source()).await.unwrap().accept().await.unwrap();
+    let mut session = customer.session::<Number>().await.unwrap();
+    assert_eq!((session.call_input(&3).await.unwrap(), session.call_input(&0).await.unwrap()), (2, 2));
+    bank.disable("ada", "").await.unwrap();
+    bank.enable("ada").await.unwrap();
+    let told = fault(session.call_input(&0).await).to_string();
+    assert!(told.contains("has been started anew since it gave it"), "{told}");
 }
 
 #[tokio::test]

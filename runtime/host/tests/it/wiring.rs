@@ -2,7 +2,7 @@
 
 use plugwork::core::lifecycle::Stage;
 use plugwork::core::record::Settings;
-use plugwork::{Error, ErrorKind, Fault, Grants, Limits, Plugin, Runtime};
+use plugwork::{Error, ErrorKind, Fault, Grants, Limits, Plugin, Replacement, Runtime};
 use serde_json::json;
 
 use crate::guest::{ECHO, Guest};
@@ -121,7 +121,7 @@ async fn a_callee_that_faults_ends_its_callers_call_and_is_the_one_to_blame() {
     for _ in 0..5 {
         fault(caller.call::<Number>(&1).await);
     }
-    // Its breaker is open, and the caller's is not.
+    // The breaker between them is open, and the caller's is not.
     let Fault::Callee { code, .. } = fault(caller.call::<Number>(&0).await) else { panic!("the callee's") };
     assert_eq!(code, "unavailable");
     let (blamed, others) = (geo.account().snapshot().faults, caller.account().snapshot().faults);
@@ -165,7 +165,7 @@ async fn a_chain_is_as_long_as_it_may_be_and_no_longer() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_replaced_or_disabled_in_between_is_noticed_at_the_next_call() {
+async fn a_provider_that_is_replaced_disabled_or_removed_in_between_is_noticed_at_the_next_call() {
     let runtime = world::runtime().await;
     let find = |add: u32| {
         provider("acme:geo", &format!(r#"(func (export "find") (param i32) (result i32) (i32.add (local.get 0) (i32.const {add})))"#))
@@ -185,6 +185,39 @@ async fn a_provider_that_is_replaced_or_disabled_in_between_is_noticed_at_the_ne
     assert_eq!(code, "unavailable");
     geo.enable("ada").await.unwrap();
     assert_eq!(caller.call::<Number>(&1).await.unwrap(), 11);
+    let mut session = caller.session::<Number>().await.unwrap();
+    assert_eq!(session.call_input(&1).await.unwrap(), 11);
+    let next = runtime.offer(&find(20).source()).await.unwrap();
+    assert!(matches!(geo.replace(next, "ada").await.unwrap(), Replacement::Done(_)));
+    assert_eq!(caller.call::<Number>(&1).await.unwrap(), 21, "an instance of the version that came after it");
+    assert_eq!(session.call_input(&1).await.unwrap(), 11, "what is in use stays while the version may come back");
+    geo.remove("ada").await.unwrap();
+    let Fault::Callee { code, .. } = fault(session.call_input(&1).await) else { panic!("there is nobody") };
+    assert_eq!(code, "unavailable");
+    let Fault::Callee { code, .. } = fault(caller.call::<Number>(&1).await) else { panic!("there is nobody") };
+    assert_eq!(code, "unavailable");
+}
+
+#[tokio::test]
+async fn of_several_that_export_it_the_grant_has_to_say_which() {
+    let runtime = world::runtime().await;
+    for (name, instance) in [("acme:geo", ""), ("acme:geo", "second"), ("twin:geo", "")] {
+        let offer = runtime.offer(&provider(name, COUNTS).source()).await.unwrap().instance(instance);
+        runtime.install(offer, Grants::none(), Settings::default()).await.unwrap().enable("ada").await.unwrap();
+    }
+    let ambiguous = async |lines: &str| {
+        let guest = Guest::new(ASKS).import(FIND).host("find", "$geo").named("test:caller", lines);
+        let refused = runtime.offer(&guest.source()).await.unwrap().accept().await.unwrap_err();
+        let denial = refused.denials()[0].clone();
+        (denial.code, denial.hint)
+    };
+    let (code, hint) = ambiguous(CALL).await;
+    assert_eq!((code.as_str(), hint.as_str()), ("E-WIRE-AMBIGUOUS", "grants.call = { plugins = [\"acme:geo\"] }"));
+    let (code, hint) = ambiguous("[permissions.call]\nplugins = [\"acme:geo\"]\n").await;
+    assert_eq!(code, "E-WIRE-AMBIGUOUS");
+    assert!(hint.contains("keep one installation of it"), "{hint}");
+    let twin = Guest::new(ASKS).import(FIND).host("find", "$geo").named("test:caller", "[permissions.call]\nplugins = [\"twin:geo\"]\n");
+    assert_eq!(accepted(&runtime, &twin).await.call::<Number>(&1).await.unwrap(), 101);
 }
 
 #[tokio::test]

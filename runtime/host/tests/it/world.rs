@@ -149,6 +149,10 @@ impl Capability for Calls {
         &["test:host/calls"]
     }
 
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     fn configure(&self, _: &Subject, bounds: &Map<String, Value>) -> Result<Box<dyn Configured>, Issue> {
         let start = bounds.get("start").map_or(Some(0), Value::as_u64).and_then(|start| u32::try_from(start).ok());
         match start {
