@@ -6,9 +6,11 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::Lock;
-use crate::resolve::{Index, Options, PluginId, Provider, Release, ResolveError, Strategy, resolve};
-use crate::{Dependency, Digest, Issue, Target};
+use semver::Version;
+
+use super::{Lock, Locked};
+use crate::resolve::{Index, Interface, Options, PluginId, Provider, Release, ResolveError, Strategy, resolve};
+use crate::{Dependency, Digest, InterfaceName, Issue, Target};
 
 impl Lock {
     /// Everything for which this lock does not fit any more: other roots, versions that are gone, changed or left out, ranges that they are not in, other
@@ -67,21 +69,26 @@ impl Lock {
         let locked = Options { strategy: Strategy::Locked, kept: self.kept(), wired: self.wired(), ..options.clone() };
         match resolve(index, roots, &locked) {
             Ok(resolution) => {
-                for member in &resolution.members {
-                    let Some(locked) = self.plugins.get(&member.id) else { continue };
-                    for (import, provider) in &member.imports {
-                        if locked.imports.get(import) != Some(provider) {
-                            let was = locked.imports.get(import).map_or_else(|| "nobody".to_owned(), Provider::to_string);
-                            found.push(issue(
-                                format!("plugin.{}", member.id),
-                                format!("`{import}` comes from {provider} now, and came from {was}"),
-                            ));
+                let now = Self::of(&resolution, |_| None);
+                for (id, locked) in &self.plugins {
+                    let Some(now) = now.plugins.get(id) else { continue };
+                    let told = |provider: Option<&Provider>| provider.map_or_else(|| "nobody".to_owned(), Provider::to_string);
+                    let imports: BTreeSet<&InterfaceName> = now.imports.keys().chain(locked.imports.keys()).collect();
+                    for import in imports {
+                        let (is, was) = (now.imports.get(import), locked.imports.get(import));
+                        if is != was {
+                            let what = format!("`{import}` comes from {} now, and came from {}", told(is), told(was));
+                            found.push(issue(format!("plugin.{id}"), what));
                         }
                     }
                 }
             }
             Err(ResolveError::Conflict(conflict)) => found.extend(conflict.reasons.into_iter().map(|reason| issue(String::new(), reason))),
             Err(other) => found.push(issue(String::new(), other.to_string())),
+        }
+        for (id, locked) in &self.plugins {
+            let not_so = locked.needs.iter().filter(|other| !needs(index, id, other) && !locked.imports_from(other));
+            found.extend(not_so.map(|other| issue(format!("plugin.{id}"), format!("it does not need `{other}`"))));
         }
         let idle = self.idle(index, roots);
         found.extend(idle.into_iter().map(|id| issue(format!("plugin.{id}"), "nobody needs it any more".to_owned())));
@@ -92,19 +99,39 @@ impl Lock {
         let is_asked = |id: &PluginId| {
             roots.iter().any(|root| match &root.target {
                 Target::Plugin(name) => *name == id.name && root.versions.matches(&id.version),
-                Target::Interface(path) => {
-                    release(index, id).is_some_and(|release| release.exports.iter().any(|export| export.name.path() == path.path()))
-                }
+                Target::Interface(path) => exports(index, id, path, |_| true),
             })
         };
         let mut open: Vec<&PluginId> = self.plugins.keys().filter(|id| is_asked(id)).collect();
         let mut reached: BTreeSet<&PluginId> = open.iter().copied().collect();
         while let Some(id) = open.pop() {
-            let needs = self.plugins.get(id).into_iter().flat_map(|locked| &locked.needs);
-            open.extend(needs.filter(|next| reached.insert(next)));
+            let Some(locked) = self.plugins.get(id) else { continue };
+            let really = locked.needs.iter().filter(|next| needs(index, id, next) || locked.imports_from(next));
+            open.extend(really.filter(|next| reached.insert(next)));
         }
         self.plugins.keys().filter(|id| !reached.contains(id)).collect()
     }
+}
+
+impl Locked {
+    fn imports_from(&self, other: &PluginId) -> bool {
+        self.imports.values().any(|provider| provider.plugin() == Some(other))
+    }
+}
+
+/// Whether one of its dependencies may come to this one.
+fn needs(index: &dyn Index, id: &PluginId, other: &PluginId) -> bool {
+    let Some(release) = release(index, id) else { return false };
+    release.dependencies.iter().any(|dependency| match &dependency.target {
+        Target::Plugin(name) => *name == other.name && dependency.versions.matches(&other.version),
+        Target::Interface(path) => exports(index, other, path, |version| dependency.versions.matches(version)),
+    })
+}
+
+/// Whether it has an interface, in a version that is wanted.
+fn exports(index: &dyn Index, id: &PluginId, path: &InterfaceName, is_wanted: impl Fn(&Version) -> bool) -> bool {
+    let is_it = |export: &Interface| export.name.path() == path.path() && export.name.version().is_none_or(&is_wanted);
+    release(index, id).is_some_and(|release| release.exports.iter().any(is_it))
 }
 
 fn release<'a>(index: &'a dyn Index, id: &PluginId) -> Option<Cow<'a, Release>> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use plugwork_core::lock::{LOCK_PLUGINS_MAX, Lock, granted};
-use plugwork_core::resolve::{Duplicates, MemoryIndex, Options, PluginId, Security, Strategy, resolve};
+use plugwork_core::resolve::{Duplicates, MemoryIndex, Options, PluginId, Provider, Security, Strategy, resolve};
 use plugwork_core::{Dependency, Digest, Grants};
 
 use crate::checker::Rules;
@@ -49,6 +49,26 @@ imports = [
     \"wasi:http/types@0.2.0 = host\",
 ]";
     assert_eq!(shown.join("\n"), expected);
+}
+
+#[test]
+fn what_a_lock_says_of_its_plugins_is_what_a_resolution_of_them_says() {
+    let index = index(&format!("{LINES}\n    a:idle 1.0.0"));
+    let good = lock(&index, &["a:maps@^1"]);
+    let idle = lock(&index, &["a:idle@^1"]);
+    let (maps, stray) = (good.plugins.keys().last().unwrap().clone(), idle.plugins.keys().next().unwrap().clone());
+    let told = |lock: &Lock| misfits(lock, &index, &["a:maps@^1"]);
+    // A line that a merge or a hand has put in keeps nobody.
+    let mut kept = good.clone();
+    kept.plugins.extend(idle.plugins.clone());
+    kept.plugins.get_mut(&maps).unwrap().needs.insert(stray.clone());
+    let expected = ["plugin.a:maps@1.0.0: it does not need `a:idle@1.0.0`", "plugin.a:idle@1.0.0: nobody needs it any more"];
+    assert_eq!(told(&kept), expected);
+    let mut more = good.clone();
+    let import = "wasi:http/outgoing-handler@0.2.0".parse().unwrap();
+    more.plugins.get_mut(&maps).unwrap().imports.insert(import, Provider::Host);
+    assert_eq!(told(&more), ["plugin.a:maps@1.0.0: `wasi:http/outgoing-handler@0.2.0` comes from nobody now, and came from the host"]);
+    assert!(told(&good).is_empty());
 }
 
 #[test]
