@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use plugwork_component::linkage;
 use plugwork_core::guard::GuardNames;
-use plugwork_core::lent::{Node, Reached, Way, ways};
+use plugwork_core::lent::{Found, Node, Reached, Way, ways};
 use plugwork_core::policy::Decision;
 use plugwork_core::policy::call::CallBounds;
 use plugwork_core::record::Consent;
@@ -59,6 +59,7 @@ struct Verified {
     plugins: Vec<Plugin>,
     ways: Vec<Way>,
     is_all: bool,
+    is_decided: bool,
 }
 
 #[derive(Serialize)]
@@ -79,22 +80,35 @@ impl Verify {
             None => of_installed(place)?,
         };
         let (nodes, guards): (Vec<Node>, Vec<GuardNames>) = guarded.into_iter().unzip();
-        let (found, is_all) = ways(&nodes);
+        let Found { ways, is_all, is_decided } = ways(&nodes);
         let calls = |node: &Node| node.calls.iter().map(|at| nodes[*at].name.clone()).collect();
         let plugin = |(node, guards): (&Node, GuardNames)| Plugin { name: node.name.clone(), calls: calls(node), guards };
         let plugins = nodes.iter().zip(guards).map(plugin).collect();
-        let verified = Verified { plugins, ways: found, is_all };
+        let verified = Verified { plugins, ways, is_all, is_decided };
         if self.json {
             print::json(&verified);
         } else {
             page(&verified);
         }
-        let lent = verified.ways.iter().filter(|way| way.reached == Reached::Lent).count();
-        match self.deny_lent && lent > 0 {
-            true => Err(Failure::refused(format_args!(
+        if self.deny_lent { verified.gate() } else { Ok(()) }
+    }
+}
+
+impl Verified {
+    fn lent(&self) -> usize {
+        self.ways.iter().filter(|way| way.reached == Reached::Lent).count()
+    }
+
+    /// Refuses where something is lent, and where that is not known.
+    fn gate(&self) -> Result<(), Failure> {
+        match (self.lent(), self.is_decided) {
+            (0, true) => Ok(()),
+            (0, false) => Err(Failure::refused(
+                "it is not known whether a right is lent: these plugins call each other in more ways than are looked at\nhint: let each plugin call only whom it needs (its grant `call`), or take `deputy` out of the grants",
+            )),
+            (lent, _) => Err(Failure::refused(format_args!(
                 "rights that a plugin was not granted itself are reached: {lent} in all, listed above as lent\nhint: take `deputy` out of the grants named above, or grant the right to who calls"
             ))),
-            false => Ok(()),
         }
     }
 }
@@ -105,12 +119,12 @@ fn page(verified: &Verified) {
         print::data(format_args!("{name}: {calls}"));
         words::guarded(guards).into_iter().for_each(|guarded| print::data(format_args!("  {guarded}")));
     }
+    let nothing_lent = match verified.is_decided {
+        true => "nothing is lent: by calls no plugin reaches a right that it was not granted itself",
+        false => "nothing that was looked at is lent, and not everything was looked at",
+    };
     for (reached, heading, nothing) in [
-        (
-            Reached::Lent,
-            "lent: rights that a plugin was not granted itself",
-            "nothing is lent: no plugin reaches a right that it was not granted itself",
-        ),
+        (Reached::Lent, "lent: rights that a plugin was not granted itself", nothing_lent),
         (Reached::Shared, "shared: rights that caller and callee both have", "nothing is shared"),
     ] {
         print::data("");
@@ -194,4 +208,30 @@ fn of_installed(place: &Place) -> Result<Vec<Guarded>, Failure> {
 
 fn may_call(grants: &Grants, import: &InterfaceName, provider: &plugwork_core::PackageName) -> bool {
     CallBounds::of(grants).is_some_and(|bounds| bounds.decide(import, provider) == Decision::Allow)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verified(lent: usize, is_decided: bool) -> Verified {
+        let way = Way {
+            reached: Reached::Lent,
+            plugins: Vec::new(),
+            capability: String::new(),
+            bounds: serde_json::Map::new(),
+            because: Vec::new(),
+        };
+        Verified { plugins: Vec::new(), ways: vec![way; lent], is_all: false, is_decided }
+    }
+
+    #[test]
+    fn a_gate_is_passed_only_where_it_is_known_that_nothing_is_lent() {
+        let refused = |lent, is_decided| verified(lent, is_decided).gate().map_err(|failure| failure.to_string());
+        assert!(refused(0, false).unwrap_err().contains("it is not known whether a right is lent"));
+        for is_decided in [false, true] {
+            assert!(refused(1, is_decided).unwrap_err().contains("1 in all"));
+        }
+        assert!(refused(0, true).is_ok(), "that there are more shared ways than are told is nothing against it");
+    }
 }
