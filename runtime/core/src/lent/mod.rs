@@ -73,12 +73,12 @@ struct Bounded {
     steps_each: usize,
     /// Steps that all of them have together beyond that.
     steps: usize,
-    /// Different bounds of one capability that may come about on the ways.
-    bounds: usize,
+    /// Times that what two bounds have in common is worked out; for the same two it is once.
+    intersections: usize,
 }
 
-/// Seconds of work at the most, and memory for a few thousand bounds.
-const BOUNDED: Bounded = Bounded { ways: WAYS_MAX, steps_each: 2_000, steps: 5_000_000, bounds: 20_000 };
+/// Some seconds of work at the most, and some ten thousand bounds in memory.
+const BOUNDED: Bounded = Bounded { ways: WAYS_MAX, steps_each: 2_000, steps: 5_000_000, intersections: 50_000 };
 
 /// Every right of another that a plugin of these reaches, and whether that is all.
 ///

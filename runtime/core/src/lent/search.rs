@@ -3,7 +3,6 @@
 //! What a callee may do depends on nothing but itself and what its caller may do, so a plugin with the same bounds left is gone on from once, from where the fewest
 //! plugins led to it: there are as many ways as they like, but few such ends. Easily got wrong: where nothing is left, a deputy behind it may still have its own.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde_json::{Map, Value};
@@ -25,20 +24,16 @@ pub(super) fn within(nodes: &[Node], bounded: &Bounded) -> Found {
     let capabilities: BTreeSet<String> = nodes.iter().flat_map(|node| node.grants.iter()).map(|grant| grant.capability).collect();
     let is_of_others = |capability: &String| !OWN.contains(&capability.as_str());
     let mut rights: Vec<Rights<'_>> =
-        capabilities.into_iter().filter(is_of_others).map(|capability| Rights::new(nodes, capability, bounded.bounds)).collect();
+        capabilities.into_iter().filter(is_of_others).map(|capability| Rights::new(nodes, capability)).collect();
     let mut told = Told { ways: Vec::new(), lent: Vec::new(), ways_max: bounded.ways, is_all: true };
-    let (mut steps, mut is_decided) = (bounded.steps, true);
-    // What could be lent is looked at first, so that nothing else uses up the steps for it.
+    let mut work = Work { own: 0, steps: bounded.steps, intersections: bounded.intersections };
+    let mut is_decided = true;
+    // What could be lent is looked at first, so that nothing else uses up the work for it.
     for could_lend in [true, false] {
         for rights in &mut rights {
             for start in (0..nodes.len()).filter(|start| rights.leads_to_deputy[*start] == could_lend).collect::<Vec<_>>() {
-                let mut own = bounded.steps_each;
-                let mut step = || {
-                    let left = if own > 0 { &mut own } else { &mut steps };
-                    *left = left.checked_sub(1).ok_or(TooMuch)?;
-                    Ok(())
-                };
-                if rights.search(start, &mut step, &mut told).is_err() {
+                work.own = bounded.steps_each;
+                if rights.search(start, &mut work, &mut told).is_err() {
                     told.is_all = false;
                     is_decided &= !could_lend;
                 }
@@ -46,6 +41,31 @@ pub(super) fn within(nodes: &[Node], bounded: &Bounded) -> Found {
         }
     }
     told.found(is_decided)
+}
+
+/// What may still be done.
+struct Work {
+    /// Steps of one search.
+    own: usize,
+    /// Steps of all searches.
+    steps: usize,
+    /// Of all searches.
+    intersections: usize,
+}
+
+impl Work {
+    fn step(&mut self) -> Result<(), TooMuch> {
+        take(if self.own > 0 { &mut self.own } else { &mut self.steps })
+    }
+
+    fn intersect(&mut self) -> Result<(), TooMuch> {
+        take(&mut self.intersections)
+    }
+}
+
+fn take(left: &mut usize) -> Result<(), TooMuch> {
+    *left = left.checked_sub(1).ok_or(TooMuch)?;
+    Ok(())
 }
 
 /// What was found so far; of either kind no more than are told at all.
@@ -88,7 +108,6 @@ struct Rights<'a> {
     /// Whether a deputy for it is called from there, directly or through others. Where none is, nothing is lent: the right only gets less.
     leads_to_deputy: Vec<bool>,
     bounds: Vec<Map<String, Value>>,
-    bounds_max: usize,
     numbers: HashMap<Map<String, Value>, usize>,
     /// What is left at a plugin that is called with so much.
     steps: HashMap<(usize, Left), Left>,
@@ -103,7 +122,7 @@ struct End {
 }
 
 impl<'a> Rights<'a> {
-    fn new(nodes: &'a [Node], capability: String, bounds_max: usize) -> Self {
+    fn new(nodes: &'a [Node], capability: String) -> Self {
         let only = |node: &Node| {
             let named = [&*capability, "deputy"].into_iter();
             named
@@ -115,15 +134,12 @@ impl<'a> Rights<'a> {
         let has_it = |at: usize| is_deputy[at] && grants[at].get(&capability).is_some();
         let leads_to_deputy = leading_to(nodes, has_it);
         let (bounds, numbers, steps) = (Vec::new(), HashMap::new(), HashMap::new());
-        Self { nodes, grants, is_deputy, leads_to_deputy, capability, bounds, bounds_max, numbers, steps }
+        Self { nodes, grants, is_deputy, leads_to_deputy, capability, bounds, numbers, steps }
     }
 
     /// Everything that is reached from one plugin, nearest first.
-    fn search(&mut self, start: usize, step: &mut impl FnMut() -> Result<(), TooMuch>, told: &mut Told) -> Result<(), TooMuch> {
-        let left = match self.grants[start].get(&self.capability).cloned() {
-            Some(own) => Some(self.number(own)?),
-            None => None,
-        };
+    fn search(&mut self, start: usize, work: &mut Work, told: &mut Told) -> Result<(), TooMuch> {
+        let left = self.grants[start].get(&self.capability).cloned().map(|own| self.number(own));
         let mut ends = vec![End { at: start, left, from: None }];
         let (mut seen, mut judged) = (HashSet::new(), HashMap::new());
         let mut open = 0..1;
@@ -131,8 +147,8 @@ impl<'a> Rights<'a> {
             for from in open.clone() {
                 let End { at, left, .. } = ends[from];
                 for next in self.nodes[at].calls.iter().copied().filter(|next| *next < self.nodes.len() && ![at, start].contains(next)) {
-                    step()?;
-                    let left = self.left(next, left)?;
+                    work.step()?;
+                    let left = self.left(next, left, work)?;
                     if (left.is_none() && !self.leads_to_deputy[next]) || !seen.insert((next, left)) {
                         continue;
                     }
@@ -149,28 +165,25 @@ impl<'a> Rights<'a> {
     }
 
     /// What `callee` may do for a caller who has so much left.
-    fn left(&mut self, callee: usize, caller: Left) -> Result<Left, TooMuch> {
+    fn left(&mut self, callee: usize, caller: Left, work: &mut Work) -> Result<Left, TooMuch> {
         if let Some(known) = self.steps.get(&(callee, caller)) {
             return Ok(*known);
         }
+        if caller.is_some() && self.grants[callee].get(&self.capability).is_some() {
+            work.intersect()?;
+        }
         let of_caller = caller.map_or_else(Grants::none, |number| Grants::none().with(&self.capability, self.bounds[number].clone()));
-        let left = match effective(&self.grants[callee], &of_caller).get(&self.capability).cloned() {
-            Some(bounds) => Some(self.number(bounds)?),
-            None => None,
-        };
+        let left = effective(&self.grants[callee], &of_caller).get(&self.capability).cloned().map(|bounds| self.number(bounds));
         self.steps.insert((callee, caller), left);
         Ok(left)
     }
 
-    fn number(&mut self, bounds: Map<String, Value>) -> Result<usize, TooMuch> {
-        match self.numbers.entry(bounds) {
-            Entry::Occupied(known) => Ok(*known.get()),
-            Entry::Vacant(_) if self.bounds.len() >= self.bounds_max => Err(TooMuch),
-            Entry::Vacant(new) => {
-                self.bounds.push(new.key().clone());
-                Ok(*new.insert(self.bounds.len() - 1))
-            }
-        }
+    fn number(&mut self, bounds: Map<String, Value>) -> usize {
+        let next = self.bounds.len();
+        *self.numbers.entry(bounds).or_insert_with_key(|new| {
+            self.bounds.push(new.clone());
+            next
+        })
     }
 
     /// Whether the first plugin may do itself what is left at the end.

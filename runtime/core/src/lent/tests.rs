@@ -101,7 +101,7 @@ fn what_is_cut_are_shared_ways_and_that_is_told() {
 #[test]
 fn what_was_not_looked_at_is_not_decided() {
     let all = within(&layered(), &BOUNDED);
-    for bounded in [Bounded { steps_each: 2, steps: 0, ..BOUNDED }, Bounded { bounds: 0, ..BOUNDED }] {
+    for bounded in [Bounded { steps_each: 2, steps: 0, ..BOUNDED }, Bounded { intersections: 0, ..BOUNDED }] {
         let found = within(&layered(), &bounded);
         assert!(!found.is_all && !found.is_decided && found.ways.len() < all.ways.len());
     }
