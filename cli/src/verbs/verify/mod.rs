@@ -1,36 +1,27 @@
-//! `plugwork verify`: who can reach whose rights through whom, over a whole application.
+//! `plugwork verify`: who can reach whose rights through whom, and who has whom act, over a whole application.
 //!
-//! The ways are those of `plugwork_core::lent`; here is who the plugins are, what they were granted and which of them are behind which imports. Easy to get wrong:
-//! plugins that are fused into one have one grant, and nothing is between them, so they are one node.
+//! The ways are those of `plugwork_core::lent`, what is set off is of `plugwork_core::set_off`; here is what is told of them and what fails a gate. Easy to get wrong: a
+//! gate is passed where it is known that nothing is lent, not where nothing was found.
 
-use std::path::{Path, PathBuf};
+mod parties;
 
-use plugwork_component::linkage;
+use std::path::PathBuf;
+
 use plugwork_core::guard::GuardNames;
-use plugwork_core::lent::{Found, Node, Reached, Way, ways};
-use plugwork_core::policy::Decision;
-use plugwork_core::policy::call::CallBounds;
-use plugwork_core::record::Consent;
-use plugwork_core::resolve::{Compatibility, Structural};
-use plugwork_core::{Grants, InterfaceName, Issue, reach};
+use plugwork_core::lent::{self, Found, Node, Reached, Way};
+use plugwork_core::set_off::{By, Party, SetOff, set_off};
 use serde::Serialize;
 
-use super::component::{self, Component};
 use super::words;
 use crate::consent::words::in_words;
 use crate::exit::Failure;
-use crate::grants;
-use crate::host::{self, Place};
-use crate::installed::{self, now_ms};
-use crate::packages::Packages;
-use crate::pipeline::file::{self, Wiring};
-use crate::pipeline::plan;
+use crate::host::Place;
 use crate::print;
 
-/// Lists every way by which one plugin can reach another's rights, with the grants that allow each.
+/// Lists every right of another that a plugin reaches by calls, with the grants that allow it, and whom it has act without a call.
 ///
 /// Of a pipeline, or else of the plugins that were added. A plugin that is called does for its caller what both may do (shared); only one that was granted to be
-/// a deputy lends what its caller may not do itself (lent). Nothing is compiled or run.
+/// a deputy lends what its caller may not do itself (lent). One that is told of an event, or asked as a guard, acts by its own rights (set off). Nothing is compiled or run.
 #[derive(clap::Args)]
 #[command(after_long_help = "\
 Examples:
@@ -38,14 +29,25 @@ Examples:
   plugwork verify --deny-lent      for CI: fails where a right is lent
   plugwork verify --json
 
-The JSON has: plugins (name, calls, guards), ways (reached, plugins, capability,
-bounds, because), is_all (whether there are no more ways than these).
-`reached` is `lent` or `shared`. Exit code 3 with --deny-lent where a right
-is lent.")]
+The JSON has:
+  plugins     name, calls, guards
+  ways        reached, plugins, capability, bounds, because: a shortest way to
+              each right that a plugin reaches, the lent ones first
+  is_decided  whether everything was looked at that could be lent
+  set_off     by, plugins, because, may: which plugin has which other act
+  is_all      whether there are no more ways and no more set off than these
+
+`reached` is `lent` (the first plugin may not do this itself) or `shared` (it
+may). `by` is `events` (the other is told of what the first one publishes) or
+`guards` (the other is asked whether a call or an event may go on). What is set
+off lends nothing: the other acts as itself, by all of its own rights (`may`).
+
+Exit code 3 with --deny-lent where a right is lent, and where it is not known
+whether one is.")]
 pub(crate) struct Verify {
     /// A pipeline file. Default: the plugins that were added.
     pipeline: Option<PathBuf>,
-    /// Fails with exit code 3 where a plugin can reach a right that it was not granted.
+    /// Fails with exit code 3 where a plugin can reach a right by calls that it was not granted, or where that is not known.
     #[arg(long)]
     deny_lent: bool,
     /// Prints JSON instead of text.
@@ -58,8 +60,9 @@ pub(crate) struct Verify {
 struct Verified {
     plugins: Vec<Plugin>,
     ways: Vec<Way>,
-    is_all: bool,
     is_decided: bool,
+    set_off: Vec<SetOff>,
+    is_all: bool,
 }
 
 #[derive(Serialize)]
@@ -70,21 +73,13 @@ struct Plugin {
     guards: GuardNames,
 }
 
-/// A plugin, and who guards it.
-type Guarded = (Node, GuardNames);
-
 impl Verify {
     pub(crate) fn run(self, place: &Place) -> Result<(), Failure> {
-        let guarded = match &self.pipeline {
-            Some(pipeline) => of_pipeline(pipeline)?,
-            None => of_installed(place)?,
+        let parties = match &self.pipeline {
+            Some(pipeline) => parties::of_pipeline(pipeline)?,
+            None => parties::of_installed(place)?,
         };
-        let (nodes, guards): (Vec<Node>, Vec<GuardNames>) = guarded.into_iter().unzip();
-        let Found { ways, is_all, is_decided } = ways(&nodes);
-        let calls = |node: &Node| node.calls.iter().map(|at| nodes[*at].name.clone()).collect();
-        let plugin = |(node, guards): (&Node, GuardNames)| Plugin { name: node.name.clone(), calls: calls(node), guards };
-        let plugins = nodes.iter().zip(guards).map(plugin).collect();
-        let verified = Verified { plugins, ways, is_all, is_decided };
+        let verified = Verified::of(&parties);
         if self.json {
             print::json(&verified);
         } else {
@@ -95,6 +90,21 @@ impl Verify {
 }
 
 impl Verified {
+    fn of(parties: &[Party]) -> Self {
+        let called = |party: &Party| party.calls.iter().map(|(at, _)| *at).collect();
+        let node = |party: &Party| Node { name: party.name.clone(), grants: party.grants.clone(), calls: called(party) };
+        let nodes: Vec<Node> = parties.iter().map(node).collect();
+        let plugin = |(node, party): (&Node, &Party)| Plugin {
+            name: node.name.clone(),
+            calls: node.calls.iter().map(|at| nodes[*at].name.clone()).collect(),
+            guards: party.guards.clone(),
+        };
+        let plugins = nodes.iter().zip(parties).map(plugin).collect();
+        let Found { ways, is_all, is_decided } = lent::ways(&nodes);
+        let (set_off, are_all) = set_off(parties);
+        Self { plugins, ways, is_decided, set_off, is_all: is_all && are_all }
+    }
+
     fn lent(&self) -> usize {
         self.ways.iter().filter(|way| way.reached == Reached::Lent).count()
     }
@@ -120,94 +130,42 @@ fn page(verified: &Verified) {
         words::guarded(guards).into_iter().for_each(|guarded| print::data(format_args!("  {guarded}")));
     }
     let nothing_lent = match verified.is_decided {
-        true => "nothing is lent: by calls no plugin reaches a right that it was not granted itself",
+        true => "nothing is lent: no plugin reaches a right by calls that it was not granted itself",
         false => "nothing that was looked at is lent, and not everything was looked at",
     };
     for (reached, heading, nothing) in [
         (Reached::Lent, "lent: rights that a plugin was not granted itself", nothing_lent),
         (Reached::Shared, "shared: rights that caller and callee both have", "nothing is shared"),
     ] {
-        print::data("");
-        let mut ways = verified.ways.iter().filter(|way| way.reached == reached).peekable();
-        print::data(if ways.peek().is_some() { heading } else { nothing });
-        for way in ways {
-            print::data(format_args!("  {}: may {}", way.plugins.join(" → "), in_words(&way.capability, &way.bounds)));
-            print::data(format_args!("    {}", way.because.join("; ")));
-        }
+        let ways = verified.ways.iter().filter(|way| way.reached == reached);
+        let lines = ways.map(|way| {
+            let words = in_words(&way.capability, &way.bounds);
+            (format!("{}: may {words}", way.plugins.join(" → ")), &way.because)
+        });
+        listed(heading, nothing, lines.collect());
     }
-    if !verified.is_all {
-        print::data(format_args!("… and there are more ways than these {}", verified.ways.len()));
-    }
-}
-
-/// Each step and each plugin that a step calls through the host.
-fn of_pipeline(path: &Path) -> Result<Vec<Guarded>, Failure> {
-    let wrong = |issues: Vec<Issue>| Failure::wrong(format_args!("pipeline `{}`", path.display()), &issues);
-    let base = path.parent().unwrap_or(Path::new("."));
-    let granted = |component: &Component, written: &toml::Table| {
-        grants::from_toml(written).and_then(|grants| grants.narrowing(component.manifest.as_ref())).map_err(wrong)
-    };
-    let guards = |component: &Component| component.manifest.as_ref().map(|manifest| manifest.guards.clone()).unwrap_or_default();
-    let mut nodes: Vec<Guarded> = Vec::new();
-    for step in plan::plan(file::read(path)?).map_err(wrong)? {
-        let component = Component::open(&base.join(&step.raw.plugin))?;
-        let mut node = Node { name: step.raw.name.clone(), grants: granted(&component, &step.raw.grants)?, calls: Vec::new() };
-        for call in step.raw.calls.iter().filter(|call| call.wiring == Wiring::Brokered) {
-            let component = Component::open(&base.join(&call.plugin))?;
-            let package = component.manifest.as_ref().map_or_else(|| call.plugin.display().to_string(), |it| it.name.to_string());
-            let callee =
-                Node { name: format!("{}/{package}", step.raw.name), grants: granted(&component, &call.grants)?, calls: Vec::new() };
-            node.calls.push(nodes.len());
-            nodes.push((callee, guards(&component)));
-        }
-        nodes.push((node, guards(&component)));
-    }
-    Ok(nodes)
-}
-
-/// Each plugin that was added, wired as a runtime would.
-fn of_installed(place: &Place) -> Result<Vec<Guarded>, Failure> {
-    let io = host::io_runtime()?;
-    let consents: Vec<Consent> = io.block_on(async {
-        let store = host::store(place).await?;
-        let latest = installed::latest(store.as_ref(), None).await?;
-        let standing = latest.iter().filter_map(installed::Latest::consent).filter(|consent| !consent.expired(now_ms()));
-        Ok::<_, Failure>(standing.cloned().collect())
-    })?;
-    let packages = Packages::of(&place.state()?);
-    let mut plugins = Vec::new();
-    for consent in consents {
-        let path = packages.path(consent.subject.digest);
-        let bytes = component::bytes(&path)?;
-        let read = Component::read(&path, &bytes).and_then(|component| Ok((component, linkage(&bytes)?)));
-        let (component, linkage) =
-            read.map_err(|error| Failure::failed(format_args!("cannot read component `{}`: {error}", path.display())))?;
-        plugins.push((consent, linkage, component.manifest.map(|manifest| manifest.guards).unwrap_or_default()));
-    }
-    let offered = host::offered();
-    let nodes = plugins.iter().map(|(consent, linkage, guards)| {
-        let imports = linkage.imports.iter().filter(|import| !reach::is_by_host(&import.name, &offered));
-        let mut calls: Vec<usize> = imports
-            .flat_map(|import| {
-                let others = plugins.iter().enumerate().filter(|(_, (other, ..))| {
-                    other.subject != consent.subject
-                        && other.subject.tenant == consent.subject.tenant
-                        && may_call(&consent.grants, &import.name, &other.subject.package)
-                });
-                others
-                    .filter(|(_, (_, theirs, _))| theirs.exports.iter().any(|export| Structural.judge(import, export).is_ok()))
-                    .map(|(at, _)| at)
-            })
-            .collect();
-        calls.sort_unstable();
-        calls.dedup();
-        (Node { name: consent.subject.to_string(), grants: consent.grants.clone(), calls }, guards.clone())
+    let lines = verified.set_off.iter().map(|set_off| {
+        let by = match set_off.by {
+            By::Events => "by events",
+            By::Guards => "as its guard",
+        };
+        let may = if set_off.may.is_empty() { "which has no rights".to_owned() } else { format!("which has {}", set_off.may.join(", ")) };
+        (format!("{} {by}, {may}", set_off.plugins.join(" ⇢ ")), &set_off.because)
     });
-    Ok(nodes.collect())
+    listed("set off: plugins that another has act, each by its own rights", "nothing is set off by events or guards", lines.collect());
+    if !verified.is_all {
+        print::data(format_args!("… and there are more than these {}", verified.ways.len() + verified.set_off.len()));
+    }
 }
 
-fn may_call(grants: &Grants, import: &InterfaceName, provider: &plugwork_core::PackageName) -> bool {
-    CallBounds::of(grants).is_some_and(|bounds| bounds.decide(import, provider) == Decision::Allow)
+/// One part of the page: each line with the reasons below it, or that there is nothing.
+fn listed(heading: &str, nothing: &str, lines: Vec<(String, &Vec<String>)>) {
+    print::data("");
+    print::data(if lines.is_empty() { nothing } else { heading });
+    for (line, because) in lines {
+        print::data(format_args!("  {line}"));
+        print::data(format_args!("    {}", because.join("; ")));
+    }
 }
 
 #[cfg(test)]
@@ -222,7 +180,7 @@ mod tests {
             bounds: serde_json::Map::new(),
             because: Vec::new(),
         };
-        Verified { plugins: Vec::new(), ways: vec![way; lent], is_all: false, is_decided }
+        Verified { plugins: Vec::new(), ways: vec![way; lent], is_decided, set_off: Vec::new(), is_all: false }
     }
 
     #[test]
