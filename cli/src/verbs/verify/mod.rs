@@ -147,7 +147,7 @@ fn page(verified: &Verified) {
     let lines = verified.set_off.iter().map(|set_off| {
         let by = match set_off.by {
             By::Events => "by events",
-            By::Guards => "as its guard",
+            By::Guards => "by guards",
         };
         let may = if set_off.may.is_empty() { "which has no rights".to_owned() } else { format!("which has {}", set_off.may.join(", ")) };
         (format!("{} {by}, {may}", set_off.plugins.join(" ⇢ ")), &set_off.because)

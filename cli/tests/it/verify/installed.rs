@@ -192,5 +192,5 @@ fn who_is_asked_before_a_call_is_set_off_by_the_caller_and_lent_nothing() {
         "may": ["random"],
     }]);
     assert_eq!((&told["set_off"], &told["ways"]), (&expected, &json!([])));
-    place.run(&["verify"]).exits(0).says(&["  acme:shop ⇢ acme:policy as its guard, which has random\n"]);
+    place.run(&["verify"]).exits(0).says(&["  acme:shop ⇢ acme:policy by guards, which has random\n"]);
 }
