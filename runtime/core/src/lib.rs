@@ -44,6 +44,7 @@ pub mod resolve;
 pub mod rollback;
 pub mod route;
 pub mod section;
+pub mod set_off;
 pub mod sources;
 #[cfg(feature = "resolve")]
 pub mod startup;

@@ -6,10 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::topic::{TopicPattern, is_reserved, is_topic};
-use super::{Decision, names};
-use crate::Issue;
+use super::{Decision, names, parse};
 use crate::events::Overflow;
 use crate::limits::{EVENT_QUEUE_EVENTS_MAX, EVENTS_AT_ONCE_MAX};
+use crate::{Grants, Issue};
 
 /// The bounds of the `events` capability.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +42,18 @@ pub struct EventsBounds {
 pub const HOPS_MAX: u32 = 8;
 
 impl EventsBounds {
+    /// Those among these grants; none where nothing was granted, or the grant cannot be read.
+    pub fn of(grants: &Grants) -> Option<Self> {
+        grants.get("events").and_then(|bounds| parse(bounds).ok())
+    }
+
+    /// Pairs of patterns, of what this one may publish and of what that one may receive, that some topic fits both of.
+    pub fn heard_by<'a>(&'a self, receiver: &'a Self) -> impl Iterator<Item = (&'a TopicPattern, &'a TopicPattern)> {
+        let heard =
+            |out: &'a TopicPattern| receiver.incoming.iter().filter(|incoming| out.overlaps(incoming)).map(move |incoming| (out, incoming));
+        self.outgoing.iter().flat_map(heard)
+    }
+
     pub(super) fn check(&self) -> Result<(), Issue> {
         for (at, value, most) in [
             ("hops", self.hops, HOPS_MAX),

@@ -70,7 +70,7 @@ impl TopicPattern {
             && self.words.iter().zip(&narrower.words).all(|(mine, other)| mine == "*" || mine == other)
     }
 
-    /// Whether there is a topic that both match.
+    /// Whether there is a topic that both match. Also true of two long patterns that only something longer than a topic may be would fit.
     pub fn overlaps(&self, other: &Self) -> bool {
         let (mine, theirs) = (self.words.len(), other.words.len());
         let length_fits = match (self.rest, other.rest) {

@@ -147,21 +147,41 @@ fn a_topic_pattern_means_what_it_says_and_covers_only_what_it_matches() {
     assert!(matching.into_inner() > 10, "the order must be tried");
 }
 
+/// Every text of up to three of these words: few enough to try them all.
+fn up_to_three(words: &[&str]) -> Vec<String> {
+    let mut texts: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+    for _ in 0..2 {
+        let longer: Vec<String> = texts.iter().flat_map(|text| words.iter().map(move |word| format!("{text}/{word}"))).collect();
+        texts.extend(longer);
+    }
+    texts.sort();
+    texts.dedup();
+    texts
+}
+
+fn topic_patterns(words: &[&str]) -> Vec<TopicPattern> {
+    up_to_three(words).into_iter().filter_map(|text| TopicPattern::try_from(text).ok()).collect()
+}
+
+#[test]
+fn two_patterns_overlap_exactly_where_some_topic_fits_both() {
+    let topics = up_to_three(&["a", "plugwork", "x"]);
+    let patterns = topic_patterns(&["a", "plugwork", "*", "**"]);
+    let mut overlapping = 0;
+    for one in &patterns {
+        for other in &patterns {
+            let meet = topics.iter().any(|topic| one.matches(topic) && other.matches(topic));
+            assert_eq!(one.overlaps(other), meet, "{one} {other}");
+            overlapping += usize::from(meet);
+        }
+    }
+    assert!(overlapping > 500, "{overlapping}");
+}
+
 #[test]
 fn the_order_of_topics_is_exact() {
-    // Every pattern and topic of up to three words over two letters: small enough to try them all.
-    let all = |words: &[&str]| {
-        let mut texts: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        for _ in 0..2 {
-            let longer: Vec<String> = texts.iter().flat_map(|text| words.iter().map(move |word| format!("{text}/{word}"))).collect();
-            texts.extend(longer);
-        }
-        texts.sort();
-        texts.dedup();
-        texts
-    };
-    let topics = all(&["a", "b"]);
-    let patterns: Vec<TopicPattern> = all(&["a", "*", "**"]).into_iter().filter_map(|text| TopicPattern::try_from(text).ok()).collect();
+    let topics = up_to_three(&["a", "b"]);
+    let patterns = topic_patterns(&["a", "*", "**"]);
     for wide in &patterns {
         for narrow in &patterns {
             let holds = topics.iter().filter(|topic| narrow.matches(topic)).all(|topic| wide.matches(topic));

@@ -1,5 +1,7 @@
 //! `plugwork verify`: a right is lent by a deputy, shared by those who have it, and reached by nobody else.
 
+mod installed;
+
 use serde_json::json;
 
 use crate::place::Place;
@@ -27,7 +29,7 @@ fn what_a_deputy_lends_is_listed_with_the_grants_that_allow_it_and_fails_a_gate(
     let way = &told["ways"][0];
     assert_eq!((&way["reached"], &way["plugins"]), (&json!("lent"), &json!(["shop", "shop/acme:mailer"])));
     assert_eq!(way["because"], json!(["`shop`: call of `shop/acme:mailer`", "`shop/acme:mailer`: deputy for http"]));
-    assert_eq!((told["ways"].as_array().unwrap().len(), &told["is_all"]), (1, &json!(true)));
+    assert_eq!((told["ways"].as_array().unwrap().len(), &told["is_all"], &told["is_decided"]), (1, &json!(true), &json!(true)));
     place.run(&["verify", "orders.toml"]).exits(0).says(&["lent: rights that a plugin was not granted itself", "smtp.example"]);
     place
         .run(&["verify", "orders.toml", "--deny-lent"])
@@ -63,4 +65,30 @@ fn who_has_a_say_before_calls_is_told() {
         let guards = told.pointer("/plugins/0/guards").or(told.pointer("/manifest/guards")).unwrap();
         assert_eq!(guards, &json!({"acme:mailer/send": ["self", "acme:policy"]}));
     }
+}
+
+#[test]
+fn whom_a_step_has_act_without_a_call_is_told_and_is_not_lent() {
+    let handler = "(core module $m (func (export \"f\"))) (core instance $i (instantiate $m)) (func $f (canon lift (core func $i \"f\")))
+        (instance $e (export \"f\" (func $f)))";
+    let place = Place::new();
+    let asks = "[permissions.call]\nplugins = [\"acme:mailer\"]\n[permissions.events]\nout = [\"orders/*\"]\n";
+    let imports = "(component (import \"acme:mailer/send@1.0.0\" (instance (export \"f\" (func)))))";
+    place.write("shop.wasm", packed("acme:shop", "1.0.0", asks, imports));
+    let guarded = "[guards]\n\"acme:mailer/send\" = [\"self\", \"acme:ledger\"]\n";
+    let exports = format!("(component {handler} (export \"acme:mailer/send@1.0.0\" (instance $e)))");
+    place.write("mailer.wasm", packed("acme:mailer", "1.0.0", guarded, &exports));
+    let hears = "[permissions.events]\nin = [\"orders/created\", \"invoices/*\"]\n";
+    let exports = format!("(component {handler} (export \"plugwork:points/event-handler@0.1.0\" (instance $e)))");
+    place.write("ledger.wasm", packed("acme:ledger", "1.0.0", hears, &exports));
+    let text = "name = \"orders\"\n[[source]]\nname = \"shop\"\nplugin = \"shop.wasm\"\ngrants.call = {}\ngrants.events = {}\n\
+        calls = [{ plugin = \"mailer.wasm\" }]\n[[source]]\nname = \"ledger\"\nplugin = \"ledger.wasm\"\ngrants.events = {}\n";
+    place.write("orders.toml", text);
+    let told = place.run(&["verify", "orders.toml", "--json", "--deny-lent"]).exits(0).json();
+    let set_off = told["set_off"].as_array().unwrap();
+    // A step is an instance with a name of its own, which no other plugin has as its guard.
+    assert_eq!(set_off.len(), 2, "{set_off:?}");
+    assert_eq!((&set_off[0]["by"], &set_off[0]["plugins"]), (&json!("guards"), &json!(["shop", "shop/acme:mailer"])));
+    assert_eq!((&set_off[1]["by"], &set_off[1]["plugins"]), (&json!("events"), &json!(["shop", "ledger"])));
+    assert_eq!(set_off[1]["because"], json!(["`shop`: publishes orders/*", "`ledger`: is told of orders/created"]));
 }
