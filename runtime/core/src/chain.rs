@@ -89,10 +89,8 @@ mod tests {
     fn a_secret_of_the_same_name_is_another_secret() {
         let both = grants(&json!({"secrets": {"names": ["token"], "hosts": ["a.example"], "reveal": true}}));
         assert_eq!(effective(&both, &both), Grants::none());
-        assert_eq!(
-            effective(&both.with("deputy", json!({"capabilities": ["secrets"]}).as_object().unwrap().clone()), &both).iter().count(),
-            2
-        );
+        let deputy = both.clone().with("deputy", json!({"capabilities": ["secrets"]}).as_object().unwrap().clone());
+        assert!(effective(&deputy, &both).get("secrets").is_some());
     }
 
     #[test]
