@@ -42,7 +42,11 @@ pub fn effective_where(callee: &Grants, caller: &Grants, is_shared: impl Fn(&str
         let left = match caller.get(&name) {
             _ if is_own(&name) => Some(grant.bounds),
             _ if !is_shared(&name) => None,
-            Some(bounds) => intersect::intersect(&name, &grant.bounds, bounds),
+            Some(bounds) => {
+                let left = intersect::intersect(&name, &grant.bounds, bounds);
+                // All of its own is left as it was written, defaults left out and all: so that it is seen to be all.
+                if left == intersect::intersect(&name, &grant.bounds, &grant.bounds) { left.map(|_| grant.bounds) } else { left }
+            }
             None => None,
         };
         match left {
@@ -83,6 +87,19 @@ mod tests {
         let deputy = both.with("deputy", json!({"capabilities": ["keyvalue"]}).as_object().unwrap().clone());
         let left = effective(&deputy, &Grants::none());
         assert!(left.get("keyvalue").is_some() && left.get("blob").is_none());
+    }
+
+    #[test]
+    fn who_is_called_by_one_who_may_do_as_much_or_more_keeps_its_grants_as_they_were_written() {
+        let callee = grants(&json!({
+            "http": {"hosts": ["a.example"], "methods": ["GET", "POST"]}, "config": {"values": {}}, "clock": {"resolution-ns": 1000}, "random": {"call-bytes": 8},
+            "filesystem": {"root": "data", "access": "read"}, "environment": {"variables": ["A"]}, "events": {"in": ["a", "b"], "out": ["c"]}
+        }));
+        assert_eq!(effective(&callee, &callee), callee);
+        let other = callee.clone().with("http", json!({"hosts": ["*"], "methods": ["POST", "GET"]}).as_object().unwrap().clone());
+        let other = other.with("events", json!({"in": ["b", "a"], "out": ["**"]}).as_object().unwrap().clone());
+        assert_eq!(effective(&callee, &other), callee);
+        assert_ne!(effective(&other, &callee), other);
     }
 
     #[test]

@@ -190,6 +190,7 @@ impl State {
     /// The next call is made by another plugin, for this cause; its own ends at that tick.
     pub(crate) fn is_called(&mut self, from: From) {
         self.answering_events = from.answering;
+        self.answered_events = from.answering.or(self.answered_events);
         self.until_tick = from.until_tick;
         self.called_for = from.cause;
         self.asked = from.asked;

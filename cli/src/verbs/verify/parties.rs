@@ -9,7 +9,7 @@ use plugwork_core::guard::GUARD;
 use plugwork_core::policy::Decision;
 use plugwork_core::policy::call::CallBounds;
 use plugwork_core::record::Consent;
-use plugwork_core::resolve::{Compatibility, Interface, Structural};
+use plugwork_core::resolve::{self, Interface};
 use plugwork_core::set_off::{EVENT_HANDLER, Party};
 use plugwork_core::{Grants, InterfaceName, Issue, PackageName, reach};
 
@@ -85,7 +85,10 @@ fn calls(consent: &Consent, linkage: &Linkage, plugins: &[(Consent, Linkage)]) -
             return Vec::new();
         }
         let allowed: Vec<_> = wired.iter().filter(|import| may_call(grants, &import.name, &other.subject.package)).collect();
-        let is_wanted = |export: &&Interface| allowed.iter().any(|import| Structural.judge(import, export).is_ok());
+        // Whether its types fit as well is not asked: a host that was wired before one of them changed goes on calling what did not change.
+        let track = |interface: &Interface| interface.name.version().map(resolve::track);
+        let could_fit = |import: &Interface, export: &Interface| import.name.path() == export.name.path() && track(import) == track(export);
+        let is_wanted = |export: &&Interface| allowed.iter().any(|import| could_fit(import, export));
         theirs.exports.iter().filter(is_wanted).map(|export| export.name.clone()).collect()
     };
     plugins.iter().map(exported).enumerate().filter(|(_, exported)| !exported.is_empty()).collect()

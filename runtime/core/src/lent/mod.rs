@@ -77,7 +77,7 @@ struct Bounded {
     intersections: usize,
 }
 
-/// Some seconds of work at the most, and some ten thousand bounds in memory.
+/// Some seconds of work for some hundred plugins, and some ten thousand bounds in memory.
 const BOUNDED: Bounded = Bounded { ways: WAYS_MAX, steps_each: 2_000, steps: 5_000_000, intersections: 50_000 };
 
 /// Every right of another that a plugin of these reaches, and whether that is all.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use super::{Side, check_bounds, order};
 
-/// The bounds that stay within both; none where they have nothing in common, or nobody can tell.
+/// The bounds that stay within both; none where they have nothing in common, or nobody can tell. Where two bounds say the same it is said as the first one does.
 pub(crate) fn intersect(capability: &str, one: &Map<String, Value>, other: &Map<String, Value>) -> Option<Map<String, Value>> {
     let (one, other) = (order::with_defaults(capability, one).ok()?, order::with_defaults(capability, other).ok()?);
     let mut both = Map::new();
@@ -25,11 +25,11 @@ pub(crate) fn intersect(capability: &str, one: &Map<String, Value>, other: &Map<
 
 fn common(capability: &str, key: &str, one: &Value, other: &Value) -> Option<Value> {
     let covers = |outer: &Value, inner: &Value| order::covers(capability, key, outer, inner);
-    if covers(one, other) {
-        return Some(other.clone());
-    }
     if covers(other, one) {
         return Some(one.clone());
+    }
+    if covers(one, other) {
+        return Some(other.clone());
     }
     let (Value::Array(left), Value::Array(right)) = (one, other) else { return None };
     let mut common: Vec<Value> = Vec::new();

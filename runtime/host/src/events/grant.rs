@@ -23,7 +23,7 @@ use crate::runtime::Shared;
 use crate::state::State;
 
 /// The capability's name.
-pub(crate) const NAME: &str = "events";
+const NAME: &str = "events";
 
 /// Offered by a runtime that was opened with `Builder::events`.
 pub(crate) struct EventsCapability {
@@ -146,6 +146,11 @@ impl Granted {
             // The code and no more: what the host keeps events in is nothing to a plugin.
             Err(error) => unavailable(format!("the event could not be kept ({})", error.code())),
         }
+    }
+
+    /// Whether its plugin may receive an event of this topic.
+    pub(crate) fn may_receive(&self, topic: &str) -> bool {
+        matches!(self.bounds.decide_receive(topic), Decision::Allow)
     }
 
     /// What a plugin subscribes to is one for all of its instances, so none that was called by another plugin changes it unless that one may receive all that it may.

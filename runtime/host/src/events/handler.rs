@@ -10,6 +10,7 @@ use plugwork_core::events::Event;
 use wasmtime::StoreContextMut;
 
 use super::bindings::exports::plugwork::points::event_handler;
+use super::grant::Emitter;
 use crate::point::{Call, Point};
 use crate::state::State;
 
@@ -28,7 +29,14 @@ impl Call for EventHandler {
         mut store: StoreContextMut<'_, State>,
         events: &Vec<Arc<Event>>,
     ) -> wasmtime::Result<Result<(), Refusal>> {
-        let handed: Vec<_> = events.iter().map(|event| wire(event)).collect();
+        // Of the bus, which says so; an application may hand over what it likes. Another version may have come since these were taken from their queue.
+        let is_of_bus = store.data().answering_events.is_some();
+        let granted = store.data().get::<Emitter>().map(|emitter| emitter.granted.clone());
+        let may_have = |event: &Event| !is_of_bus || granted.as_ref().is_some_and(|granted| granted.may_receive(&event.topic));
+        let handed: Vec<_> = events.iter().filter(|event| may_have(event)).map(|event| wire(event)).collect();
+        if handed.is_empty() {
+            return Ok(Ok(()));
+        }
         let chain = events.first().map(|event| event.chain);
         (store.data_mut().answering_events, store.data_mut().answered_events) = (chain, chain);
         let answer = guest.call_handle(&mut store, &handed).await?;

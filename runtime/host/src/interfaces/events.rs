@@ -8,7 +8,7 @@ use wasmtime::component::{HasSelf, Linker};
 
 use super::bindings::plugwork::host::events;
 use super::bindings::plugwork::plugin::refusal::Refusal as WireRefusal;
-use crate::events::{Emitter, NAME};
+use crate::events::Emitter;
 use crate::state::State;
 use crate::usage::HostInterface;
 
@@ -76,7 +76,7 @@ impl State {
     }
 
     fn is_for_one_with_less(&self) -> bool {
-        self.chained.as_ref().is_some_and(|chained| chained.has_less_of(NAME))
+        self.chained.as_ref().is_some_and(|chained| chained.receives_less())
     }
 
     fn subscribe_to(&self, pattern: &str, once: bool) -> Result<u32, Refusal> {

@@ -222,7 +222,7 @@ pub(super) fn done<T>(
             let state = store.data();
             let is_over = state.is_over(callee.generation.ticker.now());
             let failed = match error.fault() {
-                Some(Fault::Deadline { .. }) if is_over => Failed::caller(crate::call::overrun(state)),
+                Some(Fault::Deadline { .. } | Fault::Cpu { .. }) if is_over => Failed::caller(crate::call::overrun(state)),
                 _ => Failed::of(&callee.generation.subject.to_string(), &error),
             };
             // It did not run, and can be asked again.

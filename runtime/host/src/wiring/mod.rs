@@ -131,9 +131,9 @@ impl Chained {
         })
     }
 
-    /// Whether it may do less of this than its plugin may, because of who called it.
-    pub(crate) fn has_less_of(&self, capability: &str) -> bool {
-        self.view.has_less_of(capability)
+    /// Whether it may receive fewer events than its plugin may, because of who called it.
+    pub(crate) fn receives_less(&self) -> bool {
+        self.view.receives_less
     }
 
     /// Ends the instances of others that were made for this one.

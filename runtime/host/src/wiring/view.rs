@@ -5,11 +5,13 @@
 
 use std::sync::{Arc, Mutex, Weak};
 
+use plugwork_core::policy::topic::TopicPattern;
 use plugwork_core::reach::{self, Reach};
 use plugwork_core::{Grants, chain};
 use wasmtime::component::InstancePre;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::events;
 use crate::generation::{ConfiguredByName, Generation};
 use crate::link::{self, Parts};
 use crate::runtime::Shared;
@@ -23,8 +25,8 @@ const NEXT_MAX: usize = 64;
 /// What an instance is made of.
 pub(crate) struct View {
     pub(crate) grants: Grants,
-    /// Capabilities of which it has less than its version has.
-    narrower: Vec<String>,
+    /// Whether it may receive fewer events than its version may.
+    pub(super) receives_less: bool,
     pub(crate) configured: ConfiguredByName,
     pub(crate) pre: InstancePre<State>,
     /// What those whom it calls are linked with, so that rights are compared once for each pair.
@@ -37,12 +39,7 @@ pub(crate) struct Views(Mutex<Vec<Arc<View>>>);
 
 impl View {
     pub(crate) fn new(grants: Grants, configured: ConfiguredByName, pre: InstancePre<State>) -> Self {
-        Self { grants, narrower: Vec::new(), configured, pre, next: Mutex::default() }
-    }
-
-    /// Whether it has less of a capability than its version has.
-    pub(super) fn has_less_of(&self, capability: &str) -> bool {
-        self.narrower.iter().any(|narrower| narrower == capability)
+        Self { grants, receives_less: false, configured, pre, next: Mutex::default() }
     }
 
     /// The view of a plugin that is called by one that is linked with this.
@@ -110,7 +107,9 @@ impl Generation {
             denial: &denial,
         };
         let pre = parts.link()?;
-        let narrower = narrower.iter().map(|grant| grant.capability).collect();
-        Ok(View { narrower, ..View::new(grants, configured, pre) })
+        let left = events::bounds_of(&grants);
+        let is_left = |own: &TopicPattern| left.as_ref().is_some_and(|left| left.incoming.iter().any(|left| left.covers(own)));
+        let receives_less = events::bounds_of(&self.own.grants).is_some_and(|own| !own.incoming.iter().all(is_left));
+        Ok(View { receives_less, ..View::new(grants, configured, pre) })
     }
 }
