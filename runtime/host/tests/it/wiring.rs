@@ -1,8 +1,12 @@
 //! One plugin behind an import of another, through the host: who may be called, what crosses, what becomes of a caller whose callee fails.
 
+use std::sync::{Arc, Mutex};
+
+use plugwork::core::Subject;
 use plugwork::core::lifecycle::Stage;
 use plugwork::core::record::Settings;
-use plugwork::{Error, ErrorKind, Fault, Grants, Limits, Plugin, Replacement, Runtime};
+use plugwork::log::{Level, Sink};
+use plugwork::{Cause, Error, ErrorKind, Fault, Grants, Limits, Plugin, Replacement, Runtime};
 use serde_json::json;
 
 use crate::guest::{ECHO, Guest};
@@ -196,6 +200,44 @@ async fn a_provider_that_is_replaced_disabled_or_removed_in_between_is_noticed_a
     assert_eq!(code, "unavailable");
     let Fault::Callee { code, .. } = fault(caller.call::<Number>(&1).await) else { panic!("there is nobody") };
     assert_eq!(code, "unavailable");
+}
+
+/// Notes whose records were written for which request.
+#[derive(Clone, Default)]
+struct Requests(Arc<Mutex<Vec<(String, Option<String>)>>>);
+
+impl Sink for Requests {
+    fn record(&self, subject: &Subject, level: Level, message: &str) {
+        self.record_for(subject, None, level, message);
+    }
+
+    fn record_for(&self, subject: &Subject, cause: Option<&Cause>, _: Level, _: &str) {
+        self.0.lock().unwrap().push((subject.package.to_string(), cause.map(|cause| cause.request_id.clone())));
+    }
+}
+
+#[tokio::test]
+async fn what_a_callee_logs_is_of_the_request_for_which_its_caller_is_called() {
+    let log = Requests::default();
+    let runtime = world::builder().log(log.clone()).open().await.unwrap();
+    let writes = r#"(import "host" "write" (func $write (param i32 i32 i32)))
+        (func (export "find") (param i32) (result i32) (call $write (i32.const 2) (i32.const 0) (i32.const 0)) i32.const 7)"#;
+    let geo = accepted(&runtime, &provider("acme:geo", writes).with_log()).await;
+    let caller = wired(&runtime, &caller(ASKS), &geo).await.unwrap();
+    let mut session = caller.session::<Number>().await.unwrap();
+    for request in ["one", "two"] {
+        let cause = Arc::new(Cause { request_id: request.to_owned(), trace: None });
+        let call = session.call_with(&cause, |guest, mut store, cause| {
+            Box::pin(async move {
+                store.data_mut().caused_by(cause.clone());
+                guest.call_run(store, 1).await
+            })
+        });
+        assert_eq!(call.await.unwrap(), 7);
+    }
+    assert_eq!(session.call_input(&1).await.unwrap(), 7);
+    let of = |request: Option<&str>| ("acme:geo".to_owned(), request.map(str::to_owned));
+    assert_eq!(*log.0.lock().unwrap(), [of(Some("one")), of(Some("two")), of(None)]);
 }
 
 #[tokio::test]
