@@ -33,7 +33,7 @@ pub trait Capability: Send + Sync + 'static {
 
     /// Whether its bounds say everything: two plugins that were granted the same reach the very same things. Then a plugin that is called by another one does for it what
     /// both may do. Otherwise each plugin has its own behind them, and nobody but a deputy uses its own for another. By default only those of plugwork's own
-    /// whose name is in [`SHARED`](plugwork_core::chain::SHARED) are shared.
+    /// whose name is in [`SHARED`] are shared.
     fn is_shared(&self) -> bool {
         SHARED.contains(&self.name())
     }
