@@ -202,9 +202,11 @@ async fn a_provider_that_is_replaced_disabled_or_removed_in_between_is_noticed_a
     assert_eq!(code, "unavailable");
 }
 
-/// Notes whose records were written for which request.
+/// Whose record it is, and for which request it was written.
+type Record = (String, Option<String>);
+
 #[derive(Clone, Default)]
-struct Requests(Arc<Mutex<Vec<(String, Option<String>)>>>);
+struct Requests(Arc<Mutex<Vec<Record>>>);
 
 impl Sink for Requests {
     fn record(&self, subject: &Subject, level: Level, message: &str) {
