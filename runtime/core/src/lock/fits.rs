@@ -87,7 +87,7 @@ impl Lock {
             Err(other) => found.push(issue(String::new(), other.to_string())),
         }
         for (id, locked) in &self.plugins {
-            let not_so = locked.needs.iter().filter(|other| !needs(index, id, other) && !locked.imports_from(other));
+            let not_so = locked.needs.iter().filter(|other| !locked.needs_really(index, id, other));
             found.extend(not_so.map(|other| issue(format!("plugin.{id}"), format!("it does not need `{other}`"))));
         }
         let idle = self.idle(index, roots);
@@ -106,7 +106,7 @@ impl Lock {
         let mut reached: BTreeSet<&PluginId> = open.iter().copied().collect();
         while let Some(id) = open.pop() {
             let Some(locked) = self.plugins.get(id) else { continue };
-            let really = locked.needs.iter().filter(|next| needs(index, id, next) || locked.imports_from(next));
+            let really = locked.needs.iter().filter(|next| locked.needs_really(index, id, next));
             open.extend(really.filter(|next| reached.insert(next)));
         }
         self.plugins.keys().filter(|id| !reached.contains(id)).collect()
@@ -114,13 +114,13 @@ impl Lock {
 }
 
 impl Locked {
-    fn imports_from(&self, other: &PluginId) -> bool {
-        self.imports.values().any(|provider| provider.plugin() == Some(other))
+    /// Whether it imports from another one, or one of its dependencies may come to that.
+    fn needs_really(&self, index: &dyn Index, id: &PluginId, other: &PluginId) -> bool {
+        self.imports.values().any(|provider| provider.plugin() == Some(other)) || may_need(index, id, other)
     }
 }
 
-/// Whether one of its dependencies may come to this one.
-fn needs(index: &dyn Index, id: &PluginId, other: &PluginId) -> bool {
+fn may_need(index: &dyn Index, id: &PluginId, other: &PluginId) -> bool {
     let Some(release) = release(index, id) else { return false };
     release.dependencies.iter().any(|dependency| match &dependency.target {
         Target::Plugin(name) => *name == other.name && dependency.versions.matches(&other.version),

@@ -85,16 +85,14 @@ impl Domain {
 
     pub(super) fn limit(&mut self, limit: Limit) {
         self.needed_by += u32::from(matches!(limit.why, Why::Need(_)));
-        self.left = self.left.intersection(&limit.set);
-        self.count = self.left.count_within(self.length);
+        self.leave(self.left.intersection(&limit.set));
         self.limits.push(limit);
     }
 
     /// Has these limits and no others.
     pub(super) fn keep(&mut self, limits: SmallVec<[Limit; 2]>) {
         self.needed_by = limits.iter().filter(|limit| matches!(limit.why, Why::Need(_))).count() as u32;
-        self.left = limits.iter().fold(self.possible.clone(), |left, limit| left.intersection(&limit.set));
-        self.count = self.left.count_within(self.length);
+        self.leave(limits.iter().fold(self.possible.clone(), |left, limit| left.intersection(&limit.set)));
         self.limits = limits;
     }
 
@@ -138,7 +136,11 @@ impl Domain {
     /// Takes a candidate away for good.
     pub(super) fn never(&mut self, place: u32) {
         self.possible = self.possible.without(place);
-        self.left = self.left.without(place);
-        self.count = self.left.count_within(self.length);
+        self.leave(self.left.without(place));
+    }
+
+    fn leave(&mut self, left: Set) {
+        self.count = left.count_within(self.length);
+        self.left = left;
     }
 }
